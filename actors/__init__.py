@@ -1,0 +1,1 @@
+"""Policy: the actors. The only package that knows pykka."""

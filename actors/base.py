@@ -1,0 +1,77 @@
+"""What all actors share: a name, and reports of their life to the supervisor."""
+
+from types import TracebackType
+from typing import Any
+
+import pykka
+import structlog
+
+from actors.directory import Directory
+from runtime import messages
+from runtime.clock import Clock
+
+
+class BaseActor(pykka.ThreadingActor):
+    """An actor with a name.
+
+    Subclasses define :meth:`receive`, and may define :meth:`started` and :meth:`stopped`.
+    """
+
+    use_daemon_thread = True
+
+    def __init__(self, name: str, incarnation: int, directory: Directory, clock: Clock) -> None:
+        super().__init__()
+        self.name = name
+        self.incarnation = incarnation
+        self.directory = directory
+        self.clock = clock
+        self.log: Any = structlog.get_logger(type(self).__module__).bind(actor=name)
+
+    def receive(self, message: Any) -> Any:
+        """Handle one message; what it returns answers an ``ask``."""
+        self.log.warning("unexpected message", message=type(message).__name__)
+
+    def started(self) -> None:
+        """Runs in the actor's thread before its first message."""
+
+    def stopped(self) -> None:
+        """Runs in the actor's thread after its last message, however it ended."""
+
+    def tell(self, name: str, message: Any) -> None:
+        """Send a hint to another actor by name."""
+        self.directory.tell(name, message)
+
+    def on_start(self) -> None:
+        """Report the start; a failure in it is reported like any other."""
+        try:
+            self.started()
+        except Exception as error:
+            self._report_failure(error)
+            raise
+        self.tell(messages.SUPERVISOR, messages.ActorStarted(self.name, self.incarnation))
+
+    def on_receive(self, message: Any) -> Any:
+        """Hand the message to :meth:`receive`."""
+        return self.receive(message)
+
+    def on_stop(self) -> None:
+        """Report the stop."""
+        self.stopped()
+        self.tell(messages.SUPERVISOR, messages.ActorStopped(self.name, self.incarnation))
+
+    def on_failure(
+        self,
+        exception_type: type[BaseException] | None,  # noqa: ARG002 - pykka's signature
+        exception_value: BaseException | None,
+        traceback: TracebackType | None,  # noqa: ARG002
+    ) -> None:
+        """Report the failure."""
+        self._report_failure(exception_value)
+        self.stopped()
+
+    def _report_failure(self, error: BaseException | None) -> None:
+        self.log.error("actor failed", error=repr(error), exc_info=error)
+        self.tell(
+            messages.SUPERVISOR,
+            messages.ActorFailed(self.name, self.incarnation, repr(error)),
+        )

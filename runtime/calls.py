@@ -1,0 +1,174 @@
+"""The calls that a handler can yield, and what comes back.
+
+A call is a value: frozen, reusable, awaitable. Awaiting it hands it to whoever drives the
+coroutine (:class:`runtime.execution.Execution`), which sends an outcome back in. The
+functions :meth:`Call.__await__` and :meth:`Gather.__await__` are the only places that yield.
+"""
+
+from collections.abc import Callable, Coroutine, Generator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from runtime.errors import InvalidCall
+
+MAX_SLEEP = timedelta(seconds=60)
+READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+@dataclass(frozen=True, slots=True)
+class Success:
+    """The call was answered."""
+
+    value: Any
+
+    def unwrap(self) -> Any:
+        """The answer."""
+        return self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The call was not answered as hoped; the error says how."""
+
+    error: BaseException
+
+    def unwrap(self) -> Any:
+        """Raise the error at the ``await``."""
+        raise self.error
+
+
+Outcome = Success | Failure
+
+
+class Call:
+    """One message out, one outcome back.
+
+    Attributes:
+        writes: whether carrying it out may change something outside.
+    """
+
+    __slots__ = ()
+    writes: bool = False
+
+    def __await__(self) -> Generator["Call", Outcome, Any]:
+        """Yield the call; return its answer or raise its failure."""
+        outcome = yield self
+        return outcome.unwrap()
+
+
+@dataclass(frozen=True, slots=True)
+class WebSocketCall(Call):
+    """A command to the seller's browser."""
+
+    action: str
+    payload: dict[str, Any] = field(default_factory=dict)
+    timeout: timedelta | None = None
+    reads: bool = False
+
+    @property
+    def writes(self) -> bool:  # type: ignore[override]
+        """A command writes unless it was declared to read."""
+        return not self.reads
+
+
+@dataclass(frozen=True, slots=True)
+class HttpCall(Call):
+    """A request to the marketplace's API, relative to its base URL."""
+
+    method: str
+    path: str
+    params: dict[str, Any] | None = None
+    json: Any = None
+    form: dict[str, Any] | None = None
+    files: dict[str, Any] | None = None
+    headers: dict[str, str] | None = None
+    timeout: timedelta | None = None
+
+    @property
+    def writes(self) -> bool:  # type: ignore[override]
+        """Everything writes but GET, HEAD and OPTIONS."""
+        return self.method.upper() not in READING_METHODS
+
+
+@dataclass(frozen=True, slots=True)
+class SleepCall(Call):
+    """A short wait, not durable."""
+
+    duration: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class BlockingCall(Call):
+    """A function to run on the worker pool."""
+
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionCall(Call):
+    """A function to run in a database transaction that the runtime commits."""
+
+    name: str
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...] = ()
+    writes = True
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressCall(Call):
+    """How far the job is; answered at once, recorded when convenient."""
+
+    current: int
+    total: int | None = None
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BeginStep(Call):
+    """Asks the execution for leave to begin a step; answered within the same turn."""
+
+    name: str
+
+
+class Gather:
+    """Several coroutines or calls at once.
+
+    Awaiting it waits for all of them and returns their results in the order given; where
+    some failed, the failure of the first of them in that order is raised then, so that the
+    same outcomes give the same error in whatever order they arrived.
+    """
+
+    __slots__ = ("branches",)
+
+    def __init__(self, *branches: Call | Coroutine[Any, Any, Any]) -> None:
+        for branch in branches:
+            if not isinstance(branch, Call | Coroutine):
+                raise InvalidCall(
+                    f"gather takes calls and coroutines, not {branch!r}: "
+                    "call the async function that makes it"
+                )
+        self.branches = branches
+
+    def __await__(self) -> Generator["Gather", Outcome, list[Any]]:
+        """Yield the group; return the list of results."""
+        outcome = yield self
+        results: list[Any] = outcome.unwrap()
+        return results
+
+
+def as_duration(value: timedelta | float | None, what: str) -> timedelta | None:
+    """Accept a timedelta or a number of seconds.
+
+    Raises:
+        InvalidCall: not positive, or not a duration.
+    """
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, timedelta | int | float):
+        raise InvalidCall(f"{what} must be a timedelta or seconds, not {value!r}")
+    duration = value if isinstance(value, timedelta) else timedelta(seconds=value)
+    if duration <= timedelta(0):
+        raise InvalidCall(f"{what} must be positive, not {value!r}")
+    return duration

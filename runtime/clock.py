@@ -1,0 +1,146 @@
+"""Time: what it is, and messages that are due at a time.
+
+``SystemClock`` has one thread with a heap. ``ManualClock`` stands still until it is moved, so
+that tests of timeouts, pacing and backoff sleep nowhere.
+"""
+
+import heapq
+import itertools
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Protocol
+
+Tell = Callable[[str, Any], None]
+"""Delivers a message to an actor by name; never raises."""
+
+
+class Timer:
+    """A message that is due; :meth:`cancel` takes it back."""
+
+    __slots__ = ("actor", "cancelled", "message")
+
+    def __init__(self, actor: str, message: Any) -> None:
+        self.actor = actor
+        self.message = message
+        self.cancelled = False
+
+    def cancel(self) -> None:
+        """Do not deliver it; does nothing where it was delivered already."""
+        self.cancelled = True
+
+
+class Clock(Protocol):
+    """What actors know of time."""
+
+    def now(self) -> datetime:
+        """The time in UTC. It never steps back."""
+
+    def call_at(self, when: datetime, actor: str, message: Any) -> Timer:
+        """Tell the actor the message at that time; at once where it has passed."""
+
+
+class _Schedule:
+    """A heap of timers; of equal times the earlier made comes first."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[datetime, int, Timer]] = []
+        self._order = itertools.count()
+
+    def push(self, when: datetime, timer: Timer) -> bool:
+        """Add it; returns whether it is now the first."""
+        heapq.heappush(self._heap, (when, next(self._order), timer))
+        return self._heap[0][2] is timer
+
+    def first(self) -> datetime | None:
+        while self._heap and self._heap[0][2].cancelled:
+            heapq.heappop(self._heap)
+        return self._heap[0][0] if self._heap else None
+
+    def pop_due(self, now: datetime) -> Timer | None:
+        first = self.first()
+        if first is None or first > now:
+            return None
+        return heapq.heappop(self._heap)[2]
+
+
+class SystemClock:
+    """Real time. Anchored once, so that a step of the system's clock moves no timer."""
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell = tell
+        self._anchor = datetime.now(UTC) - timedelta(seconds=time.monotonic())
+        self._schedule = _Schedule()
+        self._changed = threading.Condition()
+        self._stopped = False
+        self._thread = threading.Thread(target=self._run, name="clock", daemon=True)
+
+    def start(self) -> None:
+        """Start delivering."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop delivering; timers that are left are forgotten."""
+        with self._changed:
+            self._stopped = True
+            self._changed.notify()
+        self._thread.join()
+
+    def now(self) -> datetime:
+        """See :class:`Clock`."""
+        return self._anchor + timedelta(seconds=time.monotonic())
+
+    def call_at(self, when: datetime, actor: str, message: Any) -> Timer:
+        """See :class:`Clock`."""
+        timer = Timer(actor, message)
+        with self._changed:
+            if self._schedule.push(when, timer):
+                self._changed.notify()
+        return timer
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                if self._stopped:
+                    return
+                timer = self._schedule.pop_due(self.now())
+                if timer is None:
+                    first = self._schedule.first()
+                    wait = None if first is None else (first - self.now()).total_seconds()
+                    self._changed.wait(None if wait is None else max(wait, 0.0))
+                    continue
+            self._tell(timer.actor, timer.message)
+
+
+class ManualClock:
+    """Time that a test moves by hand."""
+
+    def __init__(self, tell: Tell, start: datetime = datetime(2026, 1, 9, tzinfo=UTC)) -> None:
+        self._tell = tell
+        self._now = start
+        self._schedule = _Schedule()
+
+    def now(self) -> datetime:
+        """See :class:`Clock`."""
+        return self._now
+
+    def call_at(self, when: datetime, actor: str, message: Any) -> Timer:
+        """See :class:`Clock`."""
+        timer = Timer(actor, message)
+        self._schedule.push(when, timer)
+        return timer
+
+    def next_due(self) -> datetime | None:
+        """When the next timer is due."""
+        return self._schedule.first()
+
+    def advance(self, duration: timedelta) -> None:
+        """Move on, delivering what falls due, each at its own time."""
+        end = self._now + duration
+        while (first := self._schedule.first()) is not None and first <= end:
+            self._now = max(self._now, first)
+            timer = self._schedule.pop_due(self._now)
+            if timer is not None:
+                self._tell(timer.actor, timer.message)
+        self._now = end

@@ -1,0 +1,89 @@
+"""Settings, from the environment (prefix ``RUNTIME_``)."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from runtime.errors import ConfigurationError
+
+
+class Settings(BaseSettings):
+    """What an operator can set.
+
+    Every field is an environment variable: ``bridge_port`` is ``RUNTIME_BRIDGE_PORT``.
+    Durations are seconds.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="RUNTIME_", extra="ignore", frozen=True)
+
+    data_dir: Path = Path("data")
+    database_url: SecretStr | None = None
+    """Unset: an embedded PostgreSQL in the data directory."""
+    database_direct_url: SecretStr | None = None
+    """Where ``database_url`` is a transaction-pooling proxy: the server itself."""
+
+    bridge_host: str = "127.0.0.1"
+    bridge_port: int = Field(8765, ge=0, le=65535)
+    bridge_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    """Origins of pages that may connect, comma-separated; ``*`` allows every one."""
+    bridge_max_bytes: int = Field(10_000_000, ge=1_000)
+    bridge_grace_seconds: float = Field(20, gt=0)
+
+    token_secret: SecretStr | None = None
+    """Unset: generated into the data directory."""
+    token_algorithm: Literal["HS256", "HS384", "HS512"] = "HS256"
+    encryption_keys: SecretStr | None = None
+    """Comma-separated Fernet keys, the newest first; unset: generated."""
+
+    drain_seconds: float = Field(25, ge=0)
+    poll_seconds: float = Field(5, gt=0)
+    worker_threads: int = Field(8, ge=1)
+    http_threads: int = Field(16, ge=1)
+    log_format: Literal["auto", "console", "json"] = "auto"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @field_validator("bridge_origins", mode="before")
+    @classmethod
+    def _split_origins(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip().rstrip("/") for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("database_url", "database_direct_url", "token_secret", mode="before")
+    @classmethod
+    def _empty_is_unset(cls, value: object) -> object:
+        return None if value == "" else value
+
+    @property
+    def grace(self) -> timedelta:
+        """How long a seller has to reconnect."""
+        return timedelta(seconds=self.bridge_grace_seconds)
+
+    @property
+    def poll_interval(self) -> timedelta:
+        """How long an announcement that was lost can cost."""
+        return timedelta(seconds=self.poll_seconds)
+
+    @property
+    def drain_time(self) -> timedelta:
+        """How long running jobs may go on when the service stops."""
+        return timedelta(seconds=self.drain_seconds)
+
+
+def load_settings() -> Settings:
+    """Read the environment.
+
+    Raises:
+        ConfigurationError: a variable cannot be used; the message names it.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        problems = "; ".join(
+            f"RUNTIME_{'_'.join(str(part) for part in one['loc'][:1]).upper()}: {one['msg']}"
+            for one in error.errors(include_input=False, include_url=False)
+        )
+        raise ConfigurationError(f"cannot use the settings: {problems}") from None

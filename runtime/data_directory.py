@@ -1,0 +1,76 @@
+"""The data directory: secrets that were generated, and the embedded database."""
+
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+
+from cryptography.fernet import Fernet
+
+from runtime.config import Settings
+from runtime.errors import DataDirectoryError
+
+TOKEN_SECRET_FILE = "token_secret"  # noqa: S105 - a file name
+ENCRYPTION_KEYS_FILE = "encryption_keys"
+
+
+def ensure_data_directory(settings: Settings) -> Path:
+    """Make the directory where it is missing.
+
+    Raises:
+        DataDirectoryError: it cannot be made or written.
+    """
+    path = settings.data_dir.expanduser().absolute()
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        probe = path / f".probe-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise DataDirectoryError(
+            f"the data directory {path} cannot be written ({error.strerror}): "
+            "make it writable, or set RUNTIME_DATA_DIR to one that is"
+        ) from None
+    return path
+
+
+def token_secret(settings: Settings) -> str:
+    """The key that signs bridge tokens."""
+    if settings.token_secret is not None:
+        return settings.token_secret.get_secret_value()
+    return _kept(settings, TOKEN_SECRET_FILE, lambda: secrets.token_urlsafe(48))
+
+
+def encryption_keys(settings: Settings) -> list[str]:
+    """The Fernet keys for credentials, the newest first."""
+    if settings.encryption_keys is not None:
+        text = settings.encryption_keys.get_secret_value()
+    else:
+        text = _kept(settings, ENCRYPTION_KEYS_FILE, lambda: Fernet.generate_key().decode())
+    return [key.strip() for key in text.replace("\n", ",").split(",") if key.strip()]
+
+
+def _kept(settings: Settings, name: str, make: Callable[[], str]) -> str:
+    path = ensure_data_directory(settings) / name
+    try:
+        if not path.exists():
+            _write_once(path, make())
+        return path.read_text().strip()
+    except OSError as error:
+        raise DataDirectoryError(
+            f"{path} cannot be read or written ({error.strerror}): give this user access"
+        ) from None
+
+
+def _write_once(path: Path, text: str) -> None:
+    """Of two processes that start at once, one wins and both read the same file."""
+    draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text + "\n")
+    try:
+        path.hardlink_to(draft)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()

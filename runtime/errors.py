@@ -1,0 +1,253 @@
+"""The one tree of errors.
+
+- MarketplaceRuntimeError
+    - ConfigurationError: the service cannot start as it is set up
+        - DataDirectoryError
+        - PortInUse
+        - DatabaseUnavailable: also while running, when the server is away
+        - DatabaseNotMigrated
+        - DatabaseConflict: the database holds something else under our name
+    - InputError (also a ValueError): what the caller gave cannot be used
+        - ActionTypeNotFound
+        - ShopNotFound, ShopRequired
+        - JobNotFound
+        - InvalidJson
+        - IllegalTransition
+        - IdempotencyConflict
+    - TokenError: who connects is not who it says
+    - WaitTimeout (also a TimeoutError)
+    - CallFailed: a call came back without the answer that was hoped for
+        - CallRejected: the other side said no
+        - NotSent: nothing left this machine
+            - SellerNotConnected
+        - OutcomeUnknown: it may or may not have happened
+            - CallTimeout
+            - ConnectionLost
+    - HandlerError: the handler's own code is wrong; trying again cannot help
+        - UnknownHandler, ForeignAwait, DuplicateStepName, InvalidCall
+    - JobFailed: a handler's verdict that the job cannot succeed
+
+Control flow, not failures: :class:`Snooze` and :class:`JobCancelled`.
+
+Errors of libraries are mapped into this tree once, where they enter. A message names the
+thing and the way out.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+
+class MarketplaceRuntimeError(Exception):
+    """Anything this project raises on purpose."""
+
+
+class ConfigurationError(MarketplaceRuntimeError):
+    """The service cannot start, or go on, as it is set up."""
+
+
+class DataDirectoryError(ConfigurationError):
+    """The data directory cannot be used."""
+
+
+class PortInUse(ConfigurationError):
+    """Another process listens where the bridge should."""
+
+    def __init__(self, host: str, port: int) -> None:
+        super().__init__(
+            f"port {port} on {host} is already taken: stop the program that listens there, "
+            "or set RUNTIME_BRIDGE_PORT to a free one"
+        )
+
+
+class DatabaseUnavailable(ConfigurationError):
+    """PostgreSQL cannot be reached, or went away."""
+
+
+class DatabaseNotMigrated(ConfigurationError):
+    """The tables are not there, or are of another version."""
+
+
+class DatabaseConflict(ConfigurationError):
+    """The database holds something else where this project keeps its own."""
+
+
+class InputError(MarketplaceRuntimeError, ValueError):
+    """What the caller gave cannot be used; nothing was changed."""
+
+
+class ActionTypeNotFound(InputError):
+    """No such (marketplace, action) in ``public.marketplace_action_types``."""
+
+    def __init__(self, marketplace: str, action: str, known: Sequence[str]) -> None:
+        if known:
+            way_out = f"known for {marketplace}: {', '.join(known)}"
+        else:
+            way_out = (
+                f"the marketplace {marketplace!r} has none: check its name, or install its "
+                "handler plugin; if the table is empty, run `run.py migrate`"
+            )
+        super().__init__(f"Action type not found: {action!r} on {marketplace!r}; {way_out}")
+
+
+class ShopNotFound(InputError):
+    """No such shop."""
+
+
+class ShopRequired(InputError):
+    """The shop was left out and cannot be told from what is there."""
+
+
+class JobNotFound(InputError, LookupError):
+    """No such job."""
+
+    def __init__(self, job_id: int) -> None:
+        super().__init__(f"job {job_id} does not exist; `run.py jobs list` shows those that do")
+
+
+class InvalidJson(InputError):
+    """A value that cannot be stored as JSON."""
+
+
+class IllegalTransition(InputError):
+    """The event cannot happen to a job in that status."""
+
+    def __init__(self, status: str, event: str, allowed: Sequence[str]) -> None:
+        super().__init__(
+            f"a job that is {status} cannot take the event {event!r}; "
+            f"a job that is {' or '.join(allowed)} can"
+        )
+        self.status = status
+        self.event = event
+
+
+class IdempotencyConflict(InputError):
+    """The key already stands for another kind of job."""
+
+
+class TokenError(MarketplaceRuntimeError):
+    """A bridge token that does not count; the message is safe to send to the client."""
+
+
+class WaitTimeout(MarketplaceRuntimeError, TimeoutError):
+    """The job did not end in the time that the caller was willing to wait."""
+
+    def __init__(self, job_id: int, status: str, timeout: timedelta) -> None:
+        super().__init__(
+            f"job {job_id} is still {status} after {timeout.total_seconds():g} s; it goes on: "
+            f"`run.py jobs show {job_id}` says how it stands"
+        )
+
+
+class CallFailed(MarketplaceRuntimeError):
+    """A call came back without the answer that was hoped for.
+
+    Attributes:
+        status: the HTTP status that the marketplace gave, or None.
+        error_code: the machine-readable code that came with it, or None.
+        writes: whether the call was one that may change something outside.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int | None = None,
+        error_code: str | None = None,
+        writes: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.error_code = error_code
+        self.writes = writes
+
+
+class CallRejected(CallFailed):
+    """The marketplace, or the browser plugin, answered and said no."""
+
+
+class NotSent(CallFailed):
+    """The call never left: it surely did not happen."""
+
+
+class SellerNotConnected(NotSent):
+    """No browser of the seller is connected to the bridge."""
+
+    def __init__(self, user_id: int) -> None:
+        super().__init__(not_connected_message(user_id), error_code="not_connected")
+        self.user_id = user_id
+
+
+class OutcomeUnknown(CallFailed):
+    """The call may or may not have taken effect."""
+
+
+class CallTimeout(OutcomeUnknown):
+    """No answer in time."""
+
+
+class ConnectionLost(OutcomeUnknown):
+    """The connection broke before the answer came."""
+
+
+class HandlerError(MarketplaceRuntimeError):
+    """The handler's own code is wrong; trying again cannot help."""
+
+
+class UnknownHandler(HandlerError):
+    """No usable handler has that key."""
+
+    def __init__(self, key: str, reason: str | None = None) -> None:
+        super().__init__(
+            f"Unknown action: {key}; "
+            + (reason or "no installed handler plugin has that key")
+            + " (`run.py handlers list` shows all)"
+        )
+
+
+class ForeignAwait(HandlerError):
+    """The handler awaited something that is not a call."""
+
+    def __init__(self, awaited: object) -> None:
+        super().__init__(
+            f"the handler awaited {awaited!r}, which no event loop drives here: await "
+            "self.call_http, self.call_websocket, self.sleep, self.step or self.gather, and wrap "
+            "blocking work in self.run_blocking(function, ...)"
+        )
+
+
+class DuplicateStepName(HandlerError):
+    """Two steps of one run have the same name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"the step name {name!r} was used twice in one run: give each step a name of its own, "
+            f"for example {name!r} with a number behind it"
+        )
+
+
+class InvalidCall(HandlerError):
+    """A call was made with arguments that cannot be carried out."""
+
+
+class JobFailed(MarketplaceRuntimeError):
+    """Raised by a handler: this job cannot succeed, do not try again."""
+
+
+class Snooze(Exception):
+    """Raised by a handler: stop here and run again later; uses up no attempt."""
+
+    def __init__(self, until: datetime, reason: str = "") -> None:
+        super().__init__(reason or f"snoozed until {until.isoformat()}")
+        if until.tzinfo is None:
+            raise InvalidCall("Snooze(until) needs a datetime with a time zone")
+        self.until = until
+        self.reason = reason
+
+
+class JobCancelled(BaseException):
+    """Thrown into a handler whose job was cancelled; let it pass."""
+
+
+def not_connected_message(user_id: int) -> str:
+    """What an application sees of a job whose seller is away."""
+    return f"User {user_id} not connected via WebSocket"

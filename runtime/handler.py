@@ -1,0 +1,179 @@
+"""BaseJobHandler: what a handler plugin inherits."""
+
+import contextlib
+from collections.abc import Awaitable, Callable, Coroutine
+from datetime import timedelta
+from typing import Any
+
+import structlog
+
+from runtime import calls
+from runtime.errors import InvalidCall
+from runtime.job import Job, Shop
+
+
+class BaseJobHandler:
+    """One run of one job.
+
+    Subclasses define ``async def execute(self, job)`` and return a JSON object. They do no
+    I/O themselves: they await the calls that the methods below make.
+
+    Attributes:
+        job: the claimed job.
+        log: a logger that names the job in every line.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self.log: Any = structlog.get_logger(type(self).__module__).bind(**job.log_context)
+
+    async def execute(self, job: Job) -> Any:
+        """Do the job.
+
+        Returns:
+            A JSON value; it becomes the job's ``result``.
+
+        Raises:
+            JobFailed: the job cannot succeed; it fails at once.
+            Snooze: run again later; uses up no attempt.
+            Exception: anything else is retried while attempts are left.
+        """
+        raise InvalidCall(f"{type(self).__name__} does not define `async def execute(self, job)`")
+
+    @property
+    def job_id(self) -> int:
+        """The job's id."""
+        return self.job.id
+
+    @property
+    def user_id(self) -> int:
+        """The seller."""
+        return self.job.user_id
+
+    @property
+    def shop(self) -> Shop:
+        """The seller's account that the job is for."""
+        return self.job.shop
+
+    @property
+    def shop_id(self) -> int:
+        """The id of :attr:`shop`."""
+        return self.job.shop.id
+
+    def call_websocket(
+        self,
+        action: str,
+        payload: dict[str, Any] | None = None,
+        timeout: timedelta | float | None = None,
+        *,
+        reads: bool = False,
+    ) -> calls.WebSocketCall:
+        """A command to the seller's browser; awaiting it gives the answer's ``data``.
+
+        Args:
+            timeout: seconds or timedelta, from when the command leaves; default: the
+                action type's ``timeout_seconds``.
+            reads: the command changes nothing, so it may be repeated freely.
+
+        Raises:
+            CallRejected: the browser answered ``success: false``.
+            SellerNotConnected, ConnectionLost, CallTimeout
+        """
+        return calls.WebSocketCall(
+            action, payload or {}, calls.as_duration(timeout, "timeout"), reads
+        )
+
+    def call_http(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: dict[str, Any] | None = None,
+        json: Any = None,
+        form: dict[str, Any] | None = None,
+        files: dict[str, Any] | None = None,
+        headers: dict[str, str] | None = None,
+        timeout: timedelta | float | None = None,
+    ) -> calls.HttpCall:
+        """A request to the marketplace's API; awaiting it gives the parsed JSON body.
+
+        Raises:
+            CallRejected: a status of 400 or more that says the request is wrong.
+            NotSent, ConnectionLost, CallTimeout, OutcomeUnknown
+        """
+        return calls.HttpCall(
+            method.upper(), path, params, json, form, files, headers,
+            calls.as_duration(timeout, "timeout"),
+        )  # fmt: skip
+
+    def sleep(self, duration: timedelta | float) -> calls.SleepCall:
+        """Wait up to 60 s. Longer waits are ``raise Snooze(until)``, which is durable."""
+        checked = calls.as_duration(duration, "sleep")
+        if checked is None or checked > calls.MAX_SLEEP:
+            raise InvalidCall(
+                f"sleep takes at most {calls.MAX_SLEEP.seconds} s, not {duration!r}: "
+                "raise Snooze(until) to run again later"
+            )
+        return calls.SleepCall(checked)
+
+    def run_blocking(self, function: Callable[..., Any], *args: Any) -> calls.BlockingCall:
+        """Run ``function(*args)`` on the worker pool; it must not touch the handler."""
+        return calls.BlockingCall(function, args)
+
+    def transaction(
+        self, name: str, function: Callable[..., Any], *args: Any
+    ) -> calls.TransactionCall:
+        """Run ``function(session, *args)`` in a database transaction on the worker pool.
+
+        The runtime commits, and only while this run still owns the job. The result must be a
+        JSON value.
+        """
+        return calls.TransactionCall(name, function, args)
+
+    def progress(
+        self, current: int, total: int | None = None, message: str | None = None
+    ) -> calls.ProgressCall:
+        """Say how far the job is."""
+        return calls.ProgressCall(current, total, message)
+
+    def gather(self, *branches: calls.Call | Coroutine[Any, Any, Any]) -> calls.Gather:
+        """Several calls or coroutines at once; see :class:`runtime.calls.Gather`."""
+        return calls.Gather(*branches)
+
+    async def step(
+        self,
+        name: str,
+        call: calls.Call | Callable[[], Awaitable[Any]],
+        *,
+        reconcile: Callable[[], Awaitable[Any]] | None = None,  # noqa: ARG002
+        repeatable: bool = False,  # noqa: ARG002
+    ) -> Any:
+        """A call under a name that is unique in the run.
+
+        Args:
+            call: a call, or a function of no arguments that returns an awaitable.
+            reconcile: looks whether an earlier attempt took effect; None means it did not.
+            repeatable: doing it twice is the same as doing it once.
+
+        Raises:
+            DuplicateStepName: the name was used before in this run.
+        """
+        await calls.BeginStep(name)
+        try:
+            return await (call if isinstance(call, calls.Call) else call())
+        except Exception as error:
+            note_failed_step(error, name)
+            raise
+
+
+def note_failed_step(error: BaseException, name: str) -> None:
+    """Remember on the error itself in which step it arose; the innermost step wins."""
+    if failed_step(error) is None:
+        # An exception class with __slots__ takes no attribute; the step is then not named.
+        with contextlib.suppress(AttributeError):
+            error.__dict__["failed_step"] = name
+
+
+def failed_step(error: BaseException) -> str | None:
+    """The name of the step in which the error arose, where it arose in one."""
+    return getattr(error, "failed_step", None)

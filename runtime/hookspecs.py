@@ -1,0 +1,68 @@
+"""The hooks that a handler plugin can implement (pluggy project ``marketplace_runtime``)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pluggy
+
+from runtime.handler import BaseJobHandler
+
+PROJECT = "marketplace_runtime"
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+@dataclass(frozen=True, slots=True)
+class ActionType:
+    """A row for ``public.marketplace_action_types``; inserted when missing, never changed."""
+
+    code: str
+    name: str
+    description: str = ""
+    priority: int = 3
+    is_batch: bool = False
+    rate_limit: timedelta = timedelta(seconds=2)
+    max_retries: int = 3
+    timeout: timedelta = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True)
+class Marketplace:
+    """What the runtime must know of a marketplace.
+
+    Attributes:
+        name: as in handler keys; no underscore.
+        browser_bound: its jobs are executed by the seller's browser.
+        base_url: what paths of ``call_http`` are relative to.
+        default_headers: sent with every HTTP call.
+        concurrency: how many jobs run at once on the whole.
+        lane_concurrency: how many jobs of one lane run at once; 1 where a browser executes.
+        lane_calls: how many calls of one lane are in flight at once; 1 where a browser executes.
+    """
+
+    name: str
+    browser_bound: bool = False
+    base_url: str | None = None
+    default_headers: Mapping[str, str] = field(default_factory=dict)
+    concurrency: int = 1000
+    lane_concurrency: int = 8
+    lane_calls: int = 8
+    action_types: tuple[ActionType, ...] = ()
+
+
+class HookSpecs:
+    """Implemented by modules that stand under the entry point ``marketplace_runtime.handlers``."""
+
+    @hookspec
+    def job_handler(self) -> type[BaseJobHandler]:  # type: ignore[empty-body]
+        """Return the handler class of the key that the entry point is named after."""
+
+    @hookspec
+    def marketplace(self) -> Marketplace:  # type: ignore[empty-body]
+        """Return the record of a marketplace.
+
+        One module of a marketplace's handlers implements it; a marketplace that nobody
+        describes is called over HTTP with absolute URLs.
+        """

@@ -1,0 +1,64 @@
+"""JSON at the border: what PostgreSQL's jsonb would refuse is refused here, by name."""
+
+import json
+from typing import Any
+
+from runtime.errors import InvalidJson
+
+MAX_BYTES = 1_000_000
+"""Largest JSON document accepted for one column, as UTF-8 bytes."""
+
+
+def checked_json(value: Any, name: str, *, max_bytes: int = MAX_BYTES) -> Any:
+    """Return the value as it will come back from the database.
+
+    Raises:
+        InvalidJson: not JSON, too large, NaN or infinity, ``\\u0000`` or a lone surrogate.
+    """
+    try:
+        text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+    except RecursionError:
+        raise InvalidJson(f"{name} is nested too deeply") from None
+    except ValueError as error:
+        raise InvalidJson(f"{name} is not valid JSON: {error} (NaN and infinity are not)") from None
+    except TypeError as error:
+        raise InvalidJson(f"{name} is not valid JSON: {error}") from None
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError:
+        raise InvalidJson(f"{name} contains a lone surrogate, which is no character") from None
+    if size > max_bytes:
+        raise InvalidJson(f"{name} has {size:,} bytes; at most {max_bytes:,} are accepted")
+    if "\\u0000" in text and _contains_nul(value):
+        raise InvalidJson(f"{name} contains \\u0000, which PostgreSQL cannot store: remove it")
+    return json.loads(text)
+
+
+def parsed_object(text: str, name: str) -> dict[str, Any]:
+    """Parse the text of a JSON object.
+
+    Raises:
+        InvalidJson: malformed, not an object, or refused by :func:`checked_json`.
+    """
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InvalidJson(
+            f"{name} is not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}"
+        ) from None
+    except RecursionError:
+        raise InvalidJson(f"{name} is nested too deeply") from None
+    if not isinstance(value, dict):
+        raise InvalidJson(f'{name} must be a JSON object such as {{"page": 1}}')
+    checked: dict[str, Any] = checked_json(value, name)
+    return checked
+
+
+def _contains_nul(value: Any) -> bool:
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, dict):
+        return any(_contains_nul(part) for pair in value.items() for part in pair)
+    if isinstance(value, list | tuple):
+        return any(_contains_nul(part) for part in value)
+    return False

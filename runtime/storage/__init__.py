@@ -1,0 +1,1 @@
+"""SQL. Nothing outside this package writes any."""
