@@ -25,6 +25,8 @@ class BaseActor(pykka.ThreadingActor):
         self.incarnation = incarnation
         self.directory = directory
         self.clock = clock
+        # Before the loop starts, so that nothing told to the name in between is lost.
+        directory.register(name, self.actor_ref, incarnation)
         self.log: Any = structlog.get_logger(type(self).__module__).bind(actor=name)
 
     def receive(self, message: Any) -> Any:

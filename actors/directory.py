@@ -1,6 +1,6 @@
 """Names of actors, resolved at delivery."""
 
-import threading
+from dataclasses import dataclass
 from typing import Any
 
 import pykka
@@ -9,28 +9,35 @@ import structlog
 log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An actor under a name."""
+
+    ref: pykka.ActorRef[Any]
+    incarnation: int
+
+
 class Directory:
     """Who is who on this node."""
 
     def __init__(self) -> None:
-        self._refs: dict[str, pykka.ActorRef[Any]] = {}
-        self._lock = threading.Lock()
+        self._entries: dict[str, Entry] = {}
 
-    def register(self, name: str, ref: pykka.ActorRef[Any]) -> None:
+    def register(self, name: str, ref: pykka.ActorRef[Any], incarnation: int) -> None:
         """From now on messages to the name go there."""
-        with self._lock:
-            self._refs[name] = ref
+        self._entries[name] = Entry(ref, incarnation)
 
-    def ref(self, name: str) -> pykka.ActorRef[Any] | None:
-        """Who has the name now."""
-        return self._refs.get(name)
+    def find(self, name: str) -> Entry | None:
+        """Who has the name now; None where nobody has, or who had it died."""
+        entry = self._entries.get(name)
+        return entry if entry is not None and entry.ref.is_alive() else None
 
     def tell(self, name: str, message: Any) -> None:
         """Deliver a hint. One for a name that nobody has, or whose actor died, is lost."""
-        ref = self._refs.get(name)
+        entry = self._entries.get(name)
         try:
-            if ref is None:
+            if entry is None:
                 raise pykka.ActorDeadError(name)
-            ref.tell(message)
+            entry.ref.tell(message)
         except pykka.ActorDeadError:
             log.debug("message lost", actor=name, message=type(message).__name__)

@@ -12,6 +12,7 @@
         - ShopNotFound, ShopRequired
         - JobNotFound
         - InvalidJson
+        - DatabaseRefused
         - IllegalTransition
         - IdempotencyConflict
     - TokenError: who connects is not who it says
@@ -25,6 +26,7 @@
             - ConnectionLost
     - HandlerError: the handler's own code is wrong; trying again cannot help
         - UnknownHandler, ForeignAwait, DuplicateStepName, InvalidCall
+    - FenceLost: another run owns the job now
     - JobFailed: a handler's verdict that the job cannot succeed
 
 Control flow, not failures: :class:`Snooze` and :class:`JobCancelled`.
@@ -106,6 +108,10 @@ class JobNotFound(InputError, LookupError):
 
 class InvalidJson(InputError):
     """A value that cannot be stored as JSON."""
+
+
+class DatabaseRefused(InputError):
+    """PostgreSQL does not accept a value; nothing of the statement was written."""
 
 
 class IllegalTransition(InputError):
@@ -227,6 +233,10 @@ class DuplicateStepName(HandlerError):
 
 class InvalidCall(HandlerError):
     """A call was made with arguments that cannot be carried out."""
+
+
+class FenceLost(MarketplaceRuntimeError):
+    """The job was claimed again elsewhere; this run must do nothing more."""
 
 
 class JobFailed(MarketplaceRuntimeError):

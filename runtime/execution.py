@@ -123,6 +123,7 @@ class Execution:
     Attributes:
         ended: how the run ended, or None while it goes on.
         cancelling: a cancellation was asked for.
+        told: ``JobCancelled`` was thrown in.
     """
 
     def __init__(self, make: Callable[[], Coroutine[Any, Any, Any]]) -> None:
@@ -133,7 +134,7 @@ class Execution:
         self._effects: list[Effect] = []
         self._step_names: set[str] = set()
         self._next_call_id = 1
-        self._told = False
+        self.told = False
         self.ended: End | None = None
         self.cancelling = False
 
@@ -253,7 +254,7 @@ class Execution:
             self._ready.append((parent, group.collect(), None))
 
     def _end(self, outcome: Outcome) -> End:
-        if self._told:
+        if self.told:
             return Cancelled()
         if isinstance(outcome, Success):
             return Finished(outcome.value)
@@ -269,7 +270,7 @@ class Execution:
         return Failed(error)
 
     def _tell(self, fiber: _Fiber) -> JobCancelled:
-        fiber.told = self._told = True
+        fiber.told = self.told = True
         return JobCancelled()
 
     def _abandon(self, error: HandlerError) -> None:

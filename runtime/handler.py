@@ -27,7 +27,7 @@ class BaseJobHandler:
         self.job = job
         self.log: Any = structlog.get_logger(type(self).__module__).bind(**job.log_context)
 
-    async def execute(self, job: Job) -> Any:
+    async def execute(self, job: Job) -> Any:  # noqa: ARG002 - the interface
         """Do the job.
 
         Returns:

@@ -10,10 +10,10 @@ MAX_BYTES = 1_000_000
 
 
 def checked_json(value: Any, name: str, *, max_bytes: int = MAX_BYTES) -> Any:
-    """Return the value as it will come back from the database.
+    r"""Return the value as it will come back from the database.
 
     Raises:
-        InvalidJson: not JSON, too large, NaN or infinity, ``\\u0000`` or a lone surrogate.
+        InvalidJson: not JSON, too large, NaN or infinity, ``\u0000`` or a lone surrogate.
     """
     try:
         text = json.dumps(value, allow_nan=False, ensure_ascii=False)

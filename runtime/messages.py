@@ -61,6 +61,18 @@ class RestartDue:
 
 
 @dataclass(frozen=True, slots=True)
+class ActorRestarted:
+    """An actor began anew and forgot what it was asked; ask again. From the supervisor."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckChildren:
+    """Look for actors that died without a word, and for dead nodes; supervisor to itself."""
+
+
+@dataclass(frozen=True, slots=True)
 class BridgeRestarted:
     """The bridge forgot what was pending; marketplace actors ask for it again."""
 
@@ -276,6 +288,16 @@ class SocketDisconnected:
     """A socket is gone."""
 
     sid: str
+
+
+@dataclass(frozen=True, slots=True)
+class SocketsAnnounced:
+    """Every live socket has been told of; the answer to a bridge that started."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryOver:
+    """Whoever waits for a request that a restart forgot has asked again; bridge to itself."""
 
 
 @dataclass(frozen=True, slots=True)

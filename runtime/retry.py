@@ -11,6 +11,7 @@ from typing import Any
 
 from runtime.errors import (
     CallRejected,
+    DatabaseUnavailable,
     HandlerError,
     InputError,
     JobFailed,
@@ -60,7 +61,7 @@ def backoff(attempt: int, draw: float) -> timedelta:
     Returns:
         Between 0 and min(LONGEST_DELAY, FIRST_DELAY * 2 ** attempt).
     """
-    ceiling = min(LONGEST_DELAY, FIRST_DELAY * 2 ** min(attempt, 20))
+    ceiling = min(LONGEST_DELAY, FIRST_DELAY * (1 << min(attempt, 20)))
     return ceiling * draw
 
 
@@ -114,6 +115,11 @@ def _failed(job: Job, error: BaseException, draw: float) -> Settlement:
         return Settlement(
             job.id, job.fence, JobEvent.SNOOZE,
             delay=COOL_DOWN, waiting_reason=str(error), failed_step=step,
+        )  # fmt: skip
+    if isinstance(error, DatabaseUnavailable):
+        return Settlement(
+            job.id, job.fence, JobEvent.SNOOZE,
+            delay=FIRST_DELAY, waiting_reason="the database was away", failed_step=step,
         )  # fmt: skip
     if _is_final(error) or job.retry_count >= job.max_retries:
         return Settlement(job.id, job.fence, JobEvent.FAIL, error=message, failed_step=step)

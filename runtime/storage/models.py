@@ -113,20 +113,20 @@ class MarketplaceJob(Base):
             "run_at",
             "id",
             postgresql_where=text("status = 'pending'"),
-        ),  # fmt: skip
+        ),
         Index(
             "ix_marketplace_jobs_running",
             "node_id",
             "marketplace",
             postgresql_where=text("status = 'running'"),
-        ),  # fmt: skip
+        ),
         Index(
             "uq_marketplace_jobs_idempotency_key",
             "user_id",
             "idempotency_key",
             unique=True,
             postgresql_where=text("idempotency_key IS NOT NULL"),
-        ),  # fmt: skip
+        ),
         {"schema": SCHEMA},
     )
 

@@ -1,0 +1,343 @@
+"""BridgeActor: who is connected, and which commands wait for a browser's answer.
+
+It trusts no client: a response counts only from a socket of the seller it was asked of, and
+what it says is read with distrust. It never sends a command twice to a browser that does not
+remember the first time.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from actors.base import BaseActor
+from actors.directory import Directory
+from runtime import messages
+from runtime.browser_response import MalformedResponse, read_response
+from runtime.calls import Failure, Outcome
+from runtime.clock import Clock, Timer
+from runtime.errors import (
+    CallTimeout,
+    ConnectionLost,
+    InvalidCall,
+    InvalidJson,
+    SellerNotConnected,
+)
+from runtime.json_values import checked_json
+from runtime.pending_requests import PendingRequest, PendingRequests, heir_of, repeat_to
+from runtime.seller_sockets import SellerSocket, SellerSockets
+
+COMMAND = "plugin_command"
+RECOVERY = timedelta(seconds=2)
+HELD_RESPONSES = 1_000
+# An expiry may be months away; timers that were taken back stay in the clock until they are due.
+LONGEST_TIMER = timedelta(minutes=10)
+
+
+class BrowserServer(Protocol):
+    """What the bridge needs of its transport. Nothing of it blocks or raises."""
+
+    def emit(self, sid: str, event: str, payload: dict[str, Any]) -> None:
+        """Send an event to a socket."""
+
+    def disconnect(self, sid: str) -> None:
+        """Close a socket."""
+
+    def announce(self) -> None:
+        """Deliver SocketConnected for every live socket, then SocketsAnnounced."""
+
+
+class BridgeActor(BaseActor):
+    """Routes commands to sellers' browsers, and their responses to whoever asked.
+
+    Args:
+        grace: how long a seller has to reconnect.
+        browser_marketplaces: the marketplaces whose actors are told who comes and goes.
+
+    Attributes:
+        counters: what happened how often, by kind.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        incarnation: int,
+        directory: Directory,
+        clock: Clock,
+        server: BrowserServer,
+        grace: timedelta,
+        browser_marketplaces: tuple[str, ...],
+    ) -> None:
+        super().__init__(name, incarnation, directory, clock)
+        self.counters: Counter[str] = Counter()
+        self._server = server
+        self._grace = grace
+        self._listeners = tuple(messages.marketplace_actor(one) for one in browser_marketplaces)
+        self._sockets = SellerSockets()
+        self._pending = PendingRequests()
+        self._expiries: dict[str, Timer] = {}
+        self._graces: dict[int, tuple[datetime, Timer]] = {}
+        # A start may be a restart: until the server has told who is connected, and whoever
+        # waits had time to ask again, nothing can be said about what is not known here.
+        self._announced = False
+        self._recovering = True
+        self._early_requests: list[messages.BrowserRequest] = []
+        self._early_responses: dict[str, list[messages.PluginResponse]] = {}
+        self._handlers: dict[type, Callable[[Any], None]] = {
+            messages.BrowserRequest: self._on_request,
+            messages.BrowserRequestWithdrawn: self._on_withdrawn,
+            messages.PluginResponse: self._on_response,
+            messages.BrowserDeadline: self._on_deadline,
+            messages.SocketConnected: self._on_connected,
+            messages.SocketDisconnected: self._on_disconnected,
+            messages.SocketExpired: self._on_expired,
+            messages.GraceOver: self._on_grace_over,
+            messages.PresenceWanted: self._on_presence_wanted,
+            messages.SocketsAnnounced: self._on_announced,
+            messages.RecoveryOver: self._on_recovery_over,
+        }
+
+    def started(self) -> None:
+        """Ask who is connected, and who waits for what."""
+        for listener in self._listeners:
+            self.tell(listener, messages.BridgeRestarted())
+        self._server.announce()
+
+    def receive(self, message: Any) -> Any:
+        """Handle one message."""
+        handle = self._handlers.get(type(message))
+        if handle is None:
+            return super().receive(message)
+        return handle(message)
+
+    # --- commands ------------------------------------------------------------------------
+
+    def _on_request(self, request: messages.BrowserRequest) -> None:
+        if not self._announced:
+            self._early_requests.append(request)
+            return
+        known = self._pending.get(request.request_id)
+        if known is not None:
+            known.request = replace(known.request, ticket=request.ticket)
+            return
+        repeated = request.repeated or self._pending.ended(request.request_id) is not None
+        live = self._sockets.of(request.user_id)
+        if not live and not repeated:
+            self._reply(request, Failure(SellerNotConnected(request.user_id)))
+            return
+        pending = self._await(request)
+        for response in self._early_responses.pop(request.request_id, []):
+            self._on_response(response)
+        if self._pending.get(request.request_id) is not pending:
+            return
+        if not repeated:
+            self._send(pending, live[-1])
+            return
+        remembering = repeat_to(request, live)
+        if remembering is not None:
+            self._send(pending, remembering, repeated=True)
+            return
+        pending.lost(self.clock.now())
+        if not live:
+            self._start_grace(request.user_id)
+
+    def _await(self, request: messages.BrowserRequest) -> PendingRequest:
+        deadline = self.clock.now() + request.timeout
+        due = messages.BrowserDeadline(request.request_id)
+        pending = PendingRequest(request, deadline, self.clock.call_at(deadline, self.name, due))
+        self._pending.add(pending)
+        return pending
+
+    def _send(self, pending: PendingRequest, socket: SellerSocket, repeated: bool = False) -> None:
+        request = pending.request
+        try:
+            payload = checked_json(request.payload, f"the payload of {request.action}")
+        except InvalidJson as error:
+            self._settle(pending, Failure(InvalidCall(str(error))))
+            return
+        self.counters["resent" if pending.sent_to or repeated else "sent"] += 1
+        pending.sent(socket)
+        command = {"request_id": request.request_id, "action": request.action, "payload": payload}
+        if repeated:
+            command["repeated"] = True
+        self._server.emit(socket.sid, COMMAND, command)
+
+    def _on_withdrawn(self, message: messages.BrowserRequestWithdrawn) -> None:
+        self._early_requests = [
+            one for one in self._early_requests if one.request_id != message.request_id
+        ]
+        self._pending.end(message.request_id, "late")
+
+    def _on_deadline(self, message: messages.BrowserDeadline) -> None:
+        pending = self._pending.get(message.request_id)
+        if pending is None or self.clock.now() < pending.deadline:
+            return
+        seconds = pending.request.timeout.total_seconds()
+        self._settle(
+            pending,
+            Failure(
+                CallTimeout(
+                    f"Plugin command timeout after {seconds:g}s", writes=pending.request.writes
+                )
+            ),
+        )
+
+    def _settle(self, pending: PendingRequest, outcome: Outcome, later: str = "late") -> None:
+        self._pending.end(pending.request.request_id, later)
+        self._reply(pending.request, outcome)
+
+    def _reply(self, request: messages.BrowserRequest, outcome: Outcome) -> None:
+        self.tell(request.ticket.reply_to, messages.CallSettled(request.ticket, outcome))
+
+    # --- responses -----------------------------------------------------------------------
+
+    def _on_response(self, message: messages.PluginResponse) -> None:
+        try:
+            response = read_response(message.data)
+        except MalformedResponse as error:
+            self._drop(message, "malformed", error.request_id, reason=str(error))
+            return
+        sender = self._sockets.get(message.sid)
+        pending = self._pending.get(response.request_id)
+        if self._recovering and (sender is None or pending is None) and self._hold(message):
+            return
+        if pending is None:
+            self._drop(
+                message, self._pending.ended(response.request_id) or "unknown", response.request_id
+            )
+        elif sender is None or sender.user_id != pending.request.user_id:
+            self._drop(message, "foreign", response.request_id, sid=message.sid)
+        else:
+            self.counters["answered"] += 1
+            self._settle(pending, response.outcome(pending.request.writes), "duplicate")
+            message.acknowledge({"status": "ok", "request_id": response.request_id})
+
+    def _drop(
+        self, message: messages.PluginResponse, kind: str, request_id: str | None, **why: Any
+    ) -> None:
+        self.counters[kind] += 1
+        self.log.warning("browser response dropped", kind=kind, request_id=request_id, **why)
+        status = "refused" if kind in {"malformed", "foreign"} else "unknown"
+        message.acknowledge({"status": status, "request_id": request_id})
+
+    def _hold(self, message: messages.PluginResponse) -> bool:
+        """Keep a response to a request that may have been forgotten, until it is asked again."""
+        if sum(map(len, self._early_responses.values())) >= HELD_RESPONSES:
+            return False
+        self._early_responses.setdefault(message.data["request_id"], []).append(message)
+        return True
+
+    # --- sockets -------------------------------------------------------------------------
+
+    def _on_connected(self, message: messages.SocketConnected) -> None:
+        joined = self._sockets.add(
+            message.sid, message.user_id, message.resume, message.client_id, message.expires_at
+        )
+        if joined is None:
+            return
+        self._arm_expiry(joined)
+        live = self._sockets.of(joined.user_id)
+        self.log.debug("socket connected", user_id=joined.user_id, sockets=len(live))
+        if len(live) == 1:
+            self._stop_grace(joined.user_id)
+            self._tell_presence(joined.user_id, connected=True)
+        now = self.clock.now()
+        for pending in self._pending.of(joined.user_id):
+            if pending.resumes_on(joined, live, now, self._grace):
+                self._send(pending, joined, repeated=pending.sent_to is None)
+
+    def _on_disconnected(self, message: messages.SocketDisconnected) -> None:
+        gone = self._sockets.remove(message.sid)
+        if gone is None:
+            return
+        self._expiries.pop(gone.sid).cancel()
+        live = self._sockets.of(gone.user_id)
+        self.log.debug("socket gone", user_id=gone.user_id, sockets=len(live))
+        heir = heir_of(gone, live)
+        for pending in self._pending.of(gone.user_id):
+            if pending.sent_to is gone and pending.lost_at is None:
+                pending.lost(self.clock.now())
+                if heir is not None:
+                    self._send(pending, heir)
+        if not live:
+            self._tell_presence(gone.user_id, connected=False)
+            self._start_grace(gone.user_id)
+
+    def _arm_expiry(self, socket: SellerSocket) -> None:
+        when = min(socket.expires_at, self.clock.now() + LONGEST_TIMER)
+        expired = messages.SocketExpired(socket.sid)
+        self._expiries[socket.sid] = self.clock.call_at(when, self.name, expired)
+
+    def _on_expired(self, message: messages.SocketExpired) -> None:
+        socket = self._sockets.get(message.sid)
+        if socket is None:
+            return
+        if self.clock.now() < socket.expires_at:
+            self._arm_expiry(socket)
+            return
+        self.log.info("token expired; its socket is closed", user_id=socket.user_id)
+        self._server.disconnect(socket.sid)
+
+    # --- presence ------------------------------------------------------------------------
+
+    def _tell_presence(self, user_id: int, connected: bool) -> None:
+        kind = messages.SellerConnected if connected else messages.SellerDisconnected
+        for listener in self._listeners:
+            self.tell(listener, kind(user_id))
+        self.tell(messages.RECORDER, messages.RecordPresence(user_id, connected))
+
+    def _on_presence_wanted(self, message: messages.PresenceWanted) -> None:
+        for user_id in self._sockets.users():
+            self.tell(message.reply_to, messages.SellerConnected(user_id))
+
+    def _start_grace(self, user_id: int) -> None:
+        if user_id in self._graces or not self._pending.of(user_id):
+            return
+        until = self.clock.now() + self._grace
+        over = messages.GraceOver(user_id)
+        self._graces[user_id] = (until, self.clock.call_at(until, self.name, over))
+
+    def _stop_grace(self, user_id: int) -> None:
+        until_and_timer = self._graces.pop(user_id, None)
+        if until_and_timer is not None:
+            until_and_timer[1].cancel()
+
+    def _on_grace_over(self, message: messages.GraceOver) -> None:
+        user_id = message.user_id
+        if user_id not in self._graces or self.clock.now() < self._graces[user_id][0]:
+            return
+        del self._graces[user_id]
+        for pending in self._pending.of(user_id):
+            self._settle(pending, Failure(self._lost(pending.request)))
+
+    def _lost(self, request: messages.BrowserRequest) -> ConnectionLost | SellerNotConnected:
+        if not request.writes:
+            return SellerNotConnected(request.user_id)
+        return ConnectionLost(
+            f"the browser of user {request.user_id} disconnected before it answered "
+            f"{request.action}, and did not come back within {self._grace.total_seconds():g}s",
+            writes=True,
+        )
+
+    # --- recovery ------------------------------------------------------------------------
+
+    def _on_announced(self, _: messages.SocketsAnnounced) -> None:
+        if self._announced:
+            return
+        self._announced = True
+        early, self._early_requests = self._early_requests, []
+        for request in early:
+            self._on_request(request)
+        if any(self._sockets.users()):
+            over = self.clock.now() + RECOVERY
+            self.clock.call_at(over, self.name, messages.RecoveryOver())
+        else:
+            self._on_recovery_over(messages.RecoveryOver())
+
+    def _on_recovery_over(self, _: messages.RecoveryOver) -> None:
+        self._recovering = False
+        held, self._early_responses = self._early_responses, {}
+        for responses in held.values():
+            for response in responses:
+                self._on_response(response)

@@ -1,0 +1,69 @@
+"""How often and how fast a failed actor is restarted."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Any
+
+import pykka
+
+FIRST_BACKOFF = timedelta(milliseconds=100)
+DOWN_FOR = timedelta(minutes=1)
+HEALTHY_AFTER = timedelta(minutes=1)
+MAX_FAILURES = 5
+
+
+class Child:
+    """One supervised actor.
+
+    It is restarted with growing delays. After more than ``MAX_FAILURES`` without having been
+    healthy in between it is *down*: tried again only once in ``DOWN_FOR``.
+
+    Attributes:
+        incarnation: grows with every start; reports of former ones do not count.
+        awaits_release: its jobs are being handed back before it starts again.
+    """
+
+    def __init__(self, name: str, spawn: Callable[[int], pykka.ActorRef[Any]]) -> None:
+        self.name = name
+        self.incarnation = 0
+        self.awaits_release = False
+        self.failed_already = False
+        self._spawn = spawn
+        self._ref: pykka.ActorRef[Any] | None = None
+        self._failures = 0
+        self._started_at: datetime | None = None
+
+    @property
+    def down(self) -> bool:
+        """It failed too often."""
+        return self._failures > MAX_FAILURES
+
+    def adopt(self, ref: pykka.ActorRef[Any], incarnation: int) -> None:
+        """Supervise an actor that runs already."""
+        self._ref = ref
+        self.incarnation = incarnation
+
+    def start(self) -> None:
+        """Start the next incarnation."""
+        self.incarnation += 1
+        self.failed_already = False
+        self._ref = self._spawn(self.incarnation)
+
+    def started(self, now: datetime) -> None:
+        """It reported its start."""
+        self._started_at = now
+
+    def failed(self, now: datetime) -> timedelta:
+        """It failed; returns the time until it is to be restarted."""
+        self.failed_already = True
+        if self._started_at is not None and now - self._started_at > HEALTHY_AFTER:
+            self._failures = 0
+        self._started_at = None
+        self._failures += 1
+        if self.down:
+            return DOWN_FOR
+        return FIRST_BACKOFF * (1 << (self._failures - 1))
+
+    def died_silently(self) -> bool:
+        """It is gone although it reported no failure."""
+        return not self.failed_already and self._ref is not None and not self._ref.is_alive()

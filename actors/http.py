@@ -1,0 +1,38 @@
+"""HttpActor: a pool of threads that carry out HTTP calls, each once."""
+
+from typing import Any
+
+from actors.base import BaseActor
+from actors.threads import DaemonThreads
+from runtime import messages
+from runtime.calls import Failure
+from runtime.errors import NotSent
+from runtime.http.transport import HttpTransport
+
+
+class HttpActor(BaseActor):
+    """Hands requests to threads; their outcomes go straight to whoever asked."""
+
+    def __init__(self, *base: Any, transport: HttpTransport, threads: int) -> None:
+        super().__init__(*base)
+        self._transport = transport
+        self._threads = DaemonThreads("http", threads)
+
+    def receive(self, message: Any) -> None:
+        """Carry out one request."""
+        if isinstance(message, messages.HttpRequest):
+            self._threads.submit(lambda: self._perform(message))
+        else:
+            super().receive(message)
+
+    def stopped(self) -> None:
+        """Send nothing more; answers that are under way still arrive."""
+        self._threads.stop()
+
+    def _perform(self, request: messages.HttpRequest) -> None:
+        try:
+            outcome = self._transport.perform(request.marketplace, request.call, request.timeout)
+        except Exception as error:  # noqa: BLE001 - a lost outcome would leave the run waiting
+            self.log.exception("HTTP call failed unexpectedly")
+            outcome = Failure(NotSent(f"the call could not be made: {error}"))
+        self.tell(request.ticket.reply_to, messages.CallSettled(request.ticket, outcome))

@@ -1,0 +1,301 @@
+"""MarketplaceActor: the lanes and the running coroutines of one marketplace.
+
+It does no I/O and never blocks: claims come from the supervisor, calls leave through the
+bridge, the HTTP actor and the worker pool, endings go to the recorder.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any
+
+from actors.base import BaseActor
+from actors.dispatch import Dispatcher
+from actors.lanes import Lanes, PendingClaim
+from actors.runs import Run
+from actors.worker_pool import WorkerPool
+from runtime import messages
+from runtime.calls import Failure, Outcome, ProgressCall, Success
+from runtime.errors import FenceLost, JobFailed, OutcomeUnknown
+from runtime.execution import Cancelled, Effect, End, Execution, Failed, Perform
+from runtime.hookspecs import Marketplace
+from runtime.job import Job
+from runtime.registry import Registry
+from runtime.retry import Settlement, settlement_of
+from runtime.states import JobEvent
+
+SLOW_STEP = timedelta(milliseconds=100)
+CLAIM_LOST_AFTER = timedelta(seconds=10)
+SHORTEST_DUE = timedelta(milliseconds=50)
+
+
+class MarketplaceActor(BaseActor):
+    """Runs the jobs of one marketplace."""
+
+    def __init__(
+        self, *base: Any, marketplace: Marketplace, registry: Registry, workers: WorkerPool
+    ) -> None:
+        super().__init__(*base)
+        self._marketplace = marketplace
+        self._registry = registry
+        self._lanes = Lanes(marketplace)
+        self._runs: dict[int, Run] = {}
+        self._dispatcher = Dispatcher(
+            self.name, marketplace, self.clock, workers, self.tell, self._run_of
+        )
+        self._claim: PendingClaim | None = None
+        self._sequence = 0
+        self._draining = False
+
+    def started(self) -> None:
+        """Ask who is connected."""
+        if self._marketplace.browser_bound:
+            self.tell(messages.BRIDGE, messages.PresenceWanted(self.name))
+
+    def receive(self, message: Any) -> None:  # noqa: C901 - one line for each message
+        """Handle one message, then ask for jobs where there is room."""
+        match message:
+            case messages.CallSettled(ticket, outcome):
+                self._call_settled(ticket, outcome)
+            case messages.JobsClaimed():
+                self._jobs_claimed(message)
+            case messages.SettlementRecorded():
+                self._settlement_recorded(message)
+            case messages.SettlementRefused():
+                self._settlement_refused(message)
+            case messages.LanesFound(shops):
+                self._lanes.found(shops)
+            case messages.LaneDue(key):
+                if (lane := self._lanes.get(key)) is not None:
+                    self._lanes.mark_hungry(lane)
+            case messages.CallsReleased(key):
+                if (lane := self._lanes.get(key)) is not None:
+                    self._dispatcher.pump(lane)
+            case messages.SellerConnected(user_id):
+                self._lanes.seller_connected(user_id)
+            case messages.SellerDisconnected(user_id):
+                self._lanes.seller_disconnected(user_id)
+            case messages.ClaimFailed(sequence):
+                self._claim_answered(sequence)
+            case messages.CancelRequested(job_id):
+                self._cancel(job_id)
+            case messages.CancellationOverdue(job_id, fence):
+                self._cancellation_overdue(job_id, fence)
+            case messages.ActorRestarted(name):
+                self._ask_again(name)
+            case messages.Drain(deadline):
+                self._drain(deadline)
+            case messages.DrainDeadline():
+                self._hand_back_running()
+            case _:
+                super().receive(message)
+        self._ask_for_jobs()
+        self._report_drained()
+
+    # --- jobs come in ---------------------------------------------------------------------
+
+    def _ask_for_jobs(self) -> None:
+        if self._draining:
+            return
+        now = self.clock.now()
+        if self._claim is not None and now - self._claim.sent_at < CLAIM_LOST_AFTER:
+            return
+        requests, limit = self._lanes.next_requests()
+        if not requests:
+            return
+        self._sequence += 1
+        self._claim = PendingClaim(self._sequence, now)
+        self.tell(
+            messages.SUPERVISOR,
+            messages.ClaimRequested(self._marketplace.name, self._sequence, requests, limit),
+        )
+
+    def _claim_answered(self, sequence: int) -> None:
+        if self._claim is not None and self._claim.sequence == sequence:
+            self._claim = None
+
+    def _jobs_claimed(self, claimed: messages.JobsClaimed) -> None:
+        self._claim_answered(claimed.sequence)
+        for job in claimed.jobs:
+            self._lanes.add_ready(job)
+        for key, delay in claimed.exhausted:
+            lane = self._lanes.exhausted(key)
+            if lane is None or delay is None:
+                continue
+            if lane.due_timer is not None:
+                lane.due_timer.cancel()
+            due = self.clock.now() + max(delay, SHORTEST_DUE)
+            lane.due_timer = self.clock.call_at(due, self.name, messages.LaneDue(key))
+        if self._draining:
+            self._hand_back_ready()
+        else:
+            self._start_ready()
+
+    def _start_ready(self) -> None:
+        while (place := self._lanes.start_next()) is not None:
+            lane, job = place
+            run = Run(job, lane, Execution(self._coroutine(job)))
+            self._runs[job.id] = run
+            if job.cancel_requested:
+                self._end(run, Cancelled())
+            else:
+                self.log.debug("job started", **job.log_context)
+                self._step(run, run.execution.start)
+
+    def _coroutine(self, job: Job) -> Callable[[], Any]:
+        def make() -> Any:
+            return self._registry.handler_class(job.key)(job).execute(job)
+
+        return make
+
+    # --- runs go on -----------------------------------------------------------------------
+
+    def _run_of(self, ticket: messages.CallTicket) -> Run | None:
+        run = self._runs.get(ticket.job_id)
+        return run if run is not None and run.job.fence == ticket.fence else None
+
+    def _call_settled(self, ticket: messages.CallTicket, outcome: Outcome) -> None:
+        run = self._run_of(ticket)
+        if run is None or not self._dispatcher.settled(run, ticket.call_id):
+            return
+        if isinstance(outcome, Failure) and isinstance(outcome.error, FenceLost):
+            self._drop(run, str(outcome.error))
+            return
+        self._step(run, lambda: run.execution.deliver(ticket.call_id, outcome))
+
+    def _step(self, run: Run, advance: Callable[[], Sequence[Effect]]) -> None:
+        """Advance the coroutine, carry out what it wants, until it waits or has ended."""
+        turns: deque[Callable[[], Sequence[Effect]]] = deque([advance])
+        while turns:
+            before = time.monotonic()
+            effects = turns.popleft()()
+            self._warn_if_slow(run.job, timedelta(seconds=time.monotonic() - before))
+            for effect in effects:
+                if not isinstance(effect, Perform):
+                    self._dispatcher.withdraw(run, effect.call_id)
+                elif isinstance(effect.call, ProgressCall):
+                    self._record_progress(run.job, effect.call)
+                    turns.append(_answered(run.execution, effect.call_id))
+                else:
+                    self._dispatcher.perform(run, effect.call_id, effect.call)
+        if run.execution.ended is not None:
+            self._end(run, run.execution.ended)
+        elif run.execution.told and run.overdue is None:
+            overdue = messages.CancellationOverdue(run.job.id, run.job.fence)
+            due = self.clock.now() + run.job.timeout
+            run.overdue = self.clock.call_at(due, self.name, overdue)
+
+    def _warn_if_slow(self, job: Job, held: timedelta) -> None:
+        if held > SLOW_STEP:
+            self.log.warning(
+                "handler held the actor: move what takes long into self.run_blocking(...)",
+                handler=job.key,
+                held_ms=round(held.total_seconds() * 1000),
+                **job.log_context,
+            )
+
+    def _record_progress(self, job: Job, call: ProgressCall) -> None:
+        progress = {"current": call.current, "total": call.total, "message": call.message}
+        self.tell(messages.RECORDER, messages.RecordProgress(job.id, job.fence, progress))
+
+    def _ask_again(self, name: str) -> None:
+        for run in list(self._runs.values()):
+            if name == messages.RECORDER and run.settlement is not None:
+                self._record(run.settlement)
+            else:
+                self._dispatcher.ask_again(run, name)
+
+    # --- runs end -------------------------------------------------------------------------
+
+    def _end(self, run: Run, end: End) -> None:
+        self._settle(run, settlement_of(run.job, end, self.clock.now()))
+
+    def _settle(self, run: Run, settlement: Settlement) -> None:
+        self._dispatcher.withdraw_all(run)
+        if run.overdue is not None:
+            run.overdue.cancel()
+        run.settlement = settlement
+        self.log.info(
+            "job ended",
+            how=settlement.event.value,
+            error=settlement.error,
+            waiting_reason=settlement.waiting_reason,
+            **run.job.log_context,
+        )
+        self._record(settlement)
+
+    def _record(self, settlement: Settlement) -> None:
+        self.tell(messages.RECORDER, messages.RecordSettlement(self.name, settlement))
+
+    def _settlement_recorded(self, recorded: messages.SettlementRecorded) -> None:
+        run = self._runs.get(recorded.job_id)
+        if run is None or run.job.fence != recorded.fence:
+            return
+        if not recorded.kept:
+            self.log.warning("the job belongs to another run", **run.job.log_context)
+        self._forget(run)
+
+    def _settlement_refused(self, refused: messages.SettlementRefused) -> None:
+        run = self._runs.get(refused.job_id)
+        if run is None or run.job.fence != refused.fence:
+            return
+        if run.refused:
+            self._drop(run, f"it cannot be settled: {refused.reason}")
+            return
+        run.refused = True
+        self._end(run, Failed(JobFailed(f"the result cannot be stored: {refused.reason}")))
+
+    def _drop(self, run: Run, reason: str) -> None:
+        self.log.warning("run dropped", reason=reason, **run.job.log_context)
+        run.execution.drop()
+        self._dispatcher.withdraw_all(run)
+        self._forget(run)
+
+    def _forget(self, run: Run) -> None:
+        del self._runs[run.job.id]
+        self._lanes.ended(run.lane)
+        self._start_ready()
+
+    # --- cancelling and draining ----------------------------------------------------------
+
+    def _cancel(self, job_id: int) -> None:
+        run = self._runs.get(job_id)
+        if run is not None and run.settlement is None:
+            self.log.info("cancelling", **run.job.log_context)
+            self._step(run, lambda: run.execution.cancel(run.irrevocable_calls()))
+
+    def _cancellation_overdue(self, job_id: int, fence: int) -> None:
+        run = self._runs.get(job_id)
+        if run is None or run.job.fence != fence or run.settlement is not None:
+            return
+        run.execution.drop()
+        self._end(run, Cancelled())
+
+    def _drain(self, deadline: Any) -> None:
+        self._draining = True
+        self._hand_back_ready()
+        self.clock.call_at(deadline, self.name, messages.DrainDeadline())
+
+    def _hand_back_ready(self) -> None:
+        for lane, job in self._lanes.take_ready():
+            run = self._runs[job.id] = Run(job, lane, Execution(self._coroutine(job)))
+            self._settle(run, Settlement(job.id, job.fence, JobEvent.RELEASE))
+
+    def _hand_back_running(self) -> None:
+        for run in [one for one in self._runs.values() if one.settlement is None]:
+            unresolved = run.unresolved_writes()
+            run.execution.drop()
+            if unresolved:
+                error = OutcomeUnknown(f"the service stopped during {unresolved[0]}", writes=True)
+                self._end(run, Failed(error))
+            else:
+                self._settle(run, Settlement(run.job.id, run.job.fence, JobEvent.RELEASE))
+
+    def _report_drained(self) -> None:
+        if self._draining and not self._runs:
+            self.tell(messages.SUPERVISOR, messages.Drained(self.name))
+
+
+def _answered(execution: Execution, call_id: int) -> Callable[[], Sequence[Effect]]:
+    return lambda: execution.deliver(call_id, Success(None))

@@ -1,0 +1,198 @@
+"""Node: the actors of one process, started in order and stopped in order."""
+
+import threading
+from typing import Any
+
+import pykka
+import structlog
+
+from actors.bridge import BridgeActor
+from actors.directory import Directory
+from actors.http import HttpActor
+from actors.marketplace import MarketplaceActor
+from actors.recorder import RecorderActor
+from actors.supervisor import Spawn, SupervisorActor
+from actors.worker_pool import WorkerPool
+from runtime import messages
+from runtime.clock import SystemClock
+from runtime.config import Settings
+from runtime.data_directory import token_secret
+from runtime.hookspecs import Marketplace
+from runtime.http.transport import HttpTransport
+from runtime.registry import Registry
+from runtime.socketio_server import SocketIOServer
+from runtime.storage.plugin_action_types import ensure_action_types
+from runtime.storage.engine import Database
+from runtime.storage.heartbeat import Heartbeat
+from runtime.storage.nodes import leave, register_node
+from runtime.storage.notifications import Listener
+from runtime.tokens import verify_token
+
+log = structlog.get_logger(__name__)
+
+STOP_PATIENCE_SECONDS = 5.0
+
+
+class Node:
+    """One running service.
+
+    Args:
+        database: migrated; the caller disposes of it after :meth:`stop`.
+    """
+
+    def __init__(self, settings: Settings, database: Database, registry: Registry) -> None:
+        self._settings = settings
+        self._database = database
+        self._registry = registry
+        self._directory = Directory()
+        self._clock = SystemClock(self._directory.tell)
+        self._drained = threading.Event()
+        self._stopping = False
+        self._supervisor_incarnation = 0
+        secret = token_secret(settings)
+        self._server = SocketIOServer(
+            settings.bridge_host,
+            settings.bridge_port,
+            settings.bridge_origins,
+            settings.bridge_max_bytes,
+            lambda auth: verify_token(auth, secret, settings.token_algorithm),
+            lambda message: self._directory.tell(messages.BRIDGE, message),
+        )
+
+    @property
+    def bridge_port(self) -> int:
+        """The port that the bridge listens on."""
+        return self._server.port
+
+    def start(self) -> None:
+        """Start everything.
+
+        Raises:
+            PortInUse: nothing was started.
+            DatabaseUnavailable: nothing was started.
+        """
+        self._server.start()
+        try:
+            with self._database.session() as session, session.begin():
+                ensure_action_types(session, self._registry)
+                self._node_id = register_node(session)
+            self._workers = WorkerPool(
+                self._database, self._directory, self._settings.worker_threads
+            )
+            self._heartbeat = Heartbeat(self._database, self._node_id, self._keep_supervisor)
+            self._heartbeat.start()
+        except BaseException:
+            self._server.stop()
+            raise
+        self._clock.start()
+        self._spawns = self._recipes()
+        self._keep_supervisor()
+        self._listener = Listener(self._database, self._tell_supervisor)
+        self._listener.start()
+        log.info(
+            "node started",
+            node=self._node_id,
+            handlers=sorted(self._registry.handlers),
+            bridge=f"{self._settings.bridge_host}:{self.bridge_port}",
+        )
+
+    def stop(self) -> bool:
+        """Stop in order: no claims, running jobs get their time, endings are recorded.
+
+        Returns:
+            Whether every ending was recorded.
+        """
+        drain_time = self._settings.drain_time
+        log.info("stopping", drain_seconds=drain_time.total_seconds())
+        deadline = self._clock.now() + drain_time
+        self._tell_supervisor(messages.Drain(deadline))
+        recorded = self._drained.wait(drain_time.total_seconds() + STOP_PATIENCE_SECONDS)
+        self._stopping = True
+        self._listener.stop()
+        self._heartbeat.stop()
+        for name in (messages.SUPERVISOR, *reversed(self._spawns)):
+            entry = self._directory.find(name)
+            if entry is not None:
+                _stop_actor(entry.ref)
+        self._workers.stop()
+        self._server.stop()
+        self._clock.stop()
+        if recorded:
+            with self._database.session() as session, session.begin():
+                leave(session, self._node_id)
+        else:
+            log.error("not everything was recorded: what was running is rescued at the next start")
+        log.info("stopped")
+        return recorded
+
+    def _tell_supervisor(self, message: Any) -> None:
+        self._directory.tell(messages.SUPERVISOR, message)
+
+    def _keep_supervisor(self) -> None:
+        """Start the supervisor; its children outlive it, so a new one takes them over."""
+        if self._stopping or self._directory.find(messages.SUPERVISOR) is not None:
+            return
+        self._supervisor_incarnation += 1
+        if self._supervisor_incarnation > 1:
+            log.error("supervisor failed, starting another")
+        SupervisorActor.start(
+            messages.SUPERVISOR,
+            self._supervisor_incarnation,
+            self._directory,
+            self._clock,
+            spawns=self._spawns,
+            marketplaces=tuple(self._registry.marketplaces),
+            database=self._database,
+            node_id=self._node_id,
+            poll_interval=self._settings.poll_interval,
+            drained=self._drained,
+        )
+
+    def _recipes(self) -> dict[str, Spawn]:
+        browser_bound = tuple(
+            name for name, one in self._registry.marketplaces.items() if one.browser_bound
+        )
+        transport = HttpTransport(self._registry.marketplaces)
+        recipes: dict[str, Spawn] = {
+            messages.RECORDER: self._recipe(
+                messages.RECORDER, RecorderActor, database=self._database, node_id=self._node_id
+            ),
+            messages.HTTP: self._recipe(
+                messages.HTTP, HttpActor, transport=transport, threads=self._settings.http_threads
+            ),
+        }
+        for marketplace in self._registry.marketplaces.values():
+            name = messages.marketplace_actor(marketplace.name)
+            recipes[name] = self._marketplace_recipe(name, marketplace)
+        recipes[messages.BRIDGE] = self._recipe(
+            messages.BRIDGE,
+            BridgeActor,
+            server=self._server,
+            grace=self._settings.grace,
+            browser_marketplaces=browser_bound,
+        )
+        return recipes
+
+    def _marketplace_recipe(self, name: str, marketplace: Marketplace) -> Spawn:
+        return self._recipe(
+            name,
+            MarketplaceActor,
+            marketplace=marketplace,
+            registry=self._registry,
+            workers=self._workers,
+        )
+
+    def _recipe(self, name: str, actor: type[pykka.ThreadingActor], **arguments: Any) -> Spawn:
+        def spawn(incarnation: int) -> pykka.ActorRef[Any]:
+            return actor.start(name, incarnation, self._directory, self._clock, **arguments)
+
+        return spawn
+
+
+def _stop_actor(ref: pykka.ActorRef[Any]) -> None:
+    try:
+        ref.stop(timeout=STOP_PATIENCE_SECONDS)
+    except pykka.Timeout:
+        log.warning("actor does not stop; its thread is left behind", actor=str(ref))
+    except pykka.ActorDeadError:
+        pass

@@ -1,0 +1,154 @@
+"""RecorderActor: writes down what happened, in group commits, acknowledged after COMMIT."""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import Any
+
+from actors.base import BaseActor
+from runtime import messages
+from runtime.clock import Timer
+from runtime.errors import DatabaseRefused, DatabaseUnavailable
+from runtime.storage import nodes, settlements
+from runtime.storage.engine import Database, database_errors
+
+MAX_GROUP = 500
+FIRST_RETRY = timedelta(milliseconds=200)
+LONGEST_RETRY = timedelta(seconds=5)
+
+Entry = (
+    messages.RecordSettlement
+    | messages.RecordProgress
+    | messages.RecordPresence
+    | messages.ReleaseJobs
+)
+
+
+class RecorderActor(BaseActor):
+    """Keeps every entry until the database has it.
+
+    Entries are written in the order in which they came. What gathers in the mailbox while one
+    group is written makes the next group.
+    """
+
+    def __init__(self, *base: Any, database: Database, node_id: int) -> None:
+        super().__init__(*base)
+        self._database = database
+        self._node_id = node_id
+        self._entries: list[Entry] = []
+        self._flush_queued = False
+        self._retry: Timer | None = None
+        self._retry_delay = FIRST_RETRY
+        self._draining = False
+
+    def receive(self, message: Any) -> None:
+        """Gather entries; write them when the mailbox has none before the flush."""
+        match message:
+            case messages.Flush():
+                self._flush_queued = False
+                self._retry = None
+                self._flush()
+            case messages.Drain():
+                self._draining = True
+            case _:
+                self._entries.append(message)
+        self._continue()
+
+    def _continue(self) -> None:
+        if self._entries and not self._flush_queued and self._retry is None:
+            self._flush_queued = True
+            self.actor_ref.tell(messages.Flush())
+        if self._draining and not self._entries:
+            self._draining = False
+            self.tell(messages.SUPERVISOR, messages.Drained(self.name))
+
+    def _flush(self) -> None:
+        group = self._entries[:MAX_GROUP]
+        try:
+            self._write(group)
+        except DatabaseUnavailable as error:
+            self.log.warning(
+                "database away, outcomes are kept",
+                entries=len(self._entries),
+                reason=str(error),
+                retry_seconds=self._retry_delay.total_seconds(),
+            )
+            due = self.clock.now() + self._retry_delay
+            self._retry = self.clock.call_at(due, self.name, messages.Flush())
+            self._retry_delay = min(self._retry_delay * 2, LONGEST_RETRY)
+        else:
+            del self._entries[: len(group)]
+            self._retry_delay = FIRST_RETRY
+
+    def _write(self, group: Sequence[Entry]) -> None:
+        """Write runs of like entries together, so that their order among kinds is kept."""
+        start = 0
+        for end in range(1, len(group) + 1):
+            if end == len(group) or type(group[end]) is not type(group[start]):
+                self._write_alike(group[start:end])
+                start = end
+
+    def _write_alike(self, entries: Sequence[Any]) -> None:
+        match entries[0]:
+            case messages.RecordSettlement():
+                self._bisected(entries, self._settle, self._refuse)
+            case messages.RecordProgress():
+                self._bisected(entries, self._progress, self._skip)
+            case messages.RecordPresence():
+                self._presence(entries)
+            case messages.ReleaseJobs():
+                for release in entries:
+                    self._release(release)
+            case other:
+                self.log.warning("unexpected message", message=type(other).__name__)
+
+    def _bisected(
+        self,
+        entries: Sequence[Any],
+        write: Callable[[Sequence[Any]], None],
+        refuse: Callable[[Any, DatabaseRefused], None],
+    ) -> None:
+        """Halve a group that is refused until the offender stands alone."""
+        try:
+            write(entries)
+        except DatabaseRefused as error:
+            if len(entries) == 1:
+                refuse(entries[0], error)
+                return
+            middle = len(entries) // 2
+            self._bisected(entries[:middle], write, refuse)
+            self._bisected(entries[middle:], write, refuse)
+
+    def _settle(self, entries: Sequence[messages.RecordSettlement]) -> None:
+        with database_errors(), self._database.session() as session, session.begin():
+            kept = settlements.settle_jobs(session, [entry.settlement for entry in entries])
+        for entry in entries:
+            settled = entry.settlement
+            self.tell(
+                entry.reply_to,
+                messages.SettlementRecorded(settled.job_id, settled.fence, settled.job_id in kept),
+            )
+
+    def _refuse(self, entry: messages.RecordSettlement, error: DatabaseRefused) -> None:
+        settled = entry.settlement
+        self.log.error("settlement refused", job=settled.job_id, reason=str(error))
+        self.tell(
+            entry.reply_to,
+            messages.SettlementRefused(settled.job_id, settled.fence, str(error)),
+        )
+
+    def _progress(self, entries: Sequence[messages.RecordProgress]) -> None:
+        with database_errors(), self._database.session() as session, session.begin():
+            settlements.record_progress(session, entries)
+
+    def _skip(self, entry: messages.RecordProgress, error: DatabaseRefused) -> None:
+        self.log.warning("progress refused", job=entry.job_id, reason=str(error))
+
+    def _presence(self, entries: Sequence[messages.RecordPresence]) -> None:
+        latest = {entry.user_id: entry.connected for entry in entries}
+        with database_errors(), self._database.session() as session, session.begin():
+            nodes.record_presence(session, self._node_id, latest)
+
+    def _release(self, release: messages.ReleaseJobs) -> None:
+        with database_errors(), self._database.session() as session, session.begin():
+            count = settlements.release_jobs(session, release.marketplace, self._node_id)
+        self.tell(release.reply_to, messages.JobsReleased(release.marketplace, count))

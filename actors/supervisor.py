@@ -1,0 +1,237 @@
+"""SupervisorActor: keeps the other actors alive, and loads jobs for those that have room."""
+
+import threading
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any
+
+import pykka
+
+from actors.base import BaseActor
+from actors.children import Child
+from runtime import messages
+from runtime.errors import DatabaseUnavailable
+from runtime.storage import claims, nodes
+from runtime.storage.engine import Database, database_errors
+
+CHECK_INTERVAL = timedelta(seconds=1)
+CLAIM_BACKOFF = timedelta(seconds=1)
+
+Spawn = Callable[[int], pykka.ActorRef[Any]]
+"""Starts an actor as the given incarnation and gives it its name."""
+
+
+class SupervisorActor(BaseActor):
+    """One per node.
+
+    Args:
+        spawns: how to start each child, in the order in which they are to start.
+        marketplaces: names of the marketplaces whose actors are among the children.
+        poll_interval: how long an announcement that was lost can cost.
+        drained: set when everything that ran is ended or handed back, and recorded.
+    """
+
+    def __init__(
+        self,
+        *base: Any,
+        spawns: Mapping[str, Spawn],
+        marketplaces: tuple[str, ...],
+        database: Database,
+        node_id: int,
+        poll_interval: timedelta,
+        drained: threading.Event,
+    ) -> None:
+        super().__init__(*base)
+        self._children = {name: Child(name, spawn) for name, spawn in spawns.items()}
+        self._marketplaces = {messages.marketplace_actor(name): name for name in marketplaces}
+        self._database = database
+        self._node_id = node_id
+        self._poll_interval = poll_interval
+        self._drained = drained
+        self._drain: messages.Drain | None = None
+        self._undrained: set[str] = set()
+
+    def started(self) -> None:
+        """Start the children, or take over those that a former supervisor started."""
+        for child in self._children.values():
+            running = self.directory.find(child.name)
+            if running is not None:
+                child.adopt(running.ref, running.incarnation)
+            else:
+                child.start()
+        self._later(CHECK_INTERVAL, messages.CheckChildren())
+        self._later(self._poll_interval, messages.Poll())
+        self._find_lanes()
+
+    def receive(self, message: Any) -> None:  # noqa: C901 - one line for each message
+        """Handle one message."""
+        match message:
+            case messages.ClaimRequested():
+                self._claim(message)
+            case messages.JobsAnnounced(marketplace, shops):
+                self._hand_on(marketplace, messages.LanesFound(shops))
+            case messages.CancelRequested():
+                for name in self._marketplaces:
+                    self.tell(name, message)
+            case messages.ListeningAgain():
+                self._find_lanes()
+            case messages.Poll():
+                self._find_lanes()
+                self._later(self._poll_interval, message)
+            case messages.CheckChildren():
+                self._check_children()
+                self._later(CHECK_INTERVAL, message)
+            case messages.ActorStarted(name, incarnation):
+                self._child_started(name, incarnation)
+            case messages.ActorFailed(name, incarnation, error):
+                self._child_failed(name, incarnation, error)
+            case messages.RestartDue(name, incarnation):
+                self._restart(name, incarnation)
+            case messages.JobsReleased(marketplace, count):
+                self._jobs_released(marketplace, count)
+            case messages.Drain():
+                self._begin_drain(message)
+            case messages.Drained(name):
+                self._child_drained(name)
+            case messages.ActorStopped():
+                pass
+            case _:
+                super().receive(message)
+
+    # --- loading jobs ---------------------------------------------------------------------
+
+    def _claim(self, request: messages.ClaimRequested) -> None:
+        name = messages.marketplace_actor(request.marketplace)
+        if self._drain is not None:
+            return
+        try:
+            with database_errors(), self._database.session() as session, session.begin():
+                claim = claims.claim_jobs(
+                    session, request.marketplace, request.lanes, request.limit, self._node_id
+                )
+        except DatabaseUnavailable as error:
+            self.log.warning("database away, claims back off", reason=str(error))
+            due = self.clock.now() + CLAIM_BACKOFF
+            self.clock.call_at(due, name, messages.ClaimFailed(request.sequence))
+            return
+        self.tell(name, messages.JobsClaimed(request.sequence, claim.jobs, claim.exhausted))
+
+    def _find_lanes(self) -> None:
+        if self._drain is not None:
+            return
+        try:
+            for marketplace in self._marketplaces.values():
+                with database_errors(), self._database.session() as session:
+                    shops = claims.find_lanes(session, marketplace)
+                if shops:
+                    self._hand_on(marketplace, messages.LanesFound(shops))
+        except DatabaseUnavailable as error:
+            self.log.warning("database away, lanes cannot be found", reason=str(error))
+
+    def _rescue(self) -> None:
+        try:
+            with database_errors(), self._database.session() as session, session.begin():
+                count, shops = nodes.rescue_jobs(session, self._node_id)
+        except DatabaseUnavailable as error:
+            self.log.warning("database away, dead nodes cannot be found", reason=str(error))
+            return
+        if count:
+            self.log.warning("rescued the jobs of a dead node", count=count)
+        for marketplace, found in shops.items():
+            self._hand_on(marketplace, messages.LanesFound(tuple(found)))
+
+    def _hand_on(self, marketplace: str, message: Any) -> None:
+        name = messages.marketplace_actor(marketplace)
+        if name in self._marketplaces:
+            self.tell(name, message)
+
+    # --- keeping children alive -----------------------------------------------------------
+
+    def _check_children(self) -> None:
+        for child in self._children.values():
+            if child.died_silently():
+                self._child_failed(child.name, child.incarnation, "it is gone")
+        self._rescue()
+
+    def _child_started(self, name: str, incarnation: int) -> None:
+        child = self._children.get(name)
+        if child is None or child.incarnation != incarnation:
+            return
+        child.started(self.clock.now())
+        if incarnation > 1:
+            self.log.info("actor restarted", child=name, incarnation=incarnation)
+            for other in (*self._marketplaces, messages.BRIDGE):
+                self.tell(other, messages.ActorRestarted(name))
+        if name == messages.RECORDER:
+            self._ask_for_release_again()
+        if self._drain is not None:
+            self.tell(name, self._drain)
+        elif name in self._marketplaces:
+            self._find_lanes()
+
+    def _child_failed(self, name: str, incarnation: int, error: str) -> None:
+        child = self._children.get(name)
+        if child is None or child.incarnation != incarnation or child.failed_already:
+            return
+        delay = child.failed(self.clock.now())
+        if child.down:
+            self.log.error(
+                "actor marked down", child=name, error=error, retry_seconds=delay.seconds
+            )
+        else:
+            self.log.warning("actor failed", child=name, error=error)
+        if self._drain is not None:
+            self._child_drained(name)
+            return
+        self._later(delay, messages.RestartDue(name, incarnation))
+
+    def _restart(self, name: str, incarnation: int) -> None:
+        child = self._children[name]
+        if child.incarnation != incarnation or not child.failed_already:
+            return
+        marketplace = self._marketplaces.get(name)
+        if marketplace is None:
+            child.start()
+            return
+        # Behind the endings that the dead actor sent, so that none of them is run again.
+        child.awaits_release = True
+        release = messages.ReleaseJobs(self.name, marketplace)
+        self.tell(messages.RECORDER, release)
+
+    def _jobs_released(self, marketplace: str, count: int) -> None:
+        child = self._children[messages.marketplace_actor(marketplace)]
+        if child.awaits_release:
+            child.awaits_release = False
+            self.log.info("jobs handed back", child=child.name, count=count)
+            child.start()
+
+    def _ask_for_release_again(self) -> None:
+        for name, marketplace in self._marketplaces.items():
+            if self._children[name].awaits_release:
+                self.tell(messages.RECORDER, messages.ReleaseJobs(self.name, marketplace))
+
+    # --- stopping -------------------------------------------------------------------------
+
+    def _begin_drain(self, drain: messages.Drain) -> None:
+        self._drain = drain
+        self._undrained = set(self._marketplaces)
+        for name in self._marketplaces:
+            if self._children[name].failed_already:
+                self._undrained.discard(name)
+            else:
+                self.tell(name, drain)
+        self._drain_recorder_when_last()
+
+    def _child_drained(self, name: str) -> None:
+        if name == messages.RECORDER:
+            self._drained.set()
+        elif name in self._undrained:
+            self._undrained.discard(name)
+            self._drain_recorder_when_last()
+
+    def _drain_recorder_when_last(self) -> None:
+        if not self._undrained and self._drain is not None:
+            self.tell(messages.RECORDER, self._drain)
+
+    def _later(self, delay: timedelta, message: Any) -> None:
+        self.clock.call_at(self.clock.now() + delay, self.name, message)

@@ -1,0 +1,401 @@
+"""Unify the action types in public.marketplace_action_types.
+
+The rows of ``vinted.action_types`` move there with their ids, so that what refers to them goes on
+meaning the same action, and the foreign keys follow.
+
+Revision ID: 20260109_0200
+Revises: None
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from alembic import context, op
+from psycopg2.errors import DependentObjectsStillExist
+from sqlalchemy.exc import DBAPIError
+
+from runtime.errors import DatabaseConflict
+
+revision = "20260109_0200"
+down_revision = None
+
+TABLE = "public.marketplace_action_types"
+LEGACY = "vinted.action_types"
+
+VINTED = """
+    ('message', 'Respond to message', 'Reply to Vinted buyer messages', 1, false, 1000, 3, 30),
+    ('orders', 'Fetch orders', 'Retrieve new orders/sales from Vinted', 3, true, 1500, 3, 60),
+    ('publish', 'Publish product', 'Create a new listing on Vinted', 3, false, 2500, 3, 120),
+    ('update', 'Update product', 'Modify price, description, photos', 3, false, 2000, 3, 60),
+    ('delete', 'Delete product', 'Remove listing from Vinted', 4, false, 2000, 3, 30),
+    ('sync', 'Sync products', 'Synchronize all products with Vinted', 4, true, 1500, 3, 300),
+    ('link_product', 'Link Product', 'Link VintedProduct to Product and download images',
+     3, false, 500, 3, 120)
+"""
+
+MISPLACED = {"sync_orders_ebay": ("ebay", "sync_orders")}
+
+DEFAULTS = {
+    "name": "code",
+    "description": "NULL",
+    "priority": "3",
+    "is_batch": "false",
+    "rate_limit_ms": "2000",
+    "max_retries": "3",
+    "timeout_seconds": "60",
+    "created_at": "now()",
+}
+
+INTEGER = frozenset({"smallint", "integer", "bigint"})
+TEXT = frozenset({"text", "character varying"})
+TIME = frozenset({"timestamp with time zone", "timestamp without time zone"})
+TYPES: Mapping[str, frozenset[str]] = {
+    "id": frozenset({"integer", "bigint"}),
+    **dict.fromkeys(("marketplace", "code", "name", "description"), TEXT),
+    **dict.fromkeys(("priority", "rate_limit_ms", "max_retries", "timeout_seconds"), INTEGER),
+    "is_batch": frozenset({"boolean"}),
+    "created_at": TIME,
+}
+
+
+class Reference(NamedTuple):
+    """A foreign key that points at a table; every name is qualified and quoted."""
+
+    table: str
+    constraint: str
+    column: str
+    target: str
+    definition: str
+
+
+def upgrade() -> None:
+    """Make the table, or adopt the one that is there; carry the legacy rows over."""
+    connection = op.get_bind()
+    if _kind(connection, TABLE):
+        _refuse_unless_ours(connection)
+        _say(f"✓ Adopted {TABLE}, which was there")
+    else:
+        _create(connection, TABLE, key="marketplace, code")
+        _say(f"✓ Created {TABLE}")
+    if _kind(connection, LEGACY) in ("r", "p"):
+        _carry_over(connection)
+    inserted = _insert_missing(connection)
+    if inserted:
+        _say(f"✓ Inserted {inserted} Vinted action types")
+
+
+def downgrade() -> None:
+    """Bring vinted.action_types back, with the ids it has now."""
+    connection = op.get_bind()
+    if _kind(connection, LEGACY):
+        raise DatabaseConflict(
+            f"{LEGACY} exists already, so {TABLE} cannot be turned back into it: "
+            f"rename or drop {LEGACY} first"
+        )
+    foreign = connection.scalars(
+        sa.text(f"SELECT DISTINCT marketplace FROM {TABLE} WHERE marketplace <> 'vinted'")
+    ).all()
+    if foreign:
+        raise DatabaseConflict(
+            f"{TABLE} holds action types of {', '.join(sorted(foreign))}, for which {LEGACY} has "
+            "no room: delete those rows first"
+        )
+    if connection.scalar(sa.text("SELECT to_regnamespace('vinted')")) is None:
+        connection.execute(sa.text("CREATE SCHEMA vinted"))
+    _create(connection, LEGACY, key="code")
+    columns = ", ".join(("id", "code", *DEFAULTS))
+    connection.execute(sa.text(f"INSERT INTO {LEGACY} ({columns}) SELECT {columns} FROM {TABLE}"))
+    _advance_sequence(connection, LEGACY)
+    _repoint(connection, TABLE, LEGACY, {})
+    _say(f"✓ Migrated {TABLE} → {LEGACY}")
+    _drop(connection, TABLE)
+
+
+def _say(line: str) -> None:
+    context.config.attributes["done"].append(line)
+
+
+def _kind(connection: sa.Connection, name: str) -> str | None:
+    """What PostgreSQL has under that name: ``r`` and ``p`` are tables."""
+    found: str | None = connection.scalar(
+        sa.text("SELECT relkind::text FROM pg_class WHERE oid = to_regclass(:name)"),
+        {"name": name},
+    )
+    return found
+
+
+def _create(connection: sa.Connection, name: str, *, key: str) -> None:
+    table = name.partition(".")[2]
+    marketplace = "marketplace varchar(50) NOT NULL," if "marketplace" in key else ""
+    connection.execute(
+        sa.text(f"""
+            CREATE TABLE {name} (
+                id serial CONSTRAINT pk_{table} PRIMARY KEY,
+                {marketplace}
+                code varchar(50) NOT NULL,
+                name varchar(100) NOT NULL,
+                description text,
+                priority integer NOT NULL DEFAULT 3,
+                is_batch boolean NOT NULL DEFAULT false,
+                rate_limit_ms integer NOT NULL DEFAULT 2000,
+                max_retries integer NOT NULL DEFAULT 3,
+                timeout_seconds integer NOT NULL DEFAULT 60,
+                created_at timestamptz NOT NULL DEFAULT now(),
+                CONSTRAINT uq_{table}_{key.replace(", ", "_")} UNIQUE ({key})
+            )""")
+    )
+
+
+def _carry_over(connection: sa.Connection) -> None:
+    connection.execute(sa.text(f"LOCK TABLE {LEGACY}, {TABLE} IN ACCESS EXCLUSIVE MODE"))
+    present = set(_columns(connection, LEGACY))
+    _refuse_unless_known(present)
+    old_ids = connection.execute(sa.text(f"SELECT id, code FROM {LEGACY} ORDER BY id")).all()
+    taken = {
+        (row.marketplace, row.code): row.id
+        for row in connection.execute(sa.text(f"SELECT id, marketplace, code FROM {TABLE}"))
+    }
+    sequence = _sequence(connection, TABLE)
+    _advance_sequence(connection, TABLE, beyond=max((old_id for old_id, _ in old_ids), default=0))
+    values = ", ".join(
+        f"COALESCE({column}, {default})" if column in present else default
+        for column, default in DEFAULTS.items()
+    )
+    moved: dict[int, int] = {}
+    for old_id, old_code in old_ids:
+        marketplace, code = MISPLACED.get(old_code, ("vinted", old_code))
+        if (marketplace, code) in taken:
+            new_id = taken[marketplace, code]
+        else:
+            new_id = old_id
+            if old_id in taken.values():
+                new_id = connection.execute(sa.text(f"SELECT nextval('{sequence}')")).scalar_one()
+            taken[marketplace, code] = new_id
+            connection.execute(
+                sa.text(
+                    f"INSERT INTO {TABLE} (id, marketplace, code, {', '.join(DEFAULTS)}) "
+                    "OVERRIDING SYSTEM VALUE "
+                    f"SELECT :new_id, :marketplace, :code, {values} "
+                    f"FROM {LEGACY} WHERE id = :old_id"
+                ),
+                {"new_id": new_id, "old_id": old_id, "marketplace": marketplace, "code": code},
+            )
+        if new_id != old_id:
+            moved[old_id] = new_id
+    _repoint(connection, LEGACY, TABLE, moved)
+    _say(f"✓ Migrated {LEGACY} → {TABLE}")
+    _drop(connection, LEGACY)
+
+
+def _insert_missing(connection: sa.Connection) -> int:
+    _advance_sequence(connection, TABLE)
+    columns = ", ".join(("code", *(name for name in DEFAULTS if name != "created_at")))
+    return connection.execute(
+        sa.text(
+            f"INSERT INTO {TABLE} (marketplace, {columns}, created_at) "
+            f"SELECT 'vinted', {columns}, now() FROM (VALUES {VINTED}) AS wanted ({columns}) "
+            f"WHERE NOT EXISTS (SELECT FROM {TABLE} AS found "
+            "WHERE found.marketplace = 'vinted' AND found.code = wanted.code)"
+        )
+    ).rowcount
+
+
+def _repoint(connection: sa.Connection, source: str, target: str, moved: Mapping[int, int]) -> None:
+    """Make every foreign key on ``source`` one on ``target``, renaming the ids that moved."""
+    references = _references(connection, source)
+    for reference in references:
+        if reference.target != "id":
+            raise DatabaseConflict(
+                f"the foreign key {reference.constraint} of {reference.table} points at "
+                f"{source}({reference.target}), and only ids can be followed: drop it first"
+            )
+        connection.execute(
+            sa.text(f"ALTER TABLE {reference.table} DROP CONSTRAINT {reference.constraint}")
+        )
+    if moved:
+        # One statement for all ids: with 1 → 5 and 5 → 1, one by one would merge the two.
+        pairs = ", ".join(f"({old}, {new})" for old, new in moved.items())
+        for table, column in sorted({(one.table, one.column) for one in references}):
+            connection.execute(
+                sa.text(
+                    f"UPDATE {table} AS t SET {column} = moved.new_id "
+                    f"FROM (VALUES {pairs}) AS moved (old_id, new_id) "
+                    f"WHERE t.{column} = moved.old_id"
+                )
+            )
+        # What is still to be checked at the end of the transaction keeps a table from changing.
+        connection.execute(sa.text("SET CONSTRAINTS ALL IMMEDIATE"))
+        _name_what_cannot_follow(connection, references, moved)
+    for reference in references:
+        definition = re.sub(
+            r"REFERENCES [^(]+", f"REFERENCES {target}", reference.definition, count=1
+        )
+        connection.execute(
+            sa.text(
+                f"ALTER TABLE {reference.table} ADD CONSTRAINT {reference.constraint} {definition}"
+            )
+        )
+
+
+def _name_what_cannot_follow(
+    connection: sa.Connection, references: list[Reference], moved: Mapping[int, int]
+) -> None:
+    """Tell of columns that look as if they referred to the table, but do not say so."""
+    named = connection.scalars(
+        sa.text(
+            """
+            SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c
+            JOIN pg_namespace n ON n.oid = c.relnamespace
+            JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'action_type_id'
+            WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND NOT EXISTS (
+                SELECT FROM pg_constraint f
+                WHERE f.conrelid = c.oid AND f.contype = 'f' AND a.attnum = ANY (f.conkey))
+            ORDER BY 1
+            """
+        )
+    ).all()
+    followed = {one.table for one in references}
+    ids = ", ".join(f"{old} → {new}" for old, new in moved.items())
+    for table in named:
+        if table not in followed:
+            _say(f"! {table}.action_type_id has no foreign key and was left alone; moved: {ids}")
+
+
+def _references(connection: sa.Connection, name: str) -> list[Reference]:
+    rows = connection.execute(
+        sa.text(
+            """
+            SELECT format('%I.%I', n.nspname, t.relname), quote_ident(c.conname),
+                   string_agg(quote_ident(here.attname), ', '),
+                   string_agg(quote_ident(there.attname), ', '),
+                   pg_get_constraintdef(c.oid)
+            FROM pg_constraint c
+            JOIN pg_class t ON t.oid = c.conrelid
+            JOIN pg_namespace n ON n.oid = t.relnamespace
+            CROSS JOIN LATERAL unnest(c.conkey, c.confkey) AS pair (here, there)
+            JOIN pg_attribute here ON here.attrelid = c.conrelid AND here.attnum = pair.here
+            JOIN pg_attribute there ON there.attrelid = c.confrelid AND there.attnum = pair.there
+            WHERE c.contype = 'f' AND c.conparentid = 0 AND c.confrelid = to_regclass(:name)
+            GROUP BY c.oid, n.nspname, t.relname, c.conname
+            ORDER BY 1, 2
+            """
+        ),
+        {"name": name},
+    )
+    return [Reference(*row) for row in rows]
+
+
+def _drop(connection: sa.Connection, name: str) -> None:
+    try:
+        connection.execute(sa.text(f"DROP TABLE {name}"))
+    except DBAPIError as error:
+        if not isinstance(error.orig, DependentObjectsStillExist):
+            raise
+        detail = (error.orig.diag.message_detail or "something depends on it").splitlines()[0]
+        raise DatabaseConflict(
+            f"{name} cannot be dropped: {detail}; drop that first (nothing was changed)"
+        ) from error
+    _say(f"✓ Dropped {name}")
+
+
+def _advance_sequence(connection: sa.Connection, name: str, beyond: int = 0) -> None:
+    """Let the next id be greater than every one there is, and than ``beyond``."""
+    sequence = _sequence(connection, name)
+    connection.execute(
+        sa.text(
+            f"SELECT setval('{sequence}', GREATEST(s.last_value, used.id), "
+            "s.is_called OR used.id >= s.last_value) "
+            f"FROM {sequence} AS s, "
+            f"(SELECT GREATEST(:beyond, max(id), 0) AS id FROM {name}) AS used"
+        ),
+        {"beyond": beyond},
+    )
+
+
+def _sequence(connection: sa.Connection, name: str) -> str | None:
+    found: str | None = connection.scalar(
+        sa.text("SELECT pg_get_serial_sequence(:name, 'id')"), {"name": name}
+    )
+    return found
+
+
+def _columns(connection: sa.Connection, name: str) -> dict[str, Any]:
+    rows = connection.execute(
+        sa.text(
+            """
+            SELECT a.attname AS name, format_type(a.atttypid, NULL) AS type,
+                   format_type(a.atttypid, a.atttypmod) AS full_type,
+                   a.attnotnull AND NOT a.atthasdef AND a.attidentity = '' AS required
+            FROM pg_attribute a
+            WHERE a.attrelid = to_regclass(:name) AND a.attnum > 0 AND NOT a.attisdropped
+            """
+        ),
+        {"name": name},
+    )
+    return {row.name: row for row in rows}
+
+
+def _refuse_unless_known(present: set[str]) -> None:
+    missing = {"id", "code"} - present
+    if missing:
+        raise DatabaseConflict(
+            f"{LEGACY} has no column {', '.join(sorted(missing))}, so it is not the table of "
+            "action types that is to be carried over: rename it first"
+        )
+    unknown = present - TYPES.keys() | present & {"marketplace"}
+    if unknown:
+        raise DatabaseConflict(
+            f"{LEGACY} has columns that {TABLE} has no room for ({', '.join(sorted(unknown))}): "
+            "drop them, or keep what they hold elsewhere, first"
+        )
+
+
+def _refuse_unless_ours(connection: sa.Connection) -> None:
+    different: list[str] = []
+    if _kind(connection, TABLE) not in ("r", "p"):
+        different.append("it is not a table")
+    else:
+        found = _columns(connection, TABLE)
+        different += _different_columns(found)
+        if "id" in found and _sequence(connection, TABLE) is None:
+            different.append("id has no sequence")
+        unique = _unique_keys(connection)
+        different += [
+            f"({', '.join(sorted(key))}) is not unique"
+            for key in (frozenset({"id"}), frozenset({"marketplace", "code"}))
+            if key <= found.keys() and key not in unique
+        ]
+    if different:
+        raise DatabaseConflict(
+            f"{TABLE} exists and is another table than the one needed here: "
+            f"{'; '.join(different)}. Rename it, or make it fit (nothing was changed)"
+        )
+
+
+def _different_columns(found: Mapping[str, Any]) -> list[str]:
+    different = [f"it has no column {name}" for name in TYPES if name not in found]
+    for name, column in found.items():
+        if name not in TYPES:
+            if column.required:
+                different.append(f"its column {name} must be given a value")
+        elif column.type not in TYPES[name]:
+            different.append(f"its column {name} is {column.full_type}")
+    return different
+
+
+def _unique_keys(connection: sa.Connection) -> set[frozenset[str]]:
+    rows = connection.execute(
+        sa.text(
+            """
+            SELECT array_agg(a.attname::text) FROM pg_index i
+            JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
+            WHERE i.indrelid = to_regclass(:name) AND i.indisunique AND i.indisvalid
+              AND i.indpred IS NULL AND i.indexprs IS NULL
+            GROUP BY i.indexrelid
+            """
+        ),
+        {"name": TABLE},
+    )
+    return {frozenset(names) for (names,) in rows}

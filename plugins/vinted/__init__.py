@@ -1,0 +1,1 @@
+"""Vinted: no public API, so the seller's own browser executes its jobs."""

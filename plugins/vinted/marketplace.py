@@ -1,0 +1,64 @@
+"""What the runtime must know of Vinted."""
+
+from datetime import timedelta
+
+from runtime import ActionType, Marketplace
+
+VINTED = Marketplace(
+    name="vinted",
+    browser_bound=True,
+    lane_concurrency=1,
+    lane_calls=1,
+    action_types=(
+        ActionType(
+            code="message",
+            name="Respond to message",
+            description="Reply to Vinted buyer messages",
+            priority=1,
+            rate_limit=timedelta(milliseconds=1000),
+            timeout=timedelta(seconds=30),
+        ),
+        ActionType(
+            code="orders",
+            name="Fetch orders",
+            description="Retrieve new orders/sales from Vinted",
+            is_batch=True,
+            rate_limit=timedelta(milliseconds=1500),
+        ),
+        ActionType(
+            code="publish",
+            name="Publish product",
+            description="Create a new listing on Vinted",
+            rate_limit=timedelta(milliseconds=2500),
+            timeout=timedelta(seconds=120),
+        ),
+        ActionType(
+            code="update",
+            name="Update product",
+            description="Modify price, description, photos",
+        ),
+        ActionType(
+            code="delete",
+            name="Delete product",
+            description="Remove listing from Vinted",
+            priority=4,
+            timeout=timedelta(seconds=30),
+        ),
+        ActionType(
+            code="sync",
+            name="Sync products",
+            description="Synchronize all products with Vinted",
+            priority=4,
+            is_batch=True,
+            rate_limit=timedelta(milliseconds=1500),
+            timeout=timedelta(seconds=300),
+        ),
+        ActionType(
+            code="link_product",
+            name="Link Product",
+            description="Link VintedProduct to Product and download images",
+            rate_limit=timedelta(milliseconds=500),
+            timeout=timedelta(seconds=120),
+        ),
+    ),
+)

@@ -1,0 +1,175 @@
+"""sync_vinted: store what is on sale in the seller's wardrobe."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from plugins.vinted.client import MAX_PER_PAGE, Page, Summary, VintedBrowser
+from plugins.vinted.marketplace import VINTED
+from runtime import BaseJobHandler, Job, JobFailed, Marketplace, hookimpl
+from runtime.storage import listings
+
+MAX_LISTINGS = 100_000
+MAX_LOOKS = 3
+
+
+@dataclass(slots=True)
+class Look:
+    """One look at the wardrobe, from the first page to the last: what it has seen so far."""
+
+    ids: set[str] = field(default_factory=set)
+    pages: int = 0
+    unidentified: int = 0
+    totals: set[tuple[int, int | None]] = field(default_factory=set)
+    latest: tuple[object, ...] = ()
+
+    def is_repeated_by(self, page: Page) -> bool:
+        """Whether this is the page before it once more."""
+        return bool(page["rows"]) and _fingerprint(page) == self.latest
+
+    def add(self, page: Page) -> None:
+        """Take the next page in."""
+        self.ids.update(_ids(page))
+        self.pages += 1
+        self.unidentified += page["unidentified"]
+        self.totals.add(_totals(page))
+        self.latest = _fingerprint(page)
+
+    def doubt(self) -> str | None:
+        """Why it may have missed a listing that is on sale; None where it cannot have.
+
+        When a listing is sold or moves to the top while the pages are read, others change
+        places with it, and one can slip from a page to come onto a page already read. Then
+        the totals changed, or fewer listings were seen than there are.
+        """
+        if self.unidentified:
+            return f"{self.unidentified} item(s) had no usable id"
+        if len(self.totals) > 1:
+            return "the wardrobe changed while it was read"
+        for _, total_entries in self.totals:
+            if total_entries is not None and total_entries != len(self.ids):
+                return f"{total_entries} listings were announced and {len(self.ids)} seen"
+        return None
+
+
+class SyncVinted(BaseJobHandler):
+    """Reads the wardrobe page by page, and stores each page as it comes.
+
+    Only a look that reached the last page, and cannot have missed anything on its way, says
+    that a listing is gone. A look that leaves a doubt is taken again where that matters.
+    """
+
+    async def execute(self, job: Job) -> dict[str, Any]:
+        """Read and store all pages; then mark as gone what was on none of them."""
+        per_page = checked_per_page(job.input_data)
+        walk = await self.transaction("begin-walk", listings.begin_walk, self.shop_id)
+        counts = Counter(imported=0, updated=0, errors=0)
+        result: dict[str, Any] = {}
+        for number in range(1, MAX_LOOKS + 1):
+            prefix = "" if number == 1 else f"look-{number}-"
+            look = await self._look(prefix, walk, per_page, counts)
+            if not isinstance(look, Look):
+                return {"success": True, **look, "gone": 0, "pages": 1}
+            result = _result(look, counts)
+            doubt = look.doubt()
+            if doubt is None:
+                result["gone"] = await self.transaction(
+                    "mark-gone", listings.mark_gone, self.shop_id, walk
+                )
+                return result
+            unseen = await self.transaction(
+                f"{prefix}count-unseen", listings.count_unseen, self.shop_id, walk
+            )
+            if not unseen:
+                return result
+            self.log.warning("a look at the wardrobe leaves a doubt", doubt=doubt, unseen=unseen)
+            result["warning"] = (
+                f"{unseen} listing(s) were not seen, but {doubt}: none was marked as gone; "
+                "sync again later"
+            )
+        return result
+
+    async def _look(
+        self, prefix: str, walk: str, per_page: int, counts: Counter[str]
+    ) -> Look | Summary:
+        look = Look()
+        total_pages = 1
+        while look.pages < total_pages:
+            number = look.pages + 1
+            page: Page | Summary = await self.step(
+                f"{prefix}page-{number}", partial(self._read_page, look, number, per_page)
+            )
+            if "imported" in page:
+                return page
+            stored = await self.transaction(
+                f"{prefix}store-page-{number}", listings.upsert, self.shop_id, walk, page["rows"]
+            )
+            look.add(page)
+            counts.update(stored)
+            if flaws := {one["external_id"]: one["flaw"] for one in page["rows"] if one["flaw"]}:
+                self.log.warning("listings stored without their details", flaws=flaws)
+            total_pages = page["total_pages"]
+            await self.progress(number, max(number, total_pages), f"{len(look.ids)} listings")
+        return look
+
+    async def _read_page(self, look: Look, number: int, per_page: int) -> Page | Summary:
+        """Ask for one page; one that leads nowhere fails here, before it is recorded."""
+        page = await VintedBrowser(self).sync(number, per_page)
+        if "imported" in page:
+            return page
+        if look.is_repeated_by(page):
+            raise JobFailed(
+                f"page {number} of the wardrobe is page {number - 1} once more, so its end cannot "
+                "be found: update the browser plugin, which seems to ignore `page`"
+            )
+        if page["total_pages"] * per_page > MAX_LISTINGS:
+            raise JobFailed(
+                f"the wardrobe has {page['total_pages']:,} pages, as page {number} says, and that "
+                f"is more than {MAX_LISTINGS:,} listings: check the shop's external id, and "
+                "update the browser plugin"
+            )
+        return page
+
+
+def checked_per_page(input_data: dict[str, Any]) -> int:
+    """How many listings to ask for at once, from a job's ``input_data``.
+
+    Raises:
+        JobFailed: not a number that Vinted takes.
+    """
+    per_page = input_data.get("per_page", MAX_PER_PAGE)
+    if isinstance(per_page, bool) or not isinstance(per_page, int):
+        raise JobFailed(f"per_page must be a number from 1 to {MAX_PER_PAGE}, not {per_page!r}")
+    if not 1 <= per_page <= MAX_PER_PAGE:
+        raise JobFailed(f"per_page must be from 1 to {MAX_PER_PAGE}, not {per_page}")
+    return per_page
+
+
+def _result(look: Look, counts: Counter[str]) -> dict[str, Any]:
+    errors = counts["errors"] + look.unidentified
+    return {"success": True, **counts, "errors": errors, "gone": 0, "pages": look.pages}
+
+
+def _ids(page: Page) -> tuple[str, ...]:
+    return tuple(one["external_id"] for one in page["rows"])
+
+
+def _totals(page: Page) -> tuple[int, int | None]:
+    return page["total_pages"], page["total_entries"]
+
+
+def _fingerprint(page: Page) -> tuple[object, ...]:
+    return _totals(page), _ids(page)
+
+
+@hookimpl
+def job_handler() -> type[SyncVinted]:
+    """The handler of ``sync_vinted``."""
+    return SyncVinted
+
+
+@hookimpl
+def marketplace() -> Marketplace:
+    """Vinted itself."""
+    return VINTED

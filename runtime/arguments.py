@@ -1,0 +1,85 @@
+"""Checks of what a caller hands in: what the database would refuse is refused here, by name."""
+
+from datetime import datetime
+from typing import Any
+
+from runtime.errors import InputError
+
+LARGEST_ID = 2**63 - 1
+LONGEST_TEXT = 255
+MOST_RETRIES = 1_000
+PRIORITIES = range(1, 5)
+
+
+def checked_id(value: Any, name: str) -> int:
+    """A positive number that fits a bigint.
+
+    Raises:
+        InputError: it is not.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= LARGEST_ID:
+        raise InputError(f"{name} must be a whole number from 1 to {LARGEST_ID}, not {value!r}")
+    return value
+
+
+def checked_text(value: Any, name: str) -> str:
+    """A text that is not blank and that PostgreSQL can store and index.
+
+    Raises:
+        InputError: it is not.
+    """
+    if not isinstance(value, str) or not value.strip():
+        raise InputError(f"{name} must be a text that is not empty, not {value!r}")
+    if len(value) > LONGEST_TEXT:
+        raise InputError(f"{name} has {len(value):,} characters; at most {LONGEST_TEXT} fit")
+    if not is_storable(value):
+        raise InputError(f"{name} contains a character that cannot be stored: {value!r}")
+    return value
+
+
+def is_storable(value: str) -> bool:
+    """Whether PostgreSQL can hold the text: no NUL, and nothing that has no UTF-8."""
+    try:
+        return b"\0" not in value.encode()
+    except UnicodeEncodeError:
+        return False
+
+
+def checked_priority(value: Any) -> int:
+    """A priority from 1 (critical) to 4 (low).
+
+    Raises:
+        InputError: it is not.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value not in PRIORITIES:
+        raise InputError(
+            f"priority must be 1 (critical), 2 (high), 3 (normal) or 4 (low), not {value!r}"
+        )
+    return value
+
+
+def checked_retries(value: Any) -> int:
+    """How often a job may be tried again.
+
+    Raises:
+        InputError: not a number from 0 on.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST_RETRIES:
+        raise InputError(f"max_retries must be a number from 0 to {MOST_RETRIES:,}, not {value!r}")
+    return value
+
+
+def checked_moment(value: Any, name: str) -> datetime:
+    """A datetime that names one moment.
+
+    Raises:
+        InputError: not a datetime, or one without a time zone.
+    """
+    if not isinstance(value, datetime):
+        raise InputError(f"{name} must be a datetime, not {value!r}")
+    if value.utcoffset() is None:
+        raise InputError(
+            f"{name} must say its time zone: pass datetime.now(UTC) + ..., "
+            f"or {value!r}.astimezone() for local time"
+        )
+    return value

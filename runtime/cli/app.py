@@ -1,0 +1,101 @@
+"""The whole command line: its commands, and what becomes of their errors."""
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+import typer
+
+from runtime.cli import backup, doctor, handlers, jobs, migrate, shops, token
+from runtime.cli.demo import add_demo
+from runtime.cli.output import print_error
+from runtime.cli.parts import Parts
+from runtime.cli.serve import serve
+from runtime.errors import MarketplaceRuntimeError
+
+INTERRUPTED = 130
+
+
+def build_app(parts: Parts) -> typer.Typer:
+    """The commands."""
+    app = typer.Typer(
+        help="Runs resellers' jobs on Vinted, eBay, Etsy and other marketplaces.",
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+
+    @app.callback(invoke_without_command=True)
+    def default(context: typer.Context) -> None:
+        if context.invoked_subcommand is None:
+            raise typer.Exit(serve(parts))
+
+    @app.command("serve")
+    def serve_() -> None:
+        """Run the service until Ctrl-C or SIGTERM; what `run.py` alone does."""
+        raise typer.Exit(serve(parts))
+
+    add_demo(app, parts)
+    app.command()(migrate.migrate)
+    app.add_typer(jobs.app, name="jobs")
+    app.add_typer(shops.app, name="shops")
+    app.add_typer(handlers.app, name="handlers")
+    app.command()(token.token)
+    app.command()(doctor.doctor)
+    app.command()(backup.backup)
+    return app
+
+
+def run(parts: Parts, arguments: Sequence[str] | None = None) -> int:
+    """Carry one command out; returns the exit code.
+
+    0: done; 1: an error, told in one line; 2: the command line is wrong; 130: interrupted.
+    """
+    command = typer.main.get_command(build_app(parts))
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    # So that an embedded server is stopped, and what was begun undone, as by Ctrl-C.
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        code = command.main(given, prog_name=Path(sys.argv[0]).name, standalone_mode=False)
+    except typer.TyperException as error:
+        return _tell_misuse(error)
+    except MarketplaceRuntimeError as error:
+        return _tell(str(error))
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - a person never sees a traceback unasked
+        return _tell_unexpected(error)
+    if code == INTERRUPTED:
+        print_error("interrupted")
+    return int(code or 0)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _tell(message: str) -> int:
+    print_error(message)
+    return 1
+
+
+def _tell_misuse(error: typer.TyperException) -> int:
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else Path(sys.argv[0]).name
+    print_error(f"{error.format_message()} (`{path} --help` shows how)")
+    return error.exit_code
+
+
+def _tell_unexpected(error: Exception) -> int:
+    if os.environ.get("RUNTIME_LOG_LEVEL") == "debug":
+        traceback.print_exception(error)
+        return _tell("unexpected, see above")
+    reason = str(error).strip().partition("\n")[0]
+    return _tell(
+        f"unexpected {type(error).__name__}: {reason} (RUNTIME_LOG_LEVEL=debug shows where)"
+    )

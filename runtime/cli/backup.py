@@ -1,0 +1,40 @@
+"""backup: write the database to a file."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from runtime.cli.context import command_settings
+from runtime.cli.options import AsJson
+from runtime.cli.output import print_json, print_line
+from runtime.data_directory import ENCRYPTION_KEYS_FILE, TOKEN_SECRET_FILE
+from runtime.storage.backup import dump
+from runtime.storage.engine import open_database
+
+
+def backup(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write the whole database to FILE; also while the service runs."""
+    target = file.expanduser().absolute()
+    settings = command_settings()
+    database = open_database(settings)
+    try:
+        size = dump(database, settings, target, overwrite=force)
+    finally:
+        database.dispose()
+    if as_json:
+        print_json({"file": str(target), "bytes": size})
+        return
+    print_line(f"wrote {target} ({size:,} bytes)")
+    print_line(
+        "to restore it: createdb NAME && pg_restore --no-owner --dbname=NAME "
+        f"{file}, then set RUNTIME_DATABASE_URL to that database"
+    )
+    print_line(
+        f"not in it: the keys in {settings.data_dir}/{ENCRYPTION_KEYS_FILE} and "
+        f"{TOKEN_SECRET_FILE}; keep a copy of them elsewhere"
+    )

@@ -1,0 +1,82 @@
+"""What one command needs: settings, logging, the database."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.orm import Session
+
+from runtime.config import Settings, load_settings
+from runtime.logs import configure_logging
+from runtime.registry import Registry, load_registry
+from runtime.storage.border import application_errors
+from runtime.storage.engine import Database, open_database
+from runtime.storage.migrator import check_migrated, migrate
+from runtime.storage.plugin_action_types import ensure_action_types
+
+
+def command_settings() -> Settings:
+    """The settings, with logging set up for a command: quiet, unless asked to be more so."""
+    settings = load_settings()
+    quiet = settings.model_copy(update={"log_level": "warning"})
+    configure_logging(quiet if settings.log_level == "info" else settings)
+    return settings
+
+
+@contextmanager
+def opened_database(settings: Settings) -> Iterator[Database]:
+    """The database of this command, ready for use, whether a service runs or not.
+
+    The embedded one is ours and is brought up to date; an operator's server is changed only
+    by ``migrate`` and ``serve``.
+
+    Raises:
+        DatabaseUnavailable, DatabaseNotMigrated, DataDirectoryError, ConfigurationError
+    """
+    database = open_database(settings)
+    try:
+        if settings.database_url is None:
+            migrate(database, _unsaid)
+        else:
+            check_migrated(database)
+        yield database
+    finally:
+        database.dispose()
+
+
+@contextmanager
+def command_session() -> Iterator[Session]:
+    """A session on the database; what it leaves uncommitted is rolled back."""
+    with (
+        opened_database(command_settings()) as database,
+        application_errors(),
+        database.session() as session,
+    ):
+        yield session
+
+
+class Plugins:
+    """The handler plugins, loaded only where a command turns out to need them."""
+
+    def __init__(self, load: Callable[[], Registry] = load_registry) -> None:
+        self._load = load
+        self._registry: Registry | None = None
+
+    @property
+    def registry(self) -> Registry:
+        """What was loaded."""
+        if self._registry is None:
+            self._registry = self._load()
+        return self._registry
+
+    def browser_bound(self, marketplace: str) -> bool:
+        """Whether the marketplace's jobs need the seller's browser."""
+        described = self.registry.marketplaces.get(marketplace)
+        return described is not None and described.browser_bound
+
+    def introduce(self, session: Session) -> None:
+        """Make the actions of a plugin known that was installed since a service last started."""
+        ensure_action_types(session, self.registry)
+
+
+def _unsaid(line: str) -> None:
+    """The steps of a migration that nobody asked for."""

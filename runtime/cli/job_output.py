@@ -1,0 +1,69 @@
+"""Jobs as a person, or a program, reads them."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from runtime.cli.moments import local_time
+from runtime.cli.output import print_fields, print_json, print_table
+
+_NOTE_LENGTH = 80
+_TIMES = ("run_at", "created_at", "started_at", "completed_at", "expires_at")
+
+
+def print_job(view: dict[str, Any], as_json: bool) -> None:
+    """Print one job."""
+    if as_json:
+        print_json(view)
+        return
+    shown = {name: value for name, value in view.items() if value is not None}
+    shown.update({name: local_time(view[name]) for name in _TIMES if view[name] is not None})
+    print_fields((name.replace("_", " "), _text(value)) for name, value in shown.items())
+
+
+def print_jobs(views: Sequence[dict[str, Any]], as_json: bool) -> None:
+    """Print many jobs."""
+    if as_json:
+        print_json(list(views))
+        return
+    print_table(
+        ("id", "marketplace", "action", "user", "shop", "status", "priority", "created", "note"),
+        [
+            (
+                *(view[name] for name in ("id", "marketplace", "action", "user_id", "shop_id")),
+                view["status"],
+                view["priority"],
+                local_time(view["created_at"]),
+                _note(view),
+            )
+            for view in views
+        ],
+    )
+
+
+def progress_text(progress: dict[str, Any] | None) -> str:
+    """How far a job is, in words."""
+    if not progress:
+        return ""
+    total = progress.get("total")
+    far = f"{progress.get('current')}" + (f" of {total}" if total else "")
+    return f"{far}, {progress['message']}" if progress.get("message") else far
+
+
+def _note(view: dict[str, Any]) -> str | None:
+    """What a person wants to know first of a job in that state."""
+    if view["cancel_requested"] and view["completed_at"] is None:
+        return "cancellation requested"
+    note = view["waiting_reason"] or view["error"]
+    if note is None and view["status"] == "running":
+        note = progress_text(view["progress"])
+    if note is None and view["result"] is not None:
+        note = _text(view["result"])
+    if not note:
+        return None
+    line = " ".join(note.split())
+    return line if len(line) <= _NOTE_LENGTH else f"{line[: _NOTE_LENGTH - 1]}…"
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

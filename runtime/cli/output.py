@@ -1,0 +1,66 @@
+"""What commands print: results to standard output, everything else to standard error."""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+WIDTH_WITHOUT_TERMINAL = 200
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON document, for a program."""
+    sys.stdout.write(json.dumps(value, indent=2) + "\n")
+
+
+def print_line(text: str) -> None:
+    """Print one line of the result, for a person."""
+    sys.stdout.write(printable(text) + "\n")
+
+
+def print_error(message: str) -> None:
+    """Print ``error: ...`` on one line, whatever the message holds."""
+    sys.stderr.write(f"error: {printable(' '.join(message.split()))}\n")
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Print a table; on a pipe without colours, and wide enough to break no line."""
+    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*(cell(value) for value in row))
+    console().print(table)
+
+
+def print_fields(fields: Iterable[tuple[str, Any]]) -> None:
+    """Print names and values below each other."""
+    table = Table.grid(padding=(0, 2))
+    for name, value in fields:
+        table.add_row(Text(name, style="bold"), cell(value))
+    console().print(table)
+
+
+def cell(value: Any) -> Text:
+    """A value as text: never taken for markup, never sent to the terminal as a control code."""
+    if value is None:
+        return Text("-", style="dim")
+    return Text(printable(str(value)))
+
+
+def console(*, errors: bool = False) -> Console:
+    """The console on standard output, or on standard error."""
+    stream = sys.stderr if errors else sys.stdout
+    width = None if stream.isatty() else WIDTH_WITHOUT_TERMINAL
+    return Console(file=stream, width=width, markup=False, highlight=False)
+
+
+def printable(text: str) -> str:
+    """The text without what a terminal would act on, or the stream could not encode."""
+    shown = "".join(
+        one if one.isprintable() or one == "\n" else "\N{REPLACEMENT CHARACTER}" for one in text
+    )
+    encoding = sys.stdout.encoding or "utf-8"
+    return shown.encode(encoding, errors="replace").decode(encoding)

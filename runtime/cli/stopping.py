@@ -1,0 +1,53 @@
+"""SIGINT and SIGTERM: the first asks to stop in order, the second ends the process."""
+
+import os
+import queue
+import signal
+import sys
+from types import FrameType, TracebackType
+from typing import Any, Self
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class StopSignals:
+    """While it is entered, a signal is noted instead of raising in the middle of something.
+
+    Attributes:
+        asked: whether a signal came.
+    """
+
+    def __init__(self) -> None:
+        self.asked = False
+        # Unlike an Event, it may be used by a signal handler that interrupts its own wait.
+        self._arrivals: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self._former: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> Self:
+        """Take the signals over."""
+        for one in _SIGNALS:
+            self._former[one] = signal.signal(one, self._receive)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """Give the signals back."""
+        for one, handler in self._former.items():
+            signal.signal(one, handler)
+
+    def wait(self) -> None:
+        """Block until a signal comes."""
+        if not self.asked:
+            self._arrivals.get()
+
+    def _receive(self, number: int, _frame: FrameType | None) -> None:
+        if self.asked:
+            # Whoever asks twice does not want to wait for what the first one started.
+            os.write(sys.stderr.fileno(), b"error: stopped at once, by a second signal\n")
+            os._exit(128 + number)
+        self.asked = True
+        self._arrivals.put(number)

@@ -1,0 +1,88 @@
+"""What a program sees of jobs and shops: JSON objects whose keys other software relies on."""
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from runtime.states import JobStatus
+from runtime.storage.liveness import Circumstances, circumstances
+from runtime.storage.models import MarketplaceJob, Shop
+from runtime.waiting import WaitingFacts, waiting_reason
+
+Row = tuple[MarketplaceJob, str]
+"""A job with the code of its action."""
+
+BrowserBound = Callable[[str], bool]
+"""Whether a marketplace's jobs need the seller's browser; asked only for pending jobs."""
+
+
+def job_views(
+    session: Session, rows: Sequence[Row], browser_bound: BrowserBound
+) -> list[dict[str, Any]]:
+    """The jobs as JSON objects, each with what it waits for now."""
+    users = [job.user_id for job, _ in rows if job.status == JobStatus.PENDING]
+    around = circumstances(session, users)
+    return [job_view(job, code, _reason(job, around, browser_bound)) for job, code in rows]
+
+
+def job_view(job: MarketplaceJob, action: str, waiting_for: str | None) -> dict[str, Any]:
+    """One job as a JSON object."""
+    return {
+        "id": job.id,
+        "marketplace": job.marketplace,
+        "action": action,
+        "status": job.status,
+        "priority": job.priority,
+        "retry_count": job.retry_count,
+        "max_retries": job.max_retries,
+        "result": job.result_data,
+        "error": job.error_message,
+        "failed_step": job.failed_step,
+        "waiting_reason": waiting_for,
+        "progress": job.progress,
+        "user_id": job.user_id,
+        "shop_id": job.shop_id,
+        "product_id": job.product_id,
+        "input": job.input_data,
+        "cancel_requested": job.cancel_requested,
+        "idempotency_key": job.idempotency_key,
+        "run_at": _iso(job.run_at),
+        "created_at": _iso(job.created_at),
+        "started_at": _iso(job.started_at),
+        "completed_at": _iso(job.completed_at),
+        "expires_at": _iso(job.expires_at),
+    }
+
+
+def shop_view(shop: Shop) -> dict[str, Any]:
+    """One shop as a JSON object."""
+    return {
+        "id": shop.id,
+        "marketplace": shop.marketplace,
+        "user_id": shop.user_id,
+        "external_id": shop.external_id,
+        "name": shop.name,
+        "settings": shop.settings,
+        "created_at": _iso(shop.created_at),
+    }
+
+
+def _reason(job: MarketplaceJob, around: Circumstances, browser_bound: BrowserBound) -> str | None:
+    return waiting_reason(
+        WaitingFacts(
+            status=JobStatus(job.status),
+            user_id=job.user_id,
+            run_at=job.run_at,
+            stored_reason=job.waiting_reason,
+            now=around.now,
+            service_alive=around.service_alive,
+            seller_connected=job.user_id in around.connected,
+            browser_bound=job.status == JobStatus.PENDING and browser_bound(job.marketplace),
+        )
+    )
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.astimezone(UTC).isoformat()

@@ -1,0 +1,70 @@
+"""Who is connected: the live sockets of each seller. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SellerSocket:
+    """A live socket.
+
+    Attributes:
+        resume: its client answers a repeated command from memory.
+        client_id: names that memory.
+        order: grows with each socket, so that of two the newer can be told.
+    """
+
+    sid: str
+    user_id: int
+    resume: bool
+    client_id: str | None
+    expires_at: datetime
+    order: int
+
+    def shares_memory_with(self, other: "SellerSocket") -> bool:
+        """Whether a command that one was sent is remembered by the client of the other."""
+        return self.resume and other.resume and self.client_id == other.client_id
+
+
+class SellerSockets:
+    """The sockets, by sid and by seller."""
+
+    def __init__(self) -> None:
+        self._by_sid: dict[str, SellerSocket] = {}
+        self._by_user: dict[int, dict[str, SellerSocket]] = {}
+        self._order = 0
+
+    def add(
+        self, sid: str, user_id: int, resume: bool, client_id: str | None, expires_at: datetime
+    ) -> SellerSocket | None:
+        """Add a socket; None where it is known already."""
+        if sid in self._by_sid:
+            return None
+        self._order += 1
+        one = SellerSocket(sid, user_id, resume, client_id, expires_at, self._order)
+        self._by_sid[sid] = one
+        self._by_user.setdefault(user_id, {})[sid] = one
+        return one
+
+    def remove(self, sid: str) -> SellerSocket | None:
+        """Remove a socket; None where it is not known."""
+        one = self._by_sid.pop(sid, None)
+        if one is not None:
+            sockets = self._by_user[one.user_id]
+            del sockets[sid]
+            if not sockets:
+                del self._by_user[one.user_id]
+        return one
+
+    def get(self, sid: str) -> SellerSocket | None:
+        """The socket of that sid."""
+        return self._by_sid.get(sid)
+
+    def of(self, user_id: int) -> list[SellerSocket]:
+        """A seller's sockets, the newest last."""
+        return list(self._by_user.get(user_id, {}).values())
+
+    def users(self) -> Iterable[int]:
+        """Who is connected."""
+        return list(self._by_user)

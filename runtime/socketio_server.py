@@ -1,0 +1,425 @@
+"""Socket.IO, in one thread of its own. The only file that knows eventlet.
+
+Everything of eventlet happens in that thread, in green threads; nothing is monkey-patched.
+Other threads hand it work through a doorbell that a green thread waits on. What happens on the
+sockets is delivered as messages from ``runtime.messages``.
+"""
+
+import socket
+import threading
+import urllib.parse
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Any
+
+import structlog
+
+from runtime import messages
+from runtime.allowed_origins import AllowedOrigins
+from runtime.doorbell import Doorbell, Work
+from runtime.errors import ConfigurationError, TokenError
+from runtime.library_log import ErrorStream, LibraryLog
+from runtime.listening_socket import connection_limit, listen
+from runtime.tokens import Identity
+
+with warnings.catch_warnings():
+    # eventlet announces at import that it is only maintained, which is known here.
+    warnings.simplefilter("ignore")
+    import engineio.payload
+    import eventlet
+    import eventlet.websocket
+    import socketio
+    from eventlet import greenio, hubs, wsgi
+
+log = structlog.get_logger(__name__)
+
+ACKNOWLEDGE_SECONDS = 10
+STRANGER_SECONDS = 20
+IDLE_SECONDS = 60
+START_SECONDS = 10
+STOP_SECONDS = 5
+FLUSH_SECONDS = 1
+CROWDED_SECONDS = 0.2
+LONGEST_DETAIL = 200
+NAMESPACE = "/"
+EIO_SID = "runtime.eio_sid"
+
+# A polling client sends what has gathered in one request; the library's limit of 16 packets
+# would drop the whole request, responses included. The size limit bounds it already.
+engineio.payload.Payload.max_decode_packets = 10_000
+
+
+class SocketIOServer:
+    """The bridge's listening side.
+
+    Args:
+        origins: of the web pages that may connect; ``*`` is every one.
+        max_bytes: largest packet accepted.
+        authenticate: tells who connects from the handshake's ``auth``; raises TokenError.
+        deliver: takes SocketConnected, SocketDisconnected, SocketsAnnounced and
+            PluginResponse; called in the server's thread, must neither block nor raise.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        origins: Sequence[str],
+        max_bytes: int,
+        authenticate: Callable[[object], Identity],
+        deliver: Callable[[Any], None],
+    ) -> None:
+        self._host, self._port = host, port
+        self._max_bytes = max_bytes
+        self._authenticate = authenticate
+        self._deliver = deliver
+        self._origins = AllowedOrigins(origins)
+        self._live: dict[str, messages.SocketConnected] = {}
+        self._eio_sids: dict[str, str] = {}
+        self._complained: set[str] = set()
+        self._doorbell: Doorbell | None = None
+        self._stopping = False
+        self._ready = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._sio = self._socketio()
+        self._wsgi_app = socketio.WSGIApp(self._sio)
+
+    # --- called from any thread ----------------------------------------------------------
+
+    def start(self) -> None:
+        """Listen, and serve in a thread of its own.
+
+        Raises:
+            ConfigurationError: the address cannot be listened on; PortInUse where it is taken.
+        """
+        limit = connection_limit()
+        self._listener = listen(self._host, self._port)
+        self._port = self._listener.getsockname()[1]
+        self._doorbell = Doorbell()
+        self._thread = threading.Thread(
+            target=self._run, args=(self._doorbell, limit), name="socketio", daemon=True
+        )
+        self._thread.start()
+        if not self._ready.wait(START_SECONDS):
+            raise ConfigurationError(
+                f"the bridge's thread did not start within {START_SECONDS} s: "
+                "the machine is overloaded, start again"
+            )
+        log.info("bridge listens", host=self._host, port=self._port, connections=limit)
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on; where 0 was asked for, the real one once started."""
+        return self._port
+
+    def emit(self, sid: str, event: str, payload: dict[str, Any]) -> None:
+        """Send an event to one socket; lost where the socket is gone."""
+        self._post(partial(self._sio.emit, event, payload, to=sid))
+
+    def disconnect(self, sid: str) -> None:
+        """Close a socket's connection; its client will try to connect again."""
+        self._post(partial(self._close, sid))
+
+    def announce(self) -> None:
+        """Deliver SocketConnected again for every live socket, then SocketsAnnounced."""
+        self._post(self._announce)
+
+    def stop(self) -> None:
+        """Close every connection and end the thread, in bounded time."""
+        if self._thread is None or self._doorbell is None:
+            return
+        self._post(self._begin_stop)
+        self._thread.join(STOP_SECONDS)
+        if self._thread.is_alive():
+            log.warning("the bridge's thread did not end in time and is left behind")
+        else:
+            self._doorbell.close()
+        self._thread = None
+
+    def _post(self, work: Work) -> None:
+        if self._doorbell is not None:
+            self._doorbell.post(work)
+
+    # --- the thread ----------------------------------------------------------------------
+
+    def _run(self, doorbell: Doorbell, limit: int) -> None:
+        hubs.get_hub().debug_exceptions = False
+        pool = eventlet.GreenPool(limit)
+        accepting = eventlet.spawn(self._accept, pool)
+        self._ready.set()
+        try:
+            self._work(doorbell)
+        finally:
+            self._shut_down(accepting, pool)
+
+    def _accept(self, pool: Any) -> None:
+        wsgi.server(
+            _Listener(self._listener),
+            self._app,
+            custom_pool=pool,
+            protocol=_Protocol,
+            environ={"wsgi.errors": ErrorStream()},
+            socket_timeout=IDLE_SECONDS,
+            log_output=False,
+            debug=False,
+        )
+
+    def _work(self, doorbell: Doorbell) -> None:
+        bell = greenio.GreenSocket(doorbell.bell)
+        while not self._stopping:
+            bell.recv(4_096)
+            for work in doorbell.take():
+                try:
+                    work()
+                except Exception as error:
+                    log.exception("the bridge could not do its work", error=repr(error))
+
+    def _begin_stop(self) -> None:
+        self._stopping = True
+
+    def _shut_down(self, accepting: Any, pool: Any) -> None:
+        for session in list(self._sio.eio.sockets.values()):
+            session.close(wait=False, abort=True)
+        # Whatever hangs is given up after its time: the thread must end.
+        with eventlet.Timeout(FLUSH_SECONDS, False):
+            accepting.kill()
+            pool.waitall()
+        for green_thread in list(pool.coroutines_running):
+            green_thread.kill()
+        with eventlet.Timeout(FLUSH_SECONDS, False):
+            self._sio.shutdown()
+        self._listener.close()
+
+    # --- sockets -------------------------------------------------------------------------
+
+    def _socketio(self) -> Any:
+        library_log = LibraryLog()
+        sio = socketio.Server(
+            async_mode="eventlet",
+            async_handlers=False,
+            cors_allowed_origins=self._origins.permits,
+            max_http_buffer_size=self._max_bytes,
+            logger=library_log,
+            engineio_logger=library_log,
+        )
+        sio.on("connect", self._on_connect)
+        sio.on("disconnect", self._on_disconnect)
+        sio.on("plugin_response", self._on_response)
+        sio.on("*", self._on_unknown_event)
+        handlers = sio.eio.handlers
+        for name, handler in (
+            ("connect", self._on_session),
+            ("message", self._on_packet),
+            ("disconnect", self._on_session_end),
+        ):
+            sio.eio.on(name, partial(handler, handlers[name]))
+        return sio
+
+    def _on_session(self, inner: Callable[..., Any], eio_sid: str, environ: Any) -> Any:
+        environ[EIO_SID] = eio_sid
+        eventlet.spawn_after(STRANGER_SECONDS, self._close_stranger, eio_sid)
+        return inner(eio_sid, environ)
+
+    def _on_packet(self, inner: Callable[..., Any], eio_sid: str, packet: Any) -> None:
+        try:
+            # 5 and 6 announce binary attachments, which would be gathered without a limit.
+            if not isinstance(packet, str) or packet[:1] in {"5", "6"}:
+                raise ValueError("binary packets and bare values are not part of the protocol")
+            inner(eio_sid, packet)
+        except Exception as error:  # noqa: BLE001 - one client's nonsense is its own affair
+            self._complain(eio_sid, "unreadable packet ignored", repr(error))
+
+    def _on_session_end(self, inner: Callable[..., Any], eio_sid: str, reason: str) -> None:
+        inner(eio_sid, reason)
+        self._complained.discard(eio_sid)
+        sid = self._eio_sids.get(eio_sid)
+        if sid is not None:
+            self._forget(sid, eio_sid)
+
+    def _on_connect(self, sid: str, environ: dict[str, Any], auth: object = None) -> None:
+        if self._is_forged(sid):
+            return
+        try:
+            identity = self._authenticate(auth)
+        except TokenError as error:
+            log.warning("browser refused", reason=str(error), address=environ.get("REMOTE_ADDR"))
+            raise socketio.exceptions.ConnectionRefusedError(str(error)) from None
+        connected = messages.SocketConnected(
+            sid, identity.user_id, identity.resume, identity.client_id, identity.expires_at
+        )
+        self._live[sid] = connected
+        self._eio_sids[environ[EIO_SID]] = sid
+        self._deliver(connected)
+
+    def _on_disconnect(self, sid: str, *_: Any) -> None:
+        if self._is_forged(sid):
+            return
+        eio_sid = self._eio_sid(sid)
+        if eio_sid is not None:
+            self._forget(sid, eio_sid)
+            eventlet.spawn_after(STRANGER_SECONDS, self._close_stranger, eio_sid)
+
+    def _on_response(self, sid: str, *arguments: Any) -> dict[str, Any] | None:
+        answered = eventlet.Event()
+        self._deliver(
+            messages.PluginResponse(
+                sid,
+                arguments[0] if arguments else None,
+                lambda answer: self._post(partial(_answer, answered, answer)),
+            )
+        )
+        answer: dict[str, Any] | None = answered.wait(timeout=ACKNOWLEDGE_SECONDS)
+        if answer is None:
+            log.warning("response not acknowledged in time; its socket is closed", sid=sid)
+            self._close(sid)
+        return answer
+
+    def _on_unknown_event(self, event: str, sid: str, *_: Any) -> None:
+        self._complain(self._eio_sid(sid), "unknown event ignored", repr(event))
+
+    def _is_forged(self, sid: str) -> bool:
+        """Clients can send events of the names that the library uses for its own."""
+        return bool(self._sio.manager.is_connected(sid, NAMESPACE))
+
+    def _eio_sid(self, sid: str) -> str | None:
+        eio_sid: str | None = self._sio.manager.eio_sid_from_sid(sid, NAMESPACE)
+        return eio_sid
+
+    def _forget(self, sid: str, eio_sid: str) -> None:
+        self._eio_sids.pop(eio_sid, None)
+        if self._live.pop(sid, None) is not None:
+            self._deliver(messages.SocketDisconnected(sid))
+
+    def _close(self, sid: str) -> None:
+        eio_sid = self._eio_sid(sid)
+        if eio_sid is not None:
+            self._close_session(eio_sid)
+
+    def _close_session(self, eio_sid: str | None) -> None:
+        """End the connection itself: a mere Socket.IO disconnect keeps clients away for good."""
+        session = self._sio.eio.sockets.get(eio_sid)
+        if session is not None:
+            session.close(wait=False, abort=True)
+
+    def _close_stranger(self, eio_sid: str) -> None:
+        if eio_sid not in self._eio_sids:
+            self._close_session(eio_sid)
+
+    def _announce(self) -> None:
+        for connected in list(self._live.values()):
+            self._deliver(connected)
+        self._deliver(messages.SocketsAnnounced())
+
+    def _complain(self, eio_sid: str | None, event: str, detail: str) -> None:
+        """One line for each connection, however much nonsense it sends."""
+        if eio_sid is None or eio_sid in self._complained:
+            return
+        self._complained.add(eio_sid)
+        live = self._live.get(self._eio_sids.get(eio_sid, ""))
+        log.warning(event, detail=detail[:LONGEST_DETAIL], user_id=live.user_id if live else None)
+
+    # --- HTTP ----------------------------------------------------------------------------
+
+    def _app(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        refusal = self._refused(environ)
+        if refusal is not None:
+            status, text = refusal
+            start_response(status, [("Content-Type", "text/plain; charset=utf-8")])
+            return [text.encode()]
+        # Browsers offer to compress; a quarter of a megabyte for each connection is too much.
+        environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
+        try:
+            response: Iterable[bytes] = self._wsgi_app(environ, start_response)
+        except OSError:
+            raise
+        except Exception as error:  # noqa: BLE001 - one client's nonsense is its own affair
+            self._complain(_session_of(environ), "connection closed", repr(error))
+            self._close_session(_session_of(environ))
+            wsgi.WSGI_LOCAL.already_handled = True
+            return []
+        return response
+
+    def _refused(self, environ: dict[str, Any]) -> tuple[str, str] | None:
+        reason = self._origins.refusal(environ)
+        if reason is not None:
+            return "403 Forbidden", reason
+        if int(environ.get("CONTENT_LENGTH") or 0) > self._max_bytes:
+            self._complain(_session_of(environ), "oversized request refused", "polling")
+            self._close_session(_session_of(environ))
+            return "413 Payload Too Large", (
+                f"a packet may have {self._max_bytes} bytes at most (RUNTIME_BRIDGE_MAX_BYTES)"
+            )
+        return None
+
+
+def _answer(answered: Any, answer: dict[str, Any]) -> None:
+    if not answered.ready():
+        answered.send(answer)
+
+
+def _session_of(environ: dict[str, Any]) -> str | None:
+    """The Engine.IO session that a request opened or speaks of."""
+    if EIO_SID in environ:
+        return str(environ[EIO_SID])
+    query = urllib.parse.parse_qs(environ.get("QUERY_STRING", ""))
+    return query["sid"][0] if "sid" in query else None
+
+
+class _Listener(greenio.GreenSocket):  # type: ignore[misc]
+    """A listening socket that outlives trouble with single connections."""
+
+    def accept(self) -> Any:
+        while True:
+            try:
+                client, address = super().accept()
+                # Small packets follow each other; none should wait for the other's receipt.
+                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            except OSError as error:
+                if self.fd.fileno() < 0:
+                    raise
+                log.warning("a connection could not be accepted", error=str(error))
+                eventlet.sleep(CROWDED_SECONDS)
+            else:
+                return client, address
+
+
+class _Protocol(wsgi.HttpProtocol):  # type: ignore[misc]
+    """HTTP whose complaints about clients go to the log instead of standard error."""
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - inherited name
+        log.info("unreadable HTTP request", detail=(format % args)[:LONGEST_DETAIL])
+
+
+class _WebSocket(eventlet.websocket.RFC6455WebSocket):  # type: ignore[misc]
+    """eventlet's, with a limit on whole messages and without a loop over every byte."""
+
+    class Message(eventlet.websocket.RFC6455WebSocket.Message):  # type: ignore[misc]
+        """A message; the limit on each of its frames alone would not bound it."""
+
+        size = 0
+
+        def push(self, data: bytes, final: bool = False) -> None:
+            self.size += len(data)
+            if self.size > self.max_frame_length:
+                raise eventlet.websocket.FailedConnectionError(1009, "message too long")
+            super().push(data, final)
+
+    @staticmethod
+    def _apply_mask(
+        data: bytes, mask: tuple[int, ...], length: int | None = None, offset: int = 0
+    ) -> bytes:
+        size = len(data) if length is None else length
+        turn = offset % 4
+        key = (bytes(mask[turn:] + mask[:turn]) * (size // 4 + 1))[:size]
+        unmasked = int.from_bytes(data[:size], "little") ^ int.from_bytes(key, "little")
+        return unmasked.to_bytes(size, "little")
+
+    def close(self, close_data: tuple[int, str] | None = None) -> None:
+        if close_data is not None and close_data[1]:
+            log.warning("connection closed", reason=close_data[1][:LONGEST_DETAIL])
+        super().close(close_data)
+
+
+# The library looks the class up here for each connection that it upgrades.
+eventlet.websocket.RFC6455WebSocket = _WebSocket

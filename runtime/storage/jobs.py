@@ -1,0 +1,150 @@
+"""Creating jobs, looking them up and listing them."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from runtime.arguments import LARGEST_ID
+from runtime.states import JobStatus
+from runtime.storage.models import MarketplaceActionType, MarketplaceJob
+from runtime.storage.notifications import JOBS_CHANNEL
+
+_NOTIFY = text("SELECT pg_notify(:channel, :payload)")
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A job to be created, with everything checked.
+
+    Attributes:
+        run_at: None: at once.
+    """
+
+    marketplace: str
+    action_type_id: int
+    user_id: int
+    shop_id: int
+    product_id: int | None
+    batch_job_id: int | None
+    priority: int
+    input_data: dict[str, Any]
+    max_retries: int
+    run_at: datetime | None
+    expires_at: datetime | None
+    idempotency_key: str | None
+
+
+def insert_job(session: Session, new: NewJob) -> MarketplaceJob | None:
+    """Insert the job; None where the user's idempotency key is taken.
+
+    Waits for a transaction that holds the same key, and tells nobody: see
+    :func:`announce_job`.
+    """
+    values: dict[str, Any] = {
+        "marketplace": new.marketplace,
+        "action_type_id": new.action_type_id,
+        "user_id": new.user_id,
+        "shop_id": new.shop_id,
+        "product_id": new.product_id,
+        "batch_job_id": new.batch_job_id,
+        "priority": new.priority,
+        "input_data": new.input_data,
+        "max_retries": new.max_retries,
+        "expires_at": new.expires_at,
+        "idempotency_key": new.idempotency_key,
+    }
+    if new.run_at is not None:
+        values["run_at"] = new.run_at
+    statement = (
+        insert(MarketplaceJob)
+        .values(values)
+        .on_conflict_do_nothing(
+            index_elements=["user_id", "idempotency_key"],
+            index_where=text("idempotency_key IS NOT NULL"),
+        )
+        .returning(MarketplaceJob)
+    )
+    return session.scalars(statement).one_or_none()
+
+
+def announce_job(session: Session, job: MarketplaceJob) -> None:
+    """Tell running services, once this transaction is committed, that the job may run."""
+    payload = {"marketplace": job.marketplace, "shop_id": job.shop_id, "user_id": job.user_id}
+    notify(session, JOBS_CHANNEL, json.dumps(payload))
+
+
+def notify(session: Session, channel: str, payload: str) -> None:
+    """Send a notification with the commit of this transaction."""
+    session.execute(_NOTIFY, {"channel": channel, "payload": payload})
+
+
+def job_by_id(session: Session, job_id: int) -> MarketplaceJob | None:
+    """The job as the database has it now."""
+    if not 0 < job_id <= LARGEST_ID:
+        return None
+    return session.get(MarketplaceJob, job_id, populate_existing=True)
+
+
+def job_by_key(session: Session, user_id: int, key: str) -> MarketplaceJob | None:
+    """The job that a user's idempotency key stands for."""
+    return session.scalars(
+        select(MarketplaceJob)
+        .where(MarketplaceJob.user_id == user_id, MarketplaceJob.idempotency_key == key)
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+
+
+def jobs_by_ids(session: Session, job_ids: Sequence[int]) -> list[MarketplaceJob]:
+    """Those of the jobs that exist, in the order of their ids."""
+    query = select(MarketplaceJob).where(MarketplaceJob.id.in_(job_ids))
+    return list(session.scalars(query.order_by(MarketplaceJob.id)))
+
+
+def next_pending(session: Session, marketplace: str | None, limit: int) -> Sequence[MarketplaceJob]:
+    """Pending jobs that are due, in the order in which one lane would take them."""
+    query = select(MarketplaceJob).where(
+        MarketplaceJob.status == JobStatus.PENDING, MarketplaceJob.run_at <= func.now()
+    )
+    if marketplace is not None:
+        query = query.where(MarketplaceJob.marketplace == marketplace)
+    order = (MarketplaceJob.priority, MarketplaceJob.run_at, MarketplaceJob.id)
+    return session.scalars(query.order_by(*order).limit(limit)).all()
+
+
+def list_jobs(
+    session: Session,
+    *,
+    status: JobStatus | None = None,
+    marketplace: str | None = None,
+    limit: int = 50,
+) -> list[tuple[MarketplaceJob, str]]:
+    """Jobs with the codes of their actions, the newest first."""
+    query = _with_codes()
+    if status is not None:
+        query = query.where(MarketplaceJob.status == status)
+    if marketplace is not None:
+        query = query.where(MarketplaceJob.marketplace == marketplace)
+    rows = session.execute(query.order_by(MarketplaceJob.id.desc()).limit(limit))
+    return [(job, code) for job, code in rows]
+
+
+def job_with_code(session: Session, job_id: int) -> tuple[MarketplaceJob, str] | None:
+    """A job with the code of its action."""
+    if not 0 < job_id <= LARGEST_ID:
+        return None
+    row = session.execute(_with_codes().where(MarketplaceJob.id == job_id)).one_or_none()
+    return None if row is None else (row[0], row[1])
+
+
+def _with_codes() -> Any:
+    return (
+        select(MarketplaceJob, MarketplaceActionType.code)
+        .join(MarketplaceActionType, MarketplaceActionType.id == MarketplaceJob.action_type_id)
+        .execution_options(populate_existing=True)
+    )

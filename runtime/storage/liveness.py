@@ -1,0 +1,65 @@
+"""Which services live, and whose browsers are connected to them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import exists, func, select
+from sqlalchemy.orm import Session
+
+from runtime.states import JobStatus
+from runtime.storage.models import BrowserPresence, MarketplaceJob, RuntimeNode
+
+FRESH = timedelta(seconds=30)
+"""A node whose heartbeat is older is taken for dead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What a waiting job depends on.
+
+    Attributes:
+        now: the database's time.
+        connected: the users whose browser is connected to a living service.
+    """
+
+    now: datetime
+    service_alive: bool
+    connected: frozenset[int]
+
+
+def circumstances(session: Session, user_ids: Sequence[int]) -> Circumstances:
+    """How things stand, for the jobs of these users."""
+    now, alive = session.execute(
+        select(func.clock_timestamp(), exists(select(RuntimeNode.id).where(_is_fresh())))
+    ).one()
+    connected = session.scalars(
+        select(BrowserPresence.user_id)
+        .join(RuntimeNode, RuntimeNode.id == BrowserPresence.node_id)
+        .where(BrowserPresence.user_id.in_(user_ids), _is_fresh())
+    )
+    return Circumstances(now, alive, frozenset(connected))
+
+
+def living_nodes(session: Session) -> Sequence[RuntimeNode]:
+    """The services that run."""
+    return session.scalars(select(RuntimeNode).where(_is_fresh()).order_by(RuntimeNode.id)).all()
+
+
+def interrupted_jobs(session: Session, marketplace: str) -> Sequence[MarketplaceJob]:
+    """Running jobs that no living node runs."""
+    runner = exists().where(RuntimeNode.id == MarketplaceJob.node_id, _is_fresh())
+    return session.scalars(
+        select(MarketplaceJob)
+        .where(
+            MarketplaceJob.marketplace == marketplace,
+            MarketplaceJob.status == JobStatus.RUNNING,
+            ~runner,
+        )
+        .order_by(MarketplaceJob.id)
+    ).all()
+
+
+def _is_fresh() -> Any:
+    return RuntimeNode.heartbeat_at > func.now() - FRESH

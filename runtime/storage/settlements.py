@@ -1,0 +1,155 @@
+"""Writing down how runs ended, many in one statement, each only for the run that owns its job."""
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.exc import DataError, IntegrityError, StatementError
+from sqlalchemy.orm import Session
+
+from runtime.errors import DatabaseRefused
+from runtime.messages import RecordProgress
+from runtime.retry import Settlement
+from runtime.states import FINAL, JobEvent, JobStatus, after, target
+from runtime.storage.models import SCHEMA
+
+# A cancellation that was asked for while the run failed or snoozed wins over another run.
+_SETTLE = text(f"""
+    UPDATE {SCHEMA}.marketplace_jobs AS job
+    SET status = CASE WHEN job.cancel_requested AND ended.ends_attempt THEN 'cancelled'
+            ELSE ended.status END,
+        completed_at = CASE WHEN ended.final OR job.cancel_requested AND ended.ends_attempt
+            THEN clock_timestamp() END,
+        result_data = CAST(ended.result AS jsonb),
+        error_message = ended.error,
+        failed_step = ended.failed_step,
+        waiting_reason = ended.waiting_reason,
+        run_at = CASE WHEN ended.delay IS NULL THEN job.run_at
+            ELSE clock_timestamp() + ended.delay END,
+        retry_count = job.retry_count + CAST(ended.event = 'retry' AS int),
+        snooze_count = job.snooze_count + CAST(ended.event = 'snooze' AS int),
+        node_id = NULL
+    FROM unnest(
+        CAST(:ids AS bigint[]), CAST(:fences AS bigint[]), CAST(:events AS text[]),
+        CAST(:statuses AS text[]), CAST(:finals AS boolean[]), CAST(:ends_attempts AS boolean[]),
+        CAST(:results AS text[]), CAST(:errors AS text[]), CAST(:failed_steps AS text[]),
+        CAST(:waiting_reasons AS text[]), CAST(:delays AS interval[])
+    ) AS ended (
+        id, fence, event, status, final, ends_attempt, result, error, failed_step,
+        waiting_reason, delay
+    )
+    WHERE job.id = ended.id AND job.fence = ended.fence AND job.status = 'running'
+    RETURNING job.id
+""")
+
+_PROGRESS = text(f"""
+    UPDATE {SCHEMA}.marketplace_jobs AS job
+    SET progress = CAST(made.progress AS jsonb)
+    FROM unnest(
+        CAST(:ids AS bigint[]), CAST(:fences AS bigint[]), CAST(:progresses AS text[])
+    ) AS made (id, fence, progress)
+    WHERE job.id = made.id AND job.fence = made.fence AND job.status = 'running'
+""")
+
+_RELEASE = text(f"""
+    UPDATE {SCHEMA}.marketplace_jobs
+    SET status = :target, node_id = NULL
+    WHERE node_id = :node_id AND marketplace = :marketplace AND status = 'running'
+    RETURNING id
+""")
+
+_LOCK_RUN = text(f"""
+    SELECT id FROM {SCHEMA}.marketplace_jobs
+    WHERE id = :id AND fence = :fence AND status = 'running'
+    FOR UPDATE
+""")
+
+
+def settle_jobs(session: Session, settlements: Sequence[Settlement]) -> set[int]:
+    """Write the settlements.
+
+    Returns:
+        The ids of the jobs that were settled; a run that had lost its job is not among them.
+
+    Raises:
+        DatabaseRefused: PostgreSQL does not accept a value in them; nothing was written.
+    """
+    statuses = [after(JobStatus.RUNNING, one.event) for one in settlements]
+    again = {JobEvent.RETRY, JobEvent.SNOOZE}
+    with refusals():
+        rows = session.execute(
+            _SETTLE,
+            {
+                "ids": [one.job_id for one in settlements],
+                "fences": [one.fence for one in settlements],
+                "events": [one.event.value for one in settlements],
+                "statuses": [status.value for status in statuses],
+                "finals": [status in FINAL for status in statuses],
+                "ends_attempts": [one.event in again for one in settlements],
+                "results": [_json_or_none(one.result) for one in settlements],
+                "errors": [one.error for one in settlements],
+                "failed_steps": [one.failed_step for one in settlements],
+                "waiting_reasons": [one.waiting_reason for one in settlements],
+                "delays": [one.delay if one.event in again else None for one in settlements],
+            },
+        )
+        return set(rows.scalars())
+
+
+def record_progress(session: Session, made: Sequence[RecordProgress]) -> None:
+    """Write how far runs are; the last of each counts.
+
+    Raises:
+        DatabaseRefused: PostgreSQL does not accept a value.
+    """
+    latest = {(one.job_id, one.fence): one.progress for one in made}
+    with refusals():
+        session.execute(
+            _PROGRESS,
+            {
+                "ids": [job_id for job_id, _ in latest],
+                "fences": [fence for _, fence in latest],
+                "progresses": [json.dumps(progress) for progress in latest.values()],
+            },
+        )
+
+
+def release_jobs(session: Session, marketplace: str, node_id: int) -> int:
+    """Hand back what a node runs for a marketplace; uses up no attempt."""
+    rows = session.execute(
+        _RELEASE,
+        {
+            "node_id": node_id,
+            "marketplace": marketplace,
+            "target": target(JobEvent.RELEASE).value,
+        },
+    )
+    return len(rows.all())
+
+
+def lock_run(session: Session, job_id: int, fence: int) -> bool:
+    """Lock the job for this transaction; False where the run does not own it any more."""
+    return session.execute(_LOCK_RUN, {"id": job_id, "fence": fence}).first() is not None
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Map the database's complaints about values."""
+    try:
+        yield
+    except (DataError, IntegrityError) as error:
+        reason = str(error.orig).strip().splitlines()[0]
+        raise DatabaseRefused(f"PostgreSQL refuses the value: {reason}") from error
+    except StatementError as error:
+        # psycopg2 refuses some values itself (a NUL in a text) with a plain ValueError.
+        if isinstance(error.orig, ValueError | TypeError):
+            raise DatabaseRefused(f"PostgreSQL cannot be given the value: {error.orig}") from error
+        raise
+    except ValueError as error:
+        raise DatabaseRefused(f"PostgreSQL cannot be given the value: {error}") from error
+
+
+def _json_or_none(value: Any) -> str | None:
+    return None if value is None else json.dumps(value)

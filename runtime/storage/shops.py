@@ -1,0 +1,50 @@
+"""Sellers' accounts."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from runtime.arguments import LARGEST_ID
+from runtime.storage.locks import bounded_lock_waits
+from runtime.storage.models import Shop
+
+
+def insert_shop(
+    session: Session, marketplace: str, user_id: int, external_id: str, name: str | None
+) -> Shop:
+    """Add the account, or return it as it is there, whoever owns it."""
+    statement = (
+        insert(Shop)
+        .values(marketplace=marketplace, user_id=user_id, external_id=external_id, name=name)
+        .on_conflict_do_nothing(index_elements=["marketplace", "external_id"])
+        .returning(Shop)
+    )
+    same = select(Shop).where(Shop.marketplace == marketplace, Shop.external_id == external_id)
+    with bounded_lock_waits(session, f"the {marketplace} shop {external_id!r}"):
+        while True:
+            shop = session.scalars(statement).one_or_none() or session.scalars(same).one_or_none()
+            if shop is not None:
+                return shop
+
+
+def shop_by_id(session: Session, shop_id: int) -> Shop | None:
+    """The shop of an id."""
+    return session.get(Shop, shop_id) if 0 < shop_id <= LARGEST_ID else None
+
+
+def list_shops(
+    session: Session,
+    *,
+    marketplace: str | None = None,
+    user_id: int | None = None,
+    limit: int | None = None,
+) -> Sequence[Shop]:
+    """Shops in the order in which they were added."""
+    query = select(Shop).order_by(Shop.id).limit(limit)
+    if marketplace is not None:
+        query = query.where(Shop.marketplace == marketplace)
+    if user_id is not None:
+        query = query.where(Shop.user_id == user_id)
+    return session.scalars(query).all()

@@ -1,0 +1,131 @@
+"""Bridge tokens: who may connect as which seller, and until when. Pure."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import jwt
+from jwt.types import Options
+
+from runtime.errors import TokenError
+
+LONGEST_TOKEN = 8_192
+LONGEST_CLIENT_ID = 200
+LARGEST_USER_ID = 2**63 - 1
+WAY_OUT = "get a new one and connect again"
+
+# The application that issues tokens may put claims of its own into them, and its clock may be
+# a little ahead of ours: only what decides here is checked.
+CHECKS: Options = {
+    "require": ["exp"],
+    "verify_iat": False,
+    "verify_aud": False,
+    "verify_sub": False,
+    "verify_jti": False,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whom a connecting browser proved to be, and what it declared of itself.
+
+    Attributes:
+        resume: it remembers commands and answers a repeated one from memory.
+        client_id: names that memory; two browsers of one seller have two.
+        expires_at: when its token ends.
+    """
+
+    user_id: int
+    resume: bool
+    client_id: str | None
+    expires_at: datetime
+
+
+def issue_token(user_id: int, secret: str, algorithm: str, lifetime: timedelta) -> str:
+    """Make a token for a seller."""
+    now = datetime.now(UTC)
+    claims = {"sub": str(user_id), "iat": now, "exp": now + lifetime}
+    return jwt.encode(claims, secret, algorithm=algorithm)
+
+
+def verify_token(auth: object, secret: str, algorithm: str) -> Identity:
+    """Decide who connects, from the ``auth`` of a Socket.IO handshake.
+
+    Args:
+        auth: ``{user_id, token, resume?, client_id?}``; the token decides, and ``user_id``
+            may be absent.
+
+    Raises:
+        TokenError: the token does not count; the message may be sent to the client.
+    """
+    if not isinstance(auth, dict) or not auth.get("token"):
+        raise TokenError("the token is missing: connect with auth {user_id, token}")
+    claims = _claims(auth["token"], secret, algorithm)
+    user_id = _subject(claims.get("sub"))
+    if auth.get("user_id") is not None and _number(auth["user_id"]) != user_id:
+        raise TokenError(
+            f"user_id differs from the token, which is for user {user_id}: "
+            "connect with the token of that user, or leave user_id out"
+        )
+    return Identity(
+        user_id=user_id,
+        resume=auth.get("resume") is True,
+        client_id=_client_id(auth.get("client_id")),
+        expires_at=_expiry(claims["exp"]),
+    )
+
+
+def _claims(token: object, secret: str, algorithm: str) -> dict[str, Any]:
+    if not isinstance(token, str) or len(token) > LONGEST_TOKEN:
+        raise TokenError(f"the token is malformed (not a JWT): {WAY_OUT}")
+    try:
+        claims: dict[str, Any] = jwt.decode(token, secret, algorithms=[algorithm], options=CHECKS)
+    except jwt.ExpiredSignatureError:
+        raise TokenError(f"the token has expired: {WAY_OUT}") from None
+    except jwt.InvalidSignatureError:
+        raise TokenError(
+            "the token has a wrong signature: it must be signed with this service's "
+            "RUNTIME_TOKEN_SECRET"
+        ) from None
+    except jwt.InvalidAlgorithmError:
+        raise TokenError(f"the token has a wrong algorithm: sign it with {algorithm}") from None
+    except jwt.MissingRequiredClaimError:
+        raise TokenError("the token has no expiry: issue it with the claim exp") from None
+    except jwt.ImmatureSignatureError:
+        raise TokenError("the token is not valid yet (its claim nbf)") from None
+    except (jwt.PyJWTError, ValueError, OverflowError, RecursionError):
+        raise TokenError(f"the token is malformed (not a JWT): {WAY_OUT}") from None
+    return claims
+
+
+def _subject(value: object) -> int:
+    user_id = _number(value)
+    if user_id is None:
+        raise TokenError("the token names no user: its claim sub must be a positive integer")
+    return user_id
+
+
+def _number(value: object) -> int | None:
+    """A positive integer, given as such or in digits."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        return None
+    return value if 0 < value <= LARGEST_USER_ID else None
+
+
+def _client_id(value: object) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or not 0 < len(value) <= LONGEST_CLIENT_ID:
+        raise TokenError(f"client_id must be a text of 1 to {LONGEST_CLIENT_ID} characters")
+    return value
+
+
+def _expiry(exp: object) -> datetime:
+    """The time of the claim, which was compared with now already."""
+    try:
+        return datetime.fromtimestamp(int(exp), UTC)  # type: ignore[call-overload]
+    except (ValueError, OverflowError, OSError):
+        # Further away than a calendar goes.
+        return datetime.max.replace(tzinfo=UTC)

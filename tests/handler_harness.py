@@ -1,0 +1,136 @@
+"""Drives a handler to its end without threads, actors, sockets or a database."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from runtime.calls import (
+    Call,
+    Failure,
+    Outcome,
+    ProgressCall,
+    SleepCall,
+    Success,
+    TransactionCall,
+    WebSocketCall,
+)
+from runtime.execution import End, Execution, Perform
+from runtime.handler import BaseJobHandler
+from runtime.job import Job, Shop
+
+Browser = Callable[[str, dict[str, Any]], Any]
+Journal = dict[str, str]
+"""Results of steps and transactions by their names, as JSON text; keep it for the next run."""
+
+
+@dataclass
+class Run:
+    """What came of one run; ``end`` is None where it was crashed on the way."""
+
+    end: End | None = None
+    commands: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    transactions: list[str] = field(default_factory=list)
+    progress: list[ProgressCall] = field(default_factory=list)
+
+    @property
+    def result(self) -> Any:
+        """What the handler returned."""
+        return self.end.result  # type: ignore[union-attr]
+
+    @property
+    def error(self) -> BaseException:
+        """What the handler raised."""
+        return self.end.error  # type: ignore[union-attr]
+
+
+def make_job(action: str = "sync", marketplace: str = "vinted", **changes: Any) -> Job:
+    """A claimed job of seller 7."""
+    values: dict[str, Any] = {
+        "id": 1,
+        "fence": 1,
+        "marketplace": marketplace,
+        "action": action,
+        "user_id": 7,
+        "shop": Shop(id=1, external_id="123"),
+        "priority": 3,
+        "retry_count": 0,
+        "max_retries": 3,
+        "rate_limit": timedelta(seconds=1.5),
+        "timeout": timedelta(seconds=60),
+        "created_at": datetime(2026, 1, 9, tzinfo=UTC),
+    }
+    return Job(**{**values, **changes})
+
+
+def drive(
+    handler_class: type[BaseJobHandler],
+    job: Job,
+    browser: Browser,
+    *,
+    instead: Mapping[Callable[..., Any], Callable[..., Any]] | None = None,
+    session: Any = None,
+    journal: Journal | None = None,
+    crash_after: int | None = None,
+) -> Run:
+    """Run the handler.
+
+    Args:
+        browser: answers a command with its data, or raises.
+        instead: functions to run in transactions in the place of others.
+        session: what functions in transactions get as their first argument.
+        journal: results of earlier runs of the job; takes this run's in. A step that
+            stands there is not carried out again.
+        crash_after: drop the run after so many calls were carried out.
+    """
+    journal = {} if journal is None else journal
+    handler = _journaled(handler_class, journal)(job)
+    execution = Execution(lambda: handler.execute(job))
+    run = Run()
+
+    def carry_out(call: Call) -> Any:
+        if isinstance(call, WebSocketCall):
+            run.commands.append((call.action, call.payload))
+            return json.loads(json.dumps(browser(call.action, call.payload)))
+        if isinstance(call, TransactionCall):
+            if call.name not in journal:
+                run.transactions.append(call.name)
+                function = (instead or {}).get(call.function, call.function)
+                journal[call.name] = json.dumps(function(session, *call.arguments))
+            return json.loads(journal[call.name])
+        if isinstance(call, ProgressCall):
+            run.progress.append(call)
+            return None
+        assert isinstance(call, SleepCall), f"the harness cannot carry out {call!r}"
+        return None
+
+    pending = execution.start()
+    carried_out = 0
+    while execution.ended is None:
+        if carried_out == crash_after:
+            execution.drop()
+            return run
+        effect = pending.pop(0)
+        if isinstance(effect, Perform):
+            pending += execution.deliver(effect.call_id, _outcome(carry_out, effect.call))
+            carried_out += 1
+    run.end = execution.ended
+    return run
+
+
+def _outcome(carry_out: Callable[[Call], Any], call: Call) -> Outcome:
+    try:
+        return Success(carry_out(call))
+    except Exception as error:  # noqa: BLE001 - whatever it is, the handler gets it
+        return Failure(error)
+
+
+def _journaled(handler_class: type[BaseJobHandler], journal: Journal) -> type[BaseJobHandler]:
+    class Journaled(handler_class):  # type: ignore[misc, valid-type]
+        async def step(self, name: str, call: Any, **options: Any) -> Any:
+            if name not in journal:
+                journal[name] = json.dumps(await super().step(name, call, **options))
+            return json.loads(journal[name])
+
+    return Journaled

@@ -1,0 +1,38 @@
+"""Rows for tests: shops and jobs, and what became of them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from runtime.service import MarketplaceJobService
+from runtime.storage.engine import Database
+from runtime.storage.models import MarketplaceJob
+
+
+def add_shop(database: Database, marketplace: str = "vinted", user_id: int = 7) -> int:
+    """A shop of that user, named after it; returns its id."""
+    with database.session.begin() as session:
+        service = MarketplaceJobService(session)
+        return service.add_shop(marketplace, user_id, f"{marketplace}-{user_id}").id
+
+
+def add_job(
+    database: Database, shop_id: int, action: str = "sync", marketplace: str = "vinted", **more: Any
+) -> int:
+    """A committed job; returns its id."""
+    with database.session.begin() as session:
+        service = MarketplaceJobService(session)
+        return service.create_job(marketplace, action, shop_id=shop_id, **more).id
+
+
+def set_job(database: Database, job_id: int, values: Mapping[str, Any]) -> None:
+    """Overwrite columns of a job, past all rules."""
+    with database.session.begin() as session:
+        job = session.get_one(MarketplaceJob, job_id)
+        for name, value in values.items():
+            setattr(job, name, value)
+
+
+def get_job(database: Database, job_id: int) -> MarketplaceJob:
+    """The job as it stands."""
+    with database.session() as session:
+        return session.get_one(MarketplaceJob, job_id)

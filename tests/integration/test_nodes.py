@@ -1,0 +1,128 @@
+"""Nodes: who is alive is left alone, who is dead is rescued."""
+
+import time
+
+from sqlalchemy import text
+
+from runtime.messages import LaneRequest, LaneShop
+from runtime.storage.claims import claim_jobs
+from runtime.storage.engine import Database
+from runtime.storage.heartbeat import Heartbeat
+from runtime.storage.models import BrowserPresence, RuntimeNode
+from runtime.storage.nodes import leave, record_presence, register_node, rescue_jobs
+from tests.deadline import wait_until
+from tests.integration.job_rows import add_job, add_shop, get_job
+
+
+def register(database: Database) -> int:
+    with database.session.begin() as session:
+        return register_node(session)
+
+
+def claimed_by(database: Database, node: int) -> tuple[int, int]:
+    shop = add_shop(database)
+    job_id = add_job(database, shop)
+    with database.session.begin() as session:
+        claim_jobs(session, "vinted", [LaneRequest(shop, (shop,), 1)], 1, node)
+    return shop, job_id
+
+
+def age_heartbeat(database: Database, node: int, seconds: float) -> None:
+    with database.session.begin() as session:
+        session.execute(
+            text(
+                "UPDATE marketplace_runtime.runtime_nodes "
+                "SET heartbeat_at = now() - make_interval(secs => :age) WHERE id = :id"
+            ),
+            {"age": seconds, "id": node},
+        )
+
+
+def rescue(database: Database, by: int):
+    with database.session.begin() as session:
+        return rescue_jobs(session, by)
+
+
+def test_the_jobs_of_a_dead_node_are_pending_again(database):
+    dead, living = register(database), register(database)
+    shop, job_id = claimed_by(database, dead)
+    age_heartbeat(database, dead, 15)
+    count, shops = rescue(database, living)
+    assert (count, shops) == (1, {"vinted": {LaneShop(shop, 7)}})
+    row = get_job(database, job_id)
+    assert (row.status, row.node_id, row.retry_count) == ("pending", None, 0)
+    with database.session() as session:
+        assert session.get(RuntimeNode, dead) is None
+
+
+def test_a_node_with_a_fresh_heartbeat_is_not_rescued(database):
+    living, other = register(database), register(database)
+    _, job_id = claimed_by(database, living)
+    assert rescue(database, other) == (0, {})
+    assert get_job(database, job_id).status == "running"
+
+
+def test_a_node_that_holds_its_lock_is_given_more_time(database):
+    living, other = register(database), register(database)
+    _, job_id = claimed_by(database, living)
+    heart = Heartbeat(database, living, lambda: None)
+    heart.start()
+    try:
+        age_heartbeat(database, living, 15)
+        assert rescue(database, other) == (0, {})
+    finally:
+        heart.stop()
+    age_heartbeat(database, living, 15)
+    # The server frees the lock when it notices that the connection is gone.
+    wait_until(lambda: rescue(database, other)[0] == 1)
+    assert get_job(database, job_id).status == "pending"
+
+
+def test_a_silent_node_is_dead_even_if_its_lock_is_held(database):
+    silent, other = register(database), register(database)
+    claimed_by(database, silent)
+    heart = Heartbeat(database, silent, lambda: None)
+    heart.start()
+    try:
+        age_heartbeat(database, silent, 40)
+        assert rescue(database, other)[0] == 1
+    finally:
+        heart.stop()
+
+
+def test_the_heartbeat_is_confirmed_and_says_each_beat(database):
+    node = register(database)
+    beats = []
+    heart = Heartbeat(database, node, lambda: beats.append(time.monotonic()))
+    age_heartbeat(database, node, 100)
+    heart.start()
+    try:
+        wait_until(lambda: beats)
+        with database.session() as session:
+            age = session.scalar(
+                text("SELECT extract(epoch FROM now() - max(heartbeat_at)) FROM "
+                     "marketplace_runtime.runtime_nodes")
+            )  # fmt: skip
+        assert age < 5
+    finally:
+        heart.stop()
+
+
+def test_a_node_that_leaves_hands_its_jobs_back(database):
+    node = register(database)
+    _, job_id = claimed_by(database, node)
+    with database.session.begin() as session:
+        record_presence(session, node, {7: True})
+        leave(session, node)
+    assert get_job(database, job_id).status == "pending"
+    with database.session() as session:
+        assert session.query(BrowserPresence).count() == 0
+
+
+def test_presence_is_what_was_said_last(database):
+    node = register(database)
+    for presence in ({7: True, 8: True}, {7: True, 8: False}):
+        with database.session.begin() as session:
+            record_presence(session, node, presence)
+    with database.session() as session:
+        assert [row.user_id for row in session.query(BrowserPresence)] == [7]

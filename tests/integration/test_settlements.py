@@ -1,0 +1,131 @@
+"""Settlements: in groups, only for the run that owns the job, only along legal transitions."""
+
+from datetime import timedelta
+
+import pytest
+
+from runtime.errors import DatabaseRefused, IllegalTransition
+from runtime.messages import LaneRequest, RecordProgress
+from runtime.retry import Settlement
+from runtime.states import TRANSITIONS, JobEvent, JobStatus
+from runtime.storage.claims import claim_jobs
+from runtime.storage.engine import Database
+from runtime.storage.nodes import register_node
+from runtime.storage.settlements import lock_run, record_progress, release_jobs, settle_jobs
+from tests.integration.job_rows import add_job, add_shop, get_job, set_job
+
+
+@pytest.fixture
+def node(database: Database) -> int:
+    with database.session.begin() as session:
+        return register_node(session)
+
+
+@pytest.fixture
+def job(database: Database, node: int):
+    shop = add_shop(database)
+    add_job(database, shop)
+    with database.session.begin() as session:
+        (claimed,) = claim_jobs(session, "vinted", [LaneRequest(shop, (shop,), 1)], 1, node).jobs
+    return claimed
+
+
+def settle(database, *settlements):
+    with database.session.begin() as session:
+        return settle_jobs(session, settlements)
+
+
+def test_a_completed_job_keeps_its_result(database, job):
+    settled = settle(database, Settlement(job.id, job.fence, JobEvent.COMPLETE, result={"n": 1}))
+    row = get_job(database, job.id)
+    assert settled == {job.id}
+    assert (row.status, row.result_data, row.node_id) == ("completed", {"n": 1}, None)
+    assert row.completed_at is not None
+
+
+def test_a_retried_job_waits_for_its_delay_and_counts_an_attempt(database, job):
+    delay = timedelta(minutes=5)
+    settle(database, Settlement(job.id, job.fence, JobEvent.RETRY, error="no", delay=delay))
+    row = get_job(database, job.id)
+    assert (row.status, row.retry_count, row.snooze_count) == ("pending", 1, 0)
+    assert row.error_message == "no"
+    assert row.run_at > row.started_at + timedelta(minutes=4)
+    assert row.completed_at is None
+
+
+def test_a_snoozed_job_uses_up_no_attempt(database, job):
+    settle(database, Settlement(job.id, job.fence, JobEvent.SNOOZE))
+    row = get_job(database, job.id)
+    assert (row.status, row.retry_count, row.snooze_count) == ("pending", 0, 1)
+
+
+def test_a_run_with_an_old_fence_writes_nothing(database, job):
+    set_job(database, job.id, {"fence": job.fence + 1})
+    assert settle(database, Settlement(job.id, job.fence, JobEvent.COMPLETE)) == set()
+    assert get_job(database, job.id).status == "running"
+
+
+@pytest.mark.parametrize("status", [one for one in JobStatus if one is not JobStatus.RUNNING])
+def test_a_late_ending_overwrites_no_other_status(database, job, status):
+    set_job(database, job.id, {"status": status.value})
+    assert settle(database, Settlement(job.id, job.fence, JobEvent.COMPLETE)) == set()
+    assert get_job(database, job.id).status == status.value
+
+
+@pytest.mark.parametrize(
+    "event", [one for one in JobEvent if JobStatus.RUNNING not in TRANSITIONS[one]]
+)
+def test_an_event_that_cannot_happen_to_a_running_job_is_refused(database, job, event):
+    with pytest.raises(IllegalTransition):
+        settle(database, Settlement(job.id, job.fence, event))
+
+
+@pytest.mark.parametrize("event", [JobEvent.RETRY, JobEvent.SNOOZE])
+def test_a_cancellation_wins_over_another_run(database, job, event):
+    set_job(database, job.id, {"cancel_requested": True})
+    settle(database, Settlement(job.id, job.fence, event))
+    row = get_job(database, job.id)
+    assert row.status == "cancelled"
+    assert row.completed_at is not None
+
+
+def test_a_completion_that_came_before_the_cancellation_could_act_is_the_truth(database, job):
+    set_job(database, job.id, {"cancel_requested": True})
+    settle(database, Settlement(job.id, job.fence, JobEvent.COMPLETE))
+    assert get_job(database, job.id).status == "completed"
+
+
+def test_a_bad_value_is_refused_and_nothing_of_the_group_is_written(database, job):
+    bad = Settlement(job.id, job.fence, JobEvent.COMPLETE, result={"text": "\ud800"})
+    with pytest.raises(DatabaseRefused, match="PostgreSQL refuses"):
+        settle(database, bad)
+    with pytest.raises(DatabaseRefused, match="cannot be given|refuses"):
+        settle(database, Settlement(job.id, job.fence, JobEvent.FAIL, error="nul \0 byte"))
+    assert get_job(database, job.id).status == "running"
+
+
+def test_progress_is_written_only_for_the_run_that_owns_the_job(database, job):
+    with database.session.begin() as session:
+        record_progress(
+            session,
+            [
+                RecordProgress(job.id, job.fence, {"current": 1}),
+                RecordProgress(job.id, job.fence, {"current": 2}),
+                RecordProgress(job.id, job.fence - 1, {"current": 99}),
+            ],
+        )
+    assert get_job(database, job.id).progress == {"current": 2}
+
+
+def test_released_jobs_are_pending_again_without_an_attempt(database, job, node):
+    with database.session.begin() as session:
+        assert release_jobs(session, "ebay", node) == 0
+        assert release_jobs(session, "vinted", node) == 1
+    row = get_job(database, job.id)
+    assert (row.status, row.retry_count, row.node_id) == ("pending", 0, None)
+
+
+def test_only_the_owner_can_lock_its_run(database, job):
+    with database.session.begin() as session:
+        assert lock_run(session, job.id, job.fence)
+        assert not lock_run(session, job.id, job.fence + 1)
