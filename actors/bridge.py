@@ -94,14 +94,13 @@ class BridgeActor(BaseActor):
             messages.SocketExpired: self._on_expired,
             messages.GraceOver: self._on_grace_over,
             messages.PresenceWanted: self._on_presence_wanted,
+            messages.ActorRestarted: self._on_actor_restarted,
             messages.SocketsAnnounced: self._on_announced,
             messages.RecoveryOver: self._on_recovery_over,
         }
 
     def started(self) -> None:
-        """Ask who is connected, and who waits for what."""
-        for listener in self._listeners:
-            self.tell(listener, messages.BridgeRestarted())
+        """Ask who is connected."""
         self._server.announce()
 
     def receive(self, message: Any) -> Any:
@@ -123,9 +122,12 @@ class BridgeActor(BaseActor):
             return
         repeated = request.repeated or self._pending.ended(request.request_id) is not None
         live = self._sockets.of(request.user_id)
-        if not live and not repeated:
-            self._reply(request, Failure(SellerNotConnected(request.user_id)))
-            return
+        if not live:
+            # Who asks believes otherwise, perhaps because the seller left during a restart.
+            self._tell_presence(request.user_id, connected=False)
+            if not repeated:
+                self._reply(request, Failure(SellerNotConnected(request.user_id)))
+                return
         pending = self._await(request)
         for response in self._early_responses.pop(request.request_id, []):
             self._on_response(response)
@@ -290,6 +292,12 @@ class BridgeActor(BaseActor):
     def _on_presence_wanted(self, message: messages.PresenceWanted) -> None:
         for user_id in self._sockets.users():
             self.tell(message.reply_to, messages.SellerConnected(user_id))
+
+    def _on_actor_restarted(self, message: messages.ActorRestarted) -> None:
+        """Marketplace actors ask by themselves; what the recorder had not written is lost."""
+        if message.name == messages.RECORDER:
+            for user_id in self._sockets.users():
+                self.tell(messages.RECORDER, messages.RecordPresence(user_id, True))
 
     def _start_grace(self, user_id: int) -> None:
         if user_id in self._graces or not self._pending.of(user_id):

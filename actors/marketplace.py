@@ -7,6 +7,7 @@ bridge, the HTTP actor and the worker pool, endings go to the recorder.
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -27,6 +28,8 @@ from runtime.states import JobEvent
 
 SLOW_STEP = timedelta(milliseconds=100)
 CLAIM_LOST_AFTER = timedelta(seconds=10)
+# Nobody tells this marketplace when the seller comes back, so it looks again after this time.
+UNBOUND_SELLER_DELAY = timedelta(seconds=30)
 SHORTEST_DUE = timedelta(milliseconds=50)
 
 
@@ -209,7 +212,13 @@ class MarketplaceActor(BaseActor):
     # --- runs end -------------------------------------------------------------------------
 
     def _end(self, run: Run, end: End) -> None:
-        self._settle(run, settlement_of(run.job, end, self.clock.now()))
+        settlement = settlement_of(run.job, end, self.clock.now())
+        if settlement.awaits_seller:
+            if self._marketplace.browser_bound:
+                self._lanes.seller_disconnected(run.job.user_id)
+            else:
+                settlement = replace(settlement, delay=UNBOUND_SELLER_DELAY)
+        self._settle(run, settlement)
 
     def _settle(self, run: Run, settlement: Settlement) -> None:
         self._dispatcher.withdraw_all(run)

@@ -50,5 +50,5 @@ class DaemonThreads:
                 return
             try:
                 work()
-            except Exception:
+            except BaseException:  # a SystemExit must not cost the pool a thread
                 log.exception("work failed unexpectedly")

@@ -10,10 +10,8 @@ from sqlalchemy import Connection, text
 from runtime.config import load_settings
 from runtime.errors import MarketplaceRuntimeError
 from runtime.storage.engine import open_database
-from runtime.storage.migrator import migration_lock
+from runtime.storage.migrator import LOCK_TIMEOUT, migration_lock
 from runtime.storage.models import SCHEMA
-
-_LOCK_TIMEOUT = "15s"
 
 
 def _print(line: str) -> None:
@@ -27,7 +25,7 @@ def _run(connection: Connection, report: Callable[[str], None]) -> None:
     context.configure(connection=connection, version_table_schema=SCHEMA)
     with connection.begin():
         # Whoever waits for a table also holds up everybody who comes after.
-        connection.execute(text(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'"))
+        connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"))
         # Not IF NOT EXISTS, which asks for the right to create one even where there is one.
         if connection.scalar(text("SELECT to_regnamespace(:name)"), {"name": SCHEMA}) is None:
             connection.execute(text(f"CREATE SCHEMA {SCHEMA}"))

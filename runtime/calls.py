@@ -143,19 +143,26 @@ class Gather:
     __slots__ = ("branches",)
 
     def __init__(self, *branches: Call | Coroutine[Any, Any, Any]) -> None:
-        for branch in branches:
-            if not isinstance(branch, Call | Coroutine):
-                raise InvalidCall(
-                    f"gather takes calls and coroutines, not {branch!r}: "
-                    "call the async function that makes it"
-                )
         self.branches = branches
+        wrong = [repr(one) for one in branches if not isinstance(one, Call | Coroutine)]
+        if wrong:
+            self.close()
+            raise InvalidCall(
+                f"gather takes calls and coroutines, not {wrong[0]}: "
+                "call the async function that makes it"
+            )
 
     def __await__(self) -> Generator["Gather", Outcome, list[Any]]:
         """Yield the group; return the list of results."""
         outcome = yield self
         results: list[Any] = outcome.unwrap()
         return results
+
+    def close(self) -> None:
+        """Give up the coroutines; for a group that is not awaited."""
+        for branch in self.branches:
+            if isinstance(branch, Coroutine | Gather):
+                branch.close()
 
 
 def as_duration(value: timedelta | float | None, what: str) -> timedelta | None:
@@ -168,7 +175,10 @@ def as_duration(value: timedelta | float | None, what: str) -> timedelta | None:
         return None
     if isinstance(value, bool) or not isinstance(value, timedelta | int | float):
         raise InvalidCall(f"{what} must be a timedelta or seconds, not {value!r}")
-    duration = value if isinstance(value, timedelta) else timedelta(seconds=value)
+    try:
+        duration = value if isinstance(value, timedelta) else timedelta(seconds=value)
+    except (ValueError, OverflowError):
+        raise InvalidCall(f"{what} must be a number of seconds, not {value!r}") from None
     if duration <= timedelta(0):
         raise InvalidCall(f"{what} must be positive, not {value!r}")
     return duration

@@ -12,6 +12,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
+LONGEST_WAIT_SECONDS = 3_600.0
+# Far longer ones are more than a lock can wait for.
+
 Tell = Callable[[str, Any], None]
 """Delivers a message to an actor by name; never raises."""
 
@@ -108,7 +111,9 @@ class SystemClock:
                 if timer is None:
                     first = self._schedule.first()
                     wait = None if first is None else (first - self.now()).total_seconds()
-                    self._changed.wait(None if wait is None else max(wait, 0.0))
+                    if wait is not None:
+                        wait = min(max(wait, 0.0), LONGEST_WAIT_SECONDS)
+                    self._changed.wait(wait)
                     continue
             self._tell(timer.actor, timer.message)
 

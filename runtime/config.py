@@ -10,14 +10,19 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from runtime.errors import ConfigurationError
 
 
+LONGEST_SECONDS = 86_400
+
+
 class Settings(BaseSettings):
     """What an operator can set.
 
     Every field is an environment variable: ``bridge_port`` is ``RUNTIME_BRIDGE_PORT``.
-    Durations are seconds.
+    Durations are seconds. An empty variable is one that is not set.
     """
 
-    model_config = SettingsConfigDict(env_prefix="RUNTIME_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="RUNTIME_", env_ignore_empty=True, extra="ignore", frozen=True
+    )
 
     data_dir: Path = Path("data")
     database_url: SecretStr | None = None
@@ -30,7 +35,7 @@ class Settings(BaseSettings):
     bridge_origins: Annotated[tuple[str, ...], NoDecode] = ()
     """Origins of pages that may connect, comma-separated; ``*`` allows every one."""
     bridge_max_bytes: int = Field(10_000_000, ge=1_000)
-    bridge_grace_seconds: float = Field(20, gt=0)
+    bridge_grace_seconds: float = Field(20, gt=0, le=LONGEST_SECONDS)
 
     token_secret: SecretStr | None = None
     """Unset: generated into the data directory."""
@@ -38,8 +43,8 @@ class Settings(BaseSettings):
     encryption_keys: SecretStr | None = None
     """Comma-separated Fernet keys, the newest first; unset: generated."""
 
-    drain_seconds: float = Field(25, ge=0)
-    poll_seconds: float = Field(5, gt=0)
+    drain_seconds: float = Field(25, ge=0, le=LONGEST_SECONDS)
+    poll_seconds: float = Field(5, gt=0, le=LONGEST_SECONDS)
     worker_threads: int = Field(8, ge=1)
     http_threads: int = Field(16, ge=1)
     log_format: Literal["auto", "console", "json"] = "auto"
@@ -51,11 +56,6 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return tuple(part.strip().rstrip("/") for part in value.split(",") if part.strip())
         return value
-
-    @field_validator("database_url", "database_direct_url", "token_secret", mode="before")
-    @classmethod
-    def _empty_is_unset(cls, value: object) -> object:
-        return None if value == "" else value
 
     @property
     def grace(self) -> timedelta:

@@ -23,7 +23,7 @@ def ensure_data_directory(settings: Settings) -> Path:
     path = settings.data_dir.expanduser().absolute()
     try:
         path.mkdir(parents=True, exist_ok=True)
-        probe = path / f".probe-{os.getpid()}"
+        probe = path / f".probe-{secrets.token_hex(8)}"
         probe.touch()
         probe.unlink()
     except OSError as error:
@@ -55,11 +55,16 @@ def _kept(settings: Settings, name: str, make: Callable[[], str]) -> str:
     try:
         if not path.exists():
             _write_once(path, make())
-        return path.read_text().strip()
+        text = path.read_text().strip()
     except OSError as error:
         raise DataDirectoryError(
             f"{path} cannot be read or written ({error.strerror}): give this user access"
         ) from None
+    if not text:
+        raise DataDirectoryError(
+            f"{path} is empty: put back what it held, or remove it to have a new one made"
+        )
+    return text
 
 
 def _write_once(path: Path, text: str) -> None:

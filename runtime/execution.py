@@ -5,7 +5,9 @@ effects and delivers one outcome for each :class:`Perform`, in any order and at 
 it decides by itself how many of the calls are in flight.
 """
 
+import ctypes
 import inspect
+import re
 from collections import deque
 from collections.abc import Awaitable, Callable, Container, Coroutine
 from dataclasses import dataclass
@@ -69,9 +71,11 @@ class Cancelled:
 
 End = Finished | Failed | Snoozed | Cancelled
 
-_DROPPED: list[Coroutine[Any, Any, Any]] = []
-# Python throws GeneratorExit into a coroutine that it collects, which would run its
-# ``finally`` blocks; a dropped run must have nothing thrown in, so it is never collected.
+_FOREIGN = re.compile(
+    r"no (running|current) event loop|async context"
+    r"|can't be used in 'await' expression|can't be awaited"
+)
+# What other event loops, and Python itself, say of an await that cannot work here.
 
 
 class _Fiber:
@@ -105,13 +109,14 @@ class _Group:
         self.missing = size
 
     def collect(self) -> Outcome:
-        values: list[Any] = []
-        for outcome in self.outcomes:
-            if isinstance(outcome, Failure):
-                return outcome
-            if isinstance(outcome, Success):
-                values.append(outcome.value)
-        return Success(values)
+        """The results, or the first failure; a cancellation comes before other failures."""
+        failures = [one for one in self.outcomes if isinstance(one, Failure)]
+        for failure in failures:
+            if isinstance(failure.error, JobCancelled):
+                return failure
+        if failures:
+            return failures[0]
+        return Success([one.value for one in self.outcomes if isinstance(one, Success)])
 
 
 class Execution:
@@ -128,7 +133,6 @@ class Execution:
 
     def __init__(self, make: Callable[[], Coroutine[Any, Any, Any]]) -> None:
         self._make = make
-        self._root: _Fiber | None = None
         self._waiting: dict[int, _Fiber] = {}
         self._ready: deque[tuple[_Fiber, Outcome | None, BaseException | None]] = deque()
         self._effects: list[Effect] = []
@@ -142,7 +146,7 @@ class Execution:
         """Run to the first calls."""
         try:
             coroutine = self._make()
-        except Exception as error:  # noqa: BLE001 - whatever a handler raises is its outcome
+        except BaseException as error:  # noqa: BLE001 - whatever a handler raises is its outcome
             self.ended = Failed(error)
             return []
         if not inspect.iscoroutine(coroutine):
@@ -150,8 +154,7 @@ class Execution:
                 HandlerError(f"execute returned {coroutine!r}: define it with `async def`")
             )
             return []
-        self._root = _Fiber(coroutine)
-        self._ready.append((self._root, None, None))
+        self._ready.append((_Fiber(coroutine), None, None))
         return self._run()
 
     def deliver(self, call_id: int, outcome: Outcome) -> list[Effect]:
@@ -180,11 +183,16 @@ class Execution:
 
     def drop(self) -> None:
         """Leave the run where it stands, without throwing anything in."""
-        fibers = [*self._waiting.values(), *([self._root] if self._root else [])]
-        _DROPPED.extend(fiber.coroutine for fiber in fibers)
+        suspended = [*self._waiting.values(), *(fiber for fiber, _, _ in self._ready)]
+        kept: set[int] = set()
+        for leaf in suspended:
+            fiber: _Fiber | None = leaf
+            while fiber is not None and id(fiber) not in kept:
+                kept.add(id(fiber))
+                _freeze(fiber.coroutine)
+                fiber = fiber.group.parent if fiber.group is not None else None
         self._waiting.clear()
         self._ready.clear()
-        self._root = None
 
     def _run(self) -> list[Effect]:
         while self._ready and self.ended is None:
@@ -204,9 +212,10 @@ class Execution:
 
     def _answer(self, fiber: _Fiber, yielded: object) -> None:
         if not isinstance(yielded, Call | Gather):
-            self._abandon(ForeignAwait(yielded))
+            self._abandon(fiber, ForeignAwait(yielded))
         elif self.cancelling and not fiber.told:
-            self._close_branches(yielded)
+            if isinstance(yielded, Gather):
+                yielded.close()
             self._ready.append((fiber, None, self._tell(fiber)))
         elif isinstance(yielded, BeginStep):
             self._ready.append((fiber, self._begin_step(yielded.name), None))
@@ -249,9 +258,10 @@ class Execution:
         group.outcomes[fiber.index] = outcome
         group.missing -= 1
         if not group.missing:
-            parent = group.parent
-            parent.told = parent.told or fiber.told
-            self._ready.append((parent, group.collect(), None))
+            collected = group.collect()
+            if isinstance(collected, Failure) and isinstance(collected.error, JobCancelled):
+                group.parent.told = self.told
+            self._ready.append((group.parent, collected, None))
 
     def _end(self, outcome: Outcome) -> End:
         if self.told:
@@ -261,8 +271,10 @@ class Execution:
         error = outcome.error
         if isinstance(error, Snooze):
             return Snoozed(error.until, error.reason)
-        if isinstance(error, RuntimeError) and "no running event loop" in str(error):
-            return Failed(ForeignAwait("something of asyncio"))
+        if isinstance(error, RuntimeError | TypeError) and _FOREIGN.search(str(error)):
+            foreign = ForeignAwait("something that is not a call")
+            foreign.__cause__ = error
+            return Failed(foreign)
         if isinstance(error, JobCancelled):
             return Failed(
                 HandlerError("the handler raised JobCancelled by itself: raise JobFailed")
@@ -273,16 +285,26 @@ class Execution:
         fiber.told = self.told = True
         return JobCancelled()
 
-    def _abandon(self, error: HandlerError) -> None:
-        self._effects.extend(Withdraw(call_id) for call_id in self._waiting)
+    def _abandon(self, fiber: _Fiber, error: HandlerError) -> None:
+        unsent = {one.call_id for one in self._effects if isinstance(one, Perform)}
+        self._effects = [one for one in self._effects if isinstance(one, Withdraw)]
+        self._effects.extend(Withdraw(one) for one in self._waiting if one not in unsent)
+        self._ready.append((fiber, None, None))
         self.drop()
-        self.ended = Failed(error)
+        self.ended = self._end(Failure(error))
 
-    def _close_branches(self, yielded: Call | Gather) -> None:
-        if isinstance(yielded, Gather):
-            for branch in yielded.branches:
-                if inspect.iscoroutine(branch):
-                    branch.close()
+
+def _freeze(coroutine: Coroutine[Any, Any, Any]) -> None:
+    """See that the coroutine never goes on.
+
+    Python throws GeneratorExit into a suspended coroutine that it collects, even when the
+    interpreter ends, and that would run its ``finally`` blocks. So it is never collected.
+    """
+    unstarted = inspect.CORO_CREATED
+    if inspect.iscoroutine(coroutine) and inspect.getcoroutinestate(coroutine) == unstarted:
+        coroutine.close()
+    else:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(coroutine))
 
 
 async def _awaiting(call: Awaitable[Any]) -> Any:

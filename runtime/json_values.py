@@ -29,9 +29,14 @@ def checked_json(value: Any, name: str, *, max_bytes: int = MAX_BYTES) -> Any:
         raise InvalidJson(f"{name} contains a lone surrogate, which is no character") from None
     if size > max_bytes:
         raise InvalidJson(f"{name} has {size:,} bytes; at most {max_bytes:,} are accepted")
-    if "\\u0000" in text and _contains_nul(value):
+    try:
+        returned = json.loads(text)
+        has_nul = "\\u0000" in text and _contains_nul(returned)
+    except RecursionError:
+        raise InvalidJson(f"{name} is nested too deeply") from None
+    if has_nul:
         raise InvalidJson(f"{name} contains \\u0000, which PostgreSQL cannot store: remove it")
-    return json.loads(text)
+    return returned
 
 
 def parsed_object(text: str, name: str) -> dict[str, Any]:
@@ -48,6 +53,8 @@ def parsed_object(text: str, name: str) -> dict[str, Any]:
         ) from None
     except RecursionError:
         raise InvalidJson(f"{name} is nested too deeply") from None
+    except ValueError as error:  # a number with more digits than Python reads
+        raise InvalidJson(f"{name} is not valid JSON: {error}") from None
     if not isinstance(value, dict):
         raise InvalidJson(f'{name} must be a JSON object such as {{"page": 1}}')
     checked: dict[str, Any] = checked_json(value, name)
@@ -59,6 +66,6 @@ def _contains_nul(value: Any) -> bool:
         return "\0" in value
     if isinstance(value, dict):
         return any(_contains_nul(part) for pair in value.items() for part in pair)
-    if isinstance(value, list | tuple):
+    if isinstance(value, list):
         return any(_contains_nul(part) for part in value)
     return False

@@ -73,11 +73,6 @@ class CheckChildren:
 
 
 @dataclass(frozen=True, slots=True)
-class BridgeRestarted:
-    """The bridge forgot what was pending; marketplace actors ask for it again."""
-
-
-@dataclass(frozen=True, slots=True)
 class Drain:
     """Take nothing new; end what runs until the deadline, then hand it back."""
 

@@ -78,6 +78,8 @@ class _Loader:
             handler, described = self._handler(entry_point)
         except _Refused as error:
             self._note(entry_point, str(error))
+        except KeyboardInterrupt:
+            raise
         except BaseException as error:  # noqa: BLE001 - a plugin's import may raise anything
             self._note(entry_point, f"{type(error).__name__}: {error}")
         else:

@@ -75,7 +75,7 @@ def settlement_of(
         case Snoozed(until, reason):
             return Settlement(
                 job.id, job.fence, JobEvent.SNOOZE,
-                delay=max(until - now, timedelta(0)), waiting_reason=reason or None,
+                delay=max(until - now, timedelta(0)), waiting_reason=storable(reason) or None,
             )  # fmt: skip
         case Cancelled():
             return Settlement(job.id, job.fence, JobEvent.CANCEL)
@@ -98,23 +98,25 @@ def _finished(job: Job, result: Any) -> Settlement:
 def _failed(job: Job, error: BaseException, draw: float) -> Settlement:
     message = describe(error)
     step = failed_step(error)
+    if step is not None:
+        step = storable(step)
     if isinstance(error, SellerNotConnected):
         return Settlement(
             job.id, job.fence, JobEvent.SNOOZE,
-            waiting_reason=str(error), failed_step=step, awaits_seller=True,
+            waiting_reason=storable(error), failed_step=step, awaits_seller=True,
         )  # fmt: skip
     if isinstance(error, OutcomeUnknown) and error.writes:
         return Settlement(
             job.id, job.fence, JobEvent.PAUSE, error=message, failed_step=step,
             waiting_reason=(
-                f"it is not known whether the marketplace carried it out: {error}; look there, "
+                f"it is not known whether the marketplace carried it out: {storable(error)}; look there, "
                 f"then `run.py jobs retry {job.id}` or `run.py jobs cancel {job.id}`"
             ),
         )  # fmt: skip
     if isinstance(error, CallRejected) and error.status == TOO_MANY_REQUESTS:
         return Settlement(
             job.id, job.fence, JobEvent.SNOOZE,
-            delay=COOL_DOWN, waiting_reason=str(error), failed_step=step,
+            delay=COOL_DOWN, waiting_reason=storable(error), failed_step=step,
         )  # fmt: skip
     if isinstance(error, DatabaseUnavailable):
         return Settlement(
@@ -144,4 +146,9 @@ def describe(error: BaseException) -> str:
         text = str(error)
     else:
         text = "".join(traceback.format_exception(error))
-    return text.replace("\0", "\\0")[-MESSAGE_LIMIT:].encode(errors="replace").decode()
+    return storable(text)
+
+
+def storable(text: object) -> str:
+    """The text as PostgreSQL takes it; of a long one, the end."""
+    return str(text).replace("\0", "\\0")[-MESSAGE_LIMIT:].encode(errors="replace").decode()

@@ -177,11 +177,13 @@ class MarketplaceJobService:
 
         Returns:
             The job and True where it waits for another attempt, with backoff; False where
-            none was left and it failed.
+            none was left and it failed, or where it was to be cancelled and now is.
         """
         job = jobs.job_by_id(self._session, job_id)
         if job is None:
             raise JobNotFound(job_id)
+        if job.cancel_requested:
+            return job_events.finish_cancellation(self._session, job_id), False
         if job.retry_count >= job.max_retries:
             error = job.error_message or f"it failed {job.retry_count + 1} times"
             return job_events.fail(self._session, job_id, error), False

@@ -97,6 +97,14 @@ def database(database_url: URL) -> Iterator[Database]:
 
 
 @pytest.fixture
+def empty_database(empty_database_url: URL) -> Iterator[Database]:
+    """The test's own database, with nothing in it."""
+    opened = Database(empty_database_url)
+    yield opened
+    opened.dispose()
+
+
+@pytest.fixture
 def settings(database_url: URL, tmp_path: Path) -> Settings:
     """Settings that point at the test's own database and directory."""
     return Settings(

@@ -50,13 +50,12 @@ DEFAULTS = {
 
 INTEGER = frozenset({"smallint", "integer", "bigint"})
 TEXT = frozenset({"text", "character varying"})
-TIME = frozenset({"timestamp with time zone", "timestamp without time zone"})
 TYPES: Mapping[str, frozenset[str]] = {
     "id": frozenset({"integer", "bigint"}),
     **dict.fromkeys(("marketplace", "code", "name", "description"), TEXT),
     **dict.fromkeys(("priority", "rate_limit_ms", "max_retries", "timeout_seconds"), INTEGER),
     "is_batch": frozenset({"boolean"}),
-    "created_at": TIME,
+    "created_at": frozenset({"timestamp with time zone", "timestamp without time zone"}),
 }
 
 

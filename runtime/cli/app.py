@@ -37,7 +37,11 @@ def build_app(parts: Parts) -> typer.Typer:
 
     @app.command("serve")
     def serve_() -> None:
-        """Run the service until Ctrl-C or SIGTERM; what `run.py` alone does."""
+        """Run the service; the default.
+
+        Ctrl-C and SIGTERM stop it in order: nothing new is begun, what runs gets its time, and
+        every outcome is recorded. A second one stops it at once.
+        """
         raise typer.Exit(serve(parts))
 
     add_demo(app, parts)

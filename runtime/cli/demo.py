@@ -43,7 +43,11 @@ def add_demo(app: typer.Typer, parts: Parts) -> None:
             bool, typer.Option("--temporary", help="Use a data directory that is removed after.")
         ] = False,
     ) -> None:
-        """Run jobs of simulated sellers on the embedded database, and show what happens."""
+        """Show it all at work, with simulated sellers.
+
+        Starts the service on the embedded database, connects the sellers' browsers, and
+        runs a job for each.
+        """
         with ExitStack() as stack:
             settings = command_settings().model_copy(
                 update={

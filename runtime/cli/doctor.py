@@ -13,7 +13,10 @@ _SIGNS = {"ok": "ok     ", "failed": "FAILED ", "skipped": "skipped"}
 
 
 def doctor(as_json: AsJson = False) -> None:
-    """Check the settings, the database, the handlers and the bridge's port."""
+    """Check that all is as the service needs it.
+
+    The settings, the data directory, the handlers, the database and the bridge's port.
+    """
     findings = []
     for finding in examine(command_settings()):
         findings.append(finding)

@@ -6,7 +6,7 @@ from runtime.cli.options import AsJson
 from runtime.cli.output import print_json, print_table
 from runtime.registry import load_registry
 
-app = typer.Typer(help="Handler plugins.", no_args_is_help=True)
+app = typer.Typer(help="Handler plugins.")
 
 
 @app.command("list")
@@ -30,8 +30,3 @@ def list_(as_json: AsJson = False) -> None:
             ("key", "status", "distribution", "reason"),
             [(one.key, one.status, one.distribution, one.reason) for one in records],
         )
-
-
-@app.callback()
-def group() -> None:
-    """Handler plugins."""

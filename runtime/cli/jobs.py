@@ -23,7 +23,7 @@ from runtime.storage.models import MarketplaceJob
 NOT_COMPLETED = 3
 """Exit code of a wait whose job ended otherwise than completed."""
 
-app = typer.Typer(help="Jobs.", no_args_is_help=True)
+app = typer.Typer(help="Jobs.")
 
 
 @app.command()
@@ -64,11 +64,13 @@ def create(
             run_at=run_at,
             idempotency_key=key,
         )
+        # As it was created: once committed, a running service may be faster than this line.
+        created = _view(session, job.id, plugins)
         session.commit()
         if wait_:
             _finish_waiting(session, job.id, None, as_json)
         else:
-            print_job(_view(session, job.id, plugins), as_json)
+            print_job(created, as_json)
 
 
 @app.command("list")

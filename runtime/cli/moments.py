@@ -6,7 +6,7 @@ import typer
 
 
 def parse_moment(text: str) -> datetime:
-    """An ISO time; one without a time zone is local time.
+    """The ISO time of ``--at``; one without a time zone is local time.
 
     Raises:
         typer.BadParameter: it is not one.
@@ -16,7 +16,8 @@ def parse_moment(text: str) -> datetime:
     except (ValueError, OverflowError, OSError):
         raise typer.BadParameter(
             f"{text!r} is not an ISO time such as 2026-01-09T18:00 (local time) "
-            "or 2026-01-09T17:00:00Z"
+            "or 2026-01-09T17:00:00Z",
+            param_hint="--at",
         ) from None
 
 

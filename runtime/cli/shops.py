@@ -13,7 +13,7 @@ from runtime.shop_choice import check_marketplace
 from runtime.storage.action_types import known_marketplaces
 from runtime.storage.shops import list_shops
 
-app = typer.Typer(help="Sellers' accounts.", no_args_is_help=True)
+app = typer.Typer(help="Sellers' accounts.")
 
 
 @app.command()

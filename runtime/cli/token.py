@@ -18,7 +18,7 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
 
 
 def parse_lifetime(text: str) -> timedelta:
-    """A duration such as ``30d``.
+    """The duration of ``--expires``, such as ``30d``.
 
     Raises:
         typer.BadParameter: it is not one.
@@ -28,7 +28,8 @@ def parse_lifetime(text: str) -> timedelta:
     if not timedelta(0) < lifetime <= LONGEST:
         raise typer.BadParameter(
             f"{text!r} is not a lifetime such as 45s, 30m, 12h, 30d or 2w "
-            f"(at most {LONGEST.days} days)"
+            f"(at most {LONGEST.days} days)",
+            param_hint="--expires",
         )
     return lifetime
 
@@ -39,7 +40,10 @@ def token(
         str, typer.Option(help="How long it counts: 45s, 30m, 12h, 30d, 2w.")
     ] = "30d",
 ) -> None:
-    """Print a token with which the seller's browser may connect to the bridge."""
+    """Print the token of a seller's browser.
+
+    With it the browser connects to the bridge.
+    """
     lifetime = parse_lifetime(expires)
     settings = load_settings()
     print_line(issue_token(user, token_secret(settings), settings.token_algorithm, lifetime))

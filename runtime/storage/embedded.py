@@ -17,6 +17,8 @@ from runtime.storage.postgres_cluster import PATIENCE_SECONDS, PORT, SOCKET_NAME
 CLUSTER_DIRECTORY = "postgres"
 USERS_FILE = "postgres.users.lock"
 STARTING_FILE = "postgres.starting.lock"
+LOCK_PATIENCE_SECONDS = PATIENCE_SECONDS + 30
+"""Longer than whoever holds the lock may take over what it does."""
 
 _SOCKET_PATH_LIMIT = 107 if sys.platform == "linux" else 103
 
@@ -113,11 +115,11 @@ def _try_lock(file: int, operation: int) -> bool:
 
 
 def _lock(file: int, operation: int, other_is: str) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS + 30
+    deadline = time.monotonic() + LOCK_PATIENCE_SECONDS
     while not _try_lock(file, operation):
         if time.monotonic() > deadline:
             raise DatabaseUnavailable(
-                f"another process has been {other_is} for more than {PATIENCE_SECONDS} s: "
+                f"another process has been {other_is} for more than {LOCK_PATIENCE_SECONDS} s: "
                 "wait for it, or end it"
             )
         time.sleep(0.02)

@@ -96,6 +96,11 @@ def cancel(session: Session, job_id: int) -> MarketplaceJob:
             _require(session, job_id, JobEvent.CANCEL)
 
 
+def finish_cancellation(session: Session, job_id: int) -> MarketplaceJob:
+    """End a running job whose cancellation was asked for, by whoever runs it."""
+    return _change(session, job_id, JobEvent.CANCEL, _ended())
+
+
 def expire(session: Session, marketplace: str) -> int:
     """End the jobs that never started and whose time is over; returns how many."""
     overdue = (

@@ -25,6 +25,9 @@ MIGRATION_LOCK = 0x6D72_6D69_6772
 PATIENCE = timedelta(minutes=5)
 """How long to wait for another process that migrates."""
 
+LOCK_TIMEOUT = "15s"
+"""How long a migration waits for a table; all who come after it wait as long."""
+
 _POLL_SECONDS = 0.2
 
 

@@ -6,6 +6,7 @@ a probe that does not come back for a dead connection.
 
 import json
 import select
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -46,6 +47,7 @@ class Listener:
         self._deliver = deliver
         self._interval = probe_interval.total_seconds()
         self._stopping = threading.Event()
+        self._wake, self._woken = socket.socketpair()
         self._thread = threading.Thread(target=self._run, name="listener", daemon=True)
 
     def start(self) -> None:
@@ -55,7 +57,9 @@ class Listener:
     def stop(self) -> None:
         """Stop listening."""
         self._stopping.set()
-        self._thread.join(self._interval)
+        self._wake.close()
+        self._thread.join()
+        self._woken.close()
 
     def _run(self) -> None:
         delay = 0.1
@@ -88,13 +92,13 @@ class Listener:
     def _receive(self, connection: Connection, probe: str) -> None:
         heard = time.monotonic()
         while not self._stopping.is_set():
-            readable, _, _ = select.select([connection], [], [], min(self._interval, 0.5))
+            readable, _, _ = select.select([connection, self._woken], [], [], self._interval)
             now = time.monotonic()
-            if readable:
+            if connection in readable:
                 connection.poll()
                 self._hand_on(connection)
                 heard = now
-            elif now - heard > self._interval:
+            elif now - heard >= self._interval:
                 with connection.cursor() as cursor:
                     cursor.execute("SELECT pg_notify(%s, '')", (probe,))
                 if not connection.notifies:

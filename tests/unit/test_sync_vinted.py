@@ -431,6 +431,8 @@ class TestWardrobeThatChangesMeanwhile:
                     wardrobe.remove(one["id"])
 
         run = store.run(browser_of(wardrobe, before=sell))
+        assert [payload["page"] for _, payload in run.commands] == [1, 2, 3, 4, 1]
+        assert run.progress[3] == ProgressCall(4, 4, "288 listings")
         assert ids(wardrobe) <= store.live
         # The first look saw pages 2 and 3 before they went; the next sync finds them gone.
         assert run.result["gone"] == 400 - 3 * 96

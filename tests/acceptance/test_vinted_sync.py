@@ -1,0 +1,153 @@
+"""A Vinted sync job goes from the command line through the service and a seller's socket."""
+
+import contextlib
+import signal
+import threading
+
+import psutil
+import pytest
+import socketio
+
+from tests.acceptance.service_process import Installation
+from tests.deadline import wait_until
+
+
+class Browser:
+    """A seller's page, written against the wire alone."""
+
+    def __init__(self, installation: Installation, user_id: int, pages: int) -> None:
+        self.commands: list[dict] = []
+        self.pages = pages
+        self.may_answer = threading.Event()
+        self.may_answer.set()
+        self.client = socketio.Client()
+        self.client.on("plugin_command", self._command)
+        token = installation.run("token", "--user", str(user_id)).stdout.strip()
+        self.client.connect(installation.url, auth={"user_id": user_id, "token": token})
+
+    def _command(self, command: dict) -> None:
+        self.commands.append(command)
+        self.may_answer.wait(30)
+        page = command["payload"]["page"]
+        items = [{"id": page * 1000 + n, "title": f"Item {n}"} for n in range(3)]
+        data = {
+            "items": items,
+            "pagination": {"current_page": page, "total_pages": self.pages},
+        }
+        answer = {"request_id": command["request_id"], "success": True, "data": data}
+        # The service may be gone by now; a page could not answer either.
+        with contextlib.suppress(socketio.exceptions.SocketIOError):
+            self.client.emit("plugin_response", answer)
+
+
+@pytest.fixture
+def installation(tmp_path) -> Installation:
+    return Installation(tmp_path / "data")
+
+
+@pytest.fixture
+def shop(installation) -> int:
+    """Seller 7 and a shop, added before any service runs."""
+    added = installation.json(
+        "shops", "add", "vinted", "--user", "7", "--external-id", "123", "--name", "Closet"
+    )
+    return added["id"]
+
+
+def create(installation: Installation, shop: int, *more: str) -> dict:
+    return installation.json(
+        "jobs", "create", "vinted", "sync", "--user", "7", "--shop", str(shop), *more
+    )
+
+
+def show(installation: Installation, job_id: int) -> dict:
+    return installation.json("jobs", "show", str(job_id))
+
+
+def test_a_sync_job_is_answered_page_by_page(installation, shop):
+    with installation.serving():
+        browser = Browser(installation, 7, pages=3)
+        job = create(installation, shop)
+        assert job["status"] == "pending"
+        ended = wait_until(
+            lambda: (now := show(installation, job["id"]))["status"] == "completed" and now, 30
+        )
+        assert ended["result"] == {
+            "success": True, "imported": 9, "updated": 0, "errors": 0, "gone": 0, "pages": 3,
+        }  # fmt: skip
+        assert [one["action"] for one in browser.commands] == ["VINTED_SYNC"] * 3
+        assert browser.commands[0]["payload"] == {"shop_id": "123", "page": 1, "per_page": 96}
+        assert len({one["request_id"] for one in browser.commands}) == 3
+        browser.client.disconnect()
+    logged = installation.logged()
+    assert '"job": ' in logged
+    assert "eyJ" not in logged
+    assert "Traceback" not in logged
+
+
+def test_a_job_waits_for_its_seller_and_says_so(installation, shop):
+    with installation.serving():
+        job = create(installation, shop)
+        wait_until(
+            lambda: show(installation, job["id"])["waiting_reason"]
+            == "User 7 not connected via WebSocket",
+            10,
+        )
+        browser = Browser(installation, 7, pages=1)
+        done = installation.run("jobs", "wait", str(job["id"]), "--json")
+        assert '"completed"' in done.stdout
+        assert show(installation, job["id"])["retry_count"] == 0
+        browser.client.disconnect()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_stopping_hands_back_what_runs_and_leaves_nothing_behind(installation, shop, number):
+    with installation.serving(RUNTIME_DRAIN_SECONDS="0.5") as process:
+        browser = Browser(installation, 7, pages=1)
+        browser.may_answer.clear()
+        job = create(installation, shop)
+        wait_until(lambda: browser.commands)
+        postgres = [one for one in psutil.process_iter() if _serves(one, installation)]
+        assert postgres
+        process.send_signal(number)
+        assert process.wait(30) == 0, installation.logged()
+        browser.may_answer.set()
+        browser.client.disconnect()
+    wait_until(lambda: not any(one.is_running() for one in postgres))
+    handed_back = show(installation, job["id"])
+    assert (handed_back["status"], handed_back["retry_count"]) == ("pending", 0)
+
+
+def test_a_killed_service_loses_nothing(installation, shop):
+    with installation.serving() as process:
+        browser = Browser(installation, 7, pages=2)
+        browser.may_answer.clear()
+        job = create(installation, shop)
+        wait_until(lambda: browser.commands)
+        process.kill()
+        process.wait()
+        browser.may_answer.set()
+        browser.client.disconnect()
+    with installation.serving():
+        browser = Browser(installation, 7, pages=2)
+        ended = wait_until(
+            lambda: (now := show(installation, job["id"]))["status"] == "completed" and now, 30
+        )
+        assert (ended["retry_count"], ended["result"]["imported"]) == (0, 6)
+        browser.client.disconnect()
+
+
+def test_a_second_service_on_the_same_port_says_what_to_do(installation, shop):
+    with installation.serving():
+        second = installation.run("serve", check=False)
+    assert second.returncode == 1
+    last = second.stderr.strip().splitlines()[-1]
+    assert last.startswith("error: port ")
+    assert "RUNTIME_BRIDGE_PORT" in last
+
+
+def _serves(process: psutil.Process, installation: Installation) -> bool:
+    try:
+        return str(installation.data_dir) in " ".join(process.cmdline())
+    except psutil.Error:
+        return False
