@@ -1,7 +1,7 @@
 """Sends the calls of one marketplace's runs, each when its lane and its pace allow."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -54,6 +54,8 @@ class Dispatcher:
         self._tell = tell
         self._find_run = find_run
         self._pacers: dict[tuple[int, str], Pacer] = {}
+        self._lane_calls = 1 if marketplace.browser_bound else marketplace.lane_calls
+        self._closed = False
 
     def perform(self, run: Run, call_id: int, call: Call) -> None:
         """Carry the call out, now or when it is its turn."""
@@ -75,8 +77,10 @@ class Dispatcher:
 
     def pump(self, lane: Lane) -> None:
         """Send the calls of a lane whose turn has come."""
+        if self._closed:
+            return
         now = self._clock.now()
-        while lane.waiting_calls and lane.in_flight < self._marketplace.lane_calls:
+        while lane.waiting_calls and lane.in_flight < self._lane_calls:
             ticket = lane.waiting_calls[0]
             run = self._find_run(ticket)
             if run is None or ticket.call_id not in run.calls:
@@ -93,35 +97,36 @@ class Dispatcher:
 
     def settled(self, run: Run, call_id: int) -> bool:
         """Count an outcome in; False where nobody waits for it."""
-        call = run.calls.pop(call_id, None)
-        if call is None:
+        if call_id not in run.calls:
             return False
-        self._land(run, call_id, call)
+        self._land(run, call_id)
+        self.pump(run.lane)
         return True
 
-    def withdraw(self, run: Run, call_id: int) -> None:
-        """Nobody waits for the outcome any more."""
-        call = run.calls.pop(call_id, None)
-        if call is None:
-            return
-        request = run.requests.get(call_id)
-        if request is not None:
-            self._tell(messages.BRIDGE, messages.BrowserRequestWithdrawn(request.request_id))
-        self._land(run, call_id, call)
+    def withdraw(self, run: Run, call_ids: Iterable[int]) -> None:
+        """Nobody waits for these outcomes any more."""
+        for call_id in call_ids:
+            request = run.requests.get(call_id)
+            if request is not None:
+                self._tell(messages.BRIDGE, messages.BrowserRequestWithdrawn(request.request_id))
+            self._land(run, call_id)
+        # Only now: the place that one of them leaves must not go to another of them.
+        self.pump(run.lane)
 
     def withdraw_all(self, run: Run) -> None:
         """The run ended or was dropped."""
-        for call_id in list(run.calls):
-            self.withdraw(run, call_id)
+        self.withdraw(run, list(run.calls))
+
+    def close(self) -> None:
+        """Send nothing more."""
+        self._closed = True
 
     def ask_again(self, run: Run, actor: str) -> None:
         """An actor forgot what it was asked."""
         if actor == messages.BRIDGE:
             for call_id, request in run.requests.items():
-                if not request.repeated:
-                    request = replace(request, repeated=True)
-                    run.requests[call_id] = request
-                self._tell(messages.BRIDGE, request)
+                run.requests[call_id] = replace(request, repeated=True)
+                self._tell(messages.BRIDGE, run.requests[call_id])
         elif actor == messages.HTTP:
             for call_id in sorted(run.left):
                 call = run.calls[call_id]
@@ -151,13 +156,13 @@ class Dispatcher:
             run.requests[ticket.call_id] = command
             self._tell(messages.BRIDGE, command)
 
-    def _land(self, run: Run, call_id: int, call: Call) -> None:
+    def _land(self, run: Run, call_id: int) -> None:
+        call = run.calls.pop(call_id, None)
         run.requests.pop(call_id, None)
         if call_id in run.left:
             run.left.discard(call_id)
             if isinstance(call, WebSocketCall | HttpCall):
                 run.lane.in_flight -= 1
-                self.pump(run.lane)
 
     def _wake(self, lane: Lane, when: datetime) -> None:
         if lane.release_timer is not None:

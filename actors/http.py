@@ -32,7 +32,7 @@ class HttpActor(BaseActor):
     def _perform(self, request: messages.HttpRequest) -> None:
         try:
             outcome = self._transport.perform(request.marketplace, request.call, request.timeout)
-        except Exception as error:  # noqa: BLE001 - a lost outcome would leave the run waiting
+        except Exception as error:
             self.log.exception("HTTP call failed unexpectedly")
             outcome = Failure(NotSent(f"the call could not be made: {error}"))
         self.tell(request.ticket.reply_to, messages.CallSettled(request.ticket, outcome))

@@ -56,6 +56,7 @@ class Lanes:
 
     def __init__(self, marketplace: Marketplace) -> None:
         self._marketplace = marketplace
+        self._places = 1 if marketplace.browser_bound else marketplace.lane_concurrency
         self._lanes: dict[int, Lane] = {}
         self._turns: dict[int, None] = {}
         self._startable: dict[int, None] = {}
@@ -147,14 +148,14 @@ class Lanes:
         self.mark_hungry(lane)
 
     def _room(self, lane: Lane) -> int:
-        return self._marketplace.lane_concurrency - lane.running - len(lane.ready)
+        return self._places - lane.running - len(lane.ready)
 
     def _refresh(self, lane: Lane | None) -> None:
         if lane is None:
             return
         served = not self._marketplace.browser_bound or lane.key in self._present
         _set_membership(self._turns, lane.key, lane.hungry and served and self._room(lane) > 0)
-        has_place = lane.running < self._marketplace.lane_concurrency
+        has_place = lane.running < self._places
         _set_membership(self._startable, lane.key, bool(lane.ready) and has_place)
 
     def _lane(self, shop: LaneShop) -> Lane:

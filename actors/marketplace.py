@@ -17,9 +17,9 @@ from actors.lanes import Lanes, PendingClaim
 from actors.runs import Run
 from actors.worker_pool import WorkerPool
 from runtime import messages
-from runtime.calls import Failure, Outcome, ProgressCall, Success
+from runtime.calls import Call, Failure, HttpCall, Outcome, ProgressCall, Success, WebSocketCall
 from runtime.errors import FenceLost, JobFailed, OutcomeUnknown
-from runtime.execution import Cancelled, Effect, End, Execution, Failed, Perform
+from runtime.execution import Cancelled, Effect, End, Execution, Failed, Perform, Withdraw
 from runtime.hookspecs import Marketplace
 from runtime.job import Job
 from runtime.registry import Registry
@@ -31,6 +31,7 @@ CLAIM_LOST_AFTER = timedelta(seconds=10)
 # Nobody tells this marketplace when the seller comes back, so it looks again after this time.
 UNBOUND_SELLER_DELAY = timedelta(seconds=30)
 SHORTEST_DUE = timedelta(milliseconds=50)
+LONGEST_DUE = timedelta(hours=1)
 
 
 class MarketplaceActor(BaseActor):
@@ -121,6 +122,13 @@ class MarketplaceActor(BaseActor):
     def _jobs_claimed(self, claimed: messages.JobsClaimed) -> None:
         self._claim_answered(claimed.sequence)
         for job in claimed.jobs:
+            # The database may hand a job out again before it is heard that the former run of
+            # it was recorded; the place of that run must not be lost.
+            former = self._runs.get(job.id)
+            if former is not None and former.settlement is not None:
+                self._forget(former)
+            elif former is not None:
+                self._drop(former, "the job was claimed again")
             self._lanes.add_ready(job)
         for key, delay in claimed.exhausted:
             lane = self._lanes.exhausted(key)
@@ -128,7 +136,7 @@ class MarketplaceActor(BaseActor):
                 continue
             if lane.due_timer is not None:
                 lane.due_timer.cancel()
-            due = self.clock.now() + max(delay, SHORTEST_DUE)
+            due = self.clock.now() + min(max(delay, SHORTEST_DUE), LONGEST_DUE)
             lane.due_timer = self.clock.call_at(due, self.name, messages.LaneDue(key))
         if self._draining:
             self._hand_back_ready()
@@ -174,10 +182,13 @@ class MarketplaceActor(BaseActor):
             before = time.monotonic()
             effects = turns.popleft()()
             self._warn_if_slow(run.job, timedelta(seconds=time.monotonic() - before))
+            withdrawn = [one.call_id for one in effects if isinstance(one, Withdraw)]
+            if withdrawn:
+                self._dispatcher.withdraw(run, withdrawn)
             for effect in effects:
                 if not isinstance(effect, Perform):
-                    self._dispatcher.withdraw(run, effect.call_id)
-                elif isinstance(effect.call, ProgressCall):
+                    continue
+                if isinstance(effect.call, ProgressCall):
                     self._record_progress(run.job, effect.call)
                     turns.append(_answered(run.execution, effect.call_id))
                 else:
@@ -216,6 +227,8 @@ class MarketplaceActor(BaseActor):
         if settlement.awaits_seller:
             if self._marketplace.browser_bound:
                 self._lanes.seller_disconnected(run.job.user_id)
+                # The seller may have come back before the run ended.
+                self.tell(messages.BRIDGE, messages.PresenceWanted(self.name))
             else:
                 settlement = replace(settlement, delay=UNBOUND_SELLER_DELAY)
         self._settle(run, settlement)
@@ -292,18 +305,30 @@ class MarketplaceActor(BaseActor):
             self._settle(run, Settlement(job.id, job.fence, JobEvent.RELEASE))
 
     def _hand_back_running(self) -> None:
+        self._dispatcher.close()
         for run in [one for one in self._runs.values() if one.settlement is None]:
             unresolved = run.unresolved_writes()
             run.execution.drop()
             if unresolved:
-                error = OutcomeUnknown(f"the service stopped during {unresolved[0]}", writes=True)
-                self._end(run, Failed(error))
+                during = f"the service stopped during {_named(unresolved[0])}"
+                self._end(run, Failed(OutcomeUnknown(during, writes=True)))
             else:
                 self._settle(run, Settlement(run.job.id, run.job.fence, JobEvent.RELEASE))
 
     def _report_drained(self) -> None:
         if self._draining and not self._runs:
             self.tell(messages.SUPERVISOR, messages.Drained(self.name))
+
+
+def _named(call: Call) -> str:
+    """What a person knows the call by; what it carries may be secret."""
+    match call:
+        case HttpCall():
+            return f"{call.method} {call.path}"
+        case WebSocketCall():
+            return call.action
+        case _:
+            return type(call).__name__
 
 
 def _answered(execution: Execution, call_id: int) -> Callable[[], Sequence[Effect]]:

@@ -17,15 +17,16 @@ from runtime import messages
 from runtime.clock import SystemClock
 from runtime.config import Settings
 from runtime.data_directory import token_secret
+from runtime.errors import DatabaseUnavailable
 from runtime.hookspecs import Marketplace
 from runtime.http.transport import HttpTransport
 from runtime.registry import Registry
 from runtime.socketio_server import SocketIOServer
-from runtime.storage.plugin_action_types import ensure_action_types
-from runtime.storage.engine import Database
+from runtime.storage.engine import Database, database_errors
 from runtime.storage.heartbeat import Heartbeat
 from runtime.storage.nodes import leave, register_node
 from runtime.storage.notifications import Listener
+from runtime.storage.plugin_action_types import ensure_action_types
 from runtime.tokens import verify_token
 
 log = structlog.get_logger(__name__)
@@ -73,7 +74,7 @@ class Node:
         """
         self._server.start()
         try:
-            with self._database.session() as session, session.begin():
+            with self._database.session.begin() as session:
                 ensure_action_types(session, self._registry)
                 self._node_id = register_node(session)
             self._workers = WorkerPool(
@@ -117,13 +118,20 @@ class Node:
         self._workers.stop()
         self._server.stop()
         self._clock.stop()
-        if recorded:
-            with self._database.session() as session, session.begin():
-                leave(session, self._node_id)
-        else:
+        recorded = recorded and self._leave()
+        if not recorded:
             log.error("not everything was recorded: what was running is rescued at the next start")
         log.info("stopped")
         return recorded
+
+    def _leave(self) -> bool:
+        try:
+            with database_errors(), self._database.session.begin() as session:
+                leave(session, self._node_id)
+        except DatabaseUnavailable as error:
+            log.warning("database away", reason=str(error))
+            return False
+        return True
 
     def _tell_supervisor(self, message: Any) -> None:
         self._directory.tell(messages.SUPERVISOR, message)

@@ -119,7 +119,7 @@ class RecorderActor(BaseActor):
             self._bisected(entries[middle:], write, refuse)
 
     def _settle(self, entries: Sequence[messages.RecordSettlement]) -> None:
-        with database_errors(), self._database.session() as session, session.begin():
+        with database_errors(), self._database.session.begin() as session:
             kept = settlements.settle_jobs(session, [entry.settlement for entry in entries])
         for entry in entries:
             settled = entry.settlement
@@ -137,7 +137,7 @@ class RecorderActor(BaseActor):
         )
 
     def _progress(self, entries: Sequence[messages.RecordProgress]) -> None:
-        with database_errors(), self._database.session() as session, session.begin():
+        with database_errors(), self._database.session.begin() as session:
             settlements.record_progress(session, entries)
 
     def _skip(self, entry: messages.RecordProgress, error: DatabaseRefused) -> None:
@@ -145,10 +145,10 @@ class RecorderActor(BaseActor):
 
     def _presence(self, entries: Sequence[messages.RecordPresence]) -> None:
         latest = {entry.user_id: entry.connected for entry in entries}
-        with database_errors(), self._database.session() as session, session.begin():
+        with database_errors(), self._database.session.begin() as session:
             nodes.record_presence(session, self._node_id, latest)
 
     def _release(self, release: messages.ReleaseJobs) -> None:
-        with database_errors(), self._database.session() as session, session.begin():
+        with database_errors(), self._database.session.begin() as session:
             count = settlements.release_jobs(session, release.marketplace, self._node_id)
         self.tell(release.reply_to, messages.JobsReleased(release.marketplace, count))

@@ -57,6 +57,8 @@ class SupervisorActor(BaseActor):
             running = self.directory.find(child.name)
             if running is not None:
                 child.adopt(running.ref, running.incarnation)
+            elif self.incarnation > 1 and child.name in self._marketplaces:
+                self._release_jobs(child)
             else:
                 child.start()
         self._later(CHECK_INTERVAL, messages.CheckChildren())
@@ -105,7 +107,7 @@ class SupervisorActor(BaseActor):
         if self._drain is not None:
             return
         try:
-            with database_errors(), self._database.session() as session, session.begin():
+            with database_errors(), self._database.session.begin() as session:
                 claim = claims.claim_jobs(
                     session, request.marketplace, request.lanes, request.limit, self._node_id
                 )
@@ -130,7 +132,7 @@ class SupervisorActor(BaseActor):
 
     def _rescue(self) -> None:
         try:
-            with database_errors(), self._database.session() as session, session.begin():
+            with database_errors(), self._database.session.begin() as session:
                 count, shops = nodes.rescue_jobs(session, self._node_id)
         except DatabaseUnavailable as error:
             self.log.warning("database away, dead nodes cannot be found", reason=str(error))
@@ -164,10 +166,13 @@ class SupervisorActor(BaseActor):
                 self.tell(other, messages.ActorRestarted(name))
         if name == messages.RECORDER:
             self._ask_for_release_again()
-        if self._drain is not None:
-            self.tell(name, self._drain)
+        if self._drain is None:
+            if name in self._marketplaces:
+                self._find_lanes()
         elif name in self._marketplaces:
-            self._find_lanes()
+            self.tell(name, self._drain)
+        elif name == messages.RECORDER:
+            self._drain_recorder_when_last()
 
     def _child_failed(self, name: str, incarnation: int, error: str) -> None:
         child = self._children.get(name)
@@ -180,7 +185,7 @@ class SupervisorActor(BaseActor):
             )
         else:
             self.log.warning("actor failed", child=name, error=error)
-        if self._drain is not None:
+        if self._drain is not None and name in self._marketplaces:
             self._child_drained(name)
             return
         self._later(delay, messages.RestartDue(name, incarnation))
@@ -189,13 +194,18 @@ class SupervisorActor(BaseActor):
         child = self._children[name]
         if child.incarnation != incarnation or not child.failed_already:
             return
-        marketplace = self._marketplaces.get(name)
-        if marketplace is None:
+        if name in self._marketplaces:
+            self._release_jobs(child)
+        else:
             child.start()
-            return
-        # Behind the endings that the dead actor sent, so that none of them is run again.
+
+    def _release_jobs(self, child: Child) -> None:
+        """Hand back what a dead actor ran, before it starts again.
+
+        Behind the endings that it sent, so that none of those jobs is run again.
+        """
         child.awaits_release = True
-        release = messages.ReleaseJobs(self.name, marketplace)
+        release = messages.ReleaseJobs(self.name, self._marketplaces[child.name])
         self.tell(messages.RECORDER, release)
 
     def _jobs_released(self, marketplace: str, count: int) -> None:

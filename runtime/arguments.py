@@ -8,6 +8,7 @@ from runtime.errors import InputError
 LARGEST_ID = 2**63 - 1
 LONGEST_TEXT = 255
 MOST_RETRIES = 1_000
+YEARS = range(1970, 9000)
 PRIORITIES = range(1, 5)
 
 
@@ -82,4 +83,6 @@ def checked_moment(value: Any, name: str) -> datetime:
             f"{name} must say its time zone: pass datetime.now(UTC) + ..., "
             f"or {value!r}.astimezone() for local time"
         )
+    if value.year not in YEARS:
+        raise InputError(f"{name} must be a time that a calendar has, not {value.isoformat()}")
     return value

@@ -10,7 +10,7 @@ from cryptography.fernet import Fernet
 from runtime.config import Settings
 from runtime.errors import DataDirectoryError
 
-TOKEN_SECRET_FILE = "token_secret"  # noqa: S105 - a file name
+TOKEN_SECRET_FILE = "token_secret"
 ENCRYPTION_KEYS_FILE = "encryption_keys"
 
 

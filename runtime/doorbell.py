@@ -8,26 +8,30 @@ Work = Callable[[], None]
 
 
 class Doorbell:
-    """A queue, and a socket that becomes readable when there is something in it.
-
-    Attributes:
-        bell: what the working thread waits on; a byte or more arrive for new work.
-    """
+    """A queue, and a socket that becomes readable when there is something in it."""
 
     def __init__(self) -> None:
         self._queue: queue.SimpleQueue[Work] = queue.SimpleQueue()
-        self._button, self.bell = socket.socketpair()
-        self._button.setblocking(False)
+        self._button: socket.socket | None = None
+        self._bell: socket.socket | None = None
         self._rung = False
 
+    def open(self) -> socket.socket:
+        """The socket to wait on; bytes arrive for new work, and for what was posted before."""
+        self._button, self._bell = socket.socketpair()
+        self._button.setblocking(False)
+        self._button.send(b"\0")
+        return self._bell
+
     def post(self, work: Work) -> None:
-        """Hand over work, from any thread; lost once the bell is closed."""
+        """Hand over work, from any thread; it is not done where the bell is closed."""
         self._queue.put(work)
-        if self._rung:
+        button = self._button
+        if self._rung or button is None:
             return
         self._rung = True
         try:
-            self._button.send(b"\0")
+            button.send(b"\0")
         except OSError:
             # Full, so that the thread wakes up anyway; or closed, so that nobody is there.
             return
@@ -41,5 +45,6 @@ class Doorbell:
 
     def close(self) -> None:
         """End both sides; only when the working thread is gone."""
-        self._button.close()
-        self.bell.close()
+        for end in (self._button, self._bell):
+            if end is not None:
+                end.close()

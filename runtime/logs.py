@@ -17,8 +17,11 @@ _SECRET_NAME = re.compile(
 )
 _SECRET_TEXT = re.compile(
     r"(?P<jwt>eyJ[\w-]+\.eyJ[\w-]+\.[\w-]*)"
-    r"|(?P<bearer>(?<=Bearer )[\w.~+/=-]+)"
-    r"|(?P<password>(?<=://)[^\s:/@]+:[^\s@/]+(?=@))"
+    r"|(?P<header>(?:(?<=[Bb]earer )|(?<=Basic ))[\w.~+/=-]+)"
+    r"|(?P<password>(?<=://)[^\s:/@]*:[^\s@/]+(?=@))"
+    # name=value as in a query, a form or a DSN; "name": "value" as in JSON and in a dict's repr
+    rf"|(?P<field>(?i:{_SECRET_NAME.pattern})[\w-]*=)[^\s\"'&,;]+"
+    rf"|(?P<key>(?i:{_SECRET_NAME.pattern})[\w-]*[\"']:\s*b?[\"'])[^\"']+"
 )
 
 
@@ -44,7 +47,9 @@ def configure_logging(settings: Settings) -> None:
         render = [
             structlog.processors.format_exc_info,
             redact,
-            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()),
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+            ),
         ]
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
@@ -84,10 +89,15 @@ def redact(
 def _redacted(name: str, value: Any) -> Any:
     if _SECRET_NAME.search(name) and value is not None:
         return REDACTED
-    if isinstance(value, str):
-        return _SECRET_TEXT.sub(REDACTED, value)
+    if value is None or isinstance(value, bool | int | float):
+        return value
     if isinstance(value, dict):
         return {key: _redacted(str(key), part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
+    if isinstance(value, list | tuple | set | frozenset):
         return [_redacted("", part) for part in value]
-    return value
+    # Errors, calls and whatever else is logged is read as text sooner or later.
+    return _SECRET_TEXT.sub(_blackened, str(value))
+
+
+def _blackened(found: re.Match[str]) -> str:
+    return (found["field"] or found["key"] or "") + REDACTED

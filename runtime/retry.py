@@ -109,8 +109,8 @@ def _failed(job: Job, error: BaseException, draw: float) -> Settlement:
         return Settlement(
             job.id, job.fence, JobEvent.PAUSE, error=message, failed_step=step,
             waiting_reason=(
-                f"it is not known whether the marketplace carried it out: {storable(error)}; look there, "
-                f"then `run.py jobs retry {job.id}` or `run.py jobs cancel {job.id}`"
+                f"it is not known whether the marketplace carried it out: {storable(error)}; look "
+                f"there, then `run.py jobs retry {job.id}` or `run.py jobs cancel {job.id}`"
             ),
         )  # fmt: skip
     if isinstance(error, CallRejected) and error.status == TOO_MANY_REQUESTS:

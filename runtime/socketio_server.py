@@ -17,7 +17,7 @@ import structlog
 
 from runtime import messages
 from runtime.allowed_origins import AllowedOrigins
-from runtime.doorbell import Doorbell, Work
+from runtime.doorbell import Doorbell
 from runtime.errors import ConfigurationError, TokenError
 from runtime.library_log import ErrorStream, LibraryLog
 from runtime.listening_socket import connection_limit, listen
@@ -78,7 +78,7 @@ class SocketIOServer:
         self._live: dict[str, messages.SocketConnected] = {}
         self._eio_sids: dict[str, str] = {}
         self._complained: set[str] = set()
-        self._doorbell: Doorbell | None = None
+        self._doorbell = Doorbell()
         self._stopping = False
         self._ready = threading.Event()
         self._thread: threading.Thread | None = None
@@ -96,9 +96,8 @@ class SocketIOServer:
         limit = connection_limit()
         self._listener = listen(self._host, self._port)
         self._port = self._listener.getsockname()[1]
-        self._doorbell = Doorbell()
         self._thread = threading.Thread(
-            target=self._run, args=(self._doorbell, limit), name="socketio", daemon=True
+            target=self._run, args=(self._doorbell.open(), limit), name="socketio", daemon=True
         )
         self._thread.start()
         if not self._ready.wait(START_SECONDS):
@@ -115,21 +114,21 @@ class SocketIOServer:
 
     def emit(self, sid: str, event: str, payload: dict[str, Any]) -> None:
         """Send an event to one socket; lost where the socket is gone."""
-        self._post(partial(self._sio.emit, event, payload, to=sid))
+        self._doorbell.post(partial(self._sio.emit, event, payload, to=sid))
 
     def disconnect(self, sid: str) -> None:
         """Close a socket's connection; its client will try to connect again."""
-        self._post(partial(self._close, sid))
+        self._doorbell.post(partial(self._close, sid))
 
     def announce(self) -> None:
         """Deliver SocketConnected again for every live socket, then SocketsAnnounced."""
-        self._post(self._announce)
+        self._doorbell.post(self._announce)
 
     def stop(self) -> None:
         """Close every connection and end the thread, in bounded time."""
-        if self._thread is None or self._doorbell is None:
+        if self._thread is None:
             return
-        self._post(self._begin_stop)
+        self._doorbell.post(self._begin_stop)
         self._thread.join(STOP_SECONDS)
         if self._thread.is_alive():
             log.warning("the bridge's thread did not end in time and is left behind")
@@ -137,19 +136,15 @@ class SocketIOServer:
             self._doorbell.close()
         self._thread = None
 
-    def _post(self, work: Work) -> None:
-        if self._doorbell is not None:
-            self._doorbell.post(work)
-
     # --- the thread ----------------------------------------------------------------------
 
-    def _run(self, doorbell: Doorbell, limit: int) -> None:
+    def _run(self, bell: socket.socket, limit: int) -> None:
         hubs.get_hub().debug_exceptions = False
         pool = eventlet.GreenPool(limit)
         accepting = eventlet.spawn(self._accept, pool)
         self._ready.set()
         try:
-            self._work(doorbell)
+            self._work(greenio.GreenSocket(bell))
         finally:
             self._shut_down(accepting, pool)
 
@@ -165,11 +160,10 @@ class SocketIOServer:
             debug=False,
         )
 
-    def _work(self, doorbell: Doorbell) -> None:
-        bell = greenio.GreenSocket(doorbell.bell)
+    def _work(self, bell: Any) -> None:
         while not self._stopping:
             bell.recv(4_096)
-            for work in doorbell.take():
+            for work in self._doorbell.take():
                 try:
                     work()
                 except Exception as error:
@@ -266,7 +260,7 @@ class SocketIOServer:
             messages.PluginResponse(
                 sid,
                 arguments[0] if arguments else None,
-                lambda answer: self._post(partial(_answer, answered, answer)),
+                lambda answer: self._doorbell.post(partial(_answer, answered, answer)),
             )
         )
         answer: dict[str, Any] | None = answered.wait(timeout=ACKNOWLEDGE_SECONDS)

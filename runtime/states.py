@@ -80,7 +80,8 @@ def after(status: JobStatus, event: JobEvent) -> JobStatus:
     try:
         return TRANSITIONS[event][status]
     except KeyError:
-        raise IllegalTransition(status, event, sorted(TRANSITIONS[event])) from None
+        allowed = sorted(TRANSITIONS[event])
+        raise IllegalTransition(status.value, event.value, allowed) from None
 
 
 def sources(event: JobEvent) -> list[str]:

@@ -2,7 +2,7 @@
 
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -60,8 +60,15 @@ class Browser:
         self.disconnected = threading.Semaphore(0)
         self.client.on("plugin_command", self.commands.put)
         self.client.on("connect_error", self.refusals.put)
-        self.client.on("connect", self.connected.release)
+        self._websockets: list[Any] = []
+        self.client.on("connect", self._on_connect)
         self.client.on("disconnect", lambda *_: self.disconnected.release())
+
+    def _on_connect(self) -> None:
+        # The library forgets to close the socket of a connection that the server ended.
+        if self._transport == "websocket":
+            self._websockets.append(self.client.eio.ws)
+        self.connected.release()
 
     def connect(self, auth: object) -> None:
         self.client.connect(self._url, auth=auth, transports=[self._transport])
@@ -74,11 +81,16 @@ class Browser:
         return self.client.call("plugin_response", data, timeout=PATIENCE)
 
     def cut(self) -> None:
-        """Lose the connection, as when a lid is closed; the client does not come back."""
-        self.client.eio.disconnect(abort=True)
+        """Lose the connection for good; of a polling client nobody would notice but by a word."""
+        if self._transport == "polling":
+            self.client.disconnect()
+        else:
+            self.client.eio.disconnect(abort=True)
 
     def close(self) -> None:
         self.client.shutdown()
+        for websocket in self._websockets:
+            websocket.close()
         self._http.close()
 
 
@@ -152,9 +164,6 @@ class Stack:
         self.server.stop()
         self.bridge.stop(timeout=PATIENCE)
         self.clock.stop()
-
-
-MakeStack = Callable[..., Stack]
 
 
 @contextmanager

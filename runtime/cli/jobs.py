@@ -10,6 +10,7 @@ from runtime.cli.context import Plugins, command_session
 from runtime.cli.job_output import print_job, print_jobs
 from runtime.cli.moments import parse_moment
 from runtime.cli.options import AsJson, JobId, Marketplace
+from runtime.cli.output import print_aside
 from runtime.cli.progress import waiting_bar
 from runtime.errors import JobNotFound
 from runtime.job_view import job_views
@@ -130,10 +131,13 @@ def _change(
 
 
 def _finish_waiting(session: Session, job_id: int, timeout: float | None, as_json: bool) -> None:
-    service = MarketplaceJobService(session)
+    plugins = Plugins()
+    print_aside(_view(session, job_id, plugins)["waiting_reason"])
+    # The transaction would stay open for as long as the job takes.
+    session.rollback()
     with waiting_bar() as look:
-        job = service.wait(job_id, timeout, look)
-    print_job(_view(session, job_id, Plugins()), as_json)
+        job = MarketplaceJobService(session).wait(job_id, timeout, look)
+    print_job(_view(session, job_id, plugins), as_json)
     if job.status != JobStatus.COMPLETED:
         raise typer.Exit(NOT_COMPLETED)
 

@@ -27,6 +27,12 @@ def print_error(message: str) -> None:
     sys.stderr.write(f"error: {printable(' '.join(message.split()))}\n")
 
 
+def print_aside(text: str | None) -> None:
+    """Tell a person who looks on what goes on; a program that reads along is not told."""
+    if text and sys.stderr.isatty():
+        sys.stderr.write(f"{printable(text)}\n")
+
+
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Print a table; on a pipe without colours, and wide enough to break no line."""
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")

@@ -3,14 +3,16 @@
 import json
 import threading
 import time
-from collections.abc import Mapping
+import traceback
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from http.cookiejar import DefaultCookiePolicy
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import requests
 from requests import exceptions
-from urllib3.exceptions import MaxRetryError
+from urllib3.exceptions import MaxRetryError, ReadTimeoutError
 
 from runtime.calls import Failure, HttpCall, Outcome, Success
 from runtime.errors import (
@@ -43,28 +45,27 @@ class HttpTransport:
     def perform(self, marketplace: str, call: HttpCall, timeout: timedelta) -> Outcome:
         """Send the request once and wait for the answer."""
         deadline = time.monotonic() + timeout.total_seconds()
+        session = self._session(marketplace)
         try:
-            url = self._url(marketplace, call.path)
-            response = self._session(marketplace).request(
-                call.method,
-                url,
-                params=call.params,
-                json=call.json,
-                data=call.form,
-                files=call.files,
-                headers=call.headers,
+            request = self._prepared(session, marketplace, call)
+        except InvalidCall as error:
+            return Failure(error)
+        try:
+            response = session.send(
+                request,
                 timeout=(min(CONNECT_TIMEOUT, timeout).total_seconds(), timeout.total_seconds()),
                 allow_redirects=False,
                 stream=True,
             )
             with response:
                 body = _read(response, deadline)
-        except InvalidCall as error:
-            return Failure(error)
         except TimeoutError:
             return Failure(_timed_out(call, timeout))
         except exceptions.RequestException as error:
             return Failure(_mapped(error, call, timeout))
+        except Exception as error:  # noqa: BLE001 - whatever it is, the request may have left
+            what = f"{call.method} {call.path}: {error!r}"
+            return Failure(ConnectionLost(what, writes=call.writes))
         return _sorted(response, body, call)
 
     def _session(self, marketplace: str) -> requests.Session:
@@ -73,9 +74,36 @@ class HttpTransport:
             session = sessions[marketplace] = requests.Session()
             # Nothing of the machine's (proxies, .netrc) may find its way into a seller's call.
             session.trust_env = False
+            # Nor may what one seller's answer sets.
+            session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
             known = self._marketplaces.get(marketplace)
             session.headers.update(known.default_headers if known else {})
         return sessions[marketplace]
+
+    def _prepared(
+        self, session: requests.Session, marketplace: str, call: HttpCall
+    ) -> requests.PreparedRequest:
+        """Make the request ready to leave; whatever is wrong with it shows here."""
+        try:
+            url = self._url(marketplace, call.path)
+            request = session.prepare_request(
+                requests.Request(
+                    call.method,
+                    url,
+                    params=call.params,
+                    json=call.json,
+                    data=call.form,
+                    files=call.files,
+                    headers=call.headers,
+                )
+            )
+            for name, value in request.headers.items():
+                f"{name}: {value}".encode("latin-1")
+        except InvalidCall:
+            raise
+        except Exception as error:
+            raise InvalidCall(f"{call.method} {call.path} cannot be sent: {error}") from error
+        return request
 
     def _url(self, marketplace: str, path: str) -> str:
         known = self._marketplaces.get(marketplace)
@@ -113,11 +141,11 @@ def _sorted(response: requests.Response, body: bytes, call: HttpCall) -> Outcome
         text = body[:EXCERPT].decode(errors="replace")
         message = f"{where} answered {status}: {text}"
         return Failure(CallRejected(message, status=status, writes=call.writes))
-    if not body:
+    if not body and _is_complete(response):
         return Success(None)
     try:
         value: Any = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         text = body[:EXCERPT].decode(errors="replace")
         message = f"{where} answered {status} with something that is not JSON: {text}"
         if call.writes:
@@ -126,21 +154,50 @@ def _sorted(response: requests.Response, body: bytes, call: HttpCall) -> Outcome
     return Success(value)
 
 
+def _is_complete(response: requests.Response) -> bool:
+    """Whether an empty body is all there is, and not what a connection that broke left."""
+    if response.request.method == "HEAD" or response.status_code in {204, 205}:
+        return True
+    return bool({"Content-Length", "Transfer-Encoding"} & set(response.headers))
+
+
 def _mapped(error: exceptions.RequestException, call: HttpCall, timeout: timedelta) -> Exception:
     where = f"{call.method} {call.path}"
+    reason = error.args[0] if error.args else error
     if isinstance(error, exceptions.ConnectTimeout):
         return NotSent(f"{where}: no connection in time")
-    if isinstance(error, exceptions.Timeout):
+    if _in_handshake(error):
+        return NotSent(f"{where}: cannot connect: {error}")
+    if isinstance(error, exceptions.Timeout) or isinstance(reason, ReadTimeoutError):
         return _timed_out(call, timeout)
     if isinstance(error, exceptions.ConnectionError | exceptions.ChunkedEncodingError):
-        # urllib3 gives up before sending only while it connects: DNS, TCP or TLS.
-        reason = error.args[0] if error.args else error
-        if isinstance(reason, MaxRetryError):
+        # But for TLS, urllib3 gives up in this way only while it connects.
+        if isinstance(reason, MaxRetryError) and not isinstance(error, exceptions.SSLError):
             return NotSent(f"{where}: cannot connect: {reason.reason}")
         return ConnectionLost(f"{where}: the connection broke: {error}", writes=call.writes)
     if isinstance(error, exceptions.ContentDecodingError):
         return ConnectionLost(f"{where}: unreadable answer: {error}", writes=call.writes)
     return InvalidCall(f"{where} cannot be sent: {error}")
+
+
+def _in_handshake(error: exceptions.RequestException) -> bool:
+    """Whether TLS was still being agreed on.
+
+    Of an error of TLS, urllib3 does not say whether it came before the request left or after;
+    its traceback does.
+    """
+    return any(
+        frame.f_code.co_name == "do_handshake"
+        for cause in _causes(error)
+        for frame, _ in traceback.walk_tb(cause.__traceback__)
+    )
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__
 
 
 def _timed_out(call: HttpCall, timeout: timedelta) -> CallTimeout:

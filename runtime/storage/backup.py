@@ -19,7 +19,7 @@ from runtime.storage.engine import Database
 from runtime.storage.postgres_cluster import load_programs
 
 PROGRAM = "pg_dump"
-_LOCK_WAIT = "60s"
+LOCK_WAIT = "30s"
 
 
 def dump(database: Database, settings: Settings, target: Path, *, overwrite: bool) -> int:
@@ -83,7 +83,7 @@ def _run(program: str, connection: dict[str, Any], target: Path) -> None:
         environment["PGPASSWORD"] = str(password)
     done = subprocess.run(  # noqa: S603 - no shell, and arguments of our own making
         [
-            *(program, "--format=custom", "--no-password", f"--lock-wait-timeout={_LOCK_WAIT}"),
+            *(program, "--format=custom", "--no-password", f"--lock-wait-timeout={LOCK_WAIT}"),
             *(f"--file={target}", f"--dbname={make_dsn(**connection)}"),
         ],
         env=environment,

@@ -62,5 +62,5 @@ class Heartbeat:
             self._lock = lock
         with self._lock.cursor() as cursor:
             cursor.execute("SELECT 1")
-        with database_errors(), self._database.session() as session, session.begin():
+        with database_errors(), self._database.session.begin() as session:
             confirm_heartbeat(session, self._node_id)

@@ -92,7 +92,8 @@ class Listener:
     def _receive(self, connection: Connection, probe: str) -> None:
         heard = time.monotonic()
         while not self._stopping.is_set():
-            readable, _, _ = select.select([connection, self._woken], [], [], self._interval)
+            sources: list[Connection | socket.socket] = [connection, self._woken]
+            readable, _, _ = select.select(sources, [], [], self._interval)
             now = time.monotonic()
             if connection in readable:
                 connection.poll()

@@ -5,6 +5,7 @@ that trusts whoever can connect.
 """
 
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -180,16 +181,17 @@ class PostgresCluster:
             return False
 
     def _disown(self, pid_file: Path, lines: list[str]) -> None:
-        """Tell the next server that the process that wrote these lock files is gone.
+        """Tell the next server that the process that wrote the file is gone.
 
-        PostgreSQL refuses to start while any process has the pid they name, also when the pid
-        was given to another program since. The other lines stay: by them it still recognises
+        PostgreSQL refuses to start while any process has the pid it names, also when the pid was
+        given to another program since. The other lines stay: by them it still recognises
         survivors of a server that was killed.
         """
         pid_file.write_text("\n".join([str(_IMPOSSIBLE_PID), *lines[1:]]) + "\n")
-        (self.path / f"{SOCKET_NAME}.lock").unlink(missing_ok=True)
 
     def _start(self) -> None:
+        # It names a pid as well, and nothing that the other file does not tell.
+        (self.path / f"{SOCKET_NAME}.lock").unlink(missing_ok=True)
         already_logged = self.log.stat().st_size if self.log.exists() else 0
         # The path of a socket is limited to about a hundred bytes, so the server names it
         # relative to its working directory, which is this one.
@@ -209,14 +211,13 @@ class PostgresCluster:
     def _run(
         self, program: str, *arguments: str, directory: Path | None = None
     ) -> subprocess.CompletedProcess[str]:
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("PG")}
         account = self._account
         # Not a pipe: the server would inherit it, and reading would wait for the server's end.
         with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
             done = subprocess.run(  # noqa: S603 - the wheel's programs, with no shell between
                 [str(self._programs.bin / program), *arguments],
                 cwd=directory or self.path,
-                env={**environment, "LC_ALL": "C"},
+                env={**os.environ, "LC_ALL": "C"},
                 user=account.uid if account else None,
                 group=account.gid if account else None,
                 extra_groups=[] if account else None,
@@ -274,6 +275,6 @@ def _last_line(text: str) -> str:
 
 
 def _cause(text: str) -> str:
-    """The line that says why: the last fatal one, for the last of all may only say goodbye."""
-    fatal = [line for line in text.splitlines() if "FATAL:" in line or "error:" in line]
-    return _last_line("\n".join(fatal) or text)
+    """What the program said of why it ended; the last line of all may only say goodbye."""
+    causes = re.findall(r"(?:FATAL|PANIC|error):\s*(.+)", text)
+    return str(causes[-1]) if causes else _last_line(text)

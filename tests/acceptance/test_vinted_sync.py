@@ -89,8 +89,10 @@ def test_a_job_waits_for_its_seller_and_says_so(installation, shop):
     with installation.serving():
         job = create(installation, shop)
         wait_until(
-            lambda: show(installation, job["id"])["waiting_reason"]
-            == "User 7 not connected via WebSocket",
+            lambda: (
+                show(installation, job["id"])["waiting_reason"]
+                == "User 7 not connected via WebSocket"
+            ),
             10,
         )
         browser = Browser(installation, 7, pages=1)

@@ -1,5 +1,6 @@
 """Jobs through a whole node: database, actors, HTTP, worker pool, and back."""
 
+import itertools
 import threading
 import time
 from collections.abc import Callable
@@ -252,7 +253,7 @@ def test_the_pace_of_an_action_is_kept_for_each_shop(run, httpserver):
     with run(Do, base_url=httpserver.url_for(""), action_types=(pace,)) as scene:
         for job_id in [new_job(scene), new_job(scene)]:
             scene.ended(job_id)
-    gaps = [later - earlier for earlier, later in zip(arrivals, arrivals[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in itertools.pairwise(arrivals)]
     assert len(arrivals) == 6
     # Between arrivals, a call can take less time on its way than the one before it.
     assert min(gaps) > 0.18

@@ -46,9 +46,7 @@ def test_what_cannot_be_read_is_passed_over(database, hints):
     wait_until(lambda: CancelRequested(13) in hints)
 
 
-LISTENERS = (
-    "datname = current_database() AND pid <> pg_backend_pid() AND query LIKE '%%probe%%'"
-)
+LISTENERS = "datname = current_database() AND pid <> pg_backend_pid() AND query LIKE '%%probe%%'"
 
 
 def ask(database: Database, question: str) -> int:

@@ -1,14 +1,11 @@
-"""MarketplaceJobService against PostgreSQL."""
+"""MarketplaceJobService: creating, looking up and waiting, against PostgreSQL."""
 
 import json
-import select
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import psycopg2.extensions
 import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -18,7 +15,6 @@ from runtime.errors import (
     DatabaseNotMigrated,
     DatabaseUnavailable,
     IdempotencyConflict,
-    IllegalTransition,
     InputError,
     InvalidJson,
     JobNotFound,
@@ -27,10 +23,10 @@ from runtime.errors import (
     WaitTimeout,
 )
 from runtime.service import MarketplaceJobService
-from runtime.states import TRANSITIONS, JobEvent, JobStatus
-from runtime.storage import locks
 from runtime.storage.engine import Database
 from runtime.storage.models import MarketplaceJob, Shop
+from tests.deadline import wait_until
+from tests.integration.listening import listening, received
 
 DEADLINE_SECONDS = 20.0
 
@@ -53,51 +49,14 @@ def shop(service: MarketplaceJobService, session: Session) -> Shop:
     return added
 
 
-@pytest.fixture
-def listen(
-    database: Database,
-) -> Iterator[Callable[[str], psycopg2.extensions.connection]]:
-    connections = []
-
-    def on(channel: str) -> psycopg2.extensions.connection:
-        connection = database.direct_connection()
-        connections.append(connection)
-        with connection.cursor() as cursor:
-            cursor.execute(f'LISTEN "{channel}"')
-        return connection
-
-    yield on
-    for connection in connections:
-        connection.close()
-
-
-def received(connection: psycopg2.extensions.connection) -> str:
-    """The payload of the next notification."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while not connection.notifies:
-        left = deadline - time.monotonic()
-        assert left > 0, "no notification came"
-        select.select([connection], [], [], left)
-        connection.poll()
-    return str(connection.notifies.pop(0).payload)
-
-
 def wait_until_blocked(database: Database) -> None:
     """Return when a session of this database waits for a lock."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
     query = text(
         "SELECT count(*) FROM pg_stat_activity "
         "WHERE datname = current_database() AND wait_event_type = 'Lock'"
     )
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        while not connection.execute(query).scalar_one():
-            assert time.monotonic() < deadline, "nobody waits for a lock"
-
-
-def force(session: Session, job: MarketplaceJob, **values: Any) -> None:
-    for name, value in values.items():
-        setattr(job, name, value)
-    session.commit()
+        wait_until(lambda: connection.execute(query).scalar_one())
 
 
 # --- creating -----------------------------------------------------------------------------
@@ -118,17 +77,17 @@ def test_a_rollback_leaves_no_job_and_no_notification(
     service: MarketplaceJobService,
     session: Session,
     shop: Shop,
-    listen: Callable[[str], psycopg2.extensions.connection],
+    database: Database,
 ) -> None:
-    ears = listen("marketplace_runtime_jobs")
-    lost = service.create_job("vinted", "sync").id
-    session.rollback()
-    other = service.add_shop("vinted", 8, "456")
-    service.create_job("vinted", "sync", shop_id=other.id)
-    session.commit()
-    # Notifications come in the order of commits: were there one of the first, it came first.
-    payload = {"marketplace": "vinted", "shop_id": other.id, "user_id": 8}
-    assert json.loads(received(ears)) == payload
+    with listening(database, "marketplace_runtime_jobs") as ears:
+        lost = service.create_job("vinted", "sync").id
+        session.rollback()
+        other = service.add_shop("vinted", 8, "456")
+        service.create_job("vinted", "sync", shop_id=other.id)
+        session.commit()
+        # Notifications come in the order of commits: one of the first would come first.
+        payload = {"marketplace": "vinted", "shop_id": other.id, "user_id": 8}
+        assert json.loads(received(ears)) == payload
     assert service.get_job(lost) is None
 
 
@@ -149,7 +108,8 @@ def test_an_unknown_pair_names_what_is_known(service: MarketplaceJobService, sho
         ({"max_retries": -1}, InputError, "max_retries"),
         ({"product_id": 2**63}, InputError, "product_id"),
         ({"user_id": "7"}, InputError, "user_id"),
-        ({"run_at": datetime.max}, InputError, "run_at must say its time zone"),
+        ({"run_at": datetime.fromisoformat("2026-01-09")}, InputError, "run_at must say its time"),
+        ({"run_at": datetime.max.replace(tzinfo=UTC)}, InputError, "run_at"),
         ({"expires_at": "tomorrow"}, InputError, "expires_at"),
         ({"idempotency_key": ""}, InputError, "idempotency_key"),
         ({"idempotency_key": "k" * 256}, InputError, "256 characters"),
@@ -256,168 +216,6 @@ def test_of_two_sessions_with_one_key_the_second_waits_for_the_first(
     assert service.get_stats()["total"] == 1
 
 
-# --- changing -----------------------------------------------------------------------------
-
-CHANGES: dict[JobEvent, Callable[[MarketplaceJobService, int], Any]] = {
-    JobEvent.CLAIM: MarketplaceJobService.start_job,
-    JobEvent.COMPLETE: MarketplaceJobService.complete_job,
-    JobEvent.FAIL: lambda service, job_id: service.fail_job(job_id, "broken"),
-    JobEvent.RETRY: MarketplaceJobService.increment_retry,
-    JobEvent.PAUSE: MarketplaceJobService.pause_job,
-    JobEvent.RESUME: MarketplaceJobService.resume_job,
-    JobEvent.CANCEL: MarketplaceJobService.cancel_job,
-    JobEvent.REQUEUE: MarketplaceJobService.retry_job,
-}
-
-
-@pytest.mark.parametrize("status", JobStatus)
-@pytest.mark.parametrize("event", CHANGES)
-def test_every_change_follows_the_table_of_transitions(
-    service: MarketplaceJobService, session: Session, shop: Shop, event: JobEvent, status: JobStatus
-) -> None:
-    job = service.create_job("vinted", "sync")
-    force(session, job, status=status.value)
-    fence = job.fence
-    if status not in TRANSITIONS[event]:
-        with pytest.raises(IllegalTransition):
-            CHANGES[event](service, job.id)
-        session.commit()
-        session.refresh(job)
-        assert (job.status, job.fence) == (status, fence)
-        return
-    CHANGES[event](service, job.id)
-    session.commit()
-    session.refresh(job)
-    if (event, status) == (JobEvent.CANCEL, JobStatus.RUNNING):
-        assert (job.status, job.cancel_requested, job.fence) == ("running", True, fence)
-    else:
-        assert (job.status, job.fence) == (TRANSITIONS[event][status], fence + 1)
-
-
-@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
-@pytest.mark.parametrize("job_id", [99, 0, -1, 2**80])
-def test_a_job_that_is_not_there_is_named(
-    service: MarketplaceJobService,
-    change: Callable[[MarketplaceJobService, int], Any],
-    job_id: int,
-) -> None:
-    with pytest.raises(JobNotFound, match=str(job_id)):
-        change(service, job_id)
-
-
-def test_a_job_that_waits_is_cancelled_at_once(
-    service: MarketplaceJobService, session: Session, shop: Shop
-) -> None:
-    job = service.cancel_job(service.create_job("vinted", "sync").id)
-    assert job.status == "cancelled"
-    assert job.completed_at is not None
-
-
-def test_a_running_job_is_asked_to_end(
-    service: MarketplaceJobService,
-    session: Session,
-    shop: Shop,
-    listen: Callable[[str], psycopg2.extensions.connection],
-) -> None:
-    ears = listen("marketplace_runtime_cancel")
-    job = service.start_job(service.create_job("vinted", "sync").id)
-    service.cancel_job(job.id)
-    session.commit()
-    assert received(ears) == str(job.id)
-    assert (job.status, job.cancel_requested, job.completed_at) == ("running", True, None)
-    ended, again = service.increment_retry(job.id)
-    assert (ended.status, again) == ("cancelled", False)
-
-
-def test_a_job_run_again_starts_anew_and_is_announced(
-    service: MarketplaceJobService,
-    session: Session,
-    shop: Shop,
-    listen: Callable[[str], psycopg2.extensions.connection],
-) -> None:
-    past = datetime.now(UTC) - timedelta(hours=1)
-    job = service.create_job("vinted", "sync", expires_at=past)
-    service.start_job(job.id)
-    force(session, job, retry_count=3, cancel_requested=True, progress={"current": 1})
-    service.fail_job(job.id, "broken\0")
-    assert job.error_message == "broken\\0"
-    session.commit()
-    ears = listen("marketplace_runtime_jobs")
-    service.retry_job(job.id)
-    session.commit()
-    assert json.loads(received(ears))["shop_id"] == shop.id
-    assert (job.status, job.retry_count, job.cancel_requested) == ("pending", 0, False)
-    assert (job.error_message, job.completed_at, job.expires_at) == (None, None, None)
-    assert job.progress is None
-
-
-def test_attempts_are_used_up_with_backoff(
-    service: MarketplaceJobService, session: Session, shop: Shop
-) -> None:
-    job = service.create_job("vinted", "sync", max_retries=1)
-    service.start_job(job.id)
-    job, again = service.increment_retry(job.id)
-    assert (job.status, job.retry_count, again) == ("pending", 1, True)
-    service.start_job(job.id)
-    job, again = service.increment_retry(job.id)
-    assert (job.status, job.retry_count, again) == ("failed", 1, False)
-    assert job.error_message == "it failed 2 times"
-
-
-def test_a_result_that_is_no_json_is_refused(service: MarketplaceJobService, shop: Shop) -> None:
-    job = service.start_job(service.create_job("vinted", "sync").id)
-    with pytest.raises(InvalidJson):
-        service.complete_job(job.id, {"seconds": float("inf")})
-    assert service.complete_job(job.id, {"imported": 3}).result_data == {"imported": 3}
-
-
-def test_only_a_job_that_never_started_expires(
-    service: MarketplaceJobService, session: Session, shop: Shop
-) -> None:
-    past = datetime.now(UTC) - timedelta(seconds=1)
-    never, started, later, endless = (
-        service.create_job("vinted", "sync", expires_at=expires_at)
-        for expires_at in (past, past, past + timedelta(hours=1), None)
-    )
-    service.start_job(started.id)
-    service.increment_retry(started.id)
-    assert service.expire_old_jobs("ebay") == 0
-    assert service.expire_old_jobs("vinted") == 1
-    session.commit()
-    for job in (never, started, later, endless):
-        session.refresh(job)
-    assert (never.status, started.status, later.status, endless.status) == (
-        "expired",
-        "pending",
-        "pending",
-        "pending",
-    )
-
-
-def test_a_lock_of_another_transaction_is_not_waited_for_long(
-    database: Database,
-    service: MarketplaceJobService,
-    session: Session,
-    shop: Shop,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(locks, "LONGEST_WAIT_SECONDS", 0.05)
-    job_id = service.create_job("vinted", "sync").id
-    session.execute(text("SET LOCAL lock_timeout = '77s'"))
-    service.cancel_job(job_id)
-    with pytest.raises(IllegalTransition):
-        service.cancel_job(job_id)
-    assert session.execute(text("SHOW lock_timeout")).scalar_one() == "77s"
-    service.retry_job(job_id)
-    session.commit()
-    service.pause_job(job_id)
-    with (
-        database.session() as other,
-        pytest.raises(DatabaseUnavailable, match=f"job {job_id} is locked by another transaction"),
-    ):
-        MarketplaceJobService(other).cancel_job(job_id)
-
-
 # --- looking up ---------------------------------------------------------------------------
 
 
@@ -445,8 +243,9 @@ def test_a_running_job_of_a_dead_node_is_interrupted(
     )
     alive, dead = (session.execute(insert, {"age": age}).scalar_one() for age in (1, 60))
     ours, theirs = (service.create_job("vinted", "sync") for _ in range(2))
-    force(session, ours, status="running", node_id=alive)
-    force(session, theirs, status="running", node_id=dead)
+    ours.status, ours.node_id = "running", alive
+    theirs.status, theirs.node_id = "running", dead
+    session.commit()
     assert [job.id for job in service.get_interrupted_jobs("vinted")] == [theirs.id]
 
 

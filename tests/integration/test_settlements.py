@@ -99,7 +99,7 @@ def test_a_bad_value_is_refused_and_nothing_of_the_group_is_written(database, jo
     bad = Settlement(job.id, job.fence, JobEvent.COMPLETE, result={"text": "\ud800"})
     with pytest.raises(DatabaseRefused, match="PostgreSQL refuses"):
         settle(database, bad)
-    with pytest.raises(DatabaseRefused, match="cannot be given|refuses"):
+    with pytest.raises(DatabaseRefused, match=r"cannot be given|refuses"):
         settle(database, Settlement(job.id, job.fence, JobEvent.FAIL, error="nul \0 byte"))
     assert get_job(database, job.id).status == "running"
 

@@ -1,0 +1,123 @@
+"""Somebody else's handler: a package of its own, installed with pip beside the runtime."""
+
+import os
+import shutil
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.service_process import ROOT, Installation
+from tests.deadline import wait_until
+
+PYPROJECT = """
+    [build-system]
+    requires = ["setuptools>=77"]
+    build-backend = "setuptools.build_meta"
+
+    [project]
+    name = "example-runtime"
+    version = "1.0"
+    dependencies = ["marketplace-runtime"]
+
+    [project.entry-points."marketplace_runtime.handlers"]
+    ping_example = "example_runtime.ping"
+    pong_example = "example_runtime.broken"
+
+    [tool.setuptools]
+    packages = ["example_runtime"]
+"""
+
+PING = '''
+    """ping_example: answer with what was sent."""
+    from runtime import BaseJobHandler, hookimpl
+
+
+    class PingExample(BaseJobHandler):
+        async def execute(self, job):
+            await self.sleep(0.01)
+            return {"success": True, "pong": job.input_data.get("ping")}
+
+
+    @hookimpl
+    def job_handler():
+        return PingExample
+'''
+
+
+def write_package(directory: Path) -> Path:
+    """The sources of the outside package."""
+    package = directory / "example"
+    (package / "example_runtime").mkdir(parents=True)
+    (package / "pyproject.toml").write_text(textwrap.dedent(PYPROJECT))
+    (package / "example_runtime" / "__init__.py").touch()
+    (package / "example_runtime" / "ping.py").write_text(textwrap.dedent(PING))
+    (package / "example_runtime" / "broken.py").write_text("import nothing_of_that_name\n")
+    return package
+
+
+def copy_of_the_project(directory: Path) -> Path:
+    """What pip builds from; it would leave its traces in the checkout."""
+    copy = directory / "project"
+    copy.mkdir()
+    for name in ("pyproject.toml", "README.md", "run.py"):
+        shutil.copy(ROOT / name, copy)
+    for name in ("runtime", "actors", "plugins", "migrations"):
+        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    return copy
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory) -> Path:
+    """A fresh environment with the runtime and the outside package in it."""
+    directory = tmp_path_factory.mktemp("outside")
+    subprocess.run([sys.executable, "-m", "venv", directory / "venv"], check=True)
+    installed = subprocess.run(
+        [
+            directory / "venv" / "bin" / "pip", "install", "--quiet",
+            f"{copy_of_the_project(directory)}[embedded]", write_package(directory),
+        ],
+        env={**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if "No matching distribution" in installed.stderr or "ConnectionError" in installed.stderr:
+        pytest.skip("no package index can be reached from here")
+    assert installed.returncode == 0, installed.stderr
+    return directory / "venv"
+
+
+@pytest.fixture
+def installation(environment, tmp_path) -> Installation:
+    return Installation(tmp_path / "data", (str(environment / "bin" / "marketplace-runtime"),))
+
+
+@pytest.mark.timeout(300)
+def test_the_job_of_an_outside_package_runs(installation):
+    handlers = {one["key"]: one for one in installation.json("handlers", "list")}
+    assert handlers["ping_example"]["status"] == "loaded"
+    assert handlers["ping_example"]["distribution"] == "example-runtime 1.0"
+    assert handlers["sync_vinted"]["status"] == "loaded"
+    assert handlers["pong_example"]["status"] == "failed"
+    assert "nothing_of_that_name" in handlers["pong_example"]["reason"]
+
+    shop = installation.json("shops", "add", "example", "--user", "7", "--external-id", "a")
+    job = installation.json(
+        "jobs", "create", "example", "ping", "--shop", str(shop["id"]), "--input", '{"ping": 5}'
+    )
+    with installation.serving():
+        ended = wait_until(
+            lambda: (
+                (now := installation.json("jobs", "show", str(job["id"])))["completed_at"] and now
+            ),
+            30,
+        )
+    assert (ended["status"], ended["result"]) == ("completed", {"success": True, "pong": 5})
+
+
+def test_the_wheel_holds_no_tests(environment):
+    (packages,) = (environment / "lib").glob("python3*/site-packages")
+    assert (packages / "run.py").exists()
+    assert (packages / "migrations" / "script.py.mako").exists()
+    assert not (packages / "tests").exists()

@@ -1,0 +1,392 @@
+"""Dispatch: each call leaves when its lane and its pace allow, and not after nobody wants it."""
+
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import make_url
+
+from actors.directory import Directory
+from actors.dispatch import Dispatcher
+from actors.lanes import Lane
+from actors.runs import Run
+from actors.worker_pool import WorkerPool
+from runtime import messages
+from runtime.calls import (
+    BlockingCall,
+    Call,
+    Failure,
+    HttpCall,
+    SleepCall,
+    Success,
+    TransactionCall,
+    WebSocketCall,
+)
+from runtime.clock import ManualClock
+from runtime.errors import ConnectionLost, DatabaseUnavailable
+from runtime.execution import Execution
+from runtime.hookspecs import Marketplace
+from runtime.job import Job, Shop
+from runtime.storage.engine import Database
+
+SECOND = timedelta(seconds=1)
+ACTOR = "marketplace:x"
+READ = HttpCall("GET", "/x")
+WRITE = HttpCall("POST", "/x")
+
+
+class RecordingDirectory(Directory):
+    """Notes what is told to whom."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[tuple[str, Any]] = []
+        self.arrived = threading.Semaphore(0)
+
+    def tell(self, name: str, message: Any) -> None:
+        self.told.append((name, message))
+        self.arrived.release()
+
+
+class Bench:
+    """A dispatcher with nothing around it but time."""
+
+    def __init__(self, **marketplace: Any) -> None:
+        self.directory = RecordingDirectory()
+        self.clock = ManualClock(self._fall_due)
+        self.lane = Lane(1)
+        self.runs: dict[int, Run] = {}
+        self.workers = WorkerPool(
+            Database(make_url("postgresql+psycopg2://nobody@127.0.0.1:1/none")), self.directory, 1
+        )
+        self.dispatcher = Dispatcher(
+            ACTOR,
+            Marketplace("x", **marketplace),
+            self.clock,
+            self.workers,
+            self.directory.tell,
+            lambda ticket: self.runs.get(ticket.job_id),
+        )
+
+    def _fall_due(self, name: str, message: Any) -> None:
+        if isinstance(message, messages.CallsReleased):
+            self.dispatcher.pump(self.lane)
+        else:
+            self.directory.tell(name, message)
+
+    def run(self, number: int = 1, rate: timedelta = timedelta(0), action: str = "sync") -> Run:
+        job = Job(
+            id=number, fence=3, marketplace="x", action=action, user_id=7, shop=Shop(2, "2"),
+            priority=3, retry_count=0, max_retries=3, rate_limit=rate, timeout=30 * SECOND,
+            created_at=self.clock.now(),
+        )  # fmt: skip
+        self.runs[number] = Run(job, self.lane, Execution(lambda: None))  # type: ignore[arg-type,return-value]
+        return self.runs[number]
+
+    def sent(self) -> list[tuple[int, int]]:
+        """Job and call id of what has left since the last look."""
+        requests = (messages.HttpRequest, messages.BrowserRequest)
+        left = [
+            (one.ticket.job_id, one.ticket.call_id)
+            for _, one in self.directory.told
+            if isinstance(one, requests)
+        ]
+        self.directory.told.clear()
+        return left
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    made = Bench()
+    yield made
+    made.workers.stop()
+
+
+# --- where calls go -------------------------------------------------------------------------
+
+
+def test_an_http_call_goes_to_the_http_actor_with_the_timeout_of_its_action(bench: Bench) -> None:
+    run = bench.run()
+    bench.dispatcher.perform(run, 5, READ)
+    ticket = messages.CallTicket(ACTOR, 1, 3, 5)
+    assert bench.directory.told == [
+        (messages.HTTP, messages.HttpRequest(ticket, "x", READ, 30 * SECOND))
+    ]
+
+
+def test_a_timeout_of_its_own_comes_before_that_of_the_action(bench: Bench) -> None:
+    run = bench.run()
+    bench.dispatcher.perform(run, 1, HttpCall("GET", "/x", timeout=2 * SECOND))
+    bench.dispatcher.perform(run, 2, WebSocketCall("LOOK", timeout=3 * SECOND))
+    assert [message.timeout for _, message in bench.directory.told] == [2 * SECOND, 3 * SECOND]
+
+
+def test_a_command_goes_to_the_bridge_under_an_id_that_nobody_guesses(bench: Bench) -> None:
+    run = bench.run()
+    bench.dispatcher.perform(run, 1, WebSocketCall("LOOK", {"page": 1}, reads=True))
+    bench.dispatcher.perform(run, 2, WebSocketCall("PUBLISH"))
+    (to, look), (_, publish) = bench.directory.told
+    assert to == messages.BRIDGE
+    assert (look.user_id, look.action, look.payload) == (7, "LOOK", {"page": 1})
+    assert (look.timeout, look.writes, look.repeated) == (30 * SECOND, False, False)
+    assert publish.writes
+    assert look.request_id != publish.request_id
+    assert len(look.request_id) >= 24
+
+
+def test_a_sleep_is_answered_when_it_is_over(bench: Bench) -> None:
+    run = bench.run()
+    bench.dispatcher.perform(run, 1, SleepCall(10 * SECOND))
+    bench.clock.advance(9 * SECOND)
+    assert bench.directory.told == []
+    bench.clock.advance(SECOND)
+    settled = messages.CallSettled(run.ticket(ACTOR, 1), Success(None))
+    assert bench.directory.told == [(ACTOR, settled)]
+
+
+def test_blocking_work_is_done_on_the_worker_pool(bench: Bench) -> None:
+    run = bench.run()
+    bench.dispatcher.perform(run, 1, BlockingCall(threading.get_ident))
+    assert bench.directory.arrived.acquire(timeout=10)
+    ((_, settled),) = bench.directory.told
+    assert settled.ticket == run.ticket(ACTOR, 1)
+    assert settled.outcome.value != threading.get_ident()
+
+
+def test_a_transaction_is_made_on_the_worker_pool(bench: Bench) -> None:
+    run = bench.run()
+    bench.dispatcher.perform(run, 1, TransactionCall("store", lambda session: session.connection()))
+    assert bench.directory.arrived.acquire(timeout=30)
+    ((_, settled),) = bench.directory.told
+    assert isinstance(settled.outcome.error, DatabaseUnavailable)
+
+
+def test_work_and_sleep_are_neither_paced_nor_counted(bench: Bench) -> None:
+    run = bench.run(rate=10 * SECOND)
+    for call_id, call in enumerate([SleepCall(SECOND), BlockingCall(int), READ]):
+        bench.dispatcher.perform(run, call_id, call)
+    assert run.lane.in_flight == 1
+    assert (1, 2) in bench.sent()
+
+
+# --- pace -----------------------------------------------------------------------------------
+
+
+def test_between_two_calls_of_an_action_the_rate_limit_is_kept(bench: Bench) -> None:
+    run = bench.run(rate=2 * SECOND)
+    for call_id in (1, 2, 3):
+        bench.dispatcher.perform(run, call_id, READ)
+    assert bench.sent() == [(1, 1)]
+    bench.clock.advance(2 * SECOND - timedelta(microseconds=1))
+    assert bench.sent() == []
+    bench.clock.advance(timedelta(microseconds=1))
+    assert bench.sent() == [(1, 2)]
+    bench.clock.advance(2 * SECOND)
+    assert bench.sent() == [(1, 3)]
+    assert bench.clock.next_due() is None, "nobody is woken for nothing"
+
+
+def test_jobs_of_one_action_share_the_pace_and_other_actions_have_their_own(bench: Bench) -> None:
+    bench.dispatcher.perform(bench.run(1, 2 * SECOND), 1, READ)
+    bench.dispatcher.perform(bench.run(2, 2 * SECOND, action="publish"), 1, READ)
+    assert bench.sent() == [(1, 1), (2, 1)]
+    bench.dispatcher.perform(bench.run(3, 2 * SECOND), 1, READ)
+    assert bench.sent() == []
+    bench.clock.advance(2 * SECOND)
+    assert bench.sent() == [(3, 1)]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3_000), st.sampled_from([0, 250, 1_000])), max_size=30),
+    st.booleans(),
+)
+def test_whenever_calls_are_made_they_leave_in_order_and_apart(
+    wishes: list[tuple[int, int]], browser_bound: bool
+) -> None:
+    bench = Bench(browser_bound=browser_bound)
+    run = bench.run(rate=SECOND)
+    left: list[tuple[int, Any]] = []
+    started = bench.clock.now()
+
+    def look() -> None:
+        for _, call_id in bench.sent():
+            left.append((call_id, bench.clock.now()))
+            assert not browser_bound or run.lane.in_flight == 1
+            bench.clock.call_at(bench.clock.now() + SECOND / 3, "answer", call_id)
+
+    def answer(name: str, message: Any) -> None:
+        if name == "answer":
+            bench.dispatcher.settled(run, message)
+        else:
+            bench._fall_due(name, message)
+        look()
+
+    bench.clock._tell = answer
+    for call_id, (pause, _) in enumerate(wishes):
+        bench.clock.advance(timedelta(milliseconds=pause))
+        bench.dispatcher.perform(run, call_id, READ)
+        look()
+    bench.clock.advance(60 * SECOND)
+    assert [call_id for call_id, _ in left] == list(range(len(wishes)))
+    times = [started, *(when for _, when in left)]
+    assert all(
+        later - earlier >= SECOND for earlier, later in zip(times[1:], times[2:], strict=False)
+    )
+    assert run.lane.in_flight == 0
+
+
+# --- room in the lane -----------------------------------------------------------------------
+
+
+def test_a_lane_has_so_many_calls_in_flight_and_no_more() -> None:
+    bench = Bench(lane_calls=2)
+    run = bench.run()
+    for call_id in (1, 2, 3, 4):
+        bench.dispatcher.perform(run, call_id, READ)
+    assert bench.sent() == [(1, 1), (1, 2)]
+    assert bench.dispatcher.settled(run, 2)
+    assert bench.sent() == [(1, 3)]
+
+
+def test_a_browser_has_one_call_in_flight_whatever_the_record_says() -> None:
+    bench = Bench(browser_bound=True, lane_calls=8)
+    first, second = bench.run(1), bench.run(2)
+    bench.dispatcher.perform(first, 1, WebSocketCall("LOOK"))
+    bench.dispatcher.perform(first, 2, WebSocketCall("LOOK"))
+    bench.dispatcher.perform(second, 1, WebSocketCall("LOOK"))
+    assert bench.sent() == [(1, 1)]
+    bench.dispatcher.settled(first, 1)
+    assert bench.sent() == [(1, 2)]
+    bench.dispatcher.settled(first, 2)
+    assert bench.sent() == [(2, 1)]
+
+
+def test_an_outcome_counts_once() -> None:
+    bench = Bench(lane_calls=1)
+    run = bench.run()
+    for call_id in (1, 2, 3):
+        bench.dispatcher.perform(run, call_id, READ)
+    assert bench.dispatcher.settled(run, 1)
+    assert not bench.dispatcher.settled(run, 1)
+    assert not bench.dispatcher.settled(run, 99)
+    assert run.lane.in_flight == 1
+    assert bench.sent() == [(1, 1), (1, 2)]
+
+
+# --- taking back ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("call", [WRITE, WebSocketCall("PUBLISH")], ids=["http", "browser"])
+def test_of_calls_that_are_withdrawn_together_none_leaves_in_the_place_of_another(
+    call: Call,
+) -> None:
+    bench = Bench(lane_calls=1)
+    run, other = bench.run(1), bench.run(2)
+    for call_id in (1, 2, 3):
+        bench.dispatcher.perform(run, call_id, call)
+    bench.dispatcher.perform(other, 1, call)
+    assert bench.sent() == [(1, 1)]
+    bench.dispatcher.withdraw_all(run)
+    assert bench.sent() == [(2, 1)], "the place goes to a call that is wanted"
+    assert (run.calls, run.left, run.requests) == ({}, set(), {})
+
+
+def test_the_bridge_is_told_of_a_command_that_nobody_waits_for_any_more(bench: Bench) -> None:
+    run = bench.run()
+    bench.dispatcher.perform(run, 1, WebSocketCall("LOOK"))
+    ((_, command),) = bench.directory.told
+    bench.dispatcher.withdraw(run, [1])
+    assert bench.directory.told[1:] == [
+        (messages.BRIDGE, messages.BrowserRequestWithdrawn(command.request_id))
+    ]
+    assert not bench.dispatcher.settled(run, 1)
+    bench.dispatcher.withdraw(run, [1])
+    assert run.lane.in_flight == 0
+
+
+def test_a_withdrawn_call_costs_no_pace(bench: Bench) -> None:
+    run = bench.run(rate=2 * SECOND)
+    for call_id in (1, 2, 3):
+        bench.dispatcher.perform(run, call_id, READ)
+    bench.dispatcher.withdraw(run, [2])
+    bench.sent()
+    bench.clock.advance(2 * SECOND)
+    assert bench.sent() == [(1, 3)]
+
+
+def test_calls_of_a_run_that_is_gone_do_not_leave_and_hold_up_nobody() -> None:
+    bench = Bench(lane_calls=1)
+    run, gone, other = bench.run(1), bench.run(2), bench.run(3)
+    for one in (run, gone, other):
+        bench.dispatcher.perform(one, 1, READ)
+    del bench.runs[2]
+    bench.sent()
+    bench.dispatcher.settled(run, 1)
+    assert bench.sent() == [(3, 1)]
+
+
+def test_once_closed_nothing_leaves_any_more() -> None:
+    bench = Bench(lane_calls=1)
+    run, other = bench.run(1), bench.run(2)
+    bench.dispatcher.perform(run, 1, WRITE)
+    bench.dispatcher.perform(other, 1, WRITE)
+    bench.sent()
+    bench.dispatcher.close()
+    bench.dispatcher.withdraw_all(run)
+    assert bench.sent() == []
+
+
+# --- asking again ---------------------------------------------------------------------------
+
+
+def test_a_bridge_that_forgot_is_asked_again_under_the_same_id(bench: Bench) -> None:
+    run = bench.run()
+    bench.dispatcher.perform(run, 1, WebSocketCall("PUBLISH"))
+    bench.dispatcher.perform(run, 2, READ)
+    ((_, command), _) = bench.directory.told
+    bench.directory.told.clear()
+    for _ in range(2):
+        bench.dispatcher.ask_again(run, messages.BRIDGE)
+    again = [message for _, message in bench.directory.told]
+    assert [(one.request_id, one.ticket) for one in again] == [
+        (command.request_id, command.ticket)
+    ] * 2
+    assert all(one.repeated for one in again), "it may have reached the browser before"
+
+
+def test_what_was_never_sent_is_not_asked_again() -> None:
+    bench = Bench(lane_calls=1)
+    run = bench.run()
+    for call_id in (1, 2):
+        bench.dispatcher.perform(run, call_id, WebSocketCall("LOOK"))
+    bench.directory.told.clear()
+    bench.dispatcher.ask_again(run, messages.BRIDGE)
+    assert bench.sent() == [(1, 1)]
+
+
+@pytest.mark.parametrize(("call", "writes"), [(READ, False), (WRITE, True)])
+def test_an_http_call_whose_actor_failed_is_lost_and_not_sent_again(
+    bench: Bench, call: HttpCall, writes: bool
+) -> None:
+    run = bench.run()
+    bench.dispatcher.perform(run, 1, call)
+    bench.dispatcher.perform(run, 2, WebSocketCall("LOOK"))
+    bench.directory.told.clear()
+    bench.dispatcher.ask_again(run, messages.HTTP)
+    ((to, settled),) = bench.directory.told
+    assert (to, settled.ticket) == (ACTOR, run.ticket(ACTOR, 1))
+    assert isinstance(settled.outcome, Failure)
+    assert isinstance(settled.outcome.error, ConnectionLost)
+    assert settled.outcome.error.writes is writes
+
+
+def test_what_another_actor_forgot_is_no_concern_of_these_calls(bench: Bench) -> None:
+    run = bench.run()
+    bench.dispatcher.perform(run, 1, WebSocketCall("LOOK"))
+    bench.directory.told.clear()
+    bench.dispatcher.ask_again(run, messages.RECORDER)
+    assert bench.directory.told == []
