@@ -195,7 +195,7 @@ class MarketplaceActor(BaseActor):
                     self._dispatcher.perform(run, effect.call_id, effect.call)
         if run.execution.ended is not None:
             self._end(run, run.execution.ended)
-        elif run.execution.told and run.overdue is None:
+        elif run.execution.told and run.overdue is None and not run.finishing & run.left:
             overdue = messages.CancellationOverdue(run.job.id, run.job.fence)
             due = self.clock.now() + run.job.timeout
             run.overdue = self.clock.call_at(due, self.name, overdue)
@@ -285,7 +285,8 @@ class MarketplaceActor(BaseActor):
         run = self._runs.get(job_id)
         if run is not None and run.settlement is None:
             self.log.info("cancelling", **run.job.log_context)
-            self._step(run, lambda: run.execution.cancel(run.irrevocable_calls()))
+            run.finishing = run.irrevocable_calls()
+            self._step(run, lambda: run.execution.cancel(run.finishing))
 
     def _cancellation_overdue(self, job_id: int, fence: int) -> None:
         run = self._runs.get(job_id)

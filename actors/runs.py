@@ -1,6 +1,5 @@
 """One run of one job, as the marketplace actor keeps it."""
 
-from collections.abc import Container
 from dataclasses import dataclass, field
 
 from actors.lanes import Lane
@@ -20,6 +19,7 @@ class Run:
         calls: calls that wait for their outcome, by id.
         left: ids of those that were sent.
         requests: browser requests that are in flight, by call id.
+        finishing: ids of the calls whose outcomes a cancellation waits for.
         settlement: how the run ended, until that is recorded.
     """
 
@@ -29,6 +29,7 @@ class Run:
     calls: dict[int, Call] = field(default_factory=dict)
     left: set[int] = field(default_factory=set)
     requests: dict[int, BrowserRequest] = field(default_factory=dict)
+    finishing: set[int] = field(default_factory=set)
     settlement: Settlement | None = None
     refused: bool = False
     overdue: Timer | None = None
@@ -37,7 +38,7 @@ class Run:
         """What comes back with the outcome of a call."""
         return CallTicket(actor, self.job.id, self.job.fence, call_id)
 
-    def irrevocable_calls(self) -> Container[int]:
+    def irrevocable_calls(self) -> set[int]:
         """Calls that have left and may change something outside."""
         return {
             call_id

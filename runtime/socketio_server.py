@@ -381,6 +381,13 @@ class _Listener(greenio.GreenSocket):  # type: ignore[misc]
 class _Protocol(wsgi.HttpProtocol):  # type: ignore[misc]
     """HTTP whose complaints about clients go to the log instead of standard error."""
 
+    def finish(self) -> None:
+        try:
+            super().finish()
+        finally:
+            # Where the last bytes cannot be written it stays open, and with it the descriptor.
+            self.rfile.close()
+
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - inherited name
         log.info("unreadable HTTP request", detail=(format % args)[:LONGEST_DETAIL])
 
