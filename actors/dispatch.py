@@ -3,28 +3,32 @@
 import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from actors.lanes import Lane
-from actors.runs import Run
+from actors.runs import Quiet, Run
 from actors.worker_pool import WorkerPool
 from runtime import messages
 from runtime.budgets import Pacer
 from runtime.calls import (
+    AwaitQuiet,
     BlockingCall,
-    Call,
     Failure,
     HttpCall,
+    RecordStep,
     SleepCall,
     Success,
     TransactionCall,
     WebSocketCall,
 )
 from runtime.clock import Clock
-from runtime.errors import ConnectionLost
+from runtime.errors import ConnectionLost, NotSent
+from runtime.execution import Perform
 from runtime.hookspecs import Marketplace
+from runtime.lease import Lease
 from runtime.messages import CallSettled, CallTicket
+from runtime.request_record import request_record
 
 REQUEST_ID_BYTES = 18
 
@@ -44,6 +48,7 @@ class Dispatcher:
         marketplace: Marketplace,
         clock: Clock,
         workers: WorkerPool,
+        lease: Lease,
         tell: Callable[[str, Any], None],
         find_run: Callable[[CallTicket], Run | None],
     ) -> None:
@@ -51,15 +56,19 @@ class Dispatcher:
         self._marketplace = marketplace
         self._clock = clock
         self._workers = workers
+        self._lease = lease
         self._tell = tell
         self._find_run = find_run
         self._pacers: dict[tuple[int, str], Pacer] = {}
         self._lane_calls = 1 if marketplace.browser_bound else marketplace.lane_calls
         self._closed = False
 
-    def perform(self, run: Run, call_id: int, call: Call) -> None:
+    def perform(self, run: Run, effect: Perform) -> None:
         """Carry the call out, now or when it is its turn."""
+        call_id, call = effect.call_id, effect.call
         run.calls[call_id] = call
+        if effect.step is not None:
+            run.steps[call_id] = effect.step
         ticket = run.ticket(self._actor, call_id)
         match call:
             case WebSocketCall() | HttpCall():
@@ -74,6 +83,11 @@ class Dispatcher:
             case TransactionCall():
                 run.left.add(call_id)
                 self._workers.run_transaction(ticket, run.job, call)
+            case RecordStep(name):
+                task_type = run.task_types.get(name)
+                self._record(run, call_id, messages.RecordOutcome(ticket, call, task_type))
+            case AwaitQuiet():
+                self._await_quiet(run, ticket, call)
 
     def pump(self, lane: Lane) -> None:
         """Send the calls of a lane whose turn has come."""
@@ -94,6 +108,11 @@ class Dispatcher:
             lane.waiting_calls.popleft()
             pacer.release(now, run.job.rate_limit)
             self._send(run, ticket)
+
+    def intent_recorded(self, run: Run, call_id: int) -> None:
+        """The write may leave now."""
+        if run.entries.pop(call_id, None) is not None:
+            self._leave(run, call_id)
 
     def settled(self, run: Run, call_id: int) -> bool:
         """Count an outcome in; False where nobody waits for it."""
@@ -125,8 +144,13 @@ class Dispatcher:
         """An actor forgot what it was asked."""
         if actor == messages.BRIDGE:
             for call_id, request in run.requests.items():
+                if call_id not in run.left:
+                    continue
                 run.requests[call_id] = replace(request, repeated=True)
                 self._tell(messages.BRIDGE, run.requests[call_id])
+        elif actor == messages.RECORDER:
+            for entry in run.entries.values():
+                self._tell(messages.RECORDER, entry)
         elif actor == messages.HTTP:
             for call_id in sorted(run.left):
                 call = run.calls[call_id]
@@ -136,33 +160,90 @@ class Dispatcher:
                     self._tell(self._actor, settled)
 
     def _send(self, run: Run, ticket: CallTicket) -> None:
-        call = run.calls[ticket.call_id]
-        run.left.add(ticket.call_id)
+        call_id = ticket.call_id
+        call = run.calls[call_id]
         run.lane.in_flight += 1
+        run.placed.add(call_id)
+        if isinstance(call, WebSocketCall):
+            run.requests[call_id] = self._browser_request(run, ticket, call)
+        name = run.steps.get(call_id)
+        if call.writes and name is not None:
+            self._record(run, call_id, self._intent(run, ticket, name))
+        else:
+            self._leave(run, call_id)
+
+    def _intent(self, run: Run, ticket: CallTicket, name: str) -> messages.RecordIntent:
+        call = run.calls[ticket.call_id]
+        assert isinstance(call, WebSocketCall | HttpCall)
+        now = self._clock.now()
+        # At least a moment, so that a node whose lease ran out sends nothing but looks again.
+        leaves_within = max(self._lease.until - now, timedelta(0))
+        run.not_after[ticket.call_id] = now + leaves_within
+        run.task_types[name] = "websocket" if isinstance(call, WebSocketCall) else "http"
+        request = run.requests.get(ticket.call_id)
+        return messages.RecordIntent(
+            ticket,
+            name,
+            run.task_types[name],
+            request.request_id if request else None,
+            request_record(call),
+            leaves_within,
+            call.settles_within,
+        )
+
+    def _leave(self, run: Run, call_id: int) -> None:
+        call = run.calls[call_id]
+        ticket = run.ticket(self._actor, call_id)
+        not_after = run.not_after.pop(call_id, None)
+        now = self._clock.now()
+        if not_after is not None and now >= not_after:
+            late = NotSent("this node has not confirmed its heartbeat, so it sends no writes")
+            self._tell(self._actor, CallSettled(ticket, Failure(late)))
+            return
+        run.left.add(call_id)
+        if call.writes and isinstance(call, WebSocketCall | HttpCall):
+            run.quiet[run.steps[call_id]] = Quiet(now, now + call.settles_within)
         if isinstance(call, HttpCall):
             timeout = call.timeout or run.job.timeout
-            request = messages.HttpRequest(ticket, self._marketplace.name, call, timeout)
+            request = messages.HttpRequest(ticket, self._marketplace.name, call, timeout, not_after)
             self._tell(messages.HTTP, request)
-        elif isinstance(call, WebSocketCall):
-            command = messages.BrowserRequest(
-                ticket=ticket,
-                request_id=secrets.token_urlsafe(REQUEST_ID_BYTES),
-                user_id=run.job.user_id,
-                action=call.action,
-                payload=call.payload,
-                timeout=call.timeout or run.job.timeout,
-                writes=call.writes,
-            )
-            run.requests[ticket.call_id] = command
-            self._tell(messages.BRIDGE, command)
+        else:
+            run.requests[call_id] = replace(run.requests[call_id], not_after=not_after)
+            self._tell(messages.BRIDGE, run.requests[call_id])
+
+    def _browser_request(
+        self, run: Run, ticket: CallTicket, call: WebSocketCall
+    ) -> messages.BrowserRequest:
+        return messages.BrowserRequest(
+            ticket=ticket,
+            request_id=secrets.token_urlsafe(REQUEST_ID_BYTES),
+            user_id=run.job.user_id,
+            action=call.action,
+            payload=call.payload,
+            timeout=call.timeout or run.job.timeout,
+            writes=call.writes,
+        )
+
+    def _record(
+        self, run: Run, call_id: int, entry: messages.RecordIntent | messages.RecordOutcome
+    ) -> None:
+        run.entries[call_id] = entry
+        self._tell(messages.RECORDER, entry)
+
+    def _await_quiet(self, run: Run, ticket: CallTicket, call: AwaitQuiet) -> None:
+        now = self._clock.now()
+        quiet = run.quiet.get(call.name)
+        until = now if quiet is None else (quiet.settling if call.settled else quiet.leaving)
+        answer = CallSettled(ticket, Success(until > now))
+        self._clock.call_at(max(until, now), self._actor, answer)
 
     def _land(self, run: Run, call_id: int) -> None:
-        call = run.calls.pop(call_id, None)
-        run.requests.pop(call_id, None)
-        if call_id in run.left:
-            run.left.discard(call_id)
-            if isinstance(call, WebSocketCall | HttpCall):
-                run.lane.in_flight -= 1
+        for kept in (run.calls, run.requests, run.steps, run.entries, run.not_after):
+            kept.pop(call_id, None)
+        run.left.discard(call_id)
+        if call_id in run.placed:
+            run.placed.discard(call_id)
+            run.lane.in_flight -= 1
 
     def _wake(self, lane: Lane, when: datetime) -> None:
         if lane.release_timer is not None:

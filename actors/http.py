@@ -31,7 +31,12 @@ class HttpActor(BaseActor):
 
     def _perform(self, request: messages.HttpRequest) -> None:
         try:
-            outcome = self._transport.perform(request.marketplace, request.call, request.timeout)
+            outcome = self._transport.perform(
+                request.marketplace,
+                request.call,
+                request.timeout,
+                lambda: request.not_after is None or self.clock.now() < request.not_after,
+            )
         except Exception as error:
             self.log.exception("HTTP call failed unexpectedly")
             outcome = Failure(NotSent(f"the call could not be made: {error}"))

@@ -13,15 +13,16 @@ from typing import Any
 
 from actors.base import BaseActor
 from actors.dispatch import Dispatcher
-from actors.lanes import Lanes, PendingClaim
-from actors.runs import Run
+from actors.lanes import Lane, Lanes, PendingClaim
+from actors.runs import Quiet, Run
 from actors.worker_pool import WorkerPool
 from runtime import messages
-from runtime.calls import Call, Failure, HttpCall, Outcome, ProgressCall, Success, WebSocketCall
-from runtime.errors import FenceLost, JobFailed, OutcomeUnknown
+from runtime.calls import Failure, Outcome, ProgressCall, Success
+from runtime.errors import FenceLost, JobFailed
 from runtime.execution import Cancelled, Effect, End, Execution, Failed, Perform, Withdraw
 from runtime.hookspecs import Marketplace
 from runtime.job import Job
+from runtime.lease import Lease
 from runtime.registry import Registry
 from runtime.retry import Settlement, settlement_of
 from runtime.states import JobEvent
@@ -38,7 +39,12 @@ class MarketplaceActor(BaseActor):
     """Runs the jobs of one marketplace."""
 
     def __init__(
-        self, *base: Any, marketplace: Marketplace, registry: Registry, workers: WorkerPool
+        self,
+        *base: Any,
+        marketplace: Marketplace,
+        registry: Registry,
+        workers: WorkerPool,
+        lease: Lease,
     ) -> None:
         super().__init__(*base)
         self._marketplace = marketplace
@@ -46,7 +52,7 @@ class MarketplaceActor(BaseActor):
         self._lanes = Lanes(marketplace)
         self._runs: dict[int, Run] = {}
         self._dispatcher = Dispatcher(
-            self.name, marketplace, self.clock, workers, self.tell, self._run_of
+            self.name, marketplace, self.clock, workers, lease, self.tell, self._run_of
         )
         self._claim: PendingClaim | None = None
         self._sequence = 0
@@ -62,6 +68,8 @@ class MarketplaceActor(BaseActor):
         match message:
             case messages.CallSettled(ticket, outcome):
                 self._call_settled(ticket, outcome)
+            case messages.IntentRecorded(ticket, kept):
+                self._intent_recorded(ticket, kept)
             case messages.JobsClaimed():
                 self._jobs_claimed(message)
             case messages.SettlementRecorded():
@@ -146,13 +154,21 @@ class MarketplaceActor(BaseActor):
     def _start_ready(self) -> None:
         while (place := self._lanes.start_next()) is not None:
             lane, job = place
-            run = Run(job, lane, Execution(self._coroutine(job)))
-            self._runs[job.id] = run
+            run = self._runs[job.id] = self._new_run(job, lane)
             if job.cancel_requested:
                 self._end(run, Cancelled())
             else:
                 self.log.debug("job started", **job.log_context)
                 self._step(run, run.execution.start)
+
+    def _new_run(self, job: Job, lane: Lane) -> Run:
+        now = self.clock.now()
+        quiet = {
+            step.name: Quiet(now + step.quiet_in, now + step.settled_in)
+            for step in job.journal
+            if step.is_open
+        }
+        return Run(job, lane, Execution(self._coroutine(job), job.journal), quiet=quiet)
 
     def _coroutine(self, job: Job) -> Callable[[], Any]:
         def make() -> Any:
@@ -175,6 +191,15 @@ class MarketplaceActor(BaseActor):
             return
         self._step(run, lambda: run.execution.deliver(ticket.call_id, outcome))
 
+    def _intent_recorded(self, ticket: messages.CallTicket, kept: bool) -> None:
+        run = self._run_of(ticket)
+        if run is None:
+            return
+        if kept:
+            self._dispatcher.intent_recorded(run, ticket.call_id)
+        else:
+            self._drop(run, "the job belongs to another run")
+
     def _step(self, run: Run, advance: Callable[[], Sequence[Effect]]) -> None:
         """Advance the coroutine, carry out what it wants, until it waits or has ended."""
         turns: deque[Callable[[], Sequence[Effect]]] = deque([advance])
@@ -192,7 +217,7 @@ class MarketplaceActor(BaseActor):
                     self._record_progress(run.job, effect.call)
                     turns.append(_answered(run.execution, effect.call_id))
                 else:
-                    self._dispatcher.perform(run, effect.call_id, effect.call)
+                    self._dispatcher.perform(run, effect)
         if run.execution.ended is not None:
             self._end(run, run.execution.ended)
         elif run.execution.told and run.overdue is None and not run.finishing & run.left:
@@ -302,34 +327,19 @@ class MarketplaceActor(BaseActor):
 
     def _hand_back_ready(self) -> None:
         for lane, job in self._lanes.take_ready():
-            run = self._runs[job.id] = Run(job, lane, Execution(self._coroutine(job)))
+            run = self._runs[job.id] = self._new_run(job, lane)
             self._settle(run, Settlement(job.id, job.fence, JobEvent.RELEASE))
 
     def _hand_back_running(self) -> None:
         self._dispatcher.close()
         for run in [one for one in self._runs.values() if one.settlement is None]:
-            unresolved = run.unresolved_writes()
+            # What it has under way is in the journal; the next run looks it up.
             run.execution.drop()
-            if unresolved:
-                during = f"the service stopped during {_named(unresolved[0])}"
-                self._end(run, Failed(OutcomeUnknown(during, writes=True)))
-            else:
-                self._settle(run, Settlement(run.job.id, run.job.fence, JobEvent.RELEASE))
+            self._settle(run, Settlement(run.job.id, run.job.fence, JobEvent.RELEASE))
 
     def _report_drained(self) -> None:
         if self._draining and not self._runs:
             self.tell(messages.SUPERVISOR, messages.Drained(self.name))
-
-
-def _named(call: Call) -> str:
-    """What a person knows the call by; what it carries may be secret."""
-    match call:
-        case HttpCall():
-            return f"{call.method} {call.path}"
-        case WebSocketCall():
-            return call.action
-        case _:
-            return type(call).__name__
 
 
 def _answered(execution: Execution, call_id: int) -> Callable[[], Sequence[Effect]]:

@@ -20,6 +20,7 @@ from runtime.data_directory import token_secret
 from runtime.errors import DatabaseUnavailable
 from runtime.hookspecs import Marketplace
 from runtime.http.transport import HttpTransport
+from runtime.lease import Lease
 from runtime.registry import Registry
 from runtime.socketio_server import SocketIOServer
 from runtime.storage.engine import Database, database_errors
@@ -80,7 +81,10 @@ class Node:
             self._workers = WorkerPool(
                 self._database, self._directory, self._settings.worker_threads
             )
-            self._heartbeat = Heartbeat(self._database, self._node_id, self._keep_supervisor)
+            self._lease = Lease(self._clock.now())
+            self._heartbeat = Heartbeat(
+                self._database, self._node_id, self._clock, self._lease, self._keep_supervisor
+            )
             self._heartbeat.start()
         except BaseException:
             self._server.stop()
@@ -188,6 +192,7 @@ class Node:
             marketplace=marketplace,
             registry=self._registry,
             workers=self._workers,
+            lease=self._lease,
         )
 
     def _recipe(self, name: str, actor: type[pykka.ThreadingActor], **arguments: Any) -> Spawn:

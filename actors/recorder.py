@@ -6,9 +6,10 @@ from typing import Any
 
 from actors.base import BaseActor
 from runtime import messages
+from runtime.calls import Failure, Success
 from runtime.clock import Timer
-from runtime.errors import DatabaseRefused, DatabaseUnavailable
-from runtime.storage import nodes, settlements
+from runtime.errors import DatabaseRefused, DatabaseUnavailable, FenceLost
+from runtime.storage import journal, nodes, settlements
 from runtime.storage.engine import Database, database_errors
 
 MAX_GROUP = 500
@@ -20,6 +21,8 @@ Entry = (
     | messages.RecordProgress
     | messages.RecordPresence
     | messages.ReleaseJobs
+    | messages.RecordIntent
+    | messages.RecordOutcome
 )
 
 
@@ -91,6 +94,10 @@ class RecorderActor(BaseActor):
         match entries[0]:
             case messages.RecordSettlement():
                 self._bisected(entries, self._settle, self._refuse)
+            case messages.RecordIntent():
+                self._bisected(entries, self._intend, self._refuse_step)
+            case messages.RecordOutcome():
+                self._bisected(entries, self._outcomes, self._refuse_step)
             case messages.RecordProgress():
                 self._bisected(entries, self._progress, self._skip)
             case messages.RecordPresence():
@@ -136,6 +143,27 @@ class RecorderActor(BaseActor):
             messages.SettlementRefused(settled.job_id, settled.fence, str(error)),
         )
 
+    def _intend(self, entries: Sequence[messages.RecordIntent]) -> None:
+        with database_errors(), self._database.session.begin() as session:
+            kept = journal.record_intents(session, entries)
+        for entry in entries:
+            owned = journal.step_key(entry.ticket, entry.name) in kept
+            self.tell(entry.ticket.reply_to, messages.IntentRecorded(entry.ticket, owned))
+
+    def _outcomes(self, entries: Sequence[messages.RecordOutcome]) -> None:
+        with database_errors(), self._database.session.begin() as session:
+            kept = journal.record_outcomes(session, entries)
+        for entry in entries:
+            key = journal.step_key(entry.ticket, entry.step.name)
+            outcome = Success(kept[key]) if key in kept else Failure(_lost(entry.ticket))
+            self.tell(entry.ticket.reply_to, messages.CallSettled(entry.ticket, outcome))
+
+    def _refuse_step(
+        self, entry: messages.RecordIntent | messages.RecordOutcome, error: DatabaseRefused
+    ) -> None:
+        self.log.error("step refused", job=entry.ticket.job_id, reason=str(error))
+        self.tell(entry.ticket.reply_to, messages.CallSettled(entry.ticket, Failure(error)))
+
     def _progress(self, entries: Sequence[messages.RecordProgress]) -> None:
         with database_errors(), self._database.session.begin() as session:
             settlements.record_progress(session, entries)
@@ -152,3 +180,7 @@ class RecorderActor(BaseActor):
         with database_errors(), self._database.session.begin() as session:
             count = settlements.release_jobs(session, release.marketplace, self._node_id)
         self.tell(release.reply_to, messages.JobsReleased(release.marketplace, count))
+
+
+def _lost(ticket: messages.CallTicket) -> FenceLost:
+    return FenceLost(f"job {ticket.job_id} is not owned under fence {ticket.fence} any more")

@@ -1,14 +1,28 @@
 """One run of one job, as the marketplace actor keeps it."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from actors.lanes import Lane
-from runtime.calls import BlockingCall, Call, TransactionCall
+from runtime.calls import BlockingCall, Call
 from runtime.clock import Timer
 from runtime.execution import Execution
 from runtime.job import Job
-from runtime.messages import BrowserRequest, CallTicket
+from runtime.messages import BrowserRequest, CallTicket, RecordIntent, RecordOutcome
 from runtime.retry import Settlement
+
+
+@dataclass(frozen=True, slots=True)
+class Quiet:
+    """When the writes of a step can do nothing any more.
+
+    Attributes:
+        leaving: until then one of them may still leave.
+        settling: until then one that left may still take effect.
+    """
+
+    leaving: datetime
+    settling: datetime
 
 
 @dataclass(slots=True)
@@ -20,6 +34,12 @@ class Run:
         left: ids of those that were sent.
         requests: browser requests that are in flight, by call id.
         finishing: ids of the calls whose outcomes a cancellation waits for.
+        steps: the step that each call is part of, by call id.
+        entries: what the recorder was asked to write for a call, until it did, by call id.
+        quiet: when the open writes of each step can do nothing any more.
+        placed: ids of the calls that have a place in their lane.
+        not_after: when an intended write may not leave any more, by call id.
+        task_types: how each step is carried out.
         settlement: how the run ended, until that is recorded.
     """
 
@@ -30,6 +50,12 @@ class Run:
     left: set[int] = field(default_factory=set)
     requests: dict[int, BrowserRequest] = field(default_factory=dict)
     finishing: set[int] = field(default_factory=set)
+    steps: dict[int, str] = field(default_factory=dict)
+    entries: dict[int, RecordIntent | RecordOutcome] = field(default_factory=dict)
+    quiet: dict[str, Quiet] = field(default_factory=dict)
+    placed: set[int] = field(default_factory=set)
+    not_after: dict[int, datetime] = field(default_factory=dict)
+    task_types: dict[str, str] = field(default_factory=dict)
     settlement: Settlement | None = None
     refused: bool = False
     overdue: Timer | None = None
@@ -45,11 +71,3 @@ class Run:
             for call_id in self.left
             if self.calls[call_id].writes or isinstance(self.calls[call_id], BlockingCall)
         }
-
-    def unresolved_writes(self) -> list[Call]:
-        """Writes to the marketplace that have left and are not answered."""
-        return [
-            call
-            for call_id in self.left
-            if (call := self.calls[call_id]).writes and not isinstance(call, TransactionCall)
-        ]

@@ -1,16 +1,16 @@
 """Threads for what blocks: functions and database transactions of handlers."""
 
+import threading
 from collections.abc import Callable
 
 from actors.directory import Directory
 from actors.threads import DaemonThreads
 from runtime.calls import BlockingCall, Failure, Outcome, Success, TransactionCall
-from runtime.errors import DatabaseUnavailable, FenceLost
+from runtime.errors import DatabaseUnavailable
 from runtime.job import Job
-from runtime.json_values import checked_json
 from runtime.messages import CallSettled, CallTicket
-from runtime.storage.engine import Database, database_errors
-from runtime.storage.settlements import lock_run, refusals
+from runtime.storage.engine import Database
+from runtime.storage.transactions import run_transaction
 
 
 class WorkerPool:
@@ -20,6 +20,7 @@ class WorkerPool:
         self._database = database
         self._directory = directory
         self._threads = DaemonThreads("worker", threads)
+        self._stopping = threading.Event()
 
     def run_blocking(self, ticket: CallTicket, call: BlockingCall) -> None:
         """Run the function."""
@@ -27,23 +28,11 @@ class WorkerPool:
 
     def run_transaction(self, ticket: CallTicket, job: Job, call: TransactionCall) -> None:
         """Run the function in a transaction that is committed only while the run owns the job."""
-
-        def transact() -> object:
-            with database_errors(), refusals(), self._database.session() as session:
-                with session.begin():
-                    result = call.function(session, *call.arguments)
-                    checked = checked_json(result, f"the result of transaction {call.name!r}")
-                    session.flush()
-                    if not lock_run(session, job.id, job.fence):
-                        raise FenceLost(
-                            f"job {job.id} is not owned under fence {job.fence} any more"
-                        )
-                return checked
-
-        self._submit(ticket, transact)
+        self._submit(ticket, lambda: run_transaction(self._database, job, call, self._stopping))
 
     def stop(self) -> None:
         """Take nothing new; what runs is left to end by itself."""
+        self._stopping.set()
         self._threads.stop()
 
     def _submit(self, ticket: CallTicket, function: Callable[[], object]) -> None:

@@ -5,14 +5,17 @@ coroutine (:class:`runtime.execution.Execution`), which sends an outcome back in
 functions :meth:`Call.__await__` and :meth:`Gather.__await__` are the only places that yield.
 """
 
-from collections.abc import Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 from runtime.errors import InvalidCall
+from runtime.journal import StepStatus
 
 MAX_SLEEP = timedelta(seconds=60)
+BROWSER_SETTLES_WITHIN = timedelta(minutes=2)
+HTTP_SETTLES_WITHIN = timedelta(seconds=30)
 READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -65,6 +68,7 @@ class WebSocketCall(Call):
     payload: dict[str, Any] = field(default_factory=dict)
     timeout: timedelta | None = None
     reads: bool = False
+    settles_within: timedelta = BROWSER_SETTLES_WITHIN
 
     @property
     def writes(self) -> bool:  # type: ignore[override]
@@ -84,6 +88,7 @@ class HttpCall(Call):
     files: dict[str, Any] | None = None
     headers: dict[str, str] | None = None
     timeout: timedelta | None = None
+    settles_within: timedelta = HTTP_SETTLES_WITHIN
 
     @property
     def writes(self) -> bool:  # type: ignore[override]
@@ -126,10 +131,59 @@ class ProgressCall(Call):
 
 
 @dataclass(frozen=True, slots=True)
-class BeginStep(Call):
-    """Asks the execution for leave to begin a step; answered within the same turn."""
+class RecordStep(Call):
+    """Writes a step's outcome down; answered, once that is committed, with its result.
+
+    Attributes:
+        result: as JSON text.
+    """
 
     name: str
+    status: StepStatus
+    result: str | None = None
+    error: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitQuiet(Call):
+    """Waits until a write, whose outcome is open, cannot leave or take effect any more.
+
+    Answered with whether there was anything to wait for.
+
+    Attributes:
+        settled: wait until a look at the marketplace can say "no", not only until nothing of
+            a former run can leave.
+    """
+
+    name: str
+    settled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Park(Call):
+    """Ends the run without going on, once its other branches have ended or are parked too.
+
+    Attributes:
+        error: why it cannot be told whether the step happened; None where nobody can look.
+    """
+
+    name: str
+    error: Exception | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunStep(Call):
+    """A call under a name, whose outcome is recorded.
+
+    Attributes:
+        make: makes what is to be awaited.
+        reconcile: makes what looks whether an earlier attempt took effect.
+    """
+
+    name: str
+    make: Callable[[], Awaitable[Any]]
+    reconcile: Callable[[], Awaitable[Any]] | None = None
+    repeatable: bool = False
 
 
 class Gather:

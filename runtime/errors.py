@@ -24,6 +24,9 @@
         - OutcomeUnknown: it may or may not have happened
             - CallTimeout
             - ConnectionLost
+        - DidNotHappen: it was looked up, and it surely did not
+    - StepFailed: a recorded failure of a class that is not ours
+    - CannotTell: a handler's verdict that a look at the marketplace does not answer
     - HandlerError: the handler's own code is wrong; trying again cannot help
         - UnknownHandler, ForeignAwait, DuplicateStepName, InvalidCall
     - FenceLost: another run owns the job now
@@ -193,6 +196,18 @@ class CallTimeout(OutcomeUnknown):
 
 class ConnectionLost(OutcomeUnknown):
     """The connection broke before the answer came."""
+
+
+class DidNotHappen(CallFailed):
+    """The outcome was unknown; a look at the marketplace showed that nothing happened."""
+
+
+class StepFailed(MarketplaceRuntimeError):
+    """A step failed in an earlier run, with an error of a class that is not this project's."""
+
+
+class CannotTell(MarketplaceRuntimeError):
+    """Raised by a ``reconcile``: the marketplace does not show whether it happened."""
 
 
 class HandlerError(MarketplaceRuntimeError):

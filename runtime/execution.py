@@ -9,27 +9,47 @@ import ctypes
 import inspect
 import re
 from collections import deque
-from collections.abc import Awaitable, Callable, Container, Coroutine
+from collections.abc import Awaitable, Callable, Container, Coroutine, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-from runtime.calls import BeginStep, Call, Failure, Gather, Outcome, Success
+from runtime.calls import (
+    Call,
+    Failure,
+    Gather,
+    Outcome,
+    Park,
+    RecordStep,
+    RunStep,
+    Success,
+    TransactionCall,
+)
 from runtime.errors import (
     DuplicateStepName,
     ForeignAwait,
     HandlerError,
     JobCancelled,
+    OutcomeUnknown,
     Snooze,
 )
+from runtime.failed_steps import failed_steps, note_failed_step
+from runtime.journal import RecordedStep, StepStatus, recorded_error
+from runtime.steps import StepState, carry_out
 
 
 @dataclass(frozen=True, slots=True)
 class Perform:
-    """Carry out the call and deliver its outcome under this id."""
+    """Carry out the call and deliver its outcome under this id.
+
+    Attributes:
+        step: the step that the call is part of; every write is part of one.
+    """
 
     call_id: int
     call: Call
+    step: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +89,26 @@ class Cancelled:
     """The coroutine ended after ``JobCancelled`` was thrown into it."""
 
 
-End = Finished | Failed | Snoozed | Cancelled
+@dataclass(frozen=True, slots=True)
+class Undecided:
+    """It cannot be told now whether a write took effect.
+
+    Attributes:
+        error: why the look at the marketplace did not answer; None where nobody can look.
+    """
+
+    step: str
+    error: Exception | None
+
+
+@dataclass(frozen=True, slots=True)
+class CodeChanged:
+    """The coroutine returned without asking for steps that former runs recorded."""
+
+    steps: tuple[str, ...]
+
+
+End = Finished | Failed | Snoozed | Cancelled | Undecided | CodeChanged
 
 _FOREIGN = re.compile(
     r"no (running|current) event loop|async context"
@@ -79,18 +118,36 @@ _FOREIGN = re.compile(
 
 
 class _Fiber:
-    """One branch: the handler's own coroutine, or one branch of a gather."""
+    """One branch: the handler's own coroutine, one branch of a gather, or a step.
 
-    __slots__ = ("coroutine", "group", "index", "told")
+    Attributes:
+        place: where it stands in the handler, the same in every run.
+        step: the innermost step that it is part of.
+        told: JobCancelled was thrown into it.
+    """
+
+    __slots__ = ("coroutine", "group", "index", "made", "place", "step", "told")
 
     def __init__(
-        self, coroutine: Coroutine[Any, Any, Any], group: "_Group | None" = None, index: int = 0
+        self,
+        coroutine: Coroutine[Any, Any, Any],
+        group: "_Group | None" = None,
+        index: int = 0,
+        place: str = "",
+        step: StepState | None = None,
     ) -> None:
         self.coroutine = coroutine
         self.group = group
         self.index = index
+        self.place = place
+        self.step = step
+        self.made = 0
         self.told = False
-        """Whether JobCancelled was thrown into this branch."""
+
+    def next_place(self) -> str:
+        """A name for what it makes next."""
+        self.made += 1
+        return f"{self.place}{self.made}"
 
     def advance(self, outcome: Outcome | None, thrown: BaseException | None) -> Any:
         if thrown is not None:
@@ -99,22 +156,29 @@ class _Fiber:
 
 
 class _Group:
-    """The branches of one gather, and the branch that waits for them."""
+    """The branches of one gather, or one step alone, and the branch that waits for them."""
 
-    __slots__ = ("missing", "outcomes", "parent")
+    __slots__ = ("alone", "missing", "outcomes", "parent")
 
-    def __init__(self, parent: _Fiber, size: int) -> None:
+    def __init__(self, parent: _Fiber, size: int, *, alone: bool = False) -> None:
         self.parent = parent
         self.outcomes: list[Outcome | None] = [None] * size
         self.missing = size
+        self.alone = alone
 
     def collect(self) -> Outcome:
         """The results, or the first failure; a cancellation comes before other failures."""
+        if self.alone and self.outcomes[0] is not None:
+            return self.outcomes[0]
         failures = [one for one in self.outcomes if isinstance(one, Failure)]
         for failure in failures:
             if isinstance(failure.error, JobCancelled):
                 return failure
         if failures:
+            first = failures[0].error
+            for other in failures[1:]:
+                for name in failed_steps(other.error):
+                    note_failed_step(first, name)
             return failures[0]
         return Success([one.value for one in self.outcomes if isinstance(one, Success)])
 
@@ -124,6 +188,7 @@ class Execution:
 
     Args:
         make: makes the handler's coroutine; called by :meth:`start`.
+        journal: the steps that former runs have recorded.
 
     Attributes:
         ended: how the run ended, or None while it goes on.
@@ -131,9 +196,15 @@ class Execution:
         told: ``JobCancelled`` was thrown in.
     """
 
-    def __init__(self, make: Callable[[], Coroutine[Any, Any, Any]]) -> None:
+    def __init__(
+        self,
+        make: Callable[[], Coroutine[Any, Any, Any]],
+        journal: Iterable[RecordedStep] = (),
+    ) -> None:
         self._make = make
-        self._waiting: dict[int, _Fiber] = {}
+        self._journal = {step.name: step for step in journal}
+        self._parked: list[tuple[_Fiber, Park]] = []
+        self._waiting: dict[int, tuple[_Fiber, Call]] = {}
         self._ready: deque[tuple[_Fiber, Outcome | None, BaseException | None]] = deque()
         self._effects: list[Effect] = []
         self._step_names: set[str] = set()
@@ -159,9 +230,11 @@ class Execution:
 
     def deliver(self, call_id: int, outcome: Outcome) -> list[Effect]:
         """Send an outcome in; ignored where nobody waits for it."""
-        fiber = self._waiting.pop(call_id, None)
-        if fiber is None or self.ended is not None:
+        if call_id not in self._waiting or self.ended is not None:
             return []
+        fiber, call = self._waiting.pop(call_id)
+        if call.writes and fiber.step is not None:
+            fiber.step.open = fiber.step.open or _leaves_open(outcome)
         self._ready.append((fiber, outcome, None))
         return self._run()
 
@@ -175,15 +248,21 @@ class Execution:
         if self.ended is not None or self.cancelling:
             return []
         self.cancelling = True
-        for call_id in [one for one in self._waiting if one not in must_finish]:
-            fiber = self._waiting.pop(call_id)
+        for call_id, (fiber, call) in list(self._waiting.items()):
+            if call_id in must_finish or isinstance(call, RecordStep):
+                continue
+            del self._waiting[call_id]
             self._effects.append(Withdraw(call_id))
             self._ready.append((fiber, None, self._tell(fiber)))
         return self._run()
 
     def drop(self) -> None:
         """Leave the run where it stands, without throwing anything in."""
-        suspended = [*self._waiting.values(), *(fiber for fiber, _, _ in self._ready)]
+        suspended = [
+            *(fiber for fiber, _ in self._waiting.values()),
+            *(fiber for fiber, _, _ in self._ready),
+            *(fiber for fiber, _ in self._parked),
+        ]
         kept: set[int] = set()
         for leaf in suspended:
             fiber: _Fiber | None = leaf
@@ -193,10 +272,15 @@ class Execution:
                 fiber = fiber.group.parent if fiber.group is not None else None
         self._waiting.clear()
         self._ready.clear()
+        self._parked.clear()
 
     def _run(self) -> list[Effect]:
         while self._ready and self.ended is None:
             self._turn(*self._ready.popleft())
+        if self._parked and not self._waiting and self.ended is None:
+            _, park = self._parked[0]
+            self.drop()
+            self.ended = Undecided(park.name, park.error)
         effects, self._effects = self._effects, []
         return effects
 
@@ -213,40 +297,54 @@ class Execution:
     def _answer(self, fiber: _Fiber, yielded: object) -> None:
         if not isinstance(yielded, Call | Gather):
             self._abandon(fiber, ForeignAwait(yielded))
-        elif self.cancelling and not fiber.told:
+        elif self.cancelling and not fiber.told and not isinstance(yielded, RecordStep | Park):
             if isinstance(yielded, Gather):
                 yielded.close()
             self._ready.append((fiber, None, self._tell(fiber)))
-        elif isinstance(yielded, BeginStep):
-            self._ready.append((fiber, self._begin_step(yielded.name), None))
         elif isinstance(yielded, Gather):
             self._fork(fiber, yielded)
+        elif isinstance(yielded, RunStep):
+            self._step(fiber, yielded)
+        elif isinstance(yielded, Park):
+            self._parked.append((fiber, yielded))
+        elif isinstance(yielded, TransactionCall) and not _is_step(fiber, yielded.name):
+            make = partial(_awaiting, yielded)
+            self._step(fiber, RunStep(yielded.name, make), records_itself=True)
+        elif yielded.writes and fiber.step is None:
+            # Nobody gave it a name, and it must not be done twice all the same.
+            self._step(fiber, RunStep(f"call-{fiber.next_place()}", partial(_awaiting, yielded)))
         else:
             self._perform(fiber, yielded)
 
     def _perform(self, fiber: _Fiber, call: Call) -> None:
-        name = getattr(call, "name", None)
-        if name is not None and isinstance(begun := self._begin_step(name), Failure):
-            self._ready.append((fiber, begun, None))
-            return
         call_id = self._next_call_id
         self._next_call_id += 1
-        self._waiting[call_id] = fiber
-        self._effects.append(Perform(call_id, call))
+        self._waiting[call_id] = (fiber, call)
+        self._effects.append(Perform(call_id, call, fiber.step.name if fiber.step else None))
 
-    def _begin_step(self, name: str) -> Outcome:
-        if name in self._step_names:
-            return Failure(DuplicateStepName(name))
-        self._step_names.add(name)
-        return Success(None)
+    def _step(self, parent: _Fiber, step: RunStep, *, records_itself: bool = False) -> None:
+        if step.name in self._step_names:
+            self._ready.append((parent, Failure(DuplicateStepName(step.name)), None))
+            return
+        self._step_names.add(step.name)
+        recorded = self._journal.get(step.name)
+        if recorded is not None and not recorded.is_open:
+            self._ready.append((parent, _replayed(recorded), None))
+            return
+        state = StepState(step.name, open=recorded is not None)
+        coroutine = carry_out(step, state, records_itself=records_itself)
+        fiber = _Fiber(coroutine, _Group(parent, 1, alone=True), 0, f"{step.name}/", state)
+        fiber.told = parent.told
+        self._ready.append((fiber, None, None))
 
     def _fork(self, parent: _Fiber, gather: Gather) -> None:
         group = _Group(parent, len(gather.branches))
+        place = parent.next_place()
         if not gather.branches:
             self._ready.append((parent, Success([]), None))
         for index, branch in enumerate(gather.branches):
             coroutine = _awaiting(branch) if isinstance(branch, Call) else branch
-            fiber = _Fiber(coroutine, group, index)
+            fiber = _Fiber(coroutine, group, index, f"{place}.{index + 1}.", parent.step)
             fiber.told = parent.told
             self._ready.append((fiber, None, None))
 
@@ -267,7 +365,8 @@ class Execution:
         if self.told:
             return Cancelled()
         if isinstance(outcome, Success):
-            return Finished(outcome.value)
+            unasked = tuple(name for name in self._journal if name not in self._step_names)
+            return CodeChanged(unasked) if unasked else Finished(outcome.value)
         error = outcome.error
         if isinstance(error, Snooze):
             return Snoozed(error.until, error.reason)
@@ -305,6 +404,23 @@ def _freeze(coroutine: Coroutine[Any, Any, Any]) -> None:
         coroutine.close()
     else:
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(coroutine))
+
+
+def _is_step(fiber: _Fiber, name: str) -> bool:
+    return fiber.step is not None and fiber.step.name == name
+
+
+def _leaves_open(outcome: Outcome) -> bool:
+    """Whether a write with this outcome may have taken effect."""
+    return isinstance(outcome, Success) or isinstance(outcome.error, OutcomeUnknown)
+
+
+def _replayed(step: RecordedStep) -> Outcome:
+    if step.status is StepStatus.SUCCEEDED:
+        return Success(step.result)
+    error = recorded_error(step.error or {})
+    note_failed_step(error, step.name)
+    return Failure(error)
 
 
 async def _awaiting(call: Awaitable[Any]) -> Any:

@@ -1,8 +1,8 @@
 """BaseJobHandler: what a handler plugin inherits."""
 
-import contextlib
 from collections.abc import Awaitable, Callable, Coroutine
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import structlog
@@ -56,6 +56,11 @@ class BaseJobHandler:
         return self.job.shop
 
     @property
+    def product(self) -> dict[str, Any] | None:
+        """The product as it was when the job first started; None where the job has none."""
+        return self.job.product
+
+    @property
     def shop_id(self) -> int:
         """The id of :attr:`shop`."""
         return self.job.shop.id
@@ -67,6 +72,7 @@ class BaseJobHandler:
         timeout: timedelta | float | None = None,
         *,
         reads: bool = False,
+        settles_within: timedelta | float | None = None,
     ) -> calls.WebSocketCall:
         """A command to the seller's browser; awaiting it gives the answer's ``data``.
 
@@ -74,13 +80,18 @@ class BaseJobHandler:
             timeout: seconds or timedelta, from when the command leaves; default: the
                 action type's ``timeout_seconds``.
             reads: the command changes nothing, so it may be repeated freely.
+            settles_within: how long after it left a write can still take effect; default 2 min.
 
         Raises:
             CallRejected: the browser answered ``success: false``.
             SellerNotConnected, ConnectionLost, CallTimeout
         """
         return calls.WebSocketCall(
-            action, payload or {}, calls.as_duration(timeout, "timeout"), reads
+            action,
+            payload or {},
+            calls.as_duration(timeout, "timeout"),
+            reads,
+            calls.as_duration(settles_within, "settles_within") or calls.BROWSER_SETTLES_WITHIN,
         )
 
     def call_http(
@@ -94,8 +105,12 @@ class BaseJobHandler:
         files: dict[str, Any] | None = None,
         headers: dict[str, str] | None = None,
         timeout: timedelta | float | None = None,
+        settles_within: timedelta | float | None = None,
     ) -> calls.HttpCall:
         """A request to the marketplace's API; awaiting it gives the parsed JSON body.
+
+        Args:
+            settles_within: how long after it left a write can still take effect; default 30 s.
 
         Raises:
             CallRejected: a status of 400 or more that says the request is wrong.
@@ -104,6 +119,7 @@ class BaseJobHandler:
         return calls.HttpCall(
             method.upper(), path, params, json, form, files, headers,
             calls.as_duration(timeout, "timeout"),
+            calls.as_duration(settles_within, "settles_within") or calls.HTTP_SETTLES_WITHIN,
         )  # fmt: skip
 
     def sleep(self, duration: timedelta | float) -> calls.SleepCall:
@@ -145,35 +161,35 @@ class BaseJobHandler:
         name: str,
         call: calls.Call | Callable[[], Awaitable[Any]],
         *,
-        reconcile: Callable[[], Awaitable[Any]] | None = None,  # noqa: ARG002
-        repeatable: bool = False,  # noqa: ARG002
+        reconcile: Callable[[], Awaitable[Any]] | None = None,
+        repeatable: bool = False,
     ) -> Any:
-        """A call under a name that is unique in the run.
+        """A call under a name; done once, and recorded before the handler goes on.
+
+        After a crash or a retry the recorded result is returned and nothing is called. A
+        failure that the handler catches is recorded and raised again too; one that ends the
+        run is tried again by the next attempt.
 
         Args:
+            name: unique in the run, and the same whenever the handler comes here again.
             call: a call, or a function of no arguments that returns an awaitable.
-            reconcile: looks whether an earlier attempt took effect; None means it did not.
-            repeatable: doing it twice is the same as doing it once.
+            reconcile: a function of no arguments that returns an awaitable; asked where it is
+                not known whether a write took effect. A value means yes, and is the step's
+                result; None means no; ``CannotTell`` leaves the question to a person.
+            repeatable: doing it twice is the same as doing it once. A write that is neither
+                repeatable nor has a ``reconcile`` pauses the job when its outcome is unknown.
+
+        Returns:
+            The result as it comes back from the record: a JSON value.
 
         Raises:
             DuplicateStepName: the name was used before in this run.
+            DidNotHappen: the outcome was unknown, and the marketplace shows no effect.
         """
-        await calls.BeginStep(name)
-        try:
-            return await (call if isinstance(call, calls.Call) else call())
-        except Exception as error:
-            note_failed_step(error, name)
-            raise
+        if isinstance(call, calls.Call):
+            return await calls.RunStep(name, partial(_awaiting, call), reconcile, repeatable)
+        return await calls.RunStep(name, call, reconcile, repeatable)
 
 
-def note_failed_step(error: BaseException, name: str) -> None:
-    """Remember on the error itself in which step it arose; the innermost step wins."""
-    if failed_step(error) is None:
-        # An exception class with __slots__ takes no attribute; the step is then not named.
-        with contextlib.suppress(AttributeError):
-            error.__dict__["failed_step"] = name
-
-
-def failed_step(error: BaseException) -> str | None:
-    """The name of the step in which the error arose, where it arose in one."""
-    return getattr(error, "failed_step", None)
+async def _awaiting(call: calls.Call) -> Any:
+    return await call

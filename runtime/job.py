@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from runtime.journal import RecordedStep
+
 
 @dataclass(frozen=True, slots=True)
 class Shop:
@@ -28,6 +30,8 @@ class Job:
         fence: grows with every claim; a write that names an older one matches nothing.
         rate_limit: least time between two calls of this action for this shop.
         timeout: default timeout of one call, counted from when it leaves.
+        product: as it was when the job first started.
+        journal: the steps that former runs have recorded.
     """
 
     id: int
@@ -44,7 +48,9 @@ class Job:
     created_at: datetime
     product_id: int | None = None
     input_data: dict[str, Any] = field(default_factory=dict)
+    product: dict[str, Any] | None = None
     cancel_requested: bool = False
+    journal: tuple[RecordedStep, ...] = ()
 
     @property
     def key(self) -> str:

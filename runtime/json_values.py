@@ -10,7 +10,19 @@ MAX_BYTES = 1_000_000
 
 
 def checked_json(value: Any, name: str, *, max_bytes: int = MAX_BYTES) -> Any:
-    r"""Return the value as it will come back from the database.
+    """Return the value as it will come back from the database.
+
+    Raises:
+        InvalidJson: see :func:`json_text`.
+    """
+    try:
+        return json.loads(json_text(value, name, max_bytes=max_bytes))
+    except RecursionError:
+        raise InvalidJson(f"{name} is nested too deeply") from None
+
+
+def json_text(value: Any, name: str, *, max_bytes: int = MAX_BYTES) -> str:
+    r"""Return the value as JSON text that PostgreSQL accepts.
 
     Raises:
         InvalidJson: not JSON, too large, NaN or infinity, ``\u0000`` or a lone surrogate.
@@ -30,13 +42,12 @@ def checked_json(value: Any, name: str, *, max_bytes: int = MAX_BYTES) -> Any:
     if size > max_bytes:
         raise InvalidJson(f"{name} has {size:,} bytes; at most {max_bytes:,} are accepted")
     try:
-        returned = json.loads(text)
-        has_nul = "\\u0000" in text and _contains_nul(returned)
+        has_nul = "\\u0000" in text and _contains_nul(json.loads(text))
     except RecursionError:
         raise InvalidJson(f"{name} is nested too deeply") from None
     if has_nul:
         raise InvalidJson(f"{name} contains \\u0000, which PostgreSQL cannot store: remove it")
-    return returned
+    return text
 
 
 def parsed_object(text: str, name: str) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """Logging: structlog for everything, console or JSON, to standard error, without secrets."""
 
 import logging
-import re
 import sys
 from collections.abc import MutableMapping
 from typing import Any
@@ -9,20 +8,7 @@ from typing import Any
 import structlog
 
 from runtime.config import Settings
-
-REDACTED = "[redacted]"
-
-_SECRET_NAME = re.compile(
-    r"token|secret|password|passwd|authorization|api[-_]?key|credential|cookie", re.IGNORECASE
-)
-_SECRET_TEXT = re.compile(
-    r"(?P<jwt>eyJ[\w-]+\.eyJ[\w-]+\.[\w-]*)"
-    r"|(?P<header>(?:(?<=[Bb]earer )|(?<=Basic ))[\w.~+/=-]+)"
-    r"|(?P<password>(?<=://)[^\s:/@]*:[^\s@/]+(?=@))"
-    # name=value as in a query, a form or a DSN; "name": "value" as in JSON and in a dict's repr
-    rf"|(?P<field>(?i:{_SECRET_NAME.pattern})[\w-]*=)[^\s\"'&,;]+"
-    rf"|(?P<key>(?i:{_SECRET_NAME.pattern})[\w-]*[\"']:\s*b?[\"'])[^\"']+"
-)
+from runtime.redaction import redacted
 
 
 def configure_logging(settings: Settings) -> None:
@@ -82,22 +68,5 @@ def redact(
 ) -> MutableMapping[str, Any]:
     """Remove what is named like a secret, or looks like one."""
     for name, value in event.items():
-        event[name] = _redacted(name, value)
+        event[name] = redacted(value, name)
     return event
-
-
-def _redacted(name: str, value: Any) -> Any:
-    if _SECRET_NAME.search(name) and value is not None:
-        return REDACTED
-    if value is None or isinstance(value, bool | int | float):
-        return value
-    if isinstance(value, dict):
-        return {key: _redacted(str(key), part) for key, part in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [_redacted("", part) for part in value]
-    # Errors, calls and whatever else is logged is read as text sooner or later.
-    return _SECRET_TEXT.sub(_blackened, str(value))
-
-
-def _blackened(found: re.Match[str]) -> str:
-    return (found["field"] or found["key"] or "") + REDACTED

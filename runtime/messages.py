@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from runtime.calls import HttpCall, Outcome
+from runtime.calls import HttpCall, Outcome, RecordStep
 from runtime.job import Job
 from runtime.retry import Settlement
 
@@ -229,6 +229,7 @@ class BrowserRequest:
         request_id: unguessable, used once.
         repeated: the bridge may have had it before and forgotten; it must not be sent again
             to a browser that has no memory of it.
+        not_after: a write must not leave later: whoever takes the job over looks from then on.
     """
 
     ticket: CallTicket
@@ -239,6 +240,7 @@ class BrowserRequest:
     timeout: timedelta
     writes: bool
     repeated: bool = False
+    not_after: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +258,7 @@ class HttpRequest:
     marketplace: str
     call: HttpCall
     timeout: timedelta
+    not_after: datetime | None = None
 
 
 # --- the bridge ---------------------------------------------------------------------------
@@ -381,6 +384,42 @@ class SettlementRefused:
     job_id: int
     fence: int
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordIntent:
+    """Write down that a write of a step is about to leave.
+
+    Attributes:
+        request: what is about to be sent, redacted.
+        leaves_within: it leaves in this time or not at all.
+        settles_within: how long after it left it can take effect.
+    """
+
+    ticket: CallTicket
+    name: str
+    task_type: str
+    request_id: str | None
+    request: Any
+    leaves_within: timedelta
+    settles_within: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class IntentRecorded:
+    """The write may leave; where ``kept`` is False, the run has lost its job."""
+
+    ticket: CallTicket
+    kept: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RecordOutcome:
+    """Write down how a step ended; answered with :class:`CallSettled`."""
+
+    ticket: CallTicket
+    step: RecordStep
+    task_type: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,14 @@ The one table of failures (design: *Failure, sorted*) is :func:`settlement_of`.
 
 import random
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from runtime.errors import (
     CallRejected,
+    CannotTell,
+    DatabaseRefused,
     DatabaseUnavailable,
     HandlerError,
     InputError,
@@ -18,8 +20,8 @@ from runtime.errors import (
     OutcomeUnknown,
     SellerNotConnected,
 )
-from runtime.execution import Cancelled, End, Failed, Finished, Snoozed
-from runtime.handler import failed_step
+from runtime.execution import Cancelled, CodeChanged, End, Failed, Finished, Snoozed, Undecided
+from runtime.failed_steps import failed_step, failed_steps
 from runtime.job import Job
 from runtime.json_values import checked_json
 from runtime.states import JobEvent
@@ -38,6 +40,7 @@ class Settlement:
     Attributes:
         delay: for events that lead back to pending, the time until it may run again.
         awaits_seller: the job waits for the seller's browser, not for a time.
+        ended_by: the steps whose failure ended the run; the next one does them again.
     """
 
     job_id: int
@@ -49,6 +52,7 @@ class Settlement:
     waiting_reason: str | None = None
     delay: timedelta = timedelta(0)
     awaits_seller: bool = False
+    ended_by: tuple[str, ...] = ()
 
 
 def backoff(attempt: int, draw: float) -> timedelta:
@@ -79,9 +83,18 @@ def settlement_of(
             )  # fmt: skip
         case Cancelled():
             return Settlement(job.id, job.fence, JobEvent.CANCEL)
+        case CodeChanged(steps):
+            return _paused(
+                job,
+                f"the handler's code changed: earlier runs recorded {_listed(steps)}, and this one "
+                f"ended without asking for them; check what the job did, then "
+                f"`run.py jobs retry {job.id}` or `run.py jobs cancel {job.id}`",
+            )
+        case Undecided(step, error):
+            return _undecided(job, step, error, _draw(random_draw))
         case Failed(error):
-            draw = random.random() if random_draw is None else random_draw  # noqa: S311
-            return _failed(job, error, draw)
+            settlement = _failed(job, error, _draw(random_draw))
+            return replace(settlement, ended_by=failed_steps(error))
 
 
 def _finished(job: Job, result: Any) -> Settlement:
@@ -105,14 +118,6 @@ def _failed(job: Job, error: BaseException, draw: float) -> Settlement:
             job.id, job.fence, JobEvent.SNOOZE,
             waiting_reason=storable(error), failed_step=step, awaits_seller=True,
         )  # fmt: skip
-    if isinstance(error, OutcomeUnknown) and error.writes:
-        return Settlement(
-            job.id, job.fence, JobEvent.PAUSE, error=message, failed_step=step,
-            waiting_reason=(
-                f"it is not known whether the marketplace carried it out: {storable(error)}; look "
-                f"there, then `run.py jobs retry {job.id}` or `run.py jobs cancel {job.id}`"
-            ),
-        )  # fmt: skip
     if isinstance(error, CallRejected) and error.status == TOO_MANY_REQUESTS:
         return Settlement(
             job.id, job.fence, JobEvent.SNOOZE,
@@ -132,12 +137,42 @@ def _failed(job: Job, error: BaseException, draw: float) -> Settlement:
     )  # fmt: skip
 
 
+def _undecided(job: Job, step: str, error: Exception | None, draw: float) -> Settlement:
+    """A look that failed for a passing reason is taken again; else a person has to look."""
+    if error is not None and not isinstance(error, CannotTell):
+        again = _failed(job, error, draw)
+        if again.event is not JobEvent.FAIL:
+            return replace(again, failed_step=storable(step))
+    reason = "nobody can look" if error is None else str(error)
+    question = (
+        f"did step {step!r} take effect on {job.marketplace}? It was sent and its outcome is not "
+        f"known ({reason}). Look there, then `run.py jobs resume {job.id} --step {step!r} "
+        "--happened '{…its result…}'` or `--did-not-happen`"
+    )
+    return _paused(job, question, step)
+
+
+def _paused(job: Job, reason: str, step: str | None = None) -> Settlement:
+    return Settlement(
+        job.id, job.fence, JobEvent.PAUSE,
+        waiting_reason=storable(reason), failed_step=None if step is None else storable(step),
+    )  # fmt: skip
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return ", ".join(repr(name) for name in names[:5]) + (" and more" if names[5:] else "")
+
+
+def _draw(given: float | None) -> float:
+    return random.random() if given is None else given  # noqa: S311 - it spreads load
+
+
 def _is_final(error: BaseException) -> bool:
     if isinstance(error, CallRejected):
         if error.status is None:
             return error.writes
         return error.status < 500
-    return isinstance(error, HandlerError | JobFailed)
+    return isinstance(error, HandlerError | JobFailed | DatabaseRefused)
 
 
 def describe(error: BaseException) -> str:

@@ -4,7 +4,7 @@ import json
 import threading
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
@@ -42,14 +42,26 @@ class HttpTransport:
         self._marketplaces = marketplaces
         self._local = threading.local()
 
-    def perform(self, marketplace: str, call: HttpCall, timeout: timedelta) -> Outcome:
-        """Send the request once and wait for the answer."""
+    def perform(
+        self,
+        marketplace: str,
+        call: HttpCall,
+        timeout: timedelta,
+        may_leave: Callable[[], bool] = lambda: True,
+    ) -> Outcome:
+        """Send the request once and wait for the answer.
+
+        Args:
+            may_leave: asked last before it does.
+        """
         deadline = time.monotonic() + timeout.total_seconds()
         session = self._session(marketplace)
         try:
             request = self._prepared(session, marketplace, call)
         except InvalidCall as error:
             return Failure(error)
+        if not may_leave():
+            return Failure(NotSent(f"{call.method} {call.path}: too late to leave"))
         try:
             response = session.send(
                 request,

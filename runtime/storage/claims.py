@@ -15,8 +15,10 @@ from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from runtime.job import Job, Shop
+from runtime.journal import RecordedStep
 from runtime.messages import LaneRequest, LaneShop
 from runtime.states import JobEvent, sources, target
+from runtime.storage.journal import load_journals
 from runtime.storage.models import SCHEMA
 
 _WANTED = """
@@ -57,13 +59,14 @@ _CLAIM = text(f"""
     )
     UPDATE {SCHEMA}.marketplace_jobs AS job
     SET status = :target, node_id = :node_id, fence = job.fence + 1, waiting_reason = NULL,
-        started_at = coalesce(job.started_at, now())
+        started_at = coalesce(job.started_at, now()),
+        product_snapshot = coalesce(job.product_snapshot, job.input_data -> 'product')
     FROM locked, public.marketplace_action_types AS action_type, {SCHEMA}.shops AS shop
     WHERE job.id = locked.id AND action_type.id = job.action_type_id AND shop.id = job.shop_id
     RETURNING job.id, job.fence, job.marketplace, action_type.code, job.user_id, job.priority,
         job.retry_count, job.max_retries, job.product_id, job.input_data, job.cancel_requested,
-        job.created_at, action_type.rate_limit_ms, action_type.timeout_seconds,
-        shop.id AS shop_id, shop.external_id, shop.name, shop.settings
+        job.product_snapshot, job.created_at,
+        action_type.rate_limit_ms, action_type.timeout_seconds, shop.id AS shop_id, shop.external_id, shop.name, shop.settings
 """)
 
 _NEXT_DUE = text(f"""
@@ -141,7 +144,14 @@ def claim_jobs(
             "target": target(JobEvent.CLAIM).value,
         },
     ).all()
-    jobs = tuple(sorted((_job(row) for row in rows), key=lambda job: (job.priority, job.id)))
+    # A job that is claimed for the first time has no past.
+    journals = load_journals(session, [row.id for row in rows if row.fence > 1])
+    jobs = tuple(
+        sorted(
+            (_job(row, journals.get(row.id, ())) for row in rows),
+            key=lambda job: (job.priority, job.id),
+        )
+    )
     if len(jobs) == limit:
         return Claim(jobs, ())
     lane_of_shop = {shop: lane.lane for lane in lanes for shop in lane.shop_ids}
@@ -162,7 +172,7 @@ def _wanted(lanes: Sequence[LaneRequest]) -> dict[str, Any]:
     }
 
 
-def _job(row: Row[Any]) -> Job:
+def _job(row: Row[Any], journal: Sequence[RecordedStep]) -> Job:
     return Job(
         id=row.id,
         fence=row.fence,
@@ -178,5 +188,7 @@ def _job(row: Row[Any]) -> Job:
         created_at=row.created_at,
         product_id=row.product_id,
         input_data=row.input_data,
+        product=row.product_snapshot,
         cancel_requested=row.cancel_requested,
+        journal=tuple(journal),
     )

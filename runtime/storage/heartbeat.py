@@ -8,7 +8,9 @@ import psycopg2
 import structlog
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class
 
+from runtime.clock import Clock
 from runtime.errors import DatabaseUnavailable
+from runtime.lease import Lease
 from runtime.storage.engine import Database, database_errors
 from runtime.storage.nodes import HOLD_LOCK, LOCK_SPACE, confirm_heartbeat
 
@@ -21,12 +23,23 @@ class Heartbeat:
     """Holds the node's session lock and confirms its heartbeat once a second.
 
     Args:
+        clock: tells when a heartbeat was sent.
+        lease: renewed with each heartbeat that is confirmed.
         each_beat: called after each beat, whether it was confirmed or not; must not block.
     """
 
-    def __init__(self, database: Database, node_id: int, each_beat: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        node_id: int,
+        clock: Clock,
+        lease: Lease,
+        each_beat: Callable[[], None],
+    ) -> None:
         self._database = database
         self._node_id = node_id
+        self._clock = clock
+        self._lease = lease
         self._each_beat = each_beat
         self._lock: Connection | None = None
         self._stopping = threading.Event()
@@ -55,6 +68,7 @@ class Heartbeat:
             self._each_beat()
 
     def _beat(self) -> None:
+        sent_at = self._clock.now()
         if self._lock is None:
             lock = self._database.direct_connection()
             with lock.cursor() as cursor:
@@ -64,3 +78,4 @@ class Heartbeat:
             cursor.execute("SELECT 1")
         with database_errors(), self._database.session.begin() as session:
             confirm_heartbeat(session, self._node_id)
+        self._lease.renew(sent_at)

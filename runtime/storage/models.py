@@ -30,11 +30,13 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from runtime.journal import StepStatus
 from runtime.states import JobStatus
 
 SCHEMA = "marketplace_runtime"
 
 _STATUSES = ", ".join(f"'{status.value}'" for status in JobStatus)
+_STEP_STATUSES = ", ".join(f"'{status.value}'" for status in StepStatus)
 
 
 class Base(DeclarativeBase):
@@ -160,6 +162,40 @@ class MarketplaceJob(Base):
     started_at: Mapped[datetime | None]
     completed_at: Mapped[datetime | None]
     expires_at: Mapped[datetime | None]
+
+
+class MarketplaceTask(Base):
+    """The step journal: one row for each step that a run of a job has begun to write.
+
+    ``fence`` names the run that wrote it last. ``ended_run`` marks a failure that ended its
+    run, so that the next one does the step again.
+    """
+
+    __tablename__ = "marketplace_tasks"
+    __table_args__ = (
+        UniqueConstraint("job_id", "name"),
+        CheckConstraint(f"status IN ({_STEP_STATUSES})", name="status"),
+        {"schema": SCHEMA},
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    job_id: Mapped[int] = mapped_column(
+        ForeignKey(f"{SCHEMA}.marketplace_jobs.id", ondelete="CASCADE")
+    )
+    name: Mapped[str]
+    task_type: Mapped[str | None] = mapped_column(String(20))
+    status: Mapped[str] = mapped_column(String(20))
+    fence: Mapped[int] = mapped_column(BigInteger)
+    request: Mapped[Any | None] = mapped_column(JSONB(none_as_null=True))
+    request_id: Mapped[str | None]
+    result: Mapped[Any | None] = mapped_column(JSONB(none_as_null=True))
+    error: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    ended_run: Mapped[bool] = mapped_column(Boolean, server_default=false())
+    sent_at: Mapped[datetime | None]
+    not_after: Mapped[datetime | None]
+    settles_at: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    completed_at: Mapped[datetime | None]
 
 
 class Listing(Base):

@@ -1,19 +1,18 @@
 """Writing down how runs ended, many in one statement, each only for the run that owns its job."""
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import text
-from sqlalchemy.exc import DataError, IntegrityError, StatementError
 from sqlalchemy.orm import Session
 
-from runtime.errors import DatabaseRefused
 from runtime.messages import RecordProgress
 from runtime.retry import Settlement
 from runtime.states import FINAL, JobEvent, JobStatus, after, target
+from runtime.storage.journal import close_open_steps, mark_ended_by
 from runtime.storage.models import SCHEMA
+from runtime.storage.refusals import refusals
 
 # A cancellation that was asked for while the run failed or snoozed wins over another run.
 _SETTLE = text(f"""
@@ -41,7 +40,7 @@ _SETTLE = text(f"""
         waiting_reason, delay
     )
     WHERE job.id = ended.id AND job.fence = ended.fence AND job.status = 'running'
-    RETURNING job.id
+    RETURNING job.id, job.status
 """)
 
 _PROGRESS = text(f"""
@@ -58,12 +57,6 @@ _RELEASE = text(f"""
     SET status = :target, node_id = NULL
     WHERE node_id = :node_id AND marketplace = :marketplace AND status = 'running'
     RETURNING id
-""")
-
-_LOCK_RUN = text(f"""
-    SELECT id FROM {SCHEMA}.marketplace_jobs
-    WHERE id = :id AND fence = :fence AND status = 'running'
-    FOR UPDATE
 """)
 
 
@@ -95,7 +88,13 @@ def settle_jobs(session: Session, settlements: Sequence[Settlement]) -> set[int]
                 "delays": [one.delay if one.event in again else None for one in settlements],
             },
         )
-        return set(rows.scalars())
+        left: dict[int, str] = dict(rows.all())  # type: ignore[arg-type]  # rows are pairs
+    mark_ended_by(
+        session,
+        [(one.job_id, name) for one in settlements if one.job_id in left for name in one.ended_by],
+    )
+    close_open_steps(session, [job for job, status in left.items() if status != JobStatus.PENDING])
+    return set(left)
 
 
 def record_progress(session: Session, made: Sequence[RecordProgress]) -> None:
@@ -127,28 +126,6 @@ def release_jobs(session: Session, marketplace: str, node_id: int) -> int:
         },
     )
     return len(rows.all())
-
-
-def lock_run(session: Session, job_id: int, fence: int) -> bool:
-    """Lock the job for this transaction; False where the run does not own it any more."""
-    return session.execute(_LOCK_RUN, {"id": job_id, "fence": fence}).first() is not None
-
-
-@contextmanager
-def refusals() -> Iterator[None]:
-    """Map the database's complaints about values."""
-    try:
-        yield
-    except (DataError, IntegrityError) as error:
-        reason = str(error.orig).strip().splitlines()[0]
-        raise DatabaseRefused(f"PostgreSQL refuses the value: {reason}") from error
-    except StatementError as error:
-        # psycopg2 refuses some values itself (a NUL in a text) with a plain ValueError.
-        if isinstance(error.orig, ValueError | TypeError):
-            raise DatabaseRefused(f"PostgreSQL cannot be given the value: {error.orig}") from error
-        raise
-    except ValueError as error:
-        raise DatabaseRefused(f"PostgreSQL cannot be given the value: {error}") from error
 
 
 def _json_or_none(value: Any) -> str | None:

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from runtime import ActionType, BaseJobHandler, JobCancelled, JobFailed, Marketplace, Snooze
+from runtime.errors import CallRejected
 from runtime.messages import marketplace_actor
 from runtime.service import MarketplaceJobService
 from runtime.storage.models import Shop
@@ -139,7 +140,7 @@ def test_calls_reach_the_marketplace_over_http(run, httpserver):
             made = await self.call_http("POST", "/things", json={"n": 1})
             try:
                 await self.call_http("GET", "/gone")
-            except Exception as error:
+            except CallRejected as error:
                 return {"id": made["id"], "status": error.status, "error": str(error)}
 
     with run(Do, base_url=httpserver.url_for("")) as scene:
@@ -158,7 +159,7 @@ def test_a_write_whose_outcome_is_unknown_waits_for_a_person(run, httpserver):
 
     with run(Do, base_url=httpserver.url_for("")) as scene:
         job = scene.reaches(new_job(scene), "paused")
-        assert "not known whether" in job.waiting_reason
+        assert "did step 'call-1' take effect on example?" in job.waiting_reason
         assert len(httpserver.log) == 1
 
 

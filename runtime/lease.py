@@ -1,0 +1,21 @@
+"""The time until which this node may send writes.
+
+Others take a node for dead when it has confirmed no heartbeat for 30 s, and take its jobs over.
+So a node that has not confirmed one for half of that sends nothing that could be done twice.
+"""
+
+from datetime import datetime, timedelta
+
+DEAD_AFTER = timedelta(seconds=30)
+LASTS = DEAD_AFTER / 2
+
+
+class Lease:
+    """Renewed with every confirmed heartbeat; may be read from any thread."""
+
+    def __init__(self, now: datetime) -> None:
+        self.until = now
+
+    def renew(self, asked_at: datetime) -> None:
+        """A heartbeat was confirmed that was sent at that time."""
+        self.until = max(self.until, asked_at + LASTS)

@@ -1,0 +1,40 @@
+"""Secrets do not leave the place where they are used."""
+
+import re
+from typing import Any
+
+REDACTED = "[redacted]"
+
+_SECRET_NAME = re.compile(
+    r"token|secret|password|passwd|authorization|api[-_]?key|credential|cookie", re.IGNORECASE
+)
+_SECRET_TEXT = re.compile(
+    r"(?P<jwt>eyJ[\w-]+\.eyJ[\w-]+\.[\w-]*)"
+    r"|(?P<header>(?:(?<=[Bb]earer )|(?<=Basic ))[\w.~+/=-]+)"
+    r"|(?P<password>(?<=://)[^\s:/@]*:[^\s@/]+(?=@))"
+    # name=value as in a query, a form or a DSN; "name": "value" as in JSON and in a dict's repr
+    rf"|(?P<field>(?i:{_SECRET_NAME.pattern})[\w-]*=)[^\s\"'&,;]+"
+    rf"|(?P<key>(?i:{_SECRET_NAME.pattern})[\w-]*[\"']:\s*b?[\"'])[^\"']+"
+)
+
+
+def redacted(value: Any, name: str = "") -> Any:
+    """The value without what is named like a secret, or looks like one.
+
+    Args:
+        name: what the value is called where it stands.
+    """
+    if _SECRET_NAME.search(name) and value is not None:
+        return REDACTED
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, dict):
+        return {key: redacted(part, str(key)) for key, part in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [redacted(part) for part in value]
+    # Errors, calls and whatever else is logged is read as text sooner or later.
+    return _SECRET_TEXT.sub(_blackened, str(value))
+
+
+def _blackened(found: re.Match[str]) -> str:
+    return (found["field"] or found["key"] or "") + REDACTED

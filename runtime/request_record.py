@@ -1,0 +1,28 @@
+"""What the step journal keeps of a request: enough for a person to recognise it."""
+
+from typing import Any
+
+from runtime.calls import HttpCall, WebSocketCall
+from runtime.errors import InvalidJson
+from runtime.json_values import checked_json
+from runtime.redaction import redacted
+
+MAX_REQUEST_BYTES = 20_000
+
+
+def request_record(call: WebSocketCall | HttpCall) -> dict[str, Any]:
+    """The request without secrets, as JSON; shortened to its name where it is too large."""
+    if isinstance(call, WebSocketCall):
+        name: dict[str, Any] = {"action": call.action}
+        details: dict[str, Any] = {"payload": call.payload}
+    else:
+        name = {"method": call.method, "path": call.path}
+        details = {"params": call.params, "json": call.json, "form": call.form}
+    given = {key: value for key, value in details.items() if value is not None}
+    try:
+        kept: dict[str, Any] = checked_json(
+            redacted(name | given), "the request", max_bytes=MAX_REQUEST_BYTES
+        )
+    except InvalidJson as error:
+        return {key: str(value)[:200] for key, value in name.items()} | {"left_out": str(error)}
+    return kept

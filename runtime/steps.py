@@ -1,0 +1,91 @@
+"""One step: done once, recorded, and looked up before it is tried again.
+
+A coroutine of calls like any handler's; :class:`runtime.execution.Execution` drives it.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from runtime.calls import AwaitQuiet, Park, RecordStep, RunStep
+from runtime.errors import DidNotHappen, HandlerError, InvalidJson, OutcomeUnknown, Snooze
+from runtime.failed_steps import note_failed_step
+from runtime.journal import MAX_RESULT_BYTES, StepStatus, error_record
+from runtime.json_values import json_text
+
+Look = Callable[[], Awaitable[Any]]
+
+
+@dataclass(slots=True)
+class StepState:
+    """What is known of a step while it runs.
+
+    Attributes:
+        open: a write of it may have taken effect without its end being recorded: one of a
+            former run, or one of this run that was answered well or not at all.
+    """
+
+    name: str
+    open: bool = False
+
+
+async def carry_out(step: RunStep, state: StepState, *, records_itself: bool = False) -> Any:
+    """Do the step, unless it turns out to be done; record how it ended.
+
+    Args:
+        records_itself: a transaction, which commits its own record.
+
+    Raises:
+        DidNotHappen: the outcome was unknown, and the marketplace shows no effect.
+        Exception: whatever the step failed with.
+    """
+    look = step.reconcile
+    if state.open and not step.repeatable:
+        found = await _look_up(state, look)
+        if found is not None:
+            return await _succeeded(state.name, found)
+    try:
+        value = await step.make()
+    except Exception as error:  # noqa: BLE001 - raised again, once it is recorded
+        if state.open and not step.repeatable:
+            found = await _look_up(state, look)
+            if found is not None:
+                return await _succeeded(state.name, found)
+            if isinstance(error, OutcomeUnknown):
+                missing = DidNotHappen(f"{error}; a look showed that it did not happen")
+                return await _failed(state.name, missing, error)
+        return await _failed(state.name, error)
+    return value if records_itself else await _succeeded(state.name, value)
+
+
+async def _succeeded(name: str, value: Any) -> Any:
+    try:
+        text = json_text(value, f"the result of step {name!r}", max_bytes=MAX_RESULT_BYTES)
+    except InvalidJson as error:
+        wrong = HandlerError(f"{error}: return a JSON value from the step")
+        return await _failed(name, wrong, error)
+    return await RecordStep(name, StepStatus.SUCCEEDED, result=text)
+
+
+async def _failed(name: str, error: Exception, cause: Exception | None = None) -> Any:
+    note_failed_step(error, name)
+    if not isinstance(error, Snooze):
+        await RecordStep(name, StepStatus.FAILED, error=error_record(error))
+    raise error from cause
+
+
+async def _look_up(state: StepState, look: Look | None) -> Any:
+    """What the marketplace shows of the write; None where it surely did not happen."""
+    if look is None:
+        return await Park(state.name, None)
+    await AwaitQuiet(state.name, settled=False)
+    while True:
+        try:
+            found = await look()
+        except Exception as error:  # noqa: BLE001 - whatever it is, it leaves the question open
+            return await Park(state.name, error)
+        # A "no" counts only when nothing that is still on its way can make it wrong.
+        if found is not None or not await AwaitQuiet(state.name, settled=True):
+            break
+    state.open = False
+    return found

@@ -1,0 +1,257 @@
+"""The step journal: intents before writes leave, outcomes before the handler goes on."""
+
+import json
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from runtime.errors import InputError
+from runtime.journal import RecordedStep, StepStatus
+from runtime.json_values import json_text
+from runtime.messages import CallTicket, RecordIntent, RecordOutcome
+from runtime.storage.models import SCHEMA
+from runtime.storage.refusals import refusals
+
+# The shared lock is held until COMMIT: nobody can claim the job anew in between, and whoever
+# does so afterwards finds the row.
+_OWNED = f"""
+    SELECT job.id FROM {SCHEMA}.marketplace_jobs AS job
+    WHERE job.id = entry.job_id AND job.fence = entry.fence AND job.status = 'running'
+    FOR SHARE
+"""
+
+_INTEND = text(f"""
+    INSERT INTO {SCHEMA}.marketplace_tasks AS task (
+        job_id, name, task_type, status, fence, request_id, request, sent_at, not_after, settles_at
+    )
+    SELECT entry.job_id, entry.name, entry.task_type, 'started', entry.fence, entry.request_id,
+        CAST(entry.request AS jsonb), clock_timestamp(), clock_timestamp() + entry.leaves_within,
+        clock_timestamp() + entry.leaves_within + entry.settles_within
+    FROM unnest(
+        CAST(:job_ids AS bigint[]), CAST(:fences AS bigint[]), CAST(:names AS text[]),
+        CAST(:task_types AS text[]), CAST(:request_ids AS text[]), CAST(:requests AS text[]),
+        CAST(:leaves_within AS interval[]), CAST(:settles_within AS interval[])
+    ) AS entry (
+        job_id, fence, name, task_type, request_id, request, leaves_within, settles_within
+    )
+    CROSS JOIN LATERAL ({_OWNED}) AS owned
+    ON CONFLICT (job_id, name) DO UPDATE SET
+        task_type = excluded.task_type, status = 'started', fence = excluded.fence,
+        request_id = excluded.request_id, request = excluded.request, result = NULL, error = NULL,
+        ended_run = false, sent_at = excluded.sent_at, not_after = excluded.not_after,
+        settles_at = excluded.settles_at, completed_at = NULL
+    RETURNING task.job_id, task.fence, task.name
+""")
+
+_RECORD = text(f"""
+    INSERT INTO {SCHEMA}.marketplace_tasks AS task (
+        job_id, name, task_type, status, fence, result, error, completed_at
+    )
+    SELECT entry.job_id, entry.name, entry.task_type, entry.status, entry.fence,
+        CAST(entry.result AS jsonb), CAST(entry.error AS jsonb), clock_timestamp()
+    FROM unnest(
+        CAST(:job_ids AS bigint[]), CAST(:fences AS bigint[]), CAST(:names AS text[]),
+        CAST(:task_types AS text[]), CAST(:statuses AS text[]), CAST(:results AS text[]),
+        CAST(:errors AS text[])
+    ) AS entry (job_id, fence, name, task_type, status, result, error)
+    CROSS JOIN LATERAL ({_OWNED}) AS owned
+    ON CONFLICT (job_id, name) DO UPDATE SET
+        status = excluded.status, fence = excluded.fence, result = excluded.result,
+        error = excluded.error, ended_run = false, completed_at = excluded.completed_at
+    RETURNING task.job_id, task.fence, task.name, task.result
+""")
+
+_RECORDED = text(f"""
+    SELECT result FROM {SCHEMA}.marketplace_tasks
+    WHERE job_id = :job_id AND name = :name AND fence = :fence AND status = 'succeeded'
+""")
+
+_LOAD = text(f"""
+    SELECT job_id, name, status, result, error,
+        coalesce(not_after - clock_timestamp(), interval '0') AS quiet_in,
+        coalesce(settles_at - clock_timestamp(), interval '0') AS settled_in
+    FROM {SCHEMA}.marketplace_tasks
+    WHERE job_id = ANY(:job_ids) AND NOT ended_run
+    ORDER BY id
+""")
+
+_CLOSE = text(f"""
+    UPDATE {SCHEMA}.marketplace_tasks
+    SET status = 'unknown' WHERE job_id = ANY(:job_ids) AND status = 'started'
+""")
+
+_MARK_ENDED_BY = text(f"""
+    UPDATE {SCHEMA}.marketplace_tasks AS task SET ended_run = true
+    FROM unnest(CAST(:job_ids AS bigint[]), CAST(:names AS text[])) AS ended (job_id, name)
+    WHERE task.job_id = ended.job_id AND task.name = ended.name AND task.status = 'failed'
+""")
+
+_ANSWER = text(f"""
+    UPDATE {SCHEMA}.marketplace_tasks
+    SET status = :status, result = CAST(:result AS jsonb), ended_run = :ended_run,
+        completed_at = clock_timestamp()
+    WHERE job_id = :job_id AND name = :name AND status IN ('unknown', 'started')
+    RETURNING id
+""")
+
+_OPEN_NAMES = text(f"""
+    SELECT name FROM {SCHEMA}.marketplace_tasks
+    WHERE job_id = :job_id AND status IN ('unknown', 'started') ORDER BY id
+""")
+
+StepKey = tuple[int, int, str]
+"""A step of one run: the job's id, its fence, and the step's name."""
+
+
+def step_key(ticket: CallTicket, name: str) -> StepKey:
+    """The step of the run that a call belongs to."""
+    return (ticket.job_id, ticket.fence, name)
+
+
+def record_intents(session: Session, intents: Sequence[RecordIntent]) -> set[StepKey]:
+    """Write that these writes are about to leave.
+
+    Returns:
+        Those of runs that own their jobs; nothing was written for the others.
+
+    Raises:
+        DatabaseRefused: PostgreSQL does not accept a value; nothing was written.
+    """
+    latest = {step_key(one.ticket, one.name): one for one in intents}
+    with refusals():
+        rows = session.execute(
+            _INTEND,
+            {
+                "job_ids": [one.ticket.job_id for one in latest.values()],
+                "fences": [one.ticket.fence for one in latest.values()],
+                "names": [one.name for one in latest.values()],
+                "task_types": [one.task_type for one in latest.values()],
+                "request_ids": [one.request_id for one in latest.values()],
+                "requests": [json.dumps(one.request) for one in latest.values()],
+                "leaves_within": [one.leaves_within for one in latest.values()],
+                "settles_within": [one.settles_within for one in latest.values()],
+            },
+        )
+        return {(job_id, fence, name) for job_id, fence, name in rows}
+
+
+def record_outcomes(session: Session, outcomes: Sequence[RecordOutcome]) -> dict[StepKey, Any]:
+    """Write how steps ended.
+
+    Returns:
+        The results as they come back from the record, for runs that own their jobs.
+
+    Raises:
+        DatabaseRefused: PostgreSQL does not accept a value; nothing was written.
+    """
+    latest = {step_key(one.ticket, one.step.name): one for one in outcomes}
+    with refusals():
+        rows = session.execute(
+            _RECORD,
+            {
+                "job_ids": [one.ticket.job_id for one in latest.values()],
+                "fences": [one.ticket.fence for one in latest.values()],
+                "names": [one.step.name for one in latest.values()],
+                "task_types": [one.task_type for one in latest.values()],
+                "statuses": [one.step.status.value for one in latest.values()],
+                "results": [one.step.result for one in latest.values()],
+                "errors": [
+                    None if one.step.error is None else json.dumps(one.step.error)
+                    for one in latest.values()
+                ],
+            },
+        )
+        return {(job_id, fence, name): result for job_id, fence, name, result in rows}
+
+
+def record_transaction(session: Session, job_id: int, fence: int, name: str, result: Any) -> bool:
+    """Write, in the transaction itself, that it was done; False where the run lost its job."""
+    rows = session.execute(
+        _RECORD,
+        {
+            "job_ids": [job_id],
+            "fences": [fence],
+            "names": [name],
+            "task_types": ["transaction"],
+            "statuses": [StepStatus.SUCCEEDED.value],
+            "results": [json_text(result, f"the result of transaction {name!r}")],
+            "errors": [None],
+        },
+    )
+    return rows.first() is not None
+
+
+def recorded_transaction(session: Session, job_id: int, fence: int, name: str) -> tuple[Any] | None:
+    """The result of a transaction of this run that was committed; None where it was not."""
+    row = session.execute(_RECORDED, {"job_id": job_id, "fence": fence, "name": name}).first()
+    return None if row is None else (row.result,)
+
+
+def load_journals(session: Session, job_ids: Sequence[int]) -> dict[int, list[RecordedStep]]:
+    """What former runs of these jobs recorded and the next has to know."""
+    journals: dict[int, list[RecordedStep]] = {}
+    for row in session.execute(_LOAD, {"job_ids": list(job_ids)}):
+        journals.setdefault(row.job_id, []).append(
+            RecordedStep(
+                name=row.name,
+                status=StepStatus(row.status),
+                result=row.result,
+                error=row.error,
+                quiet_in=max(row.quiet_in, timedelta(0)),
+                settled_in=max(row.settled_in, timedelta(0)),
+            )
+        )
+    return journals
+
+
+def close_open_steps(session: Session, job_ids: Sequence[int]) -> None:
+    """What is still open in a job that is over, or waits for a person, stays unknown."""
+    if job_ids:
+        session.execute(_CLOSE, {"job_ids": list(job_ids)})
+
+
+def mark_ended_by(session: Session, steps: Sequence[tuple[int, str]]) -> None:
+    """These failures ended their run; the next one does these steps again."""
+    if steps:
+        job_ids, names = zip(*steps, strict=True)
+        session.execute(_MARK_ENDED_BY, {"job_ids": list(job_ids), "names": list(names)})
+
+
+def answer_step(session: Session, job_id: int, name: str, happened: Any, did: bool) -> None:
+    """Write a person's answer to whether a step took effect.
+
+    Args:
+        happened: the step's result, where it did.
+        did: whether it took effect; a step that did not is done again.
+
+    Raises:
+        InputError: the job has no such open step.
+        InvalidJson: the result cannot be stored.
+    """
+    status = StepStatus.SUCCEEDED if did else StepStatus.FAILED
+    answered = session.execute(
+        _ANSWER,
+        {
+            "job_id": job_id,
+            "name": name,
+            "status": status.value,
+            "result": json_text(happened, "the step's result") if did else None,
+            "ended_run": not did,
+        },
+    ).first()
+    if answered is not None:
+        return
+    names = open_steps(session, job_id)
+    if not names:
+        raise InputError(
+            f"job {job_id} has no step whose outcome is open: resume it without --step"
+        )
+    raise InputError(f"job {job_id} has no open step {name!r}; open: {', '.join(names)}")
+
+
+def open_steps(session: Session, job_id: int) -> list[str]:
+    """The names of a job's steps of which nobody knows whether they took effect."""
+    return list(session.scalars(_OPEN_NAMES, {"job_id": job_id}))

@@ -1,0 +1,25 @@
+"""Values that PostgreSQL does not accept: mapped once, where they are written."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.exc import DataError, IntegrityError, StatementError
+
+from runtime.errors import DatabaseRefused
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Map the database's complaints about values."""
+    try:
+        yield
+    except (DataError, IntegrityError) as error:
+        reason = str(error.orig).strip().splitlines()[0]
+        raise DatabaseRefused(f"PostgreSQL refuses the value: {reason}") from error
+    except StatementError as error:
+        # psycopg2 refuses some values itself (a NUL in a text) with a plain ValueError.
+        if isinstance(error.orig, ValueError | TypeError):
+            raise DatabaseRefused(f"PostgreSQL cannot be given the value: {error.orig}") from error
+        raise
+    except ValueError as error:
+        raise DatabaseRefused(f"PostgreSQL cannot be given the value: {error}") from error

@@ -1,0 +1,83 @@
+"""Transactions of handlers: exactly once, whatever happens to the connection."""
+
+import threading
+from typing import Any
+
+import structlog
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from runtime.calls import TransactionCall
+from runtime.errors import DatabaseUnavailable, FenceLost
+from runtime.job import Job
+from runtime.storage.engine import Database, database_errors
+from runtime.storage.journal import record_transaction, recorded_transaction
+from runtime.storage.models import SCHEMA
+from runtime.storage.refusals import refusals
+
+FIRST_DELAY_SECONDS = 0.2
+LONGEST_DELAY_SECONDS = 5.0
+
+_LOCK_RUN = text(f"""
+    SELECT id FROM {SCHEMA}.marketplace_jobs
+    WHERE id = :id AND fence = :fence AND status = 'running'
+    FOR UPDATE
+""")
+
+log = structlog.get_logger(__name__)
+
+
+def run_transaction(
+    database: Database, job: Job, call: TransactionCall, stopping: threading.Event
+) -> Any:
+    """Run ``function(session, *arguments)`` and commit it with its row in the step journal.
+
+    While the database is away it is tried again. Where the connection broke during COMMIT, the
+    journal tells whether it was committed.
+
+    Args:
+        stopping: gives up waiting for the database.
+
+    Returns:
+        The function's result as it comes back from the journal.
+
+    Raises:
+        FenceLost: the run does not own its job any more; everything was rolled back.
+        DatabaseUnavailable: the service stops while the database is away.
+        Exception: whatever the function raised; everything was rolled back.
+    """
+    delay = FIRST_DELAY_SECONDS
+    again = False
+    while True:
+        try:
+            with database_errors(), refusals(), database.session.begin() as session:
+                if again and (done := _committed(session, job, call)) is not None:
+                    return done[0]
+                result = call.function(session, *call.arguments)
+                session.flush()
+                if not record_transaction(session, job.id, job.fence, call.name, result):
+                    raise _lost(job)
+                (recorded,) = recorded_transaction(session, job.id, job.fence, call.name) or (None,)
+            return recorded
+        except DatabaseUnavailable as error:
+            log.warning(
+                "database away, the transaction waits",
+                transaction=call.name, reason=str(error), **job.log_context,
+            )  # fmt: skip
+            if stopping.wait(delay):
+                raise
+            again, delay = True, min(delay * 2, LONGEST_DELAY_SECONDS)
+
+
+def _committed(session: Session, job: Job, call: TransactionCall) -> tuple[Any] | None:
+    """Whether an earlier try was committed after all.
+
+    The lock waits for that try's transaction, should the server still be busy with it.
+    """
+    if session.execute(_LOCK_RUN, {"id": job.id, "fence": job.fence}).first() is None:
+        raise _lost(job)
+    return recorded_transaction(session, job.id, job.fence, call.name)
+
+
+def _lost(job: Job) -> FenceLost:
+    return FenceLost(f"job {job.id} is not owned under fence {job.fence} any more")
