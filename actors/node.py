@@ -23,7 +23,7 @@ from runtime.http.transport import HttpTransport
 from runtime.lease import Lease
 from runtime.registry import Registry
 from runtime.socketio_server import SocketIOServer
-from runtime.storage.engine import Database, database_errors
+from runtime.storage.engine import Database
 from runtime.storage.heartbeat import Heartbeat
 from runtime.storage.nodes import leave, register_node
 from runtime.storage.notifications import Listener
@@ -75,7 +75,7 @@ class Node:
         """
         self._server.start()
         try:
-            with self._database.session.begin() as session:
+            with self._database.transaction("register") as session:
                 ensure_action_types(session, self._registry)
                 self._node_id = register_node(session)
             self._workers = WorkerPool(
@@ -130,7 +130,7 @@ class Node:
 
     def _leave(self) -> bool:
         try:
-            with database_errors(), self._database.session.begin() as session:
+            with self._database.transaction("leave") as session:
                 leave(session, self._node_id)
         except DatabaseUnavailable as error:
             log.warning("database away", reason=str(error))

@@ -10,7 +10,7 @@ from runtime.calls import Failure, Success
 from runtime.clock import Timer
 from runtime.errors import DatabaseRefused, DatabaseUnavailable, FenceLost
 from runtime.storage import journal, nodes, settlements
-from runtime.storage.engine import Database, database_errors
+from runtime.storage.engine import Database
 
 MAX_GROUP = 500
 FIRST_RETRY = timedelta(milliseconds=200)
@@ -126,7 +126,7 @@ class RecorderActor(BaseActor):
             self._bisected(entries[middle:], write, refuse)
 
     def _settle(self, entries: Sequence[messages.RecordSettlement]) -> None:
-        with database_errors(), self._database.session.begin() as session:
+        with self._database.transaction("settle") as session:
             kept = settlements.settle_jobs(session, [entry.settlement for entry in entries])
         for entry in entries:
             settled = entry.settlement
@@ -144,14 +144,14 @@ class RecorderActor(BaseActor):
         )
 
     def _intend(self, entries: Sequence[messages.RecordIntent]) -> None:
-        with database_errors(), self._database.session.begin() as session:
+        with self._database.transaction("intend") as session:
             kept = journal.record_intents(session, entries)
         for entry in entries:
             owned = journal.step_key(entry.ticket, entry.name) in kept
             self.tell(entry.ticket.reply_to, messages.IntentRecorded(entry.ticket, owned))
 
     def _outcomes(self, entries: Sequence[messages.RecordOutcome]) -> None:
-        with database_errors(), self._database.session.begin() as session:
+        with self._database.transaction("record") as session:
             kept = journal.record_outcomes(session, entries)
         for entry in entries:
             key = journal.step_key(entry.ticket, entry.step.name)
@@ -165,7 +165,7 @@ class RecorderActor(BaseActor):
         self.tell(entry.ticket.reply_to, messages.CallSettled(entry.ticket, Failure(error)))
 
     def _progress(self, entries: Sequence[messages.RecordProgress]) -> None:
-        with database_errors(), self._database.session.begin() as session:
+        with self._database.transaction("progress") as session:
             settlements.record_progress(session, entries)
 
     def _skip(self, entry: messages.RecordProgress, error: DatabaseRefused) -> None:
@@ -173,11 +173,11 @@ class RecorderActor(BaseActor):
 
     def _presence(self, entries: Sequence[messages.RecordPresence]) -> None:
         latest = {entry.user_id: entry.connected for entry in entries}
-        with database_errors(), self._database.session.begin() as session:
+        with self._database.transaction("presence") as session:
             nodes.record_presence(session, self._node_id, latest)
 
     def _release(self, release: messages.ReleaseJobs) -> None:
-        with database_errors(), self._database.session.begin() as session:
+        with self._database.transaction("release") as session:
             count = settlements.release_jobs(session, release.marketplace, self._node_id)
         self.tell(release.reply_to, messages.JobsReleased(release.marketplace, count))
 

@@ -107,7 +107,7 @@ class SupervisorActor(BaseActor):
         if self._drain is not None:
             return
         try:
-            with database_errors(), self._database.session.begin() as session:
+            with self._database.transaction("claim") as session:
                 claim = claims.claim_jobs(
                     session, request.marketplace, request.lanes, request.limit, self._node_id
                 )
@@ -132,7 +132,7 @@ class SupervisorActor(BaseActor):
 
     def _rescue(self) -> None:
         try:
-            with database_errors(), self._database.session.begin() as session:
+            with self._database.transaction("rescue") as session:
                 count, shops = nodes.rescue_jobs(session, self._node_id)
         except DatabaseUnavailable as error:
             self.log.warning("database away, dead nodes cannot be found", reason=str(error))

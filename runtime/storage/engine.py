@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from runtime.config import Settings
 from runtime.data_directory import ensure_data_directory
 from runtime.errors import ConfigurationError, DatabaseUnavailable
+from runtime.faults import reached
 from runtime.storage.embedded import EmbeddedServer
 
 _DRIVER = "postgresql+psycopg2"
@@ -80,6 +81,22 @@ class Database:
         connection = _connect(self._direct_url)
         connection.autocommit = True
         return connection
+
+    @contextmanager
+    def transaction(self, name: str) -> Iterator[Session]:
+        """A session whose work is committed at the end.
+
+        Args:
+            name: what is committed, for the points at which a test ends the process.
+
+        Raises:
+            DatabaseUnavailable: the server is away; whether it committed is not known.
+        """
+        with database_errors(), self.session.begin() as session:
+            yield session
+            session.flush()
+            reached(f"{name}.before_commit")
+        reached(f"{name}.after_commit")
 
     def dispose(self) -> None:
         """Close the pool; end an embedded server that nobody else uses."""

@@ -11,7 +11,7 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - a class
 from runtime.clock import Clock
 from runtime.errors import DatabaseUnavailable
 from runtime.lease import Lease
-from runtime.storage.engine import Database, database_errors
+from runtime.storage.engine import Database
 from runtime.storage.nodes import HOLD_LOCK, LOCK_SPACE, confirm_heartbeat
 
 INTERVAL = timedelta(seconds=1)
@@ -76,6 +76,6 @@ class Heartbeat:
             self._lock = lock
         with self._lock.cursor() as cursor:
             cursor.execute("SELECT 1")
-        with database_errors(), self._database.session.begin() as session:
+        with self._database.transaction("heartbeat") as session:
             confirm_heartbeat(session, self._node_id)
         self._lease.renew(sent_at)

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from runtime.calls import TransactionCall
 from runtime.errors import DatabaseUnavailable, FenceLost
 from runtime.job import Job
-from runtime.storage.engine import Database, database_errors
+from runtime.storage.engine import Database
 from runtime.storage.journal import record_transaction, recorded_transaction
 from runtime.storage.models import SCHEMA
 from runtime.storage.refusals import refusals
@@ -50,7 +50,7 @@ def run_transaction(
     again = False
     while True:
         try:
-            with database_errors(), refusals(), database.session.begin() as session:
+            with refusals(), database.transaction("transaction") as session:
                 if again and (done := _committed(session, job, call)) is not None:
                     return done[0]
                 result = call.function(session, *call.arguments)

@@ -176,9 +176,7 @@ def test_a_person_is_asked_where_nobody_can_tell(run, httpserver, how):
     class Do(BaseJobHandler):
         async def execute(self, job):
             reconcile = None if how == "nothing declared" else self.look
-            return await self.step(
-                "create", self.call_http("POST", "/create"), reconcile=reconcile
-            )
+            return await self.step("create", self.call_http("POST", "/create"), reconcile=reconcile)
 
         async def look(self):
             raise CannotTell("the list is empty for everybody")

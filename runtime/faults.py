@@ -1,0 +1,28 @@
+"""Points at which a test can end the process, to prove that nothing depends on what follows.
+
+``RUNTIME_FAULT="settle.before_commit@3"`` kills the process, as ``kill -9`` would, when that
+point is reached for the third time. Unset, which it is outside of tests, a point costs one
+comparison.
+"""
+
+import os
+import signal
+from collections import Counter
+from threading import Lock
+
+FAULT_VARIABLE = "RUNTIME_FAULT"
+
+_point, _, _count = os.environ.get(FAULT_VARIABLE, "").partition("@")
+_target = int(_count or 1)
+_reached: Counter[str] = Counter()
+_lock = Lock()
+
+
+def reached(point: str) -> None:
+    """The process is at this point."""
+    if point != _point:
+        return
+    with _lock:
+        _reached[point] += 1
+        if _reached[point] == _target:
+            os.kill(os.getpid(), signal.SIGKILL)
