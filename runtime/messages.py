@@ -441,10 +441,15 @@ class RecordPresence:
 
 @dataclass(frozen=True, slots=True)
 class ReleaseJobs:
-    """Hand back every job of a marketplace that this node runs, behind what is queued."""
+    """Hand back every job of a marketplace that this node runs, behind what is queued.
+
+    Attributes:
+        suspect: the job whose code ran when the marketplace's actor hung.
+    """
 
     reply_to: str
     marketplace: str
+    suspect: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
