@@ -76,6 +76,8 @@ class SupervisorActor(BaseActor):
         match message:
             case messages.ClaimRequested():
                 self._claim(message)
+            case messages.ClaimInDoubt():
+                self._resolve_claim(message)
             case messages.JobsAnnounced(marketplace, shops):
                 self._hand_on(marketplace, messages.LanesFound(shops))
             case messages.CancelRequested():
@@ -112,6 +114,7 @@ class SupervisorActor(BaseActor):
         name = messages.marketplace_actor(request.marketplace)
         if self._drain is not None:
             return
+        claim = claims.Claim((), ())
         try:
             with self._database.transaction("claim") as session:
                 claim = claims.claim_jobs(
@@ -119,10 +122,24 @@ class SupervisorActor(BaseActor):
                 )
         except DatabaseUnavailable as error:
             self.log.warning("database away, claims back off", reason=str(error))
-            due = self.clock.now() + CLAIM_BACKOFF
-            self.clock.call_at(due, name, messages.ClaimFailed(request.sequence))
+            doubt = messages.ClaimInDoubt(request.marketplace, request.sequence, claim.jobs)
+            self._later(CLAIM_BACKOFF, doubt)
             return
         self.tell(name, messages.JobsClaimed(request.sequence, claim.jobs, claim.exhausted))
+
+    def _resolve_claim(self, doubt: messages.ClaimInDoubt) -> None:
+        """Find out whether it was committed; else those jobs would run nowhere, for ever."""
+        name = messages.marketplace_actor(doubt.marketplace)
+        try:
+            with database_errors(), self._database.session() as session:
+                jobs = claims.still_owned(session, doubt.jobs, self._node_id) if doubt.jobs else ()
+        except DatabaseUnavailable:
+            self._later(CLAIM_BACKOFF, doubt)
+            return
+        if jobs:
+            self.tell(name, messages.JobsClaimed(doubt.sequence, jobs, ()))
+        else:
+            self.tell(name, messages.ClaimFailed(doubt.sequence))
 
     def _find_lanes(self) -> None:
         if self._drain is not None:

@@ -168,6 +168,19 @@ class JobsClaimed:
 
 
 @dataclass(frozen=True, slots=True)
+class ClaimInDoubt:
+    """The database went away while these jobs were claimed; supervisor to itself.
+
+    Attributes:
+        jobs: claimed, if the claim was committed.
+    """
+
+    marketplace: str
+    sequence: int
+    jobs: tuple[Job, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ClaimFailed:
     """The database could not be asked; lanes will be found again."""
 
