@@ -118,6 +118,7 @@ class Dispatcher:
         """Count an outcome in; False where nobody waits for it."""
         if call_id not in run.calls:
             return False
+        self._note_quiet(run, call_id)
         self._land(run, call_id)
         self.pump(run.lane)
         return True
@@ -201,8 +202,6 @@ class Dispatcher:
             self._tell(self._actor, CallSettled(ticket, Failure(late)))
             return
         run.left.add(call_id)
-        if call.writes and isinstance(call, WebSocketCall | HttpCall):
-            run.quiet[run.steps[call_id]] = Quiet(now, now + call.settles_within)
         if isinstance(call, HttpCall):
             timeout = call.timeout or run.job.timeout
             request = messages.HttpRequest(ticket, self._marketplace.name, call, timeout, not_after)
@@ -236,6 +235,17 @@ class Dispatcher:
         until = now if quiet is None else (quiet.settling if call.settled else quiet.leaving)
         answer = CallSettled(ticket, Success(until > now))
         self._clock.call_at(max(until, now), self._actor, answer)
+
+    def _note_quiet(self, run: Run, call_id: int) -> None:
+        """A write that has its outcome left before now, however long it had to wait for that."""
+        call, name = run.calls[call_id], run.steps.get(call_id)
+        if name is None or call_id not in run.left:
+            return
+        if call.writes and isinstance(call, WebSocketCall | HttpCall):
+            now = self._clock.now()
+            settling = now + call.settles_within
+            known = run.quiet.get(name)
+            run.quiet[name] = Quiet(now, max(settling, known.settling) if known else settling)
 
     def _land(self, run: Run, call_id: int) -> None:
         for kept in (run.calls, run.requests, run.steps, run.entries, run.not_after):

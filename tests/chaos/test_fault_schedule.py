@@ -9,6 +9,8 @@ from collections.abc import Callable
 
 import pytest
 
+from runtime.storage.models import SCHEMA
+from tests.chaos.handlers import SETTLES_WITHIN
 from tests.chaos.stage import Stage
 from tests.deadline import wait_until
 
@@ -26,6 +28,27 @@ def lands_late(stage: Stage, without: str | None) -> None:
     stage.start(without).ready()
     stage.add_job("gated", REFERENCE)
     ended(stage)
+
+
+def waits_long_and_lands_late(stage: Stage, without: str | None) -> None:
+    """A write waits for a thread for longer than it takes to settle, and then lands late."""
+    stage.start(without, RUNTIME_HTTP_THREADS="1").ready()
+    stage.add_job("gated", "blocker", before="thread")
+    wait_until(lambda: stage.marketplace.waiting_at("thread-1"), PATIENCE)
+    job_id = stage.add_job("gated", REFERENCE)
+    wait_until(lambda: _waits_for(stage, job_id, SETTLES_WITHIN + 0.1), PATIENCE)
+    stage.marketplace.open_gate("thread-1")
+    ended(stage)
+
+
+def _waits_for(stage: Stage, job_id: int, seconds: float) -> bool:
+    return bool(
+        stage.rows(
+            f"SELECT id FROM {SCHEMA}.marketplace_tasks WHERE job_id = :id "
+            "AND sent_at < now() - make_interval(secs => :seconds)",
+            id=job_id, seconds=seconds,
+        )
+    )  # fmt: skip
 
 
 def dies_in_flight(stage: Stage, without: str | None) -> None:
@@ -101,6 +124,13 @@ def effects_of(staged, safeguard: str, without: str | None) -> int:
 @pytest.mark.parametrize("safeguard", SCHEDULE)
 def test_the_sound_build_writes_once(staged, safeguard):
     assert effects_of(staged, safeguard, without=None) == 1
+
+
+def test_a_look_counts_from_when_the_write_left(staged):
+    first = {(WRITTEN, 0): "late 500"}
+    with staged(lambda reference, count: first.get((reference, count), "well")) as stage:
+        waits_long_and_lands_late(stage, None)
+        assert len(stage.marketplace.effects(WRITTEN)) == 1
 
 
 @pytest.mark.parametrize("safeguard", SCHEDULE)
