@@ -41,8 +41,10 @@ _INTEND = text(f"""
     ON CONFLICT (job_id, name) DO UPDATE SET
         task_type = excluded.task_type, status = 'started', fence = excluded.fence,
         request_id = excluded.request_id, request = excluded.request, result = NULL, error = NULL,
-        ended_run = false, sent_at = excluded.sent_at, not_after = excluded.not_after,
-        settles_at = excluded.settles_at, completed_at = NULL
+        ended_run = false, sent_at = excluded.sent_at, completed_at = NULL,
+        -- An earlier write of the step may have longer to go.
+        not_after = greatest(task.not_after, excluded.not_after),
+        settles_at = greatest(task.settles_at, excluded.settles_at)
     RETURNING task.job_id, task.fence, task.name
 """)
 
