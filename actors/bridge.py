@@ -22,6 +22,7 @@ from runtime.errors import (
     ConnectionLost,
     InvalidCall,
     InvalidJson,
+    NotSent,
     SellerNotConnected,
 )
 from runtime.json_values import checked_json
@@ -153,6 +154,11 @@ class BridgeActor(BaseActor):
 
     def _send(self, pending: PendingRequest, socket: SellerSocket, repeated: bool = False) -> None:
         request = pending.request
+        late = self._is_late(request)
+        if late and not (repeated or pending.sent_to):
+            why = "this node was held up, and it is too late for the command to leave"
+            self._settle(pending, Failure(NotSent(why)))
+            return
         try:
             payload = checked_json(request.payload, f"the payload of {request.action}")
         except InvalidJson as error:
@@ -161,9 +167,14 @@ class BridgeActor(BaseActor):
         self.counters["resent" if pending.sent_to or repeated else "sent"] += 1
         pending.sent(socket)
         command = {"request_id": request.request_id, "action": request.action, "payload": payload}
-        if repeated:
+        if repeated or late:
+            # A browser that does not remember it does not carry it out.
             command["repeated"] = True
         self._server.emit(socket.sid, COMMAND, command)
+
+    def _is_late(self, request: messages.BrowserRequest) -> bool:
+        """Whether those who take the job over may have looked already."""
+        return request.not_after is not None and self.clock.now() >= request.not_after
 
     def _on_withdrawn(self, message: messages.BrowserRequestWithdrawn) -> None:
         self._early_requests = [

@@ -11,6 +11,7 @@ from runtime.errors import (
     CallRejected,
     CallTimeout,
     InvalidCall,
+    NotSent,
     OutcomeUnknown,
     SellerNotConnected,
 )
@@ -88,6 +89,25 @@ def test_a_payload_that_is_not_json_is_the_handlers_fault(bridge: Bridge) -> Non
     assert isinstance(error, InvalidCall)
     assert "VINTED_SYNC" in str(error)
     assert bridge.emitted == []
+
+
+def test_a_write_does_not_leave_after_its_time(bridge: Bridge) -> None:
+    bridge.connect("a")
+    late = bridge.clock.now() + SECOND
+    bridge.advance(1)
+    bridge.request(writes=True, not_after=late)
+    [error] = bridge.outcomes
+    assert isinstance(error, NotSent)
+    assert bridge.emitted == []
+
+
+def test_after_its_time_a_write_is_sent_again_only_to_be_remembered(bridge: Bridge) -> None:
+    bridge.connect("a", resume=True)
+    bridge.request(writes=True, not_after=bridge.clock.now() + SECOND)
+    bridge.disconnect("a")
+    bridge.advance(2)
+    bridge.connect("b", resume=True)
+    assert [command.get("repeated") for _, command in bridge.server.emitted] == [None, True]
 
 
 def test_timeout(bridge: Bridge) -> None:
