@@ -53,6 +53,7 @@ class Node:
         self._clock = SystemClock(self._directory.tell)
         self._drained = threading.Event()
         self._stopping = False
+        self._drain: messages.Drain | None = None
         self._markers = ensure_data_directory(settings) / MARKER_DIRECTORY
         self._supervisor_incarnation = 0
         secret = token_secret(settings)
@@ -117,7 +118,8 @@ class Node:
         drain_time = self._settings.drain_time
         log.info("stopping", drain_seconds=drain_time.total_seconds())
         deadline = self._clock.now() + drain_time
-        self._tell_supervisor(messages.Drain(deadline))
+        self._drain = messages.Drain(deadline)
+        self._tell_supervisor(self._drain)
         recorded = self._drained.wait(drain_time.total_seconds() + STOP_PATIENCE_SECONDS)
         self._stopping = True
         self._housekeeper.stop()
@@ -169,6 +171,8 @@ class Node:
             poll_interval=self._settings.poll_interval,
             drained=self._drained,
         )
+        if self._drain is not None:
+            self._tell_supervisor(self._drain)
 
     def _recipes(self) -> dict[str, Spawn]:
         browser_bound = tuple(

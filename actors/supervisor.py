@@ -182,7 +182,9 @@ class SupervisorActor(BaseActor):
         self.log.error(
             "actor hangs; another one takes its place", child=child.name, job=child.suspect
         )
-        # Its thread cannot be ended. Its name goes to another, and it says nothing any more.
+        # Its thread cannot be ended now. It stops when it wakes; until then its name goes to
+        # another, and it says nothing any more.
+        entry.ref.stop(block=False)
         self._child_failed(child.name, child.incarnation, "it hangs")
 
     def _child_started(self, name: str, incarnation: int) -> None:
