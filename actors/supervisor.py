@@ -17,7 +17,7 @@ from runtime.errors import DatabaseUnavailable
 from runtime.storage import claims, nodes
 from runtime.storage.engine import Database, database_errors
 
-CHECK_INTERVAL = timedelta(seconds=1)
+CHECK_INTERVAL = timedelta(milliseconds=500)
 CLAIM_BACKOFF = timedelta(seconds=1)
 
 Spawn = Callable[[int], pykka.ActorRef[Any]]
