@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from runtime import lease
 from runtime.messages import LaneShop, RunningJob
 from runtime.states import JobEvent, target
 from runtime.storage.models import SCHEMA
@@ -30,14 +31,13 @@ _HEARTBEAT = text(f"""
     RETURNING xmax = 0 AS is_new
 """)
 
-# Just after the server started nobody holds a lock yet, so its absence says nothing then.
 _DEAD = text(f"""
     SELECT node.id FROM {SCHEMA}.runtime_nodes AS node
     WHERE node.id <> :node_id AND (
-        node.heartbeat_at < now() - interval '30 seconds'
+        node.heartbeat_at < now() - CAST(:dead_after AS interval)
         OR node.heartbeat_at < now() - CASE
-            WHEN pg_postmaster_start_time() > now() - interval '10 seconds'
-            THEN interval '10 seconds' ELSE interval '2 seconds' END
+            WHEN pg_postmaster_start_time() > now() - CAST(:server_start AS interval)
+            THEN CAST(:server_start AS interval) ELSE CAST(:without_lock AS interval) END
         AND NOT EXISTS (
             SELECT 1 FROM pg_locks AS held
             WHERE held.locktype = 'advisory' AND held.classid = :lock_space
@@ -116,7 +116,16 @@ def running_jobs(session: Session, node_id: int) -> list[RunningJob]:
 
 def dead_nodes(session: Session, node_id: int) -> list[int]:
     """Nodes that do not live any more, and those of which nothing but running jobs is left."""
-    dead = session.scalars(_DEAD, {"node_id": node_id, "lock_space": LOCK_SPACE}).all()
+    dead = session.scalars(
+        _DEAD,
+        {
+            "node_id": node_id,
+            "lock_space": LOCK_SPACE,
+            "dead_after": lease.DEAD_AFTER,
+            "without_lock": lease.DEAD_WITHOUT_LOCK_AFTER,
+            "server_start": lease.DEAD_AFTER_SERVER_START,
+        },
+    ).all()
     return [*dead, *session.scalars(_STALE, {"node_id": node_id})]
 
 
