@@ -1,9 +1,12 @@
 """Nodes: who is alive is left alone, who is dead is rescued."""
 
 import time
+from collections.abc import Callable
 
 from sqlalchemy import text
 
+from runtime.clock import SystemClock
+from runtime.lease import Lease
 from runtime.messages import LaneRequest, LaneShop
 from runtime.storage.claims import claim_jobs
 from runtime.storage.engine import Database
@@ -38,6 +41,13 @@ def age_heartbeat(database: Database, node: int, seconds: float) -> None:
         )
 
 
+def heartbeat(
+    database: Database, node: int, each_beat: Callable[[], None] = lambda: None
+) -> Heartbeat:
+    clock = SystemClock(lambda _name, _message: None)
+    return Heartbeat(database, node, clock, Lease(clock.now()), each_beat)
+
+
 def rescue(database: Database, by: int):
     with database.session.begin() as session:
         return rescue_jobs(session, by)
@@ -65,7 +75,7 @@ def test_a_node_with_a_fresh_heartbeat_is_not_rescued(database):
 def test_a_node_that_holds_its_lock_is_given_more_time(database):
     living, other = register(database), register(database)
     _, job_id = claimed_by(database, living)
-    heart = Heartbeat(database, living, lambda: None)
+    heart = heartbeat(database, living)
     heart.start()
     try:
         age_heartbeat(database, living, 15)
@@ -81,7 +91,7 @@ def test_a_node_that_holds_its_lock_is_given_more_time(database):
 def test_a_silent_node_is_dead_even_if_its_lock_is_held(database):
     silent, other = register(database), register(database)
     claimed_by(database, silent)
-    heart = Heartbeat(database, silent, lambda: None)
+    heart = heartbeat(database, silent)
     heart.start()
     try:
         age_heartbeat(database, silent, 40)
@@ -93,7 +103,7 @@ def test_a_silent_node_is_dead_even_if_its_lock_is_held(database):
 def test_the_heartbeat_is_confirmed_and_says_each_beat(database):
     node = register(database)
     beats = []
-    heart = Heartbeat(database, node, lambda: beats.append(time.monotonic()))
+    heart = heartbeat(database, node, lambda: beats.append(time.monotonic()))
     age_heartbeat(database, node, 100)
     heart.start()
     try:

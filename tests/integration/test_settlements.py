@@ -11,7 +11,7 @@ from runtime.states import TRANSITIONS, JobEvent, JobStatus
 from runtime.storage.claims import claim_jobs
 from runtime.storage.engine import Database
 from runtime.storage.nodes import register_node
-from runtime.storage.settlements import lock_run, record_progress, release_jobs, settle_jobs
+from runtime.storage.settlements import record_progress, release_jobs, settle_jobs
 from tests.integration.job_rows import add_job, add_shop, get_job, set_job
 
 
@@ -123,9 +123,3 @@ def test_released_jobs_are_pending_again_without_an_attempt(database, job, node)
         assert release_jobs(session, "vinted", node) == 1
     row = get_job(database, job.id)
     assert (row.status, row.retry_count, row.node_id) == ("pending", 0, None)
-
-
-def test_only_the_owner_can_lock_its_run(database, job):
-    with database.session.begin() as session:
-        assert lock_run(session, job.id, job.fence)
-        assert not lock_run(session, job.id, job.fence + 1)
