@@ -7,6 +7,7 @@ import pykka
 import structlog
 
 from actors.directory import Directory
+from actors.pulse import Pulse
 from runtime import messages
 from runtime.clock import Clock
 
@@ -26,7 +27,8 @@ class BaseActor(pykka.ThreadingActor):
         self.directory = directory
         self.clock = clock
         # Before the loop starts, so that nothing told to the name in between is lost.
-        directory.register(name, self.actor_ref, incarnation)
+        self.pulse = Pulse()
+        directory.register(name, self.actor_ref, incarnation, self.pulse)
         self.log: Any = structlog.get_logger(type(self).__module__).bind(actor=name)
 
     def receive(self, message: Any) -> Any:
@@ -40,8 +42,9 @@ class BaseActor(pykka.ThreadingActor):
         """Runs in the actor's thread after its last message, however it ended."""
 
     def tell(self, name: str, message: Any) -> None:
-        """Send a hint to another actor by name."""
-        self.directory.tell(name, message)
+        """Send a hint to another actor by name; one that was replaced says nothing more."""
+        if not self.directory.is_superseded(self.name, self.incarnation):
+            self.directory.tell(name, message)
 
     def on_start(self) -> None:
         """Report the start; a failure in it is reported like any other."""
@@ -53,8 +56,16 @@ class BaseActor(pykka.ThreadingActor):
         self.tell(messages.SUPERVISOR, messages.ActorStarted(self.name, self.incarnation))
 
     def on_receive(self, message: Any) -> Any:
-        """Hand the message to :meth:`receive`."""
-        return self.receive(message)
+        """Hand the message to :meth:`receive`; one that was replaced stops instead."""
+        if self.directory.is_superseded(self.name, self.incarnation):
+            self.stop()
+            return None
+        self.pulse.turn += 1
+        self.pulse.busy = True
+        try:
+            return self.receive(message)
+        finally:
+            self.pulse.busy = False
 
     def on_stop(self) -> None:
         """Report the stop."""

@@ -6,10 +6,13 @@ from typing import Any
 
 import pykka
 
+from actors.pulse import PulseWatch
+
 FIRST_BACKOFF = timedelta(milliseconds=100)
 DOWN_FOR = timedelta(minutes=1)
 HEALTHY_AFTER = timedelta(minutes=1)
 MAX_FAILURES = 5
+HUNG_AFTER_LOOKS = 30
 
 
 class Child:
@@ -21,6 +24,8 @@ class Child:
     Attributes:
         incarnation: grows with every start; reports of former ones do not count.
         awaits_release: its jobs are being handed back before it starts again.
+        watch: whether it hangs.
+        suspect: the job whose code ran when it hung.
     """
 
     def __init__(self, name: str, spawn: Callable[[int], pykka.ActorRef[Any]]) -> None:
@@ -32,6 +37,8 @@ class Child:
         self._ref: pykka.ActorRef[Any] | None = None
         self._failures = 0
         self._started_at: datetime | None = None
+        self.watch = PulseWatch(HUNG_AFTER_LOOKS)
+        self.suspect: int | None = None
 
     @property
     def down(self) -> bool:

@@ -1,10 +1,12 @@
 """Names of actors, resolved at delivery."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pykka
 import structlog
+
+from actors.pulse import Pulse
 
 log = structlog.get_logger(__name__)
 
@@ -15,6 +17,7 @@ class Entry:
 
     ref: pykka.ActorRef[Any]
     incarnation: int
+    pulse: Pulse = field(default_factory=Pulse)
 
 
 class Directory:
@@ -23,9 +26,16 @@ class Directory:
     def __init__(self) -> None:
         self._entries: dict[str, Entry] = {}
 
-    def register(self, name: str, ref: pykka.ActorRef[Any], incarnation: int) -> None:
+    def register(
+        self, name: str, ref: pykka.ActorRef[Any], incarnation: int, pulse: Pulse | None = None
+    ) -> None:
         """From now on messages to the name go there."""
-        self._entries[name] = Entry(ref, incarnation)
+        self._entries[name] = Entry(ref, incarnation, pulse or Pulse())
+
+    def is_superseded(self, name: str, incarnation: int) -> bool:
+        """Whether a later incarnation has the name."""
+        entry = self._entries.get(name)
+        return entry is not None and entry.incarnation > incarnation
 
     def find(self, name: str) -> Entry | None:
         """Who has the name now; None where nobody has, or who had it died."""

@@ -18,6 +18,7 @@ from actors.runs import Quiet, Run
 from actors.worker_pool import WorkerPool
 from runtime import messages
 from runtime.calls import Failure, Outcome, ProgressCall, Success
+from runtime.crash_marker import CrashMarker
 from runtime.errors import FenceLost, JobFailed
 from runtime.execution import Cancelled, Effect, End, Execution, Failed, Perform, Withdraw
 from runtime.hookspecs import Marketplace
@@ -45,10 +46,12 @@ class MarketplaceActor(BaseActor):
         registry: Registry,
         workers: WorkerPool,
         lease: Lease,
+        marker: CrashMarker,
     ) -> None:
         super().__init__(*base)
         self._marketplace = marketplace
         self._registry = registry
+        self._marker = marker
         self._lanes = Lanes(marketplace)
         self._runs: dict[int, Run] = {}
         self._dispatcher = Dispatcher(
@@ -205,7 +208,10 @@ class MarketplaceActor(BaseActor):
         turns: deque[Callable[[], Sequence[Effect]]] = deque([advance])
         while turns:
             before = time.monotonic()
-            effects = turns.popleft()()
+            self.pulse.job_id = run.job.id
+            with self._marker.running(run.job.id):
+                effects = turns.popleft()()
+            self.pulse.job_id = None
             self._warn_if_slow(run.job, timedelta(seconds=time.monotonic() - before))
             withdrawn = [one.call_id for one in effects if isinstance(one, Withdraw)]
             if withdrawn:

@@ -16,7 +16,8 @@ from actors.worker_pool import WorkerPool
 from runtime import messages
 from runtime.clock import SystemClock
 from runtime.config import Settings
-from runtime.data_directory import token_secret
+from runtime.crash_marker import CrashMarker
+from runtime.data_directory import ensure_data_directory, token_secret
 from runtime.errors import DatabaseUnavailable
 from runtime.hookspecs import Marketplace
 from runtime.http.transport import HttpTransport
@@ -25,6 +26,7 @@ from runtime.registry import Registry
 from runtime.socketio_server import SocketIOServer
 from runtime.storage.engine import Database
 from runtime.storage.heartbeat import Heartbeat
+from runtime.storage.housekeeping import Housekeeper
 from runtime.storage.nodes import leave, register_node
 from runtime.storage.notifications import Listener
 from runtime.storage.plugin_action_types import ensure_action_types
@@ -33,6 +35,7 @@ from runtime.tokens import verify_token
 log = structlog.get_logger(__name__)
 
 STOP_PATIENCE_SECONDS = 5.0
+MARKER_DIRECTORY = "nodes"
 
 
 class Node:
@@ -50,6 +53,8 @@ class Node:
         self._clock = SystemClock(self._directory.tell)
         self._drained = threading.Event()
         self._stopping = False
+        self._drain: messages.Drain | None = None
+        self._markers = ensure_data_directory(settings) / MARKER_DIRECTORY
         self._supervisor_incarnation = 0
         secret = token_secret(settings)
         self._server = SocketIOServer(
@@ -78,8 +83,9 @@ class Node:
             with self._database.transaction("register") as session:
                 ensure_action_types(session, self._registry)
                 self._node_id = register_node(session)
+            self._marker = CrashMarker(self._markers, self._node_id)
             self._workers = WorkerPool(
-                self._database, self._directory, self._settings.worker_threads
+                self._database, self._directory, self._settings.worker_threads, self._marker
             )
             self._lease = Lease(self._clock.now())
             self._heartbeat = Heartbeat(
@@ -94,6 +100,8 @@ class Node:
         self._keep_supervisor()
         self._listener = Listener(self._database, self._tell_supervisor)
         self._listener.start()
+        self._housekeeper = Housekeeper(self._database, self._settings.retention)
+        self._housekeeper.start()
         log.info(
             "node started",
             node=self._node_id,
@@ -110,9 +118,11 @@ class Node:
         drain_time = self._settings.drain_time
         log.info("stopping", drain_seconds=drain_time.total_seconds())
         deadline = self._clock.now() + drain_time
-        self._tell_supervisor(messages.Drain(deadline))
+        self._drain = messages.Drain(deadline)
+        self._tell_supervisor(self._drain)
         recorded = self._drained.wait(drain_time.total_seconds() + STOP_PATIENCE_SECONDS)
         self._stopping = True
+        self._housekeeper.stop()
         self._listener.stop()
         self._heartbeat.stop()
         for name in (messages.SUPERVISOR, *reversed(self._spawns)):
@@ -135,6 +145,7 @@ class Node:
         except DatabaseUnavailable as error:
             log.warning("database away", reason=str(error))
             return False
+        self._marker.close()
         return True
 
     def _tell_supervisor(self, message: Any) -> None:
@@ -156,9 +167,12 @@ class Node:
             marketplaces=tuple(self._registry.marketplaces),
             database=self._database,
             node_id=self._node_id,
+            markers=self._markers,
             poll_interval=self._settings.poll_interval,
             drained=self._drained,
         )
+        if self._drain is not None:
+            self._tell_supervisor(self._drain)
 
     def _recipes(self) -> dict[str, Spawn]:
         browser_bound = tuple(
@@ -193,6 +207,7 @@ class Node:
             registry=self._registry,
             workers=self._workers,
             lease=self._lease,
+            marker=self._marker,
         )
 
     def _recipe(self, name: str, actor: type[pykka.ThreadingActor], **arguments: Any) -> Spawn:

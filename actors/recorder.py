@@ -178,7 +178,11 @@ class RecorderActor(BaseActor):
 
     def _release(self, release: messages.ReleaseJobs) -> None:
         with self._database.transaction("release") as session:
-            count = settlements.release_jobs(session, release.marketplace, self._node_id)
+            suspects = () if release.suspect is None else (release.suspect,)
+            shops = nodes.hand_back_jobs(
+                session, self._node_id, marketplace=release.marketplace, suspects=suspects
+            )
+        count = sum(map(len, shops.values()))
         self.tell(release.reply_to, messages.JobsReleased(release.marketplace, count))
 
 

@@ -3,13 +3,16 @@
 import threading
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pykka
+from sqlalchemy.orm import Session
 
 from actors.base import BaseActor
 from actors.children import Child
 from runtime import messages
+from runtime.crash_marker import forget_marker, jobs_running_at_death
 from runtime.errors import DatabaseUnavailable
 from runtime.storage import claims, nodes
 from runtime.storage.engine import Database, database_errors
@@ -27,6 +30,7 @@ class SupervisorActor(BaseActor):
     Args:
         spawns: how to start each child, in the order in which they are to start.
         marketplaces: names of the marketplaces whose actors are among the children.
+        markers: where nodes leave a sign of the job whose code they run.
         poll_interval: how long an announcement that was lost can cost.
         drained: set when everything that ran is ended or handed back, and recorded.
     """
@@ -38,6 +42,7 @@ class SupervisorActor(BaseActor):
         marketplaces: tuple[str, ...],
         database: Database,
         node_id: int,
+        markers: Path,
         poll_interval: timedelta,
         drained: threading.Event,
     ) -> None:
@@ -46,6 +51,7 @@ class SupervisorActor(BaseActor):
         self._marketplaces = {messages.marketplace_actor(name): name for name in marketplaces}
         self._database = database
         self._node_id = node_id
+        self._markers = markers
         self._poll_interval = poll_interval
         self._drained = drained
         self._drain: messages.Drain | None = None
@@ -133,14 +139,25 @@ class SupervisorActor(BaseActor):
     def _rescue(self) -> None:
         try:
             with self._database.transaction("rescue") as session:
-                count, shops = nodes.rescue_jobs(session, self._node_id)
+                dead = nodes.dead_nodes(session, self._node_id)
+                rescued = [self._hand_back(session, node) for node in dead]
+                nodes.forget_nodes(session, dead)
         except DatabaseUnavailable as error:
             self.log.warning("database away, dead nodes cannot be found", reason=str(error))
             return
-        if count:
-            self.log.warning("rescued the jobs of a dead node", count=count)
-        for marketplace, found in shops.items():
-            self._hand_on(marketplace, messages.LanesFound(tuple(found)))
+        for node in dead:
+            forget_marker(self._markers, node)
+        for shops in rescued:
+            for marketplace, found in shops.items():
+                self.log.warning(
+                    "rescued jobs of a dead node", marketplace=marketplace, count=len(found)
+                )
+                self._hand_on(marketplace, messages.LanesFound(tuple(found)))
+
+    def _hand_back(self, session: Session, node: int) -> dict[str, list[messages.LaneShop]]:
+        suspects = jobs_running_at_death(self._markers, node) or ()
+        reason = "the service that ran it ended"
+        return nodes.hand_back_jobs(session, node, suspects=suspects, reason=reason)
 
     def _hand_on(self, marketplace: str, message: Any) -> None:
         name = messages.marketplace_actor(marketplace)
@@ -153,7 +170,22 @@ class SupervisorActor(BaseActor):
         for child in self._children.values():
             if child.died_silently():
                 self._child_failed(child.name, child.incarnation, "it is gone")
+            elif child.name in self._marketplaces:
+                self._check_pulse(child)
         self._rescue()
+
+    def _check_pulse(self, child: Child) -> None:
+        entry = self.directory.find(child.name)
+        if entry is None or child.failed_already or not child.watch.hangs(entry.pulse):
+            return
+        child.suspect = entry.pulse.job_id
+        self.log.error(
+            "actor hangs; another one takes its place", child=child.name, job=child.suspect
+        )
+        # Its thread cannot be ended now. It stops when it wakes; until then its name goes to
+        # another, and it says nothing any more.
+        entry.ref.stop(block=False)
+        self._child_failed(child.name, child.incarnation, "it hangs")
 
     def _child_started(self, name: str, incarnation: int) -> None:
         child = self._children.get(name)
@@ -205,20 +237,24 @@ class SupervisorActor(BaseActor):
         Behind the endings that it sent, so that none of those jobs is run again.
         """
         child.awaits_release = True
-        release = messages.ReleaseJobs(self.name, self._marketplaces[child.name])
-        self.tell(messages.RECORDER, release)
+        self._ask_for_release(child)
 
     def _jobs_released(self, marketplace: str, count: int) -> None:
         child = self._children[messages.marketplace_actor(marketplace)]
         if child.awaits_release:
             child.awaits_release = False
+            child.suspect = None
             self.log.info("jobs handed back", child=child.name, count=count)
             child.start()
 
+    def _ask_for_release(self, child: Child) -> None:
+        marketplace = self._marketplaces[child.name]
+        self.tell(messages.RECORDER, messages.ReleaseJobs(self.name, marketplace, child.suspect))
+
     def _ask_for_release_again(self) -> None:
-        for name, marketplace in self._marketplaces.items():
+        for name in self._marketplaces:
             if self._children[name].awaits_release:
-                self.tell(messages.RECORDER, messages.ReleaseJobs(self.name, marketplace))
+                self._ask_for_release(self._children[name])
 
     # --- stopping -------------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from actors.directory import Directory
 from actors.threads import DaemonThreads
 from runtime.calls import BlockingCall, Failure, Outcome, Success, TransactionCall
+from runtime.crash_marker import CrashMarker
 from runtime.errors import DatabaseUnavailable
 from runtime.job import Job
 from runtime.messages import CallSettled, CallTicket
@@ -16,8 +17,11 @@ from runtime.storage.transactions import run_transaction
 class WorkerPool:
     """Runs functions in threads and tells their outcomes to whoever asked."""
 
-    def __init__(self, database: Database, directory: Directory, threads: int) -> None:
+    def __init__(
+        self, database: Database, directory: Directory, threads: int, marker: CrashMarker
+    ) -> None:
         self._database = database
+        self._marker = marker
         self._directory = directory
         self._threads = DaemonThreads("worker", threads)
         self._stopping = threading.Event()
@@ -39,7 +43,8 @@ class WorkerPool:
         def work() -> None:
             outcome: Outcome
             try:
-                outcome = Success(function())
+                with self._marker.running(ticket.job_id):
+                    outcome = Success(function())
             except BaseException as error:  # noqa: BLE001 - it is raised again in the handler
                 outcome = Failure(error)
             self._directory.tell(ticket.reply_to, CallSettled(ticket, outcome))

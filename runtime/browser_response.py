@@ -93,7 +93,7 @@ def _code(value: Any) -> str | None:
 
 def _status(value: Any) -> int | None:
     """An HTTP status and nothing else."""
-    if isinstance(value, int) and not isinstance(value, bool) and 100 <= value <= 599:
+    if isinstance(value, int) and 100 <= value <= 599:
         return value
     return None
 

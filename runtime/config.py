@@ -43,6 +43,8 @@ class Settings(BaseSettings):
     """Comma-separated Fernet keys, the newest first; unset: generated."""
 
     drain_seconds: float = Field(25, ge=0, le=LONGEST_SECONDS)
+    retention_days: float = Field(30, gt=0, le=36_500)
+    """How long jobs that are over are kept, with their journal."""
     poll_seconds: float = Field(5, gt=0, le=LONGEST_SECONDS)
     worker_threads: int = Field(8, ge=1)
     http_threads: int = Field(16, ge=1)
@@ -65,6 +67,11 @@ class Settings(BaseSettings):
     def poll_interval(self) -> timedelta:
         """How long an announcement that was lost can cost."""
         return timedelta(seconds=self.poll_seconds)
+
+    @property
+    def retention(self) -> timedelta:
+        """How long jobs that are over are kept."""
+        return timedelta(days=self.retention_days)
 
     @property
     def drain_time(self) -> timedelta:

@@ -23,14 +23,14 @@ class LibraryLog:
 
     def error(self, message: str, *args: Any) -> None:
         """Requests that make no sense to the libraries, which count their repetitions."""
-        log.info("request refused", detail=(message % args if args else message)[:LONGEST_DETAIL])
+        log.info("senseless request", detail=(message % args if args else message)[:LONGEST_DETAIL])
 
     def exception(self, message: str, *_: Any) -> None:
         """Something raised while a client's packet was handled."""
         kind, error, _traceback = sys.exc_info()
         if f"{message}: {kind}" not in self._seen:
             self._seen.add(f"{message}: {kind}")
-            log.warning("request failed", detail=message, error=repr(error)[:LONGEST_DETAIL])
+            log.warning("senseless packet", detail=message, error=repr(error)[:LONGEST_DETAIL])
 
 
 class ErrorStream:

@@ -1,8 +1,6 @@
 """Socket.IO, in one thread of its own. The only file that knows eventlet.
 
-Everything of eventlet happens in that thread, in green threads; nothing is monkey-patched.
-Other threads hand it work through a doorbell that a green thread waits on. What happens on the
-sockets is delivered as messages from ``runtime.messages``.
+Nothing is monkey-patched. Other threads hand it work through a doorbell; it answers with messages.
 """
 
 import socket
@@ -17,11 +15,13 @@ import structlog
 
 from runtime import messages
 from runtime.allowed_origins import AllowedOrigins
+from runtime.bridge_admission import Admission
 from runtime.doorbell import Doorbell
-from runtime.errors import ConfigurationError, TokenError
-from runtime.library_log import ErrorStream, LibraryLog
+from runtime.errors import TokenError
+from runtime.library_log import LONGEST_DETAIL, ErrorStream, LibraryLog
 from runtime.listening_socket import connection_limit, listen
 from runtime.tokens import Identity
+from runtime.websocket_mask import apply_mask
 
 with warnings.catch_warnings():
     # eventlet announces at import that it is only maintained, which is known here.
@@ -31,17 +31,16 @@ with warnings.catch_warnings():
     import eventlet.websocket
     import socketio
     from eventlet import greenio, hubs, wsgi
+    from eventlet.websocket import FailedConnectionError, RFC6455WebSocket
 
 log = structlog.get_logger(__name__)
 
 ACKNOWLEDGE_SECONDS = 10
 STRANGER_SECONDS = 20
 IDLE_SECONDS = 60
-START_SECONDS = 10
 STOP_SECONDS = 5
 FLUSH_SECONDS = 1
 CROWDED_SECONDS = 0.2
-LONGEST_DETAIL = 200
 NAMESPACE = "/"
 EIO_SID = "runtime.eio_sid"
 
@@ -75,12 +74,12 @@ class SocketIOServer:
         self._authenticate = authenticate
         self._deliver = deliver
         self._origins = AllowedOrigins(origins)
+        self._admission = Admission(self._origins, max_bytes)
         self._live: dict[str, messages.SocketConnected] = {}
-        self._eio_sids: dict[str, str] = {}
+        self._sids: dict[str | None, str] = {}
         self._complained: set[str] = set()
         self._doorbell = Doorbell()
         self._stopping = False
-        self._ready = threading.Event()
         self._thread: threading.Thread | None = None
         self._sio = self._socketio()
         self._wsgi_app = socketio.WSGIApp(self._sio)
@@ -100,11 +99,6 @@ class SocketIOServer:
             target=self._run, args=(self._doorbell.open(), limit), name="socketio", daemon=True
         )
         self._thread.start()
-        if not self._ready.wait(START_SECONDS):
-            raise ConfigurationError(
-                f"the bridge's thread did not start within {START_SECONDS} s: "
-                "the machine is overloaded, start again"
-            )
         log.info("bridge listens", host=self._host, port=self._port, connections=limit)
 
     @property
@@ -112,9 +106,11 @@ class SocketIOServer:
         """The port that is listened on; where 0 was asked for, the real one once started."""
         return self._port
 
-    def emit(self, sid: str, event: str, payload: dict[str, Any]) -> None:
-        """Send an event to one socket; lost where the socket is gone."""
-        self._doorbell.post(partial(self._sio.emit, event, payload, to=sid))
+    def emit(
+        self, sid: str, event: str, payload: dict[str, Any], may_leave: Callable[[], bool]
+    ) -> None:
+        """Send an event to a socket, if it is there and the event may leave at the last moment."""
+        self._doorbell.post(lambda: self._sio.emit(event, payload, to=sid) if may_leave() else None)
 
     def disconnect(self, sid: str) -> None:
         """Close a socket's connection; its client will try to connect again."""
@@ -128,7 +124,7 @@ class SocketIOServer:
         """Close every connection and end the thread, in bounded time."""
         if self._thread is None:
             return
-        self._doorbell.post(self._begin_stop)
+        self._doorbell.post(partial(setattr, self, "_stopping", True))
         self._thread.join(STOP_SECONDS)
         if self._thread.is_alive():
             log.warning("the bridge's thread did not end in time and is left behind")
@@ -142,7 +138,6 @@ class SocketIOServer:
         hubs.get_hub().debug_exceptions = False
         pool = eventlet.GreenPool(limit)
         accepting = eventlet.spawn(self._accept, pool)
-        self._ready.set()
         try:
             self._work(greenio.GreenSocket(bell))
         finally:
@@ -168,9 +163,6 @@ class SocketIOServer:
                     work()
                 except Exception as error:
                     log.exception("the bridge could not do its work", error=repr(error))
-
-    def _begin_stop(self) -> None:
-        self._stopping = True
 
     def _shut_down(self, accepting: Any, pool: Any) -> None:
         for session in list(self._sio.eio.sockets.values()):
@@ -201,13 +193,10 @@ class SocketIOServer:
         sio.on("disconnect", self._on_disconnect)
         sio.on("plugin_response", self._on_response)
         sio.on("*", self._on_unknown_event)
-        handlers = sio.eio.handlers
-        for name, handler in (
-            ("connect", self._on_session),
-            ("message", self._on_packet),
-            ("disconnect", self._on_session_end),
-        ):
-            sio.eio.on(name, partial(handler, handlers[name]))
+        inner = dict(sio.eio.handlers)
+        sio.eio.on("connect", partial(self._on_session, inner["connect"]))
+        sio.eio.on("message", partial(self._on_packet, inner["message"]))
+        sio.eio.on("disconnect", partial(self._on_session_end, inner["disconnect"]))
         return sio
 
     def _on_session(self, inner: Callable[..., Any], eio_sid: str, environ: Any) -> Any:
@@ -227,9 +216,7 @@ class SocketIOServer:
     def _on_session_end(self, inner: Callable[..., Any], eio_sid: str, reason: str) -> None:
         inner(eio_sid, reason)
         self._complained.discard(eio_sid)
-        sid = self._eio_sids.get(eio_sid)
-        if sid is not None:
-            self._forget(sid, eio_sid)
+        self._forget(eio_sid)
 
     def _on_connect(self, sid: str, environ: dict[str, Any], auth: object = None) -> None:
         if self._is_forged(sid):
@@ -243,16 +230,15 @@ class SocketIOServer:
             sid, identity.user_id, identity.resume, identity.client_id, identity.expires_at
         )
         self._live[sid] = connected
-        self._eio_sids[environ[EIO_SID]] = sid
+        self._sids[environ[EIO_SID]] = sid
         self._deliver(connected)
 
     def _on_disconnect(self, sid: str, *_: Any) -> None:
         if self._is_forged(sid):
             return
         eio_sid = self._eio_sid(sid)
-        if eio_sid is not None:
-            self._forget(sid, eio_sid)
-            eventlet.spawn_after(STRANGER_SECONDS, self._close_stranger, eio_sid)
+        self._forget(eio_sid)
+        eventlet.spawn_after(STRANGER_SECONDS, self._close_stranger, eio_sid)
 
     def _on_response(self, sid: str, *arguments: Any) -> dict[str, Any] | None:
         answered = eventlet.Event()
@@ -280,15 +266,14 @@ class SocketIOServer:
         eio_sid: str | None = self._sio.manager.eio_sid_from_sid(sid, NAMESPACE)
         return eio_sid
 
-    def _forget(self, sid: str, eio_sid: str) -> None:
-        self._eio_sids.pop(eio_sid, None)
-        if self._live.pop(sid, None) is not None:
+    def _forget(self, eio_sid: str | None) -> None:
+        sid = self._sids.pop(eio_sid, None)
+        if sid is not None:
+            del self._live[sid]
             self._deliver(messages.SocketDisconnected(sid))
 
     def _close(self, sid: str) -> None:
-        eio_sid = self._eio_sid(sid)
-        if eio_sid is not None:
-            self._close_session(eio_sid)
+        self._close_session(self._eio_sid(sid))
 
     def _close_session(self, eio_sid: str | None) -> None:
         """End the connection itself: a mere Socket.IO disconnect keeps clients away for good."""
@@ -296,8 +281,8 @@ class SocketIOServer:
         if session is not None:
             session.close(wait=False, abort=True)
 
-    def _close_stranger(self, eio_sid: str) -> None:
-        if eio_sid not in self._eio_sids:
+    def _close_stranger(self, eio_sid: str | None) -> None:
+        if eio_sid not in self._sids:
             self._close_session(eio_sid)
 
     def _announce(self) -> None:
@@ -307,20 +292,19 @@ class SocketIOServer:
 
     def _complain(self, eio_sid: str | None, event: str, detail: str) -> None:
         """One line for each connection, however much nonsense it sends."""
-        if eio_sid is None or eio_sid in self._complained:
+        session = self._sio.eio.sockets.get(eio_sid)
+        if session is None or session.closed or session.sid in self._complained:
             return
-        self._complained.add(eio_sid)
-        live = self._live.get(self._eio_sids.get(eio_sid, ""))
+        self._complained.add(session.sid)
+        live = self._live.get(self._sids.get(session.sid, ""))
         log.warning(event, detail=detail[:LONGEST_DETAIL], user_id=live.user_id if live else None)
 
-    # --- HTTP ----------------------------------------------------------------------------
-
     def _app(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        refusal = self._refused(environ)
+        refusal = self._admission.refusal(environ)
         if refusal is not None:
-            status, text = refusal
-            start_response(status, [("Content-Type", "text/plain; charset=utf-8")])
-            return [text.encode()]
+            self._complain(_session_of(environ), "request refused", refusal[0])
+            self._close_session(_session_of(environ))
+            return _plain(start_response, *refusal)
         # Browsers offer to compress; a quarter of a megabyte for each connection is too much.
         environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
         try:
@@ -330,26 +314,21 @@ class SocketIOServer:
         except Exception as error:  # noqa: BLE001 - one client's nonsense is its own affair
             self._complain(_session_of(environ), "connection closed", repr(error))
             self._close_session(_session_of(environ))
-            wsgi.WSGI_LOCAL.already_handled = True
-            return []
+            if "HTTP_UPGRADE" in environ:
+                wsgi.WSGI_LOCAL.already_handled = True
+                return []
+            return _plain(start_response, "400 Bad Request", "that makes no sense to the bridge")
         return response
-
-    def _refused(self, environ: dict[str, Any]) -> tuple[str, str] | None:
-        reason = self._origins.refusal(environ)
-        if reason is not None:
-            return "403 Forbidden", reason
-        if int(environ.get("CONTENT_LENGTH") or 0) > self._max_bytes:
-            self._complain(_session_of(environ), "oversized request refused", "polling")
-            self._close_session(_session_of(environ))
-            return "413 Payload Too Large", (
-                f"a packet may have {self._max_bytes} bytes at most (RUNTIME_BRIDGE_MAX_BYTES)"
-            )
-        return None
 
 
 def _answer(answered: Any, answer: dict[str, Any]) -> None:
     if not answered.ready():
         answered.send(answer)
+
+
+def _plain(start_response: Any, status: str, text: str) -> list[bytes]:
+    start_response(status, [("Content-Type", "text/plain; charset=utf-8")])
+    return [text.encode()]
 
 
 def _session_of(environ: dict[str, Any]) -> str | None:
@@ -369,13 +348,12 @@ class _Listener(greenio.GreenSocket):  # type: ignore[misc]
                 client, address = super().accept()
                 # Small packets follow each other; none should wait for the other's receipt.
                 client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                return client, address
             except OSError as error:
                 if self.fd.fileno() < 0:
                     raise
                 log.warning("a connection could not be accepted", error=str(error))
                 eventlet.sleep(CROWDED_SECONDS)
-            else:
-                return client, address
 
 
 class _Protocol(wsgi.HttpProtocol):  # type: ignore[misc]
@@ -392,10 +370,10 @@ class _Protocol(wsgi.HttpProtocol):  # type: ignore[misc]
         log.info("unreadable HTTP request", detail=(format % args)[:LONGEST_DETAIL])
 
 
-class _WebSocket(eventlet.websocket.RFC6455WebSocket):  # type: ignore[misc]
+class _WebSocket(RFC6455WebSocket):  # type: ignore[misc]
     """eventlet's, with a limit on whole messages and without a loop over every byte."""
 
-    class Message(eventlet.websocket.RFC6455WebSocket.Message):  # type: ignore[misc]
+    class Message(RFC6455WebSocket.Message):  # type: ignore[misc]
         """A message; the limit on each of its frames alone would not bound it."""
 
         size = 0
@@ -403,18 +381,14 @@ class _WebSocket(eventlet.websocket.RFC6455WebSocket):  # type: ignore[misc]
         def push(self, data: bytes, final: bool = False) -> None:
             self.size += len(data)
             if self.size > self.max_frame_length:
-                raise eventlet.websocket.FailedConnectionError(1009, "message too long")
+                raise FailedConnectionError(1009, "message too long")
             super().push(data, final)
 
     @staticmethod
     def _apply_mask(
         data: bytes, mask: tuple[int, ...], length: int | None = None, offset: int = 0
     ) -> bytes:
-        size = len(data) if length is None else length
-        turn = offset % 4
-        key = (bytes(mask[turn:] + mask[:turn]) * (size // 4 + 1))[:size]
-        unmasked = int.from_bytes(data[:size], "little") ^ int.from_bytes(key, "little")
-        return unmasked.to_bytes(size, "little")
+        return apply_mask(data if length is None else data[:length], mask, offset)
 
     def close(self, close_data: tuple[int, str] | None = None) -> None:
         if close_data is not None and close_data[1]:

@@ -17,6 +17,7 @@ from runtime.clock import SystemClock
 from runtime.messages import CallTicket
 from runtime.socketio_server import SocketIOServer
 from runtime.tokens import issue_token, verify_token
+from tests.deadline import wait_until
 
 SECRET = "integration-test-secret-of-48-characters-xxxxxxxx"
 ALGORITHM = "HS256"
@@ -59,16 +60,32 @@ class Browser:
         self.connected = threading.Semaphore(0)
         self.disconnected = threading.Semaphore(0)
         self.client.on("plugin_command", self.commands.put)
-        self.client.on("connect_error", self.refusals.put)
+        self.client.on("connect_error", self._on_refusal)
         self._websockets: list[Any] = []
         self.client.on("connect", self._on_connect)
         self.client.on("disconnect", lambda *_: self.disconnected.release())
 
+    def _finish_writing(self) -> None:
+        """The library forgets to say goodbye where a request of its own is still under way."""
+        if self._transport == "polling" and self.client.connected:
+            wait_until(lambda: not self.client.connected or not self._unwritten())
+
+    def _unwritten(self) -> int:
+        count: int = self.client.eio.queue.unfinished_tasks
+        return count
+
     def _on_connect(self) -> None:
-        # The library forgets to close the socket of a connection that the server ended.
-        if self._transport == "websocket":
-            self._websockets.append(self.client.eio.ws)
+        self._keep_websocket()
         self.connected.release()
+
+    def _on_refusal(self, reason: Any) -> None:
+        self._keep_websocket()
+        self.refusals.put(reason)
+
+    def _keep_websocket(self) -> None:
+        """The library forgets to close the socket of a connection that the server ended."""
+        if self._transport == "websocket" and self.client.eio.ws is not None:
+            self._websockets.append(self.client.eio.ws)
 
     def connect(self, auth: object) -> None:
         self.client.connect(self._url, auth=auth, transports=[self._transport])
@@ -83,11 +100,13 @@ class Browser:
     def cut(self) -> None:
         """Lose the connection for good; of a polling client nobody would notice but by a word."""
         if self._transport == "polling":
+            self._finish_writing()
             self.client.disconnect()
         else:
             self.client.eio.disconnect(abort=True)
 
     def close(self) -> None:
+        self._finish_writing()
         self.client.shutdown()
         for websocket in self._websockets:
             websocket.close()

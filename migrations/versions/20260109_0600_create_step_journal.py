@@ -13,6 +13,12 @@ down_revision = "20260109_0500"
 
 SCHEMA = "marketplace_runtime"
 
+# What pruning and expiry look for.
+HOUSEKEEPING = {
+    "completed_at": "completed_at IS NOT NULL",
+    "expires_at": "started_at IS NULL AND expires_at IS NOT NULL",
+}
+
 # A job's row is rewritten several times in its life, so dead rows gather by the thousand while
 # the defaults wait for a fifth of the table.
 HOT_TABLES = {
@@ -60,6 +66,14 @@ def upgrade() -> None:
         ),
         schema=SCHEMA,
     )
+    for column, condition in HOUSEKEEPING.items():
+        op.create_index(
+            f"ix_marketplace_jobs_{column}",
+            "marketplace_jobs",
+            [column],
+            schema=SCHEMA,
+            postgresql_where=sa.text(condition),
+        )
     for table, parameters in HOT_TABLES.items():
         op.execute(f"ALTER TABLE {SCHEMA}.{table} SET ({parameters})")
     context.config.attributes["done"].append(f"✓ Created {SCHEMA}.marketplace_tasks")
@@ -68,6 +82,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Drop the table and reset the storage parameters."""
     op.drop_table("marketplace_tasks", schema=SCHEMA)
+    for column in HOUSEKEEPING:
+        op.drop_index(f"ix_marketplace_jobs_{column}", "marketplace_jobs", schema=SCHEMA)
     for table, parameters in HOT_TABLES.items():
         names = ", ".join(one.partition("=")[0].strip() for one in parameters.split(","))
         if table != "marketplace_tasks":

@@ -66,7 +66,8 @@ _CLAIM = text(f"""
     RETURNING job.id, job.fence, job.marketplace, action_type.code, job.user_id, job.priority,
         job.retry_count, job.max_retries, job.product_id, job.input_data, job.cancel_requested,
         job.product_snapshot, job.created_at,
-        action_type.rate_limit_ms, action_type.timeout_seconds, shop.id AS shop_id, shop.external_id, shop.name, shop.settings
+        action_type.rate_limit_ms, action_type.timeout_seconds,
+        shop.id AS shop_id, shop.external_id, shop.name, shop.settings
 """)
 
 _NEXT_DUE = text(f"""

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from runtime.errors import InputError
 from runtime.journal import RecordedStep, StepStatus
 from runtime.json_values import json_text
 from runtime.messages import CallTicket, RecordIntent, RecordOutcome
-from runtime.storage.models import SCHEMA
+from runtime.storage.models import SCHEMA, MarketplaceTask
 from runtime.storage.refusals import refusals
 
 # The shared lock is held until COMMIT: nobody can claim the job anew in between, and whoever
@@ -220,36 +220,43 @@ def mark_ended_by(session: Session, steps: Sequence[tuple[int, str]]) -> None:
         session.execute(_MARK_ENDED_BY, {"job_ids": list(job_ids), "names": list(names)})
 
 
-def answer_step(session: Session, job_id: int, name: str, happened: Any, did: bool) -> None:
+def answer_step(
+    session: Session, job_id: int, name: str, result: Any, *, happened: bool
+) -> list[str]:
     """Write a person's answer to whether a step took effect.
 
     Args:
-        happened: the step's result, where it did.
-        did: whether it took effect; a step that did not is done again.
+        result: the step's result, where it did. One that did not is done again.
+
+    Returns:
+        The names of the steps of the job that are still open.
 
     Raises:
         InputError: the job has no such open step.
         InvalidJson: the result cannot be stored.
     """
-    status = StepStatus.SUCCEEDED if did else StepStatus.FAILED
+    status = StepStatus.SUCCEEDED if happened else StepStatus.FAILED
     answered = session.execute(
         _ANSWER,
         {
             "job_id": job_id,
             "name": name,
             "status": status.value,
-            "result": json_text(happened, "the step's result") if did else None,
-            "ended_run": not did,
+            "result": json_text(result, "the step's result") if happened else None,
+            "ended_run": not happened,
         },
     ).first()
-    if answered is not None:
-        return
     names = open_steps(session, job_id)
-    if not names:
-        raise InputError(
-            f"job {job_id} has no step whose outcome is open: resume it without --step"
-        )
-    raise InputError(f"job {job_id} has no open step {name!r}; open: {', '.join(names)}")
+    if answered is None:
+        known = f"open are: {', '.join(names)}" if names else "none of its steps is open"
+        raise InputError(f"job {job_id} has no open step {name!r}; {known}")
+    return names
+
+
+def steps_of(session: Session, job_id: int) -> list[MarketplaceTask]:
+    """The journal of a job, in the order in which its steps were begun."""
+    query = select(MarketplaceTask).where(MarketplaceTask.job_id == job_id)
+    return list(session.scalars(query.order_by(MarketplaceTask.id)))
 
 
 def open_steps(session: Session, job_id: int) -> list[str]:

@@ -123,6 +123,16 @@ class MarketplaceJob(Base):
             postgresql_where=text("status = 'running'"),
         ),
         Index(
+            "ix_marketplace_jobs_completed_at",
+            "completed_at",
+            postgresql_where=text("completed_at IS NOT NULL"),
+        ),
+        Index(
+            "ix_marketplace_jobs_expires_at",
+            "expires_at",
+            postgresql_where=text("started_at IS NULL AND expires_at IS NOT NULL"),
+        ),
+        Index(
             "uq_marketplace_jobs_idempotency_key",
             "user_id",
             "idempotency_key",

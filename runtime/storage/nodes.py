@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -13,6 +13,8 @@ from runtime.storage.models import SCHEMA
 
 LOCK_SPACE = 0x6D72
 """First key of the advisory locks that nodes hold; the second is the node's id."""
+
+MAX_POISONINGS = 5
 
 HOLD_LOCK = "SELECT pg_advisory_lock(%s, %s)"
 
@@ -46,12 +48,34 @@ _DEAD = text(f"""
     )
 """)
 
-_RESCUE = text(f"""
+# A run that may have killed its process, and had recorded nothing new, has poisoned it once.
+_HAND_BACK = text(f"""
     UPDATE {SCHEMA}.marketplace_jobs AS job
-    SET status = :target, node_id = NULL,
-        waiting_reason = 'the service that ran it ended'
-    WHERE job.status = 'running' AND job.node_id = ANY(:dead)
+    SET node_id = NULL,
+        poison_count = ended.poisonings,
+        status = CASE WHEN ended.poisonings > :most THEN :failed ELSE :pending END,
+        completed_at = CASE WHEN ended.poisonings > :most THEN clock_timestamp() END,
+        error_message = CASE WHEN ended.poisonings > :most
+            THEN 'the service died or hung ' || ended.poisonings || ' times while it ran this job'
+            ELSE job.error_message END,
+        waiting_reason = CASE WHEN ended.poisonings > :most THEN NULL ELSE :reason END
+    FROM (
+        SELECT id, poison_count + CAST(id = ANY(CAST(:suspects AS bigint[])) AND NOT EXISTS (
+            SELECT 1 FROM {SCHEMA}.marketplace_tasks AS task
+            WHERE task.job_id = running.id AND task.fence = running.fence
+        ) AS int) AS poisonings
+        FROM {SCHEMA}.marketplace_jobs AS running
+        WHERE status = 'running' AND node_id = :node_id
+            AND (CAST(:marketplace AS text) IS NULL OR marketplace = :marketplace)
+    ) AS ended
+    WHERE job.id = ended.id AND job.status = 'running' AND job.node_id = :node_id
     RETURNING job.marketplace, job.shop_id, job.user_id
+""")
+
+_STALE = text(f"""
+    SELECT DISTINCT node_id FROM {SCHEMA}.marketplace_jobs AS job
+    WHERE status = 'running' AND node_id IS NOT NULL AND node_id <> :node_id
+        AND NOT EXISTS (SELECT 1 FROM {SCHEMA}.runtime_nodes AS node WHERE node.id = job.node_id)
 """)
 
 _FORGET = text(f"DELETE FROM {SCHEMA}.runtime_nodes WHERE id = ANY(:nodes)")
@@ -77,23 +101,47 @@ def confirm_heartbeat(session: Session, node_id: int) -> None:
     session.execute(_HEARTBEAT, {"id": node_id, **_identity()})
 
 
-def rescue_jobs(session: Session, node_id: int) -> tuple[int, dict[str, set[LaneShop]]]:
-    """Make the running jobs of dead nodes pending again, and forget those nodes.
+def dead_nodes(session: Session, node_id: int) -> list[int]:
+    """Nodes that do not live any more, and those of which nothing but running jobs is left."""
+    dead = session.scalars(_DEAD, {"node_id": node_id, "lock_space": LOCK_SPACE}).all()
+    return [*dead, *session.scalars(_STALE, {"node_id": node_id})]
+
+
+def hand_back_jobs(
+    session: Session,
+    node_id: int,
+    *,
+    marketplace: str | None = None,
+    suspects: Collection[int] = (),
+    reason: str | None = None,
+) -> dict[str, list[LaneShop]]:
+    """Make the running jobs of a node pending again; uses up no attempt.
+
+    Args:
+        marketplace: only its jobs.
+        suspects: jobs whose code was running when the node died or hung. More than
+            ``MAX_POISONINGS`` of those in a row, with nothing new recorded, fail a job.
+        reason: what the jobs wait for now.
 
     Returns:
-        How many were rescued, and the shops they belong to, by marketplace.
+        The shop of each job, by marketplace.
     """
-    dead = session.execute(_DEAD, {"node_id": node_id, "lock_space": LOCK_SPACE}).scalars().all()
-    if not dead:
-        return 0, {}
     rows = session.execute(
-        _RESCUE, {"dead": list(dead), "target": target(JobEvent.RELEASE).value}
-    ).all()
-    forget_nodes(session, dead)
-    shops: dict[str, set[LaneShop]] = {}
-    for marketplace, shop_id, user_id in rows:
-        shops.setdefault(marketplace, set()).add(LaneShop(shop_id, user_id))
-    return len(rows), shops
+        _HAND_BACK,
+        {
+            "node_id": node_id,
+            "marketplace": marketplace,
+            "suspects": list(suspects),
+            "most": MAX_POISONINGS,
+            "pending": target(JobEvent.RELEASE).value,
+            "failed": target(JobEvent.FAIL).value,
+            "reason": reason,
+        },
+    )
+    shops: dict[str, list[LaneShop]] = {}
+    for name, shop_id, user_id in rows:
+        shops.setdefault(name, []).append(LaneShop(shop_id, user_id))
+    return shops
 
 
 def forget_nodes(session: Session, node_ids: Sequence[int]) -> None:
@@ -103,7 +151,7 @@ def forget_nodes(session: Session, node_ids: Sequence[int]) -> None:
 
 def leave(session: Session, node_id: int) -> None:
     """Hand back what a stopping node still has, and forget the node."""
-    session.execute(_RESCUE, {"dead": [node_id], "target": target(JobEvent.RELEASE).value})
+    hand_back_jobs(session, node_id)
     forget_nodes(session, [node_id])
 
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from runtime.messages import RecordProgress
 from runtime.retry import Settlement
-from runtime.states import FINAL, JobEvent, JobStatus, after, target
+from runtime.states import FINAL, JobEvent, JobStatus, after
 from runtime.storage.journal import close_open_steps, mark_ended_by
 from runtime.storage.models import SCHEMA
 from runtime.storage.refusals import refusals
@@ -52,13 +52,6 @@ _PROGRESS = text(f"""
     WHERE job.id = made.id AND job.fence = made.fence AND job.status = 'running'
 """)
 
-_RELEASE = text(f"""
-    UPDATE {SCHEMA}.marketplace_jobs
-    SET status = :target, node_id = NULL
-    WHERE node_id = :node_id AND marketplace = :marketplace AND status = 'running'
-    RETURNING id
-""")
-
 
 def settle_jobs(session: Session, settlements: Sequence[Settlement]) -> set[int]:
     """Write the settlements.
@@ -88,7 +81,7 @@ def settle_jobs(session: Session, settlements: Sequence[Settlement]) -> set[int]
                 "delays": [one.delay if one.event in again else None for one in settlements],
             },
         )
-        left: dict[int, str] = dict(rows.all())  # type: ignore[arg-type]  # rows are pairs
+        left: dict[int, str] = dict(rows.all())
     mark_ended_by(
         session,
         [(one.job_id, name) for one in settlements if one.job_id in left for name in one.ended_by],
@@ -113,19 +106,6 @@ def record_progress(session: Session, made: Sequence[RecordProgress]) -> None:
                 "progresses": [json.dumps(progress) for progress in latest.values()],
             },
         )
-
-
-def release_jobs(session: Session, marketplace: str, node_id: int) -> int:
-    """Hand back what a node runs for a marketplace; uses up no attempt."""
-    rows = session.execute(
-        _RELEASE,
-        {
-            "node_id": node_id,
-            "marketplace": marketplace,
-            "target": target(JobEvent.RELEASE).value,
-        },
-    )
-    return len(rows.all())
 
 
 def _json_or_none(value: Any) -> str | None:

@@ -3,12 +3,13 @@
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from runtime import messages, socketio_server
 from runtime.calls import Failure, Success
-from runtime.errors import ConnectionLost, SellerNotConnected
+from runtime.errors import CallFailed, ConnectionLost, SellerNotConnected
 from tests.bridge_stack import Stack, ok, running, token
 from tests.deadline import wait_until
 
@@ -63,6 +64,7 @@ def test_a_foreign_answer_is_refused(stack: Stack, transport: str) -> None:
 def test_late_duplicate_unknown_and_malformed_answers(stack: Stack) -> None:
     browser = stack.browser()
     assert browser.respond(ok("r0")) == {"status": "unknown", "request_id": "r0"}
+    nonsense: Any
     for nonsense in (None, "r1", [], {"success": True}):
         assert browser.respond(nonsense) == {"status": "refused", "request_id": None}
     assert browser.respond({"request_id": "r1"}) == {"status": "refused", "request_id": "r1"}
@@ -90,7 +92,7 @@ def test_a_reconnect_with_resume_gets_the_command_again(stack: Stack, transport:
 
 @pytest.mark.parametrize("declared", [{}, {"resume": True, "client_id": "desktop"}])
 def test_another_reconnect_gets_it_not_but_may_answer(
-    stack: Stack, declared: dict[str, object]
+    stack: Stack, declared: dict[str, Any]
 ) -> None:
     before = stack.browser(resume=bool(declared), client_id="laptop")
     stack.request(writes=True)
@@ -105,7 +107,7 @@ def test_another_reconnect_gets_it_not_but_may_answer(
 
 
 @pytest.mark.parametrize(("writes", "kind"), [(False, SellerNotConnected), (True, ConnectionLost)])
-def test_nobody_comes_back(writes: bool, kind: type) -> None:
+def test_nobody_comes_back(writes: bool, kind: type[CallFailed]) -> None:
     with running(grace=timedelta(milliseconds=50)) as stack:
         browser = stack.browser()
         stack.request(writes=writes)
@@ -194,7 +196,7 @@ def test_stop_ends_the_thread_and_the_connections(stack: Stack) -> None:
     for browser in browsers:
         assert browser.disconnected.acquire(timeout=10)
     stack.server.stop()
-    stack.server.emit("nobody", "plugin_command", {})
+    stack.server.emit("nobody", "plugin_command", {}, lambda: True)
 
 
 def test_presence_survives_flapping(stack: Stack) -> None:

@@ -287,6 +287,14 @@ def test_events_of_unknown_and_known_sockets_repeat_without_harm(bridge: Bridge)
     assert len(bridge.told(ASKER)) == 2
 
 
+def test_an_answer_leaves_no_timers_behind(bridge: Bridge) -> None:
+    bridge.connect("a")
+    bridge.request()
+    bridge.respond("a", ok())
+    bridge.disconnect("a")
+    assert bridge.clock.next_due() is None
+
+
 def test_flapping_leaves_no_timers_behind(bridge: Bridge) -> None:
     for number in range(18):
         bridge.connect(f"s{number}")

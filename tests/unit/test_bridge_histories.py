@@ -11,7 +11,7 @@ from runtime import messages
 from runtime.messages import CallTicket
 from tests.bridge_harness import ASKER, Bridge, ok
 
-USERS = (7, 8)
+USERS = (7, 7, 7, 8)
 CLIENTS = (None, "laptop", "desktop")
 STEPS = st.lists(
     st.one_of(
@@ -29,7 +29,8 @@ STEPS = st.lists(
         st.tuples(st.just("advance"), st.sampled_from([1, 15, 25, 100])),
         st.tuples(st.just("restart")),
     ),
-    max_size=60,
+    min_size=6,
+    max_size=40,
 )
 
 
@@ -106,10 +107,12 @@ class World:
 
 
 @settings(max_examples=300, deadline=None)
-@given(STEPS)
-def test_never_twice_to_who_forgets_and_settled_exactly_once(steps: list[Any]) -> None:
+@given(st.booleans(), st.sampled_from(CLIENTS), STEPS)
+def test_never_twice_to_who_forgets_and_settled_exactly_once(
+    resume: bool, client_id: str | None, steps: list[Any]
+) -> None:
     world = World()
-    for step in steps:
+    for step in [("connect", 7, resume, client_id), ("request", 7, True), *steps]:
         world.play(step)
     world.bridge.advance(1_000)
 

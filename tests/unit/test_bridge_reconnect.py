@@ -86,6 +86,16 @@ def test_a_second_tab_is_never_sent_it(bridge: Bridge) -> None:
     assert bridge.outcomes == []
 
 
+def test_a_second_tab_of_the_same_memory_that_was_there_before_is_not_sent_it(
+    bridge: Bridge,
+) -> None:
+    bridge.connect("a", resume=True, client_id="laptop")
+    bridge.connect("b", resume=True, client_id="laptop")
+    bridge.request()
+    bridge.disconnect("b")
+    assert bridge.emitted == [("b", "r1")]
+
+
 def test_a_third_tab_of_another_seller_is_not_sent_it(bridge: Bridge) -> None:
     bridge.connect("a", resume=True)
     bridge.request()

@@ -61,6 +61,7 @@ class Bench:
     def __init__(self, **marketplace: Any) -> None:
         self.directory = RecordingDirectory()
         self.clock = ManualClock(self._fall_due)
+        self.woken = 0
         self.lane = Lane(1)
         self.runs: dict[int, Run] = {}
         self.workers = WorkerPool(UNREACHABLE, self.directory, 1)
@@ -90,6 +91,7 @@ class Bench:
 
     def _fall_due(self, name: str, message: Any) -> None:
         if isinstance(message, messages.CallsReleased):
+            self.woken += 1
             self.dispatcher.pump(self.lane)
         else:
             self.directory.tell(name, message)
@@ -204,7 +206,8 @@ def test_between_two_calls_of_an_action_the_rate_limit_is_kept(bench: Bench) -> 
     assert bench.sent() == [(1, 2)]
     bench.clock.advance(2 * SECOND)
     assert bench.sent() == [(1, 3)]
-    assert bench.clock.next_due() is None, "nobody is woken for nothing"
+    assert bench.clock.next_due() is None
+    assert bench.woken == 2, "nobody is woken for nothing"
 
 
 def test_jobs_of_one_action_share_the_pace_and_other_actions_have_their_own(bench: Bench) -> None:
@@ -393,6 +396,16 @@ def test_an_http_call_whose_actor_failed_is_lost_and_not_sent_again(
     assert isinstance(settled.outcome, Failure)
     assert isinstance(settled.outcome.error, ConnectionLost)
     assert settled.outcome.error.writes is writes
+
+
+def test_an_http_call_that_has_not_left_is_not_lost() -> None:
+    bench = Bench(lane_calls=1)
+    run = bench.run()
+    for call_id in (1, 2):
+        bench.dispatcher.perform(run, call_id, WRITE)
+    bench.directory.told.clear()
+    bench.dispatcher.ask_again(run, messages.HTTP)
+    assert [one.ticket.call_id for _, one in bench.directory.told] == [1]
 
 
 def test_what_another_actor_forgot_is_no_concern_of_these_calls(bench: Bench) -> None:

@@ -120,6 +120,7 @@ def test_a_job_that_tidied_up_in_time_is_settled_once(bench: MarketplaceBench) -
     (tidy,) = commands(bench)
     bench.answer(tidy)
     bench.settlement()
+    assert bench.clock.next_due() is None
     bench.clock.advance(60 * SECOND)
     assert bench.told(messages.RecordSettlement) == []
 

@@ -296,6 +296,22 @@ def test_every_end_leads_somewhere_legal_and_storable(
     assert not [one for one in texts_to_store if one is not None and len(one) > 2 * MESSAGE_LIMIT]
 
 
+@pytest.mark.parametrize(
+    "end",
+    [
+        Failed(CallRejected("\0\ud800" + "x" * 9_999, status=429)),
+        Failed(CallTimeout("\0\ud800" + "x" * 9_999, writes=True)),
+        Failed(CallRejected("\0\ud800" + "x" * 9_999, status=400)),
+        Snoozed(NOW, "\0\ud800" + "x" * 9_999),
+    ],
+    ids=["429", "unknown", "refused", "snoozed"],
+)
+def test_whatever_the_words_are_they_can_be_stored(end: End) -> None:
+    settlement = settle(end)
+    for words in (settlement.error, settlement.waiting_reason):
+        checked_json(words, "the words", max_bytes=2 * MESSAGE_LIMIT)
+
+
 @given(attempt=st.integers(0, 10_000), draw=st.floats(0, 1, exclude_max=True))
 def test_backoff_grows_to_a_limit_with_full_jitter(attempt: int, draw: float) -> None:
     delay = backoff(attempt, draw)

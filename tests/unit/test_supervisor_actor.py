@@ -215,11 +215,15 @@ def test_a_child_that_fails_is_restarted_after_a_while_and_the_others_are_told(
 
 
 def test_a_failure_counts_once_and_those_of_former_incarnations_do_not(running: Bench) -> None:
-    running.receive(ActorFailed(BRIDGE, 1, "boom"), ActorFailed(BRIDGE, 1, "boom"))
+    for _ in range(MAX_FAILURES + 1):
+        running.receive(ActorFailed(BRIDGE, 1, "boom"))
     running.clock.advance(SECOND)
     running.receive(ActorFailed(BRIDGE, 1, "late"), ActorFailed("stranger", 1, "boom"))
     running.clock.advance(DOWN_FOR)
     assert running.spawned == [(BRIDGE, 2)]
+    running.receive(ActorFailed(BRIDGE, 2, "boom"))
+    running.clock.advance(SECOND)
+    assert running.spawned == [(BRIDGE, 2), (BRIDGE, 3)], "it is not down"
 
 
 def test_a_child_that_is_gone_without_a_word_is_restarted(running: Bench) -> None:

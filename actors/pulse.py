@@ -1,0 +1,39 @@
+"""Whether an actor is in the middle of a message, and whether it has been for too long."""
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class Pulse:
+    """Written by the actor's thread, read by the supervisor's.
+
+    Attributes:
+        turn: grows with every message.
+        busy: a message is being handled.
+        job_id: the job whose code runs, or None.
+    """
+
+    turn: int = 0
+    busy: bool = False
+    job_id: int | None = None
+
+
+class PulseWatch:
+    """Counts looks at which an actor was still in the same message.
+
+    Looks are counted rather than seconds: a process that was stopped and continued has
+    looked once in the meantime, however long that was.
+    """
+
+    def __init__(self, patience: int) -> None:
+        self._patience = patience
+        self._turn = -1
+        self._looks = 0
+
+    def hangs(self, pulse: Pulse) -> bool:
+        """Look once."""
+        if pulse.busy and pulse.turn == self._turn:
+            self._looks += 1
+        else:
+            self._turn, self._looks = pulse.turn, 0
+        return self._looks >= self._patience

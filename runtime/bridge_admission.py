@@ -1,0 +1,27 @@
+"""Which HTTP requests the bridge takes: by origin and by size."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from runtime.allowed_origins import AllowedOrigins
+
+Refusal = tuple[str, str]
+
+
+class Admission:
+    """Decides before anything of a request is read."""
+
+    def __init__(self, origins: AllowedOrigins, max_bytes: int) -> None:
+        self._origins = origins
+        self._max_bytes = max_bytes
+
+    def refusal(self, environ: Mapping[str, Any]) -> Refusal | None:
+        """The status line and the text to refuse a WSGI request with; None lets it in."""
+        reason = self._origins.refusal(environ)
+        if reason is not None:
+            return "403 Forbidden", reason
+        if int(environ.get("CONTENT_LENGTH") or 0) > self._max_bytes:
+            return "413 Payload Too Large", (
+                f"a packet may have {self._max_bytes} bytes at most (RUNTIME_BRIDGE_MAX_BYTES)"
+            )
+        return None

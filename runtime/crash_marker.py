@@ -1,0 +1,73 @@
+"""Which job's code was running when a process died.
+
+Every thread that runs code of handlers writes the job's id into a slot of a mapped file before,
+and clears it after. The system keeps what was written when the process is killed, so whoever
+rescues the jobs of a dead node can tell the one that may have killed it from those that merely
+waited.
+"""
+
+import mmap
+import struct
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+SLOTS = 512
+_SLOT = struct.Struct("q")
+
+
+class CrashMarker:
+    """The file of one node.
+
+    Args:
+        directory: where the markers of all nodes of this data directory lie.
+    """
+
+    def __init__(self, directory: Path, node_id: int) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        self._path = _path(directory, node_id)
+        self._path.write_bytes(bytes(SLOTS * _SLOT.size))
+        with self._path.open("r+b") as file:
+            self._map = mmap.mmap(file.fileno(), SLOTS * _SLOT.size)
+        self._free = list(range(SLOTS))
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def running(self, job_id: int) -> Iterator[None]:
+        """Code of this job runs in the meantime."""
+        with self._lock:
+            slot = self._free.pop() if self._free else None
+        if slot is None:
+            yield
+            return
+        _SLOT.pack_into(self._map, slot * _SLOT.size, job_id)
+        try:
+            yield
+        finally:
+            _SLOT.pack_into(self._map, slot * _SLOT.size, 0)
+            with self._lock:
+                self._free.append(slot)
+
+    def close(self) -> None:
+        """The node ends well; nobody will ask."""
+        self._path.unlink(missing_ok=True)
+
+
+def jobs_running_at_death(directory: Path, node_id: int) -> frozenset[int] | None:
+    """The jobs whose code was running; None where the node left no marker here."""
+    try:
+        content = _path(directory, node_id).read_bytes()
+    except OSError:
+        return None
+    usable = content[: len(content) // _SLOT.size * _SLOT.size]
+    return frozenset(job_id for (job_id,) in _SLOT.iter_unpack(usable) if job_id)
+
+
+def forget_marker(directory: Path, node_id: int) -> None:
+    """The node's jobs are rescued."""
+    _path(directory, node_id).unlink(missing_ok=True)
+
+
+def _path(directory: Path, node_id: int) -> Path:
+    return directory / f"{node_id}.running"

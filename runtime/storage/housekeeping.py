@@ -1,0 +1,117 @@
+"""Housekeeping: what expired is ended, what is old is removed; a little at a time."""
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+
+import structlog
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from runtime.errors import DatabaseUnavailable
+from runtime.states import FINAL, JobEvent, sources, target
+from runtime.storage.engine import Database
+from runtime.storage.models import SCHEMA
+
+INTERVAL = timedelta(minutes=1)
+BATCH = 500
+LOCK_NOT_AVAILABLE = "55P03"
+
+_FINAL = ", ".join(f"'{status.value}'" for status in sorted(FINAL))
+
+_SHORT_LOCKS = text("SET LOCAL lock_timeout = '1s'")
+
+_EXPIRE = text(f"""
+    UPDATE {SCHEMA}.marketplace_jobs
+    SET status = :target, completed_at = clock_timestamp(), waiting_reason = NULL,
+        fence = fence + 1, error_message = 'it expired before it could start'
+    WHERE id IN (
+        SELECT id FROM {SCHEMA}.marketplace_jobs
+        WHERE status = ANY(:sources) AND started_at IS NULL AND expires_at <= now()
+        ORDER BY expires_at LIMIT :batch
+        FOR UPDATE SKIP LOCKED
+    )
+    RETURNING id
+""")
+
+_PRUNE = text(f"""
+    DELETE FROM {SCHEMA}.marketplace_jobs
+    WHERE id IN (
+        SELECT id FROM {SCHEMA}.marketplace_jobs
+        WHERE completed_at < now() - CAST(:retention AS interval) AND status IN ({_FINAL})
+        ORDER BY completed_at LIMIT :batch
+        FOR UPDATE SKIP LOCKED
+    )
+    RETURNING id
+""")
+
+log = structlog.get_logger(__name__)
+
+
+class Housekeeper:
+    """Tidies up in a thread of its own.
+
+    Args:
+        retention: how long jobs that are over are kept, with their journal.
+    """
+
+    def __init__(self, database: Database, retention: timedelta) -> None:
+        self._database = database
+        self._retention = retention
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="housekeeper", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the batch at hand."""
+        self._stopping.set()
+        self._thread.join()
+
+    def tidy(self) -> tuple[int, int]:
+        """Do what there is to do; returns how many jobs expired and how many were removed."""
+        expired = self._in_batches("expire", expire_jobs)
+        pruned = self._in_batches("prune", lambda session: prune_jobs(session, self._retention))
+        if expired or pruned:
+            log.info("tidied up", expired=expired, pruned=pruned)
+        return expired, pruned
+
+    def _run(self) -> None:
+        while not self._stopping.wait(INTERVAL.total_seconds()):
+            try:
+                self.tidy()
+            except DatabaseUnavailable as error:
+                log.warning("database away, nothing tidied up", reason=str(error))
+            except OperationalError as error:
+                if getattr(error.orig, "pgcode", None) != LOCK_NOT_AVAILABLE:
+                    raise
+                log.info("tables are locked, tidying up waits")
+
+    def _in_batches(self, name: str, work: Callable[[Session], int]) -> int:
+        total = 0
+        while not self._stopping.is_set():
+            with self._database.transaction(name) as session:
+                session.execute(_SHORT_LOCKS)
+                done = work(session)
+            total += done
+            if done < BATCH:
+                break
+        return total
+
+
+def expire_jobs(session: Session) -> int:
+    """End one batch of jobs that never started and whose time is over."""
+    values = {
+        "sources": sources(JobEvent.EXPIRE),
+        "target": target(JobEvent.EXPIRE).value,
+        "batch": BATCH,
+    }
+    return len(session.execute(_EXPIRE, values).all())
+
+
+def prune_jobs(session: Session, retention: timedelta) -> int:
+    """Remove one batch of jobs that have been over for that long, with their journal."""
+    return len(session.execute(_PRUNE, {"retention": retention, "batch": BATCH}).all())
