@@ -17,6 +17,7 @@ from runtime.lease import Lease
 from runtime.registry import Registry
 from runtime.retry import Settlement
 from runtime.storage.engine import Database
+from tests.no_marker import NoMarker
 
 M = TypeVar("M")
 SECOND = timedelta(seconds=1)
@@ -61,8 +62,9 @@ class MarketplaceBench:
             self.clock,
             marketplace=record,
             registry=registry,
-            workers=WorkerPool(UNREACHABLE, self.directory, 1),
+            workers=WorkerPool(UNREACHABLE, self.directory, 1, NoMarker()),
             lease=self.lease,
+            marker=NoMarker(),
         )
 
     def _fall_due(self, name: str, message: Any) -> None:

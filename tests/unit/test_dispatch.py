@@ -34,6 +34,7 @@ from runtime.hookspecs import Marketplace
 from runtime.job import Job, Shop
 from runtime.lease import Lease
 from runtime.storage.engine import Database
+from tests.no_marker import NoMarker
 
 SECOND = timedelta(seconds=1)
 ACTOR = "marketplace:x"
@@ -64,7 +65,7 @@ class Bench:
         self.woken = 0
         self.lane = Lane(1)
         self.runs: dict[int, Run] = {}
-        self.workers = WorkerPool(UNREACHABLE, self.directory, 1)
+        self.workers = WorkerPool(UNREACHABLE, self.directory, 1, NoMarker())
         self.lease = Lease(self.clock.now() + timedelta(hours=1))
         self.dispatcher = Dispatcher(
             ACTOR,
@@ -178,7 +179,7 @@ def test_blocking_work_is_done_on_the_worker_pool(bench: Bench) -> None:
 def test_a_transaction_is_made_on_the_worker_pool(bench: Bench) -> None:
     run = bench.run()
     bench.perform(run, 1, TransactionCall("store", lambda session: session.connection()))
-    bench.workers.stop()
+    bench.workers._stopping.set()  # else it waits for the database
     assert bench.directory.arrived.acquire(timeout=30)
     ((_, settled),) = bench.directory.told
     assert isinstance(settled.outcome.error, DatabaseUnavailable)
@@ -402,7 +403,7 @@ def test_an_http_call_that_has_not_left_is_not_lost() -> None:
     bench = Bench(lane_calls=1)
     run = bench.run()
     for call_id in (1, 2):
-        bench.dispatcher.perform(run, call_id, WRITE)
+        bench.perform(run, call_id, WRITE)
     bench.directory.told.clear()
     bench.dispatcher.ask_again(run, messages.HTTP)
     assert [one.ticket.call_id for _, one in bench.directory.told] == [1]
