@@ -12,7 +12,14 @@ from runtime.storage.claims import claim_jobs
 from runtime.storage.engine import Database
 from runtime.storage.heartbeat import Heartbeat
 from runtime.storage.models import BrowserPresence, RuntimeNode
-from runtime.storage.nodes import leave, record_presence, register_node, rescue_jobs
+from runtime.storage.nodes import (
+    dead_nodes,
+    forget_nodes,
+    hand_back_jobs,
+    leave,
+    record_presence,
+    register_node,
+)
 from tests.deadline import wait_until
 from tests.integration.job_rows import add_job, add_shop, get_job
 
@@ -50,15 +57,17 @@ def heartbeat(
 
 def rescue(database: Database, by: int):
     with database.session.begin() as session:
-        return rescue_jobs(session, by)
+        dead = dead_nodes(session, by)
+        shops = [hand_back_jobs(session, node) for node in dead]
+        forget_nodes(session, dead)
+    return shops
 
 
 def test_the_jobs_of_a_dead_node_are_pending_again(database):
     dead, living = register(database), register(database)
     shop, job_id = claimed_by(database, dead)
     age_heartbeat(database, dead, 15)
-    count, shops = rescue(database, living)
-    assert (count, shops) == (1, {"vinted": {LaneShop(shop, 7)}})
+    assert rescue(database, living) == [{"vinted": [LaneShop(shop, 7)]}]
     row = get_job(database, job_id)
     assert (row.status, row.node_id, row.retry_count) == ("pending", None, 0)
     with database.session() as session:
@@ -68,7 +77,7 @@ def test_the_jobs_of_a_dead_node_are_pending_again(database):
 def test_a_node_with_a_fresh_heartbeat_is_not_rescued(database):
     living, other = register(database), register(database)
     _, job_id = claimed_by(database, living)
-    assert rescue(database, other) == (0, {})
+    assert rescue(database, other) == []
     assert get_job(database, job_id).status == "running"
 
 
@@ -79,12 +88,12 @@ def test_a_node_that_holds_its_lock_is_given_more_time(database):
     heart.start()
     try:
         age_heartbeat(database, living, 15)
-        assert rescue(database, other) == (0, {})
+        assert rescue(database, other) == []
     finally:
         heart.stop()
     age_heartbeat(database, living, 15)
     # The server frees the lock when it notices that the connection is gone.
-    wait_until(lambda: rescue(database, other)[0] == 1)
+    wait_until(lambda: rescue(database, other))
     assert get_job(database, job_id).status == "pending"
 
 
@@ -95,7 +104,7 @@ def test_a_silent_node_is_dead_even_if_its_lock_is_held(database):
     heart.start()
     try:
         age_heartbeat(database, silent, 40)
-        assert rescue(database, other)[0] == 1
+        assert len(rescue(database, other)) == 1
     finally:
         heart.stop()
 
