@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Protocol
 
 from actors.base import BaseActor
@@ -39,8 +40,10 @@ LONGEST_TIMER = timedelta(minutes=10)
 class BrowserServer(Protocol):
     """What the bridge needs of its transport. Nothing of it blocks or raises."""
 
-    def emit(self, sid: str, event: str, payload: dict[str, Any]) -> None:
-        """Send an event to a socket."""
+    def emit(
+        self, sid: str, event: str, payload: dict[str, Any], may_leave: Callable[[], bool]
+    ) -> None:
+        """Send an event to a socket, if it may leave at the last moment."""
 
     def disconnect(self, sid: str) -> None:
         """Close a socket."""
@@ -164,13 +167,22 @@ class BridgeActor(BaseActor):
         except InvalidJson as error:
             self._settle(pending, Failure(InvalidCall(str(error))))
             return
+        if not self._may_leave(request):
+            if pending.sent_to is None and not repeated:
+                late = NotSent(f"{request.action}: this node's heartbeat is not confirmed")
+                self._settle(pending, Failure(late))
+            return
         self.counters["resent" if pending.sent_to or repeated else "sent"] += 1
         pending.sent(socket)
         command = {"request_id": request.request_id, "action": request.action, "payload": payload}
         if repeated or late:
             # A browser that does not remember it does not carry it out.
             command["repeated"] = True
-        self._server.emit(socket.sid, COMMAND, command)
+        self._server.emit(socket.sid, COMMAND, command, partial(self._may_leave, request))
+
+    def _may_leave(self, request: messages.BrowserRequest) -> bool:
+        """Whether nobody can have taken the job over; asked by the server's thread too."""
+        return request.not_after is None or self.clock.now() < request.not_after
 
     def _is_late(self, request: messages.BrowserRequest) -> bool:
         """Whether those who take the job over may have looked already."""

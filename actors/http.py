@@ -6,7 +6,7 @@ from actors.base import BaseActor
 from actors.threads import DaemonThreads
 from runtime import messages
 from runtime.calls import Failure
-from runtime.errors import NotSent
+from runtime.errors import OutcomeUnknown
 from runtime.http.transport import HttpTransport
 
 
@@ -39,5 +39,6 @@ class HttpActor(BaseActor):
             )
         except Exception as error:
             self.log.exception("HTTP call failed unexpectedly")
-            outcome = Failure(NotSent(f"the call could not be made: {error}"))
+            writes = request.call.writes
+            outcome = Failure(OutcomeUnknown(f"the call went wrong: {error}", writes=writes))
         self.tell(request.ticket.reply_to, messages.CallSettled(request.ticket, outcome))

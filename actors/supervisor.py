@@ -17,7 +17,7 @@ from runtime.errors import DatabaseUnavailable
 from runtime.storage import claims, nodes
 from runtime.storage.engine import Database, database_errors
 
-CHECK_INTERVAL = timedelta(seconds=1)
+CHECK_INTERVAL = timedelta(milliseconds=500)
 CLAIM_BACKOFF = timedelta(seconds=1)
 
 Spawn = Callable[[int], pykka.ActorRef[Any]]
@@ -76,8 +76,6 @@ class SupervisorActor(BaseActor):
         match message:
             case messages.ClaimRequested():
                 self._claim(message)
-            case messages.ClaimInDoubt():
-                self._resolve_claim(message)
             case messages.JobsAnnounced(marketplace, shops):
                 self._hand_on(marketplace, messages.LanesFound(shops))
             case messages.CancelRequested():
@@ -85,8 +83,10 @@ class SupervisorActor(BaseActor):
                     self.tell(name, message)
             case messages.ListeningAgain():
                 self._find_lanes()
+                self._compare_running()
             case messages.Poll():
                 self._find_lanes()
+                self._compare_running()
                 self._later(self._poll_interval, message)
             case messages.CheckChildren():
                 self._check_children()
@@ -114,7 +114,6 @@ class SupervisorActor(BaseActor):
         name = messages.marketplace_actor(request.marketplace)
         if self._drain is not None:
             return
-        claim = claims.Claim((), ())
         try:
             with self._database.transaction("claim") as session:
                 claim = claims.claim_jobs(
@@ -122,24 +121,10 @@ class SupervisorActor(BaseActor):
                 )
         except DatabaseUnavailable as error:
             self.log.warning("database away, claims back off", reason=str(error))
-            doubt = messages.ClaimInDoubt(request.marketplace, request.sequence, claim.jobs)
-            self._later(CLAIM_BACKOFF, doubt)
+            due = self.clock.now() + CLAIM_BACKOFF
+            self.clock.call_at(due, name, messages.ClaimFailed(request.sequence))
             return
         self.tell(name, messages.JobsClaimed(request.sequence, claim.jobs, claim.exhausted))
-
-    def _resolve_claim(self, doubt: messages.ClaimInDoubt) -> None:
-        """Find out whether it was committed; else those jobs would run nowhere, for ever."""
-        name = messages.marketplace_actor(doubt.marketplace)
-        try:
-            with database_errors(), self._database.session() as session:
-                jobs = claims.still_owned(session, doubt.jobs, self._node_id) if doubt.jobs else ()
-        except DatabaseUnavailable:
-            self._later(CLAIM_BACKOFF, doubt)
-            return
-        if jobs:
-            self.tell(name, messages.JobsClaimed(doubt.sequence, jobs, ()))
-        else:
-            self.tell(name, messages.ClaimFailed(doubt.sequence))
 
     def _find_lanes(self) -> None:
         if self._drain is not None:
@@ -152,6 +137,18 @@ class SupervisorActor(BaseActor):
                     self._hand_on(marketplace, messages.LanesFound(shops))
         except DatabaseUnavailable as error:
             self.log.warning("database away, lanes cannot be found", reason=str(error))
+
+    def _compare_running(self) -> None:
+        """Show the actors what they run: a claim or a cancellation may have got lost."""
+        try:
+            with database_errors(), self._database.session() as session:
+                running = nodes.running_jobs(session, self._node_id)
+        except DatabaseUnavailable as error:
+            self.log.warning("database away, running jobs are not compared", reason=str(error))
+            return
+        for name, marketplace in self._marketplaces.items():
+            jobs = tuple(job for job in running if job.marketplace == marketplace)
+            self.tell(name, messages.RunningJobs(jobs))
 
     def _rescue(self) -> None:
         try:
@@ -199,7 +196,9 @@ class SupervisorActor(BaseActor):
         self.log.error(
             "actor hangs; another one takes its place", child=child.name, job=child.suspect
         )
-        # Its thread cannot be ended. Its name goes to another, and it says nothing any more.
+        # Its thread cannot be ended now. It stops when it wakes; until then its name goes to
+        # another, and it says nothing any more.
+        entry.ref.stop(block=False)
         self._child_failed(child.name, child.incarnation, "it hangs")
 
     def _child_started(self, name: str, incarnation: int) -> None:

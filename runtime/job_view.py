@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from runtime.states import JobStatus
 from runtime.storage.liveness import Circumstances, circumstances
-from runtime.storage.models import MarketplaceJob, Shop
+from runtime.storage.models import MarketplaceJob, MarketplaceTask, Shop
 from runtime.waiting import WaitingFacts, waiting_reason
 
 Row = tuple[MarketplaceJob, str]
@@ -86,3 +86,16 @@ def _reason(job: MarketplaceJob, around: Circumstances, browser_bound: BrowserBo
 
 def _iso(moment: datetime | None) -> str | None:
     return None if moment is None else moment.astimezone(UTC).isoformat()
+
+
+def step_view(step: MarketplaceTask) -> dict[str, Any]:
+    """One step of a job as a JSON object."""
+    return {
+        "name": step.name,
+        "type": step.task_type,
+        "status": step.status,
+        "request": step.request,
+        "error": None if step.error is None else step.error.get("message"),
+        "sent_at": _iso(step.sent_at),
+        "completed_at": _iso(step.completed_at),
+    }

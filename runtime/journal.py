@@ -7,6 +7,7 @@ from typing import Any
 
 from runtime import errors
 from runtime.errors import CallFailed, MarketplaceRuntimeError, StepFailed
+from runtime.storable import storable
 
 MAX_RESULT_BYTES = 10_000_000
 """Largest result of a step, as UTF-8 bytes: that of the largest answer of a browser."""
@@ -49,7 +50,7 @@ class RecordedStep:
 
 def error_record(error: BaseException) -> dict[str, Any]:
     """What is kept of a failure: enough to raise it again as the same class."""
-    record: dict[str, Any] = {"type": type(error).__name__, "message": str(error)}
+    record: dict[str, Any] = {"type": type(error).__name__, "message": storable(error)}
     if isinstance(error, CallFailed):
         record |= {
             "status": error.status,

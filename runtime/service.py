@@ -11,12 +11,13 @@ from sqlalchemy.orm import Session
 from runtime import awaiting, job_creation, shop_choice
 from runtime.arguments import is_storable
 from runtime.errors import InputError, JobFailed, JobNotFound
+from runtime.journal import StepStatus
 from runtime.json_values import checked_json
 from runtime.retry import backoff, describe
 from runtime.states import FINAL, JobStatus
-from runtime.storage import action_types, job_events, jobs, liveness, statistics
+from runtime.storage import action_types, job_events, jobs, journal, liveness, statistics
 from runtime.storage.border import application_errors
-from runtime.storage.models import MarketplaceActionType, MarketplaceJob, Shop
+from runtime.storage.models import MarketplaceActionType, MarketplaceJob, MarketplaceTask, Shop
 
 
 class MarketplaceJobService:
@@ -156,6 +157,47 @@ class MarketplaceJobService:
     def resume_job(self, job_id: int) -> MarketplaceJob:
         """Paused → pending, with the attempts it has left."""
         return job_events.resume(self._session, job_id)
+
+    @application_errors()
+    def answer_step(self, job_id: int, step: str, *, happened: Any = None) -> MarketplaceJob:
+        """Tell whether a step of a paused job took effect, which the service could not.
+
+        Once no step of the job is open any more, it is resumed.
+
+        Args:
+            happened: the step's result, a JSON value; None: it did not take effect, and is
+                done again.
+
+        Raises:
+            JobNotFound, IllegalTransition, InvalidJson, InputError
+        """
+        still_open = job_events.answer(
+            self._session, job_id, step, happened, happened=happened is not None
+        )
+        if not still_open:
+            return job_events.resume(self._session, job_id)
+        job = jobs.job_by_id(self._session, job_id)
+        if job is None:
+            raise JobNotFound(job_id)
+        return job
+
+    @application_errors()
+    def get_job_tasks(self, job_id: int) -> Sequence[MarketplaceTask]:
+        """The job's steps as the journal has them, in the order in which they were begun."""
+        return journal.steps_of(self._session, job_id)
+
+    @application_errors()
+    def get_job_progress(self, job_id: int) -> dict[str, Any]:
+        """Counts of the job's steps: total, completed, failed, pending, progress_percent."""
+        counts = Counter(step.status for step in journal.steps_of(self._session, job_id))
+        total, completed = counts.total(), counts[StepStatus.SUCCEEDED]
+        return {
+            "total": total,
+            "completed": completed,
+            "failed": counts[StepStatus.FAILED],
+            "pending": counts[StepStatus.STARTED] + counts[StepStatus.UNKNOWN],
+            "progress_percent": round(100 * completed / total, 1) if total else 0.0,
+        }
 
     @application_errors()
     def cancel_job(self, job_id: int) -> MarketplaceJob:

@@ -1,7 +1,6 @@
 """Socket.IO, in one thread of its own. The only file that knows eventlet.
 
-Everything of eventlet happens in that thread; nothing is monkey-patched. Other threads hand it
-work through a doorbell; it answers with messages from ``runtime.messages``.
+Nothing is monkey-patched. Other threads hand it work through a doorbell; it answers with messages.
 """
 
 import socket
@@ -107,9 +106,11 @@ class SocketIOServer:
         """The port that is listened on; where 0 was asked for, the real one once started."""
         return self._port
 
-    def emit(self, sid: str, event: str, payload: dict[str, Any]) -> None:
-        """Send an event to one socket; lost where the socket is gone."""
-        self._doorbell.post(partial(self._sio.emit, event, payload, to=sid))
+    def emit(
+        self, sid: str, event: str, payload: dict[str, Any], may_leave: Callable[[], bool]
+    ) -> None:
+        """Send an event to a socket, if it is there and the event may leave at the last moment."""
+        self._doorbell.post(lambda: self._sio.emit(event, payload, to=sid) if may_leave() else None)
 
     def disconnect(self, sid: str) -> None:
         """Close a socket's connection; its client will try to connect again."""

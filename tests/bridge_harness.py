@@ -37,7 +37,9 @@ class RecordingServer:
         self.live: list[messages.SocketConnected] = []
         self.deliver: Callable[[Any], Any] = lambda message: None
 
-    def emit(self, sid: str, event: str, payload: dict[str, Any]) -> None:
+    def emit(
+        self, sid: str, event: str, payload: dict[str, Any], may_leave: Callable[[], bool]
+    ) -> None:
         assert event == "plugin_command"
         self.emitted.append((sid, payload))
 

@@ -11,18 +11,21 @@ from runtime.calls import (
     Failure,
     Outcome,
     ProgressCall,
+    RecordStep,
     SleepCall,
     Success,
     TransactionCall,
     WebSocketCall,
 )
-from runtime.execution import End, Execution, Perform
+from runtime.execution import End, Execution, Failed, Perform
+from runtime.failed_steps import failed_steps
 from runtime.handler import BaseJobHandler
 from runtime.job import Job, Shop
+from runtime.journal import RecordedStep, StepStatus
 
 Browser = Callable[[str, dict[str, Any]], Any]
-Journal = dict[str, str]
-"""Results of steps and transactions by their names, as JSON text; keep it for the next run."""
+Journal = dict[str, RecordedStep]
+"""The steps and transactions that were recorded, by their names; keep it for the next run."""
 
 
 @dataclass
@@ -80,13 +83,13 @@ def drive(
         browser: answers a command with its data, or raises.
         instead: functions to run in transactions in the place of others.
         session: what functions in transactions get as their first argument.
-        journal: results of earlier runs of the job; takes this run's in. A step that
-            stands there is not carried out again.
-        crash_after: drop the run after so many calls were carried out.
+        journal: what earlier runs of the job recorded; takes what this run records. The
+            failures that ended the run are taken out.
+        crash_after: drop the run after so many calls were carried out; to record a step
+            does not count.
     """
     journal = {} if journal is None else journal
-    handler = _journaled(handler_class, journal)(job)
-    execution = Execution(lambda: handler.execute(job))
+    execution = Execution(lambda: handler_class(job).execute(job), journal.values())
     run = Run()
 
     def carry_out(call: Call) -> Any:
@@ -94,11 +97,15 @@ def drive(
             run.commands.append((call.action, call.payload))
             return json.loads(json.dumps(browser(call.action, call.payload)))
         if isinstance(call, TransactionCall):
-            if call.name not in journal:
-                run.transactions.append(call.name)
-                function = (instead or {}).get(call.function, call.function)
-                journal[call.name] = json.dumps(function(session, *call.arguments))
-            return json.loads(journal[call.name])
+            run.transactions.append(call.name)
+            function = (instead or {}).get(call.function, call.function)
+            result = json.loads(json.dumps(function(session, *call.arguments)))
+            journal[call.name] = RecordedStep(call.name, StepStatus.SUCCEEDED, result)
+            return result
+        if isinstance(call, RecordStep):
+            result = json.loads(call.result or "null")
+            journal[call.name] = RecordedStep(call.name, call.status, result, call.error)
+            return result
         if isinstance(call, ProgressCall):
             run.progress.append(call)
             return None
@@ -114,8 +121,10 @@ def drive(
         effect = pending.pop(0)
         if isinstance(effect, Perform):
             pending += execution.deliver(effect.call_id, _outcome(carry_out, effect.call))
-            carried_out += 1
+            carried_out += not isinstance(effect.call, RecordStep)
     run.end = execution.ended
+    for name in failed_steps(run.end.error) if isinstance(run.end, Failed) else ():
+        journal.pop(name, None)
     return run
 
 
@@ -124,13 +133,3 @@ def _outcome(carry_out: Callable[[Call], Any], call: Call) -> Outcome:
         return Success(carry_out(call))
     except Exception as error:  # noqa: BLE001 - whatever it is, the handler gets it
         return Failure(error)
-
-
-def _journaled(handler_class: type[BaseJobHandler], journal: Journal) -> type[BaseJobHandler]:
-    class Journaled(handler_class):  # type: ignore[misc, valid-type]
-        async def step(self, name: str, call: Any, **options: Any) -> Any:
-            if name not in journal:
-                journal[name] = json.dumps(await super().step(name, call, **options))
-            return json.loads(journal[name])
-
-    return Journaled

@@ -1,6 +1,7 @@
 """A marketplace actor that is driven by hand: messages in, what it tells others out."""
 
 import dataclasses
+import json
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -12,12 +13,15 @@ from actors.worker_pool import WorkerPool
 from runtime import BaseJobHandler, Job, Marketplace, Shop, messages
 from runtime.calls import Failure, Success
 from runtime.clock import ManualClock
+from runtime.lease import Lease
 from runtime.registry import Registry
 from runtime.retry import Settlement
 from runtime.storage.engine import Database
+from tests.no_marker import NoMarker
 
 M = TypeVar("M")
 SECOND = timedelta(seconds=1)
+STEP_ENTRIES = (messages.RecordIntent, messages.RecordOutcome)
 UNREACHABLE = Database(make_url("postgresql+psycopg2://nobody@127.0.0.1:1/none"))
 
 
@@ -49,6 +53,8 @@ class MarketplaceBench:
         )
         self.directory = RecordingDirectory()
         self.clock = ManualClock(self._fall_due)
+        self.lease = Lease(self.clock.now() + timedelta(hours=1))
+        self.journal: dict[str, Any] = {}
         self.actor = MarketplaceActor(
             "marketplace:shop",
             1,
@@ -56,7 +62,9 @@ class MarketplaceBench:
             self.clock,
             marketplace=record,
             registry=registry,
-            workers=WorkerPool(UNREACHABLE, self.directory, 1),
+            workers=WorkerPool(UNREACHABLE, self.directory, 1, NoMarker()),
+            lease=self.lease,
+            marker=NoMarker(),
         )
 
     def _fall_due(self, name: str, message: Any) -> None:
@@ -79,6 +87,19 @@ class MarketplaceBench:
         while own := self._take(lambda name, _: name == self.actor.name):
             for message in own:
                 self.actor.receive(message)
+        self._write_down()
+
+    def _write_down(self) -> None:
+        """Be the recorder of steps, one that writes at once."""
+        while entries := self._take(lambda _, message: isinstance(message, STEP_ENTRIES)):
+            for entry in entries:
+                if isinstance(entry, messages.RecordIntent):
+                    self.journal[entry.name] = None
+                    self.actor.receive(messages.IntentRecorded(entry.ticket, True))
+                    continue
+                self.journal[entry.step.name] = entry.step
+                kept = json.loads(entry.step.result or "null")
+                self.actor.receive(messages.CallSettled(entry.ticket, Success(kept)))
 
     def claim(self, *jobs: Job, exhausted: Any = ()) -> None:
         """Answer the claim that is under way."""

@@ -16,9 +16,24 @@ def print_job(view: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print_json(view)
         return
-    shown = {name: value for name, value in view.items() if value is not None}
+    steps = view.get("steps", [])
+    shown = {name: value for name, value in view.items() if value is not None and name != "steps"}
     shown.update({name: local_time(view[name]) for name in _TIMES if view[name] is not None})
     print_fields((name.replace("_", " "), _text(value)) for name, value in shown.items())
+    if steps:
+        print_table(
+            ("step", "type", "status", "ended", "error"),
+            [
+                (
+                    step["name"],
+                    step["type"],
+                    step["status"],
+                    local_time(step["completed_at"]) if step["completed_at"] else None,
+                    step["error"],
+                )
+                for step in steps
+            ],
+        )
 
 
 def print_jobs(views: Sequence[dict[str, Any]], as_json: bool) -> None:

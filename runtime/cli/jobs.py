@@ -13,7 +13,7 @@ from runtime.cli.options import AsJson, JobId, Marketplace
 from runtime.cli.output import print_aside
 from runtime.cli.progress import waiting_bar
 from runtime.errors import JobNotFound
-from runtime.job_view import job_views
+from runtime.job_view import job_views, step_view
 from runtime.json_values import parsed_object
 from runtime.service import MarketplaceJobService
 from runtime.shop_choice import check_marketplace
@@ -91,9 +91,11 @@ def list_(
 
 @app.command()
 def show(job_id: JobId, as_json: AsJson = False) -> None:
-    """Show a job: how it stands, and what it waits for."""
+    """Show a job: how it stands, what it waits for, and its steps."""
     with command_session() as session:
-        print_job(_view(session, job_id, Plugins()), as_json)
+        view = _view(session, job_id, Plugins())
+        steps = [step_view(step) for step in MarketplaceJobService(session).get_job_tasks(job_id)]
+        print_job(view | {"steps": steps}, as_json)
 
 
 @app.command()
@@ -113,6 +115,41 @@ def wait(
 def cancel(job_id: JobId, as_json: AsJson = False) -> None:
     """Cancel a job; one that runs is ended by the service that runs it."""
     _change(job_id, as_json, MarketplaceJobService.cancel_job)
+
+
+@app.command()
+def pause(job_id: JobId, as_json: AsJson = False) -> None:
+    """Let nobody run a job until it is resumed."""
+    _change(job_id, as_json, MarketplaceJobService.pause_job)
+
+
+@app.command()
+def resume(
+    job_id: JobId,
+    step: Annotated[str | None, typer.Option(help="Answer whether this step took effect.")] = None,
+    happened: Annotated[
+        str | None, typer.Option(help="It did; its result, a JSON object such as '{\"id\": 5}'.")
+    ] = None,
+    did_not_happen: Annotated[
+        bool, typer.Option("--did-not-happen", help="It did not; it is done again.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Let a paused job go on; answer first what it asks, where it asks something."""
+    answers = (happened is not None) + did_not_happen
+    if answers != (step is not None) or answers > 1:
+        raise typer.BadParameter(
+            "give --step together with either --happened or --did-not-happen, or none of them"
+        )
+    if step is None:
+        _change(job_id, as_json, MarketplaceJobService.resume_job)
+        return
+    result = None if happened is None else parsed_object(happened, "--happened")
+    _change(
+        job_id,
+        as_json,
+        lambda service, job: service.answer_step(job, step, happened=result),
+    )
 
 
 @app.command()

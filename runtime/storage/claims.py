@@ -86,17 +86,6 @@ _NEXT_DUE = text(f"""
     GROUP BY wanted.lane
 """)
 
-# The lock waits for the claim's own transaction, should the server still be busy with it.
-_OWNED = text(f"""
-    WITH locked AS (
-        SELECT id, fence, node_id, status FROM {SCHEMA}.marketplace_jobs
-        WHERE id = ANY(:job_ids)
-        FOR SHARE
-    )
-    SELECT locked.id, locked.fence FROM locked
-    WHERE locked.status = 'running' AND locked.node_id = :node_id
-""")
-
 # A loose index scan: one probe for each shop that has pending jobs, however many it has.
 _FIND_LANES = text(f"""
     WITH RECURSIVE lane AS (
@@ -173,13 +162,6 @@ def claim_jobs(
         return Claim(jobs, ())
     due = session.execute(_NEXT_DUE, {**_wanted(short), "marketplace": marketplace})
     return Claim(jobs, tuple((lane, delay) for lane, delay in due))
-
-
-def still_owned(session: Session, jobs: Sequence[Job], node_id: int) -> tuple[Job, ...]:
-    """Of jobs that a claim brought, those that the node has under the same fence."""
-    rows = session.execute(_OWNED, {"job_ids": [job.id for job in jobs], "node_id": node_id})
-    owned = {(job_id, fence) for job_id, fence in rows}
-    return tuple(job for job in jobs if (job.id, job.fence) in owned)
 
 
 def _wanted(lanes: Sequence[LaneRequest]) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from runtime.arguments import LARGEST_ID
 from runtime.errors import JobNotFound
 from runtime.states import JobEvent, JobStatus, after, sources, target
+from runtime.storage import journal
 from runtime.storage.jobs import announce_job, job_by_id, notify
 from runtime.storage.locks import bounded_lock_waits
 from runtime.storage.models import MarketplaceJob
@@ -58,6 +59,17 @@ def resume(session: Session, job_id: int) -> MarketplaceJob:
     job = _change(session, job_id, JobEvent.RESUME, {"waiting_reason": None})
     announce_job(session, job)
     return job
+
+
+def answer(session: Session, job_id: int, step: str, result: Any, *, happened: bool) -> list[str]:
+    """Tell of a paused job whether a step took effect; returns the steps that are still open."""
+    with bounded_lock_waits(session, f"job {job_id}"):
+        query = select(MarketplaceJob.status).where(MarketplaceJob.id == job_id).with_for_update()
+        status = session.scalar(query) if 0 < job_id <= LARGEST_ID else None
+    if status is None:
+        raise JobNotFound(job_id)
+    after(JobStatus(status), JobEvent.RESUME)
+    return journal.answer_step(session, job_id, step, result, happened=happened)
 
 
 def requeue(session: Session, job_id: int) -> MarketplaceJob:

@@ -196,7 +196,7 @@ def test_stop_ends_the_thread_and_the_connections(stack: Stack) -> None:
     for browser in browsers:
         assert browser.disconnected.acquire(timeout=10)
     stack.server.stop()
-    stack.server.emit("nobody", "plugin_command", {})
+    stack.server.emit("nobody", "plugin_command", {}, lambda: True)
 
 
 def test_presence_survives_flapping(stack: Stack) -> None:

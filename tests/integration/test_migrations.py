@@ -56,6 +56,7 @@ def test_a_fresh_database_gets_the_seventeen_rows_to_the_letter(empty_database: 
         "✓ Inserted 5 eBay action types",
         "✓ Inserted 5 Etsy action types",
         f"✓ Created 5 tables in {SCHEMA}",
+        f"✓ Created {SCHEMA}.marketplace_tasks",
     ]
 
 
@@ -317,7 +318,7 @@ migrate(Database(make_url(sys.argv[1])), print)
         migrate(empty_database, report)
 
         assert lines[0].endswith("waiting for it")
-        assert lines[-1] == f"✓ Created 5 tables in {SCHEMA}"
+        assert lines[-1] == f"✓ Created {SCHEMA}.marketplace_tasks"
 
 
 def test_the_line_of_a_migration_is_said_after_it_is_committed(empty_database: Database) -> None:
@@ -328,4 +329,4 @@ def test_the_line_of_a_migration_is_said_after_it_is_committed(empty_database: D
 
     migrate(empty_database, report)
 
-    assert seen == [17] * 5
+    assert seen == [17] * 6

@@ -1,15 +1,25 @@
 """Nodes: who is alive is left alone, who is dead is rescued."""
 
 import time
+from collections.abc import Callable
 
 from sqlalchemy import text
 
+from runtime.clock import SystemClock
+from runtime.lease import Lease
 from runtime.messages import LaneRequest, LaneShop
 from runtime.storage.claims import claim_jobs
 from runtime.storage.engine import Database
 from runtime.storage.heartbeat import Heartbeat
 from runtime.storage.models import BrowserPresence, RuntimeNode
-from runtime.storage.nodes import leave, record_presence, register_node, rescue_jobs
+from runtime.storage.nodes import (
+    dead_nodes,
+    forget_nodes,
+    hand_back_jobs,
+    leave,
+    record_presence,
+    register_node,
+)
 from tests.deadline import wait_until
 from tests.integration.job_rows import add_job, add_shop, get_job
 
@@ -38,17 +48,26 @@ def age_heartbeat(database: Database, node: int, seconds: float) -> None:
         )
 
 
+def heartbeat(
+    database: Database, node: int, each_beat: Callable[[], None] = lambda: None
+) -> Heartbeat:
+    clock = SystemClock(lambda _name, _message: None)
+    return Heartbeat(database, node, clock, Lease(clock.now()), each_beat)
+
+
 def rescue(database: Database, by: int):
     with database.session.begin() as session:
-        return rescue_jobs(session, by)
+        dead = dead_nodes(session, by)
+        shops = [hand_back_jobs(session, node) for node in dead]
+        forget_nodes(session, dead)
+    return shops
 
 
 def test_the_jobs_of_a_dead_node_are_pending_again(database):
     dead, living = register(database), register(database)
     shop, job_id = claimed_by(database, dead)
     age_heartbeat(database, dead, 15)
-    count, shops = rescue(database, living)
-    assert (count, shops) == (1, {"vinted": {LaneShop(shop, 7)}})
+    assert rescue(database, living) == [{"vinted": [LaneShop(shop, 7)]}]
     row = get_job(database, job_id)
     assert (row.status, row.node_id, row.retry_count) == ("pending", None, 0)
     with database.session() as session:
@@ -58,34 +77,34 @@ def test_the_jobs_of_a_dead_node_are_pending_again(database):
 def test_a_node_with_a_fresh_heartbeat_is_not_rescued(database):
     living, other = register(database), register(database)
     _, job_id = claimed_by(database, living)
-    assert rescue(database, other) == (0, {})
+    assert rescue(database, other) == []
     assert get_job(database, job_id).status == "running"
 
 
 def test_a_node_that_holds_its_lock_is_given_more_time(database):
     living, other = register(database), register(database)
     _, job_id = claimed_by(database, living)
-    heart = Heartbeat(database, living, lambda: None)
+    heart = heartbeat(database, living)
     heart.start()
     try:
         age_heartbeat(database, living, 15)
-        assert rescue(database, other) == (0, {})
+        assert rescue(database, other) == []
     finally:
         heart.stop()
     age_heartbeat(database, living, 15)
     # The server frees the lock when it notices that the connection is gone.
-    wait_until(lambda: rescue(database, other)[0] == 1)
+    wait_until(lambda: rescue(database, other))
     assert get_job(database, job_id).status == "pending"
 
 
 def test_a_silent_node_is_dead_even_if_its_lock_is_held(database):
     silent, other = register(database), register(database)
     claimed_by(database, silent)
-    heart = Heartbeat(database, silent, lambda: None)
+    heart = heartbeat(database, silent)
     heart.start()
     try:
         age_heartbeat(database, silent, 40)
-        assert rescue(database, other)[0] == 1
+        assert len(rescue(database, other)) == 1
     finally:
         heart.stop()
 
@@ -93,7 +112,7 @@ def test_a_silent_node_is_dead_even_if_its_lock_is_held(database):
 def test_the_heartbeat_is_confirmed_and_says_each_beat(database):
     node = register(database)
     beats = []
-    heart = Heartbeat(database, node, lambda: beats.append(time.monotonic()))
+    heart = heartbeat(database, node, lambda: beats.append(time.monotonic()))
     age_heartbeat(database, node, 100)
     heart.start()
     try:

@@ -5,13 +5,13 @@ from datetime import timedelta
 import pytest
 
 from runtime.errors import DatabaseRefused, IllegalTransition
-from runtime.messages import LaneRequest, RecordProgress
+from runtime.messages import LaneRequest, LaneShop, RecordProgress
 from runtime.retry import Settlement
 from runtime.states import TRANSITIONS, JobEvent, JobStatus
 from runtime.storage.claims import claim_jobs
 from runtime.storage.engine import Database
-from runtime.storage.nodes import register_node
-from runtime.storage.settlements import lock_run, record_progress, release_jobs, settle_jobs
+from runtime.storage.nodes import hand_back_jobs, register_node
+from runtime.storage.settlements import record_progress, settle_jobs
 from tests.integration.job_rows import add_job, add_shop, get_job, set_job
 
 
@@ -119,13 +119,8 @@ def test_progress_is_written_only_for_the_run_that_owns_the_job(database, job):
 
 def test_released_jobs_are_pending_again_without_an_attempt(database, job, node):
     with database.session.begin() as session:
-        assert release_jobs(session, "ebay", node) == 0
-        assert release_jobs(session, "vinted", node) == 1
+        assert hand_back_jobs(session, node, marketplace="ebay") == {}
+        given_back = hand_back_jobs(session, node, marketplace="vinted")
+    assert given_back == {"vinted": [LaneShop(job.shop.id, 7)]}
     row = get_job(database, job.id)
     assert (row.status, row.retry_count, row.node_id) == ("pending", 0, None)
-
-
-def test_only_the_owner_can_lock_its_run(database, job):
-    with database.session.begin() as session:
-        assert lock_run(session, job.id, job.fence)
-        assert not lock_run(session, job.id, job.fence + 1)

@@ -29,10 +29,12 @@ from runtime.calls import (
 )
 from runtime.clock import ManualClock
 from runtime.errors import ConnectionLost, DatabaseUnavailable
-from runtime.execution import Execution
+from runtime.execution import Execution, Perform
 from runtime.hookspecs import Marketplace
 from runtime.job import Job, Shop
+from runtime.lease import Lease
 from runtime.storage.engine import Database
+from tests.no_marker import NoMarker
 
 SECOND = timedelta(seconds=1)
 ACTOR = "marketplace:x"
@@ -63,15 +65,30 @@ class Bench:
         self.woken = 0
         self.lane = Lane(1)
         self.runs: dict[int, Run] = {}
-        self.workers = WorkerPool(UNREACHABLE, self.directory, 1)
+        self.workers = WorkerPool(UNREACHABLE, self.directory, 1, NoMarker())
+        self.lease = Lease(self.clock.now() + timedelta(hours=1))
         self.dispatcher = Dispatcher(
             ACTOR,
             Marketplace("x", **marketplace),
             self.clock,
             self.workers,
-            self.directory.tell,
+            self.lease,
+            self._tell,
             lambda ticket: self.runs.get(ticket.job_id),
         )
+
+    def _tell(self, name: str, message: Any) -> None:
+        """The recorder writes every intent down at once; the others are noted."""
+        if isinstance(message, messages.RecordIntent):
+            run = self.runs[message.ticket.job_id]
+            self.dispatcher.intent_recorded(run, message.ticket.call_id)
+        else:
+            self.directory.tell(name, message)
+
+    def perform(self, run: Run, call_id: int, call: Call) -> None:
+        """Perform a call; one that writes is a step."""
+        step = f"step-{call_id}" if call.writes else None
+        self.dispatcher.perform(run, Perform(call_id, call, step))
 
     def _fall_due(self, name: str, message: Any) -> None:
         if isinstance(message, messages.CallsReleased):
@@ -113,7 +130,7 @@ def bench() -> Iterator[Bench]:
 
 def test_an_http_call_goes_to_the_http_actor_with_the_timeout_of_its_action(bench: Bench) -> None:
     run = bench.run()
-    bench.dispatcher.perform(run, 5, READ)
+    bench.perform(run, 5, READ)
     ticket = messages.CallTicket(ACTOR, 1, 3, 5)
     assert bench.directory.told == [
         (messages.HTTP, messages.HttpRequest(ticket, "x", READ, 30 * SECOND))
@@ -122,15 +139,15 @@ def test_an_http_call_goes_to_the_http_actor_with_the_timeout_of_its_action(benc
 
 def test_a_timeout_of_its_own_comes_before_that_of_the_action(bench: Bench) -> None:
     run = bench.run()
-    bench.dispatcher.perform(run, 1, HttpCall("GET", "/x", timeout=2 * SECOND))
-    bench.dispatcher.perform(run, 2, WebSocketCall("LOOK", timeout=3 * SECOND))
+    bench.perform(run, 1, HttpCall("GET", "/x", timeout=2 * SECOND))
+    bench.perform(run, 2, WebSocketCall("LOOK", timeout=3 * SECOND))
     assert [message.timeout for _, message in bench.directory.told] == [2 * SECOND, 3 * SECOND]
 
 
 def test_a_command_goes_to_the_bridge_under_an_id_that_nobody_guesses(bench: Bench) -> None:
     run = bench.run()
-    bench.dispatcher.perform(run, 1, WebSocketCall("LOOK", {"page": 1}, reads=True))
-    bench.dispatcher.perform(run, 2, WebSocketCall("PUBLISH"))
+    bench.perform(run, 1, WebSocketCall("LOOK", {"page": 1}, reads=True))
+    bench.perform(run, 2, WebSocketCall("PUBLISH"))
     (to, look), (_, publish) = bench.directory.told
     assert to == messages.BRIDGE
     assert (look.user_id, look.action, look.payload) == (7, "LOOK", {"page": 1})
@@ -142,7 +159,7 @@ def test_a_command_goes_to_the_bridge_under_an_id_that_nobody_guesses(bench: Ben
 
 def test_a_sleep_is_answered_when_it_is_over(bench: Bench) -> None:
     run = bench.run()
-    bench.dispatcher.perform(run, 1, SleepCall(10 * SECOND))
+    bench.perform(run, 1, SleepCall(10 * SECOND))
     bench.clock.advance(9 * SECOND)
     assert bench.directory.told == []
     bench.clock.advance(SECOND)
@@ -152,7 +169,7 @@ def test_a_sleep_is_answered_when_it_is_over(bench: Bench) -> None:
 
 def test_blocking_work_is_done_on_the_worker_pool(bench: Bench) -> None:
     run = bench.run()
-    bench.dispatcher.perform(run, 1, BlockingCall(threading.get_ident))
+    bench.perform(run, 1, BlockingCall(threading.get_ident))
     assert bench.directory.arrived.acquire(timeout=10)
     ((_, settled),) = bench.directory.told
     assert settled.ticket == run.ticket(ACTOR, 1)
@@ -161,7 +178,8 @@ def test_blocking_work_is_done_on_the_worker_pool(bench: Bench) -> None:
 
 def test_a_transaction_is_made_on_the_worker_pool(bench: Bench) -> None:
     run = bench.run()
-    bench.dispatcher.perform(run, 1, TransactionCall("store", lambda session: session.connection()))
+    bench.perform(run, 1, TransactionCall("store", lambda session: session.connection()))
+    bench.workers._stopping.set()  # else it waits for the database
     assert bench.directory.arrived.acquire(timeout=30)
     ((_, settled),) = bench.directory.told
     assert isinstance(settled.outcome.error, DatabaseUnavailable)
@@ -170,7 +188,7 @@ def test_a_transaction_is_made_on_the_worker_pool(bench: Bench) -> None:
 def test_work_and_sleep_are_neither_paced_nor_counted(bench: Bench) -> None:
     run = bench.run(rate=10 * SECOND)
     for call_id, call in enumerate([SleepCall(SECOND), BlockingCall(int), READ]):
-        bench.dispatcher.perform(run, call_id, call)
+        bench.perform(run, call_id, call)
     assert run.lane.in_flight == 1
     assert (1, 2) in bench.sent()
 
@@ -181,7 +199,7 @@ def test_work_and_sleep_are_neither_paced_nor_counted(bench: Bench) -> None:
 def test_between_two_calls_of_an_action_the_rate_limit_is_kept(bench: Bench) -> None:
     run = bench.run(rate=2 * SECOND)
     for call_id in (1, 2, 3):
-        bench.dispatcher.perform(run, call_id, READ)
+        bench.perform(run, call_id, READ)
     assert bench.sent() == [(1, 1)]
     bench.clock.advance(2 * SECOND - timedelta(microseconds=1))
     assert bench.sent() == []
@@ -194,10 +212,10 @@ def test_between_two_calls_of_an_action_the_rate_limit_is_kept(bench: Bench) -> 
 
 
 def test_jobs_of_one_action_share_the_pace_and_other_actions_have_their_own(bench: Bench) -> None:
-    bench.dispatcher.perform(bench.run(1, 2 * SECOND), 1, READ)
-    bench.dispatcher.perform(bench.run(2, 2 * SECOND, action="publish"), 1, READ)
+    bench.perform(bench.run(1, 2 * SECOND), 1, READ)
+    bench.perform(bench.run(2, 2 * SECOND, action="publish"), 1, READ)
     assert bench.sent() == [(1, 1), (2, 1)]
-    bench.dispatcher.perform(bench.run(3, 2 * SECOND), 1, READ)
+    bench.perform(bench.run(3, 2 * SECOND), 1, READ)
     assert bench.sent() == []
     bench.clock.advance(2 * SECOND)
     assert bench.sent() == [(3, 1)]
@@ -228,7 +246,7 @@ def test_whenever_calls_are_made_they_leave_in_order_and_apart(
     bench.dispatcher._clock = bench.clock
     for call_id, pause in enumerate(pauses):
         bench.clock.advance(timedelta(milliseconds=pause))
-        bench.dispatcher.perform(run, call_id, READ)
+        bench.perform(run, call_id, READ)
         look()
     bench.clock.advance(60 * SECOND)
     assert [call_id for call_id, _ in left] == list(range(len(pauses)))
@@ -243,7 +261,7 @@ def test_a_lane_has_so_many_calls_in_flight_and_no_more() -> None:
     bench = Bench(lane_calls=2)
     run = bench.run()
     for call_id in (1, 2, 3, 4):
-        bench.dispatcher.perform(run, call_id, READ)
+        bench.perform(run, call_id, READ)
     assert bench.sent() == [(1, 1), (1, 2)]
     assert bench.dispatcher.settled(run, 2)
     assert bench.sent() == [(1, 3)]
@@ -252,9 +270,9 @@ def test_a_lane_has_so_many_calls_in_flight_and_no_more() -> None:
 def test_a_browser_has_one_call_in_flight_whatever_the_record_says() -> None:
     bench = Bench(browser_bound=True, lane_calls=8)
     first, second = bench.run(1), bench.run(2)
-    bench.dispatcher.perform(first, 1, WebSocketCall("LOOK"))
-    bench.dispatcher.perform(first, 2, WebSocketCall("LOOK"))
-    bench.dispatcher.perform(second, 1, WebSocketCall("LOOK"))
+    bench.perform(first, 1, WebSocketCall("LOOK"))
+    bench.perform(first, 2, WebSocketCall("LOOK"))
+    bench.perform(second, 1, WebSocketCall("LOOK"))
     assert bench.sent() == [(1, 1)]
     bench.dispatcher.settled(first, 1)
     assert bench.sent() == [(1, 2)]
@@ -266,7 +284,7 @@ def test_an_outcome_counts_once() -> None:
     bench = Bench(lane_calls=1)
     run = bench.run()
     for call_id in (1, 2, 3):
-        bench.dispatcher.perform(run, call_id, READ)
+        bench.perform(run, call_id, READ)
     assert bench.dispatcher.settled(run, 1)
     assert not bench.dispatcher.settled(run, 1)
     assert not bench.dispatcher.settled(run, 99)
@@ -284,8 +302,8 @@ def test_of_calls_that_are_withdrawn_together_none_leaves_in_the_place_of_anothe
     bench = Bench(lane_calls=1)
     run, other = bench.run(1), bench.run(2)
     for call_id in (1, 2, 3):
-        bench.dispatcher.perform(run, call_id, call)
-    bench.dispatcher.perform(other, 1, call)
+        bench.perform(run, call_id, call)
+    bench.perform(other, 1, call)
     assert bench.sent() == [(1, 1)]
     bench.dispatcher.withdraw_all(run)
     assert bench.sent() == [(2, 1)], "the place goes to a call that is wanted"
@@ -294,7 +312,7 @@ def test_of_calls_that_are_withdrawn_together_none_leaves_in_the_place_of_anothe
 
 def test_the_bridge_is_told_of_a_command_that_nobody_waits_for_any_more(bench: Bench) -> None:
     run = bench.run()
-    bench.dispatcher.perform(run, 1, WebSocketCall("LOOK"))
+    bench.perform(run, 1, WebSocketCall("LOOK"))
     ((_, command),) = bench.directory.told
     bench.dispatcher.withdraw(run, [1])
     assert bench.directory.told[1:] == [
@@ -308,7 +326,7 @@ def test_the_bridge_is_told_of_a_command_that_nobody_waits_for_any_more(bench: B
 def test_a_withdrawn_call_costs_no_pace(bench: Bench) -> None:
     run = bench.run(rate=2 * SECOND)
     for call_id in (1, 2, 3):
-        bench.dispatcher.perform(run, call_id, READ)
+        bench.perform(run, call_id, READ)
     bench.dispatcher.withdraw(run, [2])
     bench.sent()
     bench.clock.advance(2 * SECOND)
@@ -319,7 +337,7 @@ def test_calls_of_a_run_that_is_gone_do_not_leave_and_hold_up_nobody() -> None:
     bench = Bench(lane_calls=1)
     run, gone, other = bench.run(1), bench.run(2), bench.run(3)
     for one in (run, gone, other):
-        bench.dispatcher.perform(one, 1, READ)
+        bench.perform(one, 1, READ)
     del bench.runs[2]
     bench.sent()
     bench.dispatcher.settled(run, 1)
@@ -329,8 +347,8 @@ def test_calls_of_a_run_that_is_gone_do_not_leave_and_hold_up_nobody() -> None:
 def test_once_closed_nothing_leaves_any_more() -> None:
     bench = Bench(lane_calls=1)
     run, other = bench.run(1), bench.run(2)
-    bench.dispatcher.perform(run, 1, WRITE)
-    bench.dispatcher.perform(other, 1, WRITE)
+    bench.perform(run, 1, WRITE)
+    bench.perform(other, 1, WRITE)
     bench.sent()
     bench.dispatcher.close()
     bench.dispatcher.withdraw_all(run)
@@ -342,8 +360,8 @@ def test_once_closed_nothing_leaves_any_more() -> None:
 
 def test_a_bridge_that_forgot_is_asked_again_under_the_same_id(bench: Bench) -> None:
     run = bench.run()
-    bench.dispatcher.perform(run, 1, WebSocketCall("PUBLISH"))
-    bench.dispatcher.perform(run, 2, READ)
+    bench.perform(run, 1, WebSocketCall("PUBLISH"))
+    bench.perform(run, 2, READ)
     ((_, command), _) = bench.directory.told
     bench.directory.told.clear()
     for _ in range(2):
@@ -359,7 +377,7 @@ def test_what_was_never_sent_is_not_asked_again() -> None:
     bench = Bench(lane_calls=1)
     run = bench.run()
     for call_id in (1, 2):
-        bench.dispatcher.perform(run, call_id, WebSocketCall("LOOK"))
+        bench.perform(run, call_id, WebSocketCall("LOOK"))
     bench.directory.told.clear()
     bench.dispatcher.ask_again(run, messages.BRIDGE)
     assert bench.sent() == [(1, 1)]
@@ -370,8 +388,8 @@ def test_an_http_call_whose_actor_failed_is_lost_and_not_sent_again(
     bench: Bench, call: HttpCall, writes: bool
 ) -> None:
     run = bench.run()
-    bench.dispatcher.perform(run, 1, call)
-    bench.dispatcher.perform(run, 2, WebSocketCall("LOOK"))
+    bench.perform(run, 1, call)
+    bench.perform(run, 2, WebSocketCall("LOOK"))
     bench.directory.told.clear()
     bench.dispatcher.ask_again(run, messages.HTTP)
     ((to, settled),) = bench.directory.told
@@ -385,7 +403,7 @@ def test_an_http_call_that_has_not_left_is_not_lost() -> None:
     bench = Bench(lane_calls=1)
     run = bench.run()
     for call_id in (1, 2):
-        bench.dispatcher.perform(run, call_id, WRITE)
+        bench.perform(run, call_id, WRITE)
     bench.directory.told.clear()
     bench.dispatcher.ask_again(run, messages.HTTP)
     assert [one.ticket.call_id for _, one in bench.directory.told] == [1]
@@ -393,7 +411,7 @@ def test_an_http_call_that_has_not_left_is_not_lost() -> None:
 
 def test_what_another_actor_forgot_is_no_concern_of_these_calls(bench: Bench) -> None:
     run = bench.run()
-    bench.dispatcher.perform(run, 1, WebSocketCall("LOOK"))
+    bench.perform(run, 1, WebSocketCall("LOOK"))
     bench.directory.told.clear()
     bench.dispatcher.ask_again(run, messages.RECORDER)
     assert bench.directory.told == []

@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 
 from runtime.calls import (
-    BeginStep,
     BlockingCall,
     Call,
     Failure,
     Gather,
     HttpCall,
+    RecordStep,
+    RunStep,
     Success,
     TransactionCall,
     WebSocketCall,
@@ -32,6 +33,7 @@ from runtime.execution import (
     Perform,
     Snoozed,
 )
+from runtime.journal import StepStatus
 
 
 def get(path: str) -> HttpCall:
@@ -237,21 +239,34 @@ def test_gather_refuses_what_it_cannot_run_and_leaves_nothing_behind(wrong: Any)
 # --- steps ----------------------------------------------------------------------------------
 
 
+def step(name: str) -> RunStep:
+    return RunStep(name, lambda: get("/x"))
+
+
+def through(execution: Execution) -> list[Call]:
+    """Answer everything until the run ends; what it asked for."""
+    asked: list[Call] = []
+    effects = execution.start()
+    while effects:
+        effect = effects.pop(0)
+        assert isinstance(effect, Perform)
+        asked.append(effect.call)
+        effects += execution.deliver(effect.call_id, Success(None))
+    return asked
+
+
 def test_a_step_begins_within_the_turn() -> None:
     async def body() -> Any:
-        await BeginStep("one")
-        await BeginStep("two")
-        return await get("/x")
+        return await step("one")
 
-    execution = Execution(body)
-    assert execution.start() == [Perform(1, get("/x"))]
+    assert Execution(body).start() == [Perform(1, get("/x"), "one")]
 
 
 @pytest.mark.parametrize(
-    "again", [BeginStep("upload"), TransactionCall("upload", print)], ids=["step", "transaction"]
+    "again", [step("upload"), TransactionCall("upload", print)], ids=["step", "transaction"]
 )
 @pytest.mark.parametrize(
-    "first", [BeginStep("upload"), TransactionCall("upload", print)], ids=["step", "transaction"]
+    "first", [step("upload"), TransactionCall("upload", print)], ids=["step", "transaction"]
 )
 def test_a_step_name_used_twice_in_a_run_is_an_error(first: Call, again: Call) -> None:
     async def body() -> None:
@@ -259,23 +274,21 @@ def test_a_step_name_used_twice_in_a_run_is_an_error(first: Call, again: Call) -
         await again
 
     execution = Execution(body)
-    for effect in execution.start():
-        execution.deliver(effect.call_id, Success(None))
+    asked = through(execution)
+    assert sum(not isinstance(call, RecordStep) for call in asked) == 1, "once, not twice"
     assert isinstance(error_of(execution), DuplicateStepName)
     assert "'upload'" in str(error_of(execution))
 
 
 def test_two_branches_cannot_have_a_step_of_one_name() -> None:
     async def branch() -> Any:
-        await BeginStep("same")
-        return await get("/x")
+        return await step("same")
 
     async def body() -> None:
         await Gather(branch(), branch())
 
     execution = Execution(body)
-    assert len(execution.start()) == 1
-    execution.deliver(1, Success(None))
+    assert through(execution) == [get("/x"), RecordStep("same", StepStatus.SUCCEEDED, "null")]
     assert isinstance(error_of(execution), DuplicateStepName)
 
 

@@ -1,5 +1,6 @@
 """Execution, whatever the handler looks like and in whatever order its outcomes come."""
 
+import json
 from collections import Counter
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
@@ -8,7 +9,16 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runtime.calls import BeginStep, BlockingCall, Failure, Gather, Outcome, Success
+from runtime.calls import (
+    BlockingCall,
+    Call,
+    Failure,
+    Gather,
+    Outcome,
+    RecordStep,
+    RunStep,
+    Success,
+)
 from runtime.errors import CallRejected, JobCancelled
 from runtime.execution import Cancelled, Execution, Failed, Finished, Perform, Withdraw
 
@@ -90,18 +100,20 @@ class Handler:
                 return await self._call(node, path)
 
     async def _call(self, leaf: Leaf, path: str) -> Any:
-        if leaf.step:
-            await BeginStep(path)
+        call = BlockingCall(repr, (leaf, path))
         try:
-            return await BlockingCall(repr, (leaf, path))
+            return await (RunStep(path, lambda: call) if leaf.step else call)
         except CallRejected:
             if leaf.caught:
                 return "caught"
             raise
 
 
-def outcome_of(call: BlockingCall) -> Outcome:
+def outcome_of(call: Call) -> Outcome:
     """What comes back depends on the call alone, not on when it is answered."""
+    if isinstance(call, RecordStep):
+        return Success(json.loads(call.result or "null"))
+    assert isinstance(call, BlockingCall)
     leaf, path = call.arguments
     if isinstance(leaf, Leaf) and leaf.fails:
         return Failure(CallRejected(path))
@@ -114,7 +126,7 @@ class Owner:
     def __init__(self, handler: Handler, data: st.DataObject) -> None:
         self.execution = Execution(handler.execute)
         self.data = data
-        self.outstanding: dict[int, BlockingCall] = {}
+        self.outstanding: dict[int, Call] = {}
         self.answered: list[int] = []
         self.seen: set[int] = set()
         self.take(self.execution.start())
@@ -131,7 +143,6 @@ class Owner:
             if isinstance(effect, Perform):
                 assert effect.call_id not in self.seen, "a call id is used once"
                 self.seen.add(effect.call_id)
-                assert isinstance(effect.call, BlockingCall)
                 self.outstanding[effect.call_id] = effect.call
             else:
                 assert isinstance(effect, Withdraw)
@@ -179,7 +190,6 @@ def test_the_same_outcomes_give_the_same_end_in_whatever_order_they_come(
     while effects:
         effect = effects.pop(0)
         assert isinstance(effect, Perform)
-        assert isinstance(effect.call, BlockingCall)
         effects += execution.deliver(effect.call_id, outcome_of(effect.call))
 
     shuffled = Handler(tree)
@@ -203,7 +213,8 @@ def test_a_cancellation_reaches_each_branch_at_most_once_and_every_finally_runs(
         sent = {
             call_id
             for call_id, call in owner.outstanding.items()
-            if isinstance(call.arguments[0], Leaf) and call.arguments[0].writes
+            if isinstance(call, RecordStep)
+            or (isinstance(call.arguments[0], Leaf) and call.arguments[0].writes)
         }
         before = dict(owner.outstanding)
         owner.take(owner.execution.cancel(sent))
@@ -232,7 +243,13 @@ def test_a_branch_that_is_cancelled_in_its_work_may_still_call_in_finally(
         while owner.execution.ended is None and data.draw(st.booleans(), label="go on"):
             owner.deliver_one()
         in_finally = {
-            call.arguments[1] for call in owner.outstanding.values() if call.arguments[0] == "tidy"
+            call.arguments[1]
+            for call in owner.outstanding.values()
+            if isinstance(call, BlockingCall) and call.arguments[0] == "tidy"
+        }
+        # What is being recorded is recorded first; the next await may be in a ``finally``.
+        in_finally |= {
+            call.name for call in owner.outstanding.values() if isinstance(call, RecordStep)
         }
         owner.take(owner.execution.cancel())
         owner.run()

@@ -11,6 +11,7 @@ from runtime.calls import (
     Failure,
     HttpCall,
     ProgressCall,
+    RecordStep,
     SleepCall,
     Success,
     TransactionCall,
@@ -18,7 +19,8 @@ from runtime.calls import (
 )
 from runtime.errors import CallRejected, DuplicateStepName, InvalidCall
 from runtime.execution import Execution, Failed, Finished, Perform
-from runtime.handler import failed_step
+from runtime.failed_steps import failed_step
+from runtime.journal import StepStatus
 
 JOB = Job(
     id=12, fence=4, marketplace="vinted", action="sync", user_id=7, shop=Shop(2, "123"),
@@ -80,8 +82,10 @@ def test_a_step_is_a_call_or_a_function_that_makes_one(kind: str) -> None:
 
     step: Any = {"call": GET, "function": lambda: GET, "async function": later}[kind]
     execution = Execution(lambda: HANDLER.step("look", step))
-    assert execution.start() == [Perform(1, GET)]
-    execution.deliver(1, Success("seen"))
+    assert execution.start() == [Perform(1, GET, "look")]
+    record = RecordStep("look", StepStatus.SUCCEEDED, '"seen"')
+    assert execution.deliver(1, Success("seen")) == [Perform(2, record, "look")]
+    execution.deliver(2, Success("seen"))
     assert execution.ended == Finished("seen")
 
 
@@ -89,7 +93,9 @@ def test_a_step_of_a_gather_is_one_step() -> None:
     execution = Execution(lambda: HANDLER.step("look", lambda: HANDLER.gather(GET, GET)))
     assert len(execution.start()) == 2
     execution.deliver(2, Success("b"))
-    execution.deliver(1, Success("a"))
+    (record,) = execution.deliver(1, Success("a"))
+    assert record.call == RecordStep("look", StepStatus.SUCCEEDED, '["a", "b"]')
+    execution.deliver(3, Success(["a", "b"]))
     assert execution.ended == Finished(["a", "b"])
 
 
@@ -100,6 +106,9 @@ def test_a_failure_names_the_innermost_step_it_arose_in() -> None:
     execution = Execution(lambda: HANDLER.step("outer", inner))
     execution.start()
     execution.deliver(1, Failure(CallRejected("no", status=400)))
+    for call_id, name in ((2, "inner"), (3, "outer")):
+        assert execution.ended is None, f"{name} is recorded first"
+        execution.deliver(call_id, Success(None))
     assert isinstance(execution.ended, Failed)
     assert failed_step(execution.ended.error) == "inner"
 
@@ -111,6 +120,7 @@ def test_a_step_name_is_used_once_in_a_run_and_nothing_is_called_for_the_second(
 
     execution = Execution(body)
     execution.start()
-    assert execution.deliver(1, Success(None)) == []
+    execution.deliver(1, Success(None))
+    assert execution.deliver(2, Success(None)) == []
     assert isinstance(execution.ended, Failed)
     assert isinstance(execution.ended.error, DuplicateStepName)

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from runtime.calls import HttpCall
-from runtime.logs import REDACTED, redact
+from runtime.logs import redact
+from runtime.redaction import REDACTED
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiI3In0.c2lnbmF0dXJl"
 

@@ -132,7 +132,10 @@ def test_a_write_with_an_unknown_outcome_comes_before_its_cancellation(
     (first,) = commands(bench)
     bench.receive(CancelRequested(2))
     bench.fail(first, CallTimeout("no answer", writes=True))
-    assert actions(bench) == ["TIDY UP"]
+    assert actions(bench) == []
+    settlement = bench.settlement()
+    assert settlement.event is JobEvent.PAUSE
+    assert "did step 'call-1.1.1' take effect on shop?" in str(settlement.waiting_reason)
 
 
 # --- draining -------------------------------------------------------------------------------
@@ -185,16 +188,15 @@ def test_at_the_deadline_what_may_be_done_again_goes_back(bench: MarketplaceBenc
     assert bench.told(messages.Drained) == [messages.Drained("marketplace:shop")]
 
 
-def test_at_the_deadline_a_write_that_has_left_waits_for_a_person(
+def test_at_the_deadline_a_write_that_has_left_goes_back_with_its_intent(
     bench: MarketplaceBench,
 ) -> None:
     bench.claim(bench.job(1, "publish"))
-    (first,) = commands(bench)
+    assert actions(bench) == ["WRITE 1"]
     drain(bench)
     bench.clock.advance(20 * SECOND)
-    settlement = bench.settlement()
-    assert settlement.event is JobEvent.PAUSE
-    assert settlement.error == f"the service stopped during {first.action}"
+    assert bench.settlement().event is JobEvent.RELEASE
+    assert bench.journal == {"call-1.1.1": None}, "the next run knows what to look up"
 
 
 def test_at_the_deadline_no_waiting_write_takes_the_place_of_another(
@@ -207,7 +209,7 @@ def test_at_the_deadline_no_waiting_write_takes_the_place_of_another(
     assert actions(bench) == []
     settled = [one.settlement for one in bench.told(messages.RecordSettlement)]
     assert [(one.job_id, one.event) for one in settled] == [
-        (1, JobEvent.PAUSE),
+        (1, JobEvent.RELEASE),
         (2, JobEvent.RELEASE),
     ]
 

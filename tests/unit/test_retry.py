@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.errors import (
-    CallFailed,
     CallRejected,
     CallTimeout,
+    CannotTell,
     ConnectionLost,
     DatabaseUnavailable,
     DuplicateStepName,
@@ -23,8 +23,8 @@ from runtime.errors import (
     Snooze,
     UnknownHandler,
 )
-from runtime.execution import Cancelled, End, Failed, Finished, Snoozed
-from runtime.handler import note_failed_step
+from runtime.execution import Cancelled, CodeChanged, End, Failed, Finished, Snoozed, Undecided
+from runtime.failed_steps import note_failed_step
 from runtime.job import Job, Shop
 from runtime.json_values import checked_json
 from runtime.retry import (
@@ -96,17 +96,50 @@ def test_the_last_attempt_fails_the_job() -> None:
     assert failed(NotSent("x"), max_retries=0).event is JobEvent.FAIL
 
 
-@pytest.mark.parametrize("kind", [CallTimeout, ConnectionLost, OutcomeUnknown])
 @pytest.mark.parametrize("retry_count", [0, 3])
-def test_a_write_whose_outcome_is_unknown_waits_for_a_person(
-    kind: type[CallFailed], retry_count: int
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [(None, "nobody can look"), (CannotTell("the list is empty"), "the list is empty")],
+)
+def test_where_nobody_can_tell_whether_a_write_happened_a_person_is_asked(
+    error: Exception | None, reason: str, retry_count: int
 ) -> None:
-    settlement = failed(kind("POST /listings answered 500", writes=True), retry_count=retry_count)
+    settlement = settle(Undecided("create", error), retry_count=retry_count)
     assert settlement.event is JobEvent.PAUSE
-    assert settlement.error == "POST /listings answered 500"
-    assert settlement.waiting_reason is not None
-    assert "POST /listings answered 500" in settlement.waiting_reason
-    assert "run.py jobs retry 1" in settlement.waiting_reason
+    assert settlement.failed_step == "create"
+    question = str(settlement.waiting_reason)
+    assert question.startswith("did step 'create' take effect on vinted?")
+    assert f"({reason})" in question
+    assert "run.py jobs resume 1 --step 'create' --happened" in question
+    assert "--did-not-happen" in question
+    assert settlement.ended_by == (), "the step stays open"
+
+
+@pytest.mark.parametrize("error", [CallTimeout("no answer"), CallRejected("down", status=503)])
+def test_a_look_that_failed_in_passing_is_taken_again_and_then_a_person_is_asked(
+    error: Exception,
+) -> None:
+    again = settle(Undecided("create", error), retry_count=2)
+    assert (again.event, again.failed_step) == (JobEvent.RETRY, "create")
+    assert settle(Undecided("create", error), retry_count=3).event is JobEvent.PAUSE
+
+
+def test_a_look_that_must_wait_costs_no_attempt() -> None:
+    assert settle(Undecided("create", SellerNotConnected(7)), retry_count=3).awaits_seller
+
+
+def test_a_replay_that_did_not_ask_for_a_recorded_step_waits_for_a_person() -> None:
+    settlement = settle(CodeChanged(("create", "image-1")))
+    assert settlement.event is JobEvent.PAUSE
+    assert "the handler's code changed" in str(settlement.waiting_reason)
+    assert "'create', 'image-1'" in str(settlement.waiting_reason)
+
+
+def test_the_steps_that_a_failure_ended_are_done_again_by_the_next_run() -> None:
+    error = NotSent("x")
+    note_failed_step(error, "inner")
+    note_failed_step(error, "outer")
+    assert failed(error).ended_by == ("inner", "outer")
 
 
 @pytest.mark.parametrize("writes", [True, False])
@@ -243,6 +276,8 @@ ends = st.one_of(
     st.builds(Finished, st.fixed_dictionaries({"success": st.just(False), "error": texts})),
     st.builds(Snoozed, st.datetimes(timezones=st.just(UTC)), texts),
     st.just(Cancelled()),
+    st.builds(Undecided, texts, st.none() | errors),
+    st.builds(CodeChanged, st.lists(texts, min_size=1).map(tuple)),
 )
 
 

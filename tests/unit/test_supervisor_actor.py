@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pykka
@@ -82,6 +83,7 @@ class Bench:
             marketplaces=("ebay", "vinted"),
             database=UNREACHABLE,
             node_id=1,
+            markers=Path("nowhere"),
             poll_interval=POLL,
             drained=self.drained,
         )

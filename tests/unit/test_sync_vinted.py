@@ -15,6 +15,7 @@ from plugins.vinted.sync import SyncVinted
 from runtime.calls import ProgressCall
 from runtime.errors import CallRejected, CallTimeout, JobFailed
 from runtime.execution import Failed, Finished
+from runtime.failed_steps import failed_step
 from runtime.storage import listings
 from tests.handler_harness import drive, make_job
 
@@ -221,7 +222,7 @@ class TestWalkThatDoesNotReachTheEnd:
         before = store.live
         run = store.run(browser_of(Wardrobe.of(1_000), before=fail))
         assert run.end == Failed(failure)
-        assert failure.failed_step == "page-2"
+        assert failed_step(failure) == "page-2"
         assert store.live == before
         assert "mark-gone" not in run.transactions
 

@@ -1,0 +1,11 @@
+"""Names of actors."""
+
+SUPERVISOR = "supervisor"
+BRIDGE = "bridge"
+HTTP = "http"
+RECORDER = "recorder"
+
+
+def marketplace_actor(marketplace: str) -> str:
+    """The name of the actor of a marketplace."""
+    return f"marketplace:{marketplace}"

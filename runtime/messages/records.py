@@ -1,0 +1,118 @@
+"""To the recorder and back."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from runtime.calls import RecordStep
+from runtime.messages.calls import CallTicket
+from runtime.retry import Settlement
+
+
+@dataclass(frozen=True, slots=True)
+class RecordSettlement:
+    """Write down how a run ended."""
+
+    reply_to: str
+    settlement: Settlement
+
+
+@dataclass(frozen=True, slots=True)
+class SettlementRecorded:
+    """It is committed.
+
+    Attributes:
+        kept: False where the run had lost its job before, so that nothing was written.
+    """
+
+    job_id: int
+    fence: int
+    kept: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SettlementRefused:
+    """The database refuses these values; the run needs another settlement."""
+
+    job_id: int
+    fence: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordIntent:
+    """Write down that a write of a step is about to leave.
+
+    Attributes:
+        request: what is about to be sent, redacted.
+        leaves_within: it leaves in this time or not at all.
+        settles_within: how long after it left it can take effect.
+    """
+
+    ticket: CallTicket
+    name: str
+    task_type: str
+    request_id: str | None
+    request: Any
+    leaves_within: timedelta
+    settles_within: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class IntentRecorded:
+    """The write may leave; where ``kept`` is False, the run has lost its job."""
+
+    ticket: CallTicket
+    kept: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RecordOutcome:
+    """Write down how a step ended; answered with :class:`CallSettled`."""
+
+    ticket: CallTicket
+    step: RecordStep
+    task_type: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordProgress:
+    """Write down how far a run is."""
+
+    job_id: int
+    fence: int
+    progress: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordPresence:
+    """Write down that a seller came or went."""
+
+    user_id: int
+    connected: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseJobs:
+    """Hand back every job of a marketplace that this node runs, behind what is queued.
+
+    Attributes:
+        suspect: the job whose code ran when the marketplace's actor hung.
+    """
+
+    reply_to: str
+    marketplace: str
+    suspect: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobsReleased:
+    """They are pending again."""
+
+    marketplace: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Flush:
+    """Write what has gathered; recorder to itself."""
