@@ -9,7 +9,7 @@ import psycopg2
 import structlog
 from psycopg2.extensions import connection as RawConnection  # noqa: N812 - it is a class
 from pydantic import SecretStr
-from sqlalchemy import URL, Engine, create_engine, make_url
+from sqlalchemy import URL, Engine, create_engine, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
@@ -18,6 +18,7 @@ from runtime.config import Settings
 from runtime.data_directory import ensure_data_directory
 from runtime.errors import ConfigurationError, DatabaseUnavailable
 from runtime.faults import reached
+from runtime.lease import DEAD_AFTER
 from runtime.storage.embedded import EmbeddedServer
 
 log = structlog.get_logger(__name__)
@@ -37,9 +38,14 @@ _CONNECT_DEFAULTS = {
     "tcp_user_timeout": "30000",
 }
 
+LONGEST_IDLE = DEAD_AFTER
+"""How long a transaction may hold its locks and ask for nothing: its process is stopped."""
+
+_LIMIT_IDLE = text("SELECT set_config('idle_in_transaction_session_timeout', :limit, true)")
+
 # Connections, resources, and what passes when it is tried again.
 _AWAY_CLASSES = ("08", "53", "57P")
-_AWAY_CODES = frozenset({"25006", "40001", "40P01", "55P03", "57014"})
+_AWAY_CODES = frozenset({"25006", "25P03", "40001", "40P01", "55P03", "57014"})
 _CLOSED = re.compile(r"connection (already closed|.*unexpectedly)")
 
 
@@ -98,6 +104,9 @@ class Database:
             DatabaseUnavailable: the server is away; whether it committed is not known.
         """
         with database_errors(), self.session.begin() as session:
+            # For each transaction, because a pooling proxy shares connections out.
+            limit = f"{LONGEST_IDLE.total_seconds() * 1000:.0f}ms"
+            session.execute(_LIMIT_IDLE, {"limit": limit})
             yield session
             session.flush()
             reached(f"{name}.before_commit")

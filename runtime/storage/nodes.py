@@ -85,7 +85,12 @@ _RUNNING = text(f"""
     WHERE node_id = :node_id AND status = 'running'
 """)
 
-_FORGET = text(f"DELETE FROM {SCHEMA}.runtime_nodes WHERE id = ANY(:nodes)")
+# A process that was stopped within a transaction may hold its row for long.
+_FORGET = text(f"""
+    DELETE FROM {SCHEMA}.runtime_nodes WHERE id IN (
+        SELECT id FROM {SCHEMA}.runtime_nodes WHERE id = ANY(:nodes) FOR UPDATE SKIP LOCKED
+    )
+""")
 
 _PRESENT = text(f"""
     INSERT INTO {SCHEMA}.browser_presence (user_id, node_id)

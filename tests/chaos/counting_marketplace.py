@@ -61,7 +61,8 @@ class CountingMarketplace:
     """Listens on the loopback only, as long as the ``with`` block goes on.
 
     ``POST /write/<reference>`` is a write, ``GET /lookup/<reference>`` says what came of it,
-    ``POST /refuse/<reference>`` is refused, and ``GET /gate/<name>`` is answered once the gate is open.
+    ``POST /refuse/<reference>`` is refused, and ``GET /gate/<name>`` is answered once the gate
+    is open.
     A write whose treatment is ``gate <name>`` takes effect at once and is answered like that.
     """
 
@@ -200,7 +201,7 @@ def _handler_of(marketplace: CountingMarketplace) -> type[BaseHTTPRequestHandler
             self.end_headers()
             self.wfile.write(data)
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_message(self, *_: object) -> None:
             """Nothing."""
 
     return Handler

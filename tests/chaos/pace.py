@@ -7,6 +7,7 @@ import actors.recorder
 import actors.supervisor
 import runtime.lease
 import runtime.retry
+import runtime.storage.engine
 import runtime.storage.heartbeat
 import runtime.storage.housekeeping
 import runtime.storage.transactions
@@ -21,6 +22,7 @@ def quicken() -> None:
     runtime.lease.LASTS = DEAD_AFTER / 2
     runtime.lease.DEAD_WITHOUT_LOCK_AFTER = DEAD_WITHOUT_LOCK_AFTER
     runtime.lease.DEAD_AFTER_SERVER_START = timedelta(seconds=2)
+    runtime.storage.engine.LONGEST_IDLE = DEAD_AFTER
     runtime.storage.heartbeat.INTERVAL = timedelta(seconds=0.15)
     runtime.storage.housekeeping.INTERVAL = timedelta(seconds=0.3)
     runtime.storage.transactions.LONGEST_DELAY_SECONDS = 0.5

@@ -5,6 +5,7 @@
 
 import os
 import random
+import sys
 import time
 
 import pytest
@@ -24,8 +25,7 @@ QUIET_SECONDS = 90.0
 
 @pytest.mark.timeout(SECONDS * 2 + QUIET_SECONDS + 60)
 def test_every_write_happens_once_whatever_the_monkey_does(staged, capsys):
-    with capsys.disabled():
-        print(f"\nCHAOS_SEED={SEED} CHAOS_SECONDS={SECONDS:g}", flush=True)
+    _tell(capsys, f"\nCHAOS_SEED={SEED} CHAOS_SECONDS={SECONDS:g}")
     actions: dict[str, str] = {}
     with staged(seeded_plan(SEED)) as stage:
         monkey = Monkey(stage, SEED)
@@ -37,13 +37,18 @@ def test_every_write_happens_once_whatever_the_monkey_does(staged, capsys):
         stage.wait_quiet(QUIET_SECONDS)
         problems = wrong_with(stage, actions)
         logs = "\n".join(one.logged()[-3_000:] for one in stage.services[-2:])
-    with capsys.disabled():
-        print(f"{len(actions)} jobs, {len(monkey.played)} tricks", flush=True)
+    _tell(capsys, f"{len(actions)} jobs, {len(monkey.played)} tricks")
     assert not problems, (
         f"CHAOS_SEED={SEED}: {len(problems)} jobs went wrong, after {monkey.played}\n"
         + "\n".join(problems[:5])
         + f"\n{logs}"
     )
+
+
+def _tell(capsys, line: str) -> None:
+    with capsys.disabled():
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
 
 
 def _add_jobs(stage, actions: dict[str, str]) -> None:

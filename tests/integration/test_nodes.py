@@ -2,10 +2,13 @@
 
 import time
 from collections.abc import Callable
+from datetime import timedelta
 
+import pytest
 from sqlalchemy import text
 
 from runtime.clock import SystemClock
+from runtime.errors import DatabaseUnavailable
 from runtime.lease import Lease
 from runtime.messages import LaneRequest, LaneShop
 from runtime.storage.claims import claim_jobs
@@ -21,7 +24,7 @@ from runtime.storage.nodes import (
     register_node,
 )
 from tests.deadline import wait_until
-from tests.integration.job_rows import add_job, add_shop, get_job
+from tests.integration.job_rows import add_job, add_shop, get_job, set_job
 
 
 def register(database: Database) -> int:
@@ -112,7 +115,7 @@ def test_a_silent_node_is_dead_even_if_its_lock_is_held(database):
 def test_the_heartbeat_is_confirmed_and_says_each_beat(database):
     node = register(database)
     beats = []
-    heart = heartbeat(database, node, lambda: beats.append(time.monotonic()))
+    heart = heartbeat(database, node, lambda _: beats.append(time.monotonic()))
     age_heartbeat(database, node, 100)
     heart.start()
     try:
@@ -145,3 +148,36 @@ def test_presence_is_what_was_said_last(database):
             record_presence(session, node, presence)
     with database.session() as session:
         assert [row.user_id for row in session.query(BrowserPresence)] == [7]
+
+
+def test_a_stopped_process_that_holds_locks_holds_up_no_rescue(database):
+    dead, living = register(database), register(database)
+    _, free = claimed_by(database, dead)
+    held = add_job(database, get_job(database, free).shop_id)
+    set_job(database, held, {"status": "running", "node_id": dead, "fence": 1})
+    age_heartbeat(database, dead, 40)
+    with database.session.begin() as stopped:
+        stopped.execute(text("SELECT 1 FROM marketplace_runtime.runtime_nodes FOR UPDATE"))
+        locked = "SELECT 1 FROM marketplace_runtime.marketplace_jobs WHERE id = :id FOR UPDATE"
+        stopped.execute(text(locked), {"id": held})
+        rescue(database, living)
+        assert get_job(database, free).status == "pending"
+        assert get_job(database, held).status == "running"
+    rescue(database, living)
+    assert get_job(database, held).status == "pending"
+
+
+def test_a_transaction_that_asks_for_nothing_gives_its_locks_back(database, monkeypatch):
+    monkeypatch.setattr("runtime.storage.engine.LONGEST_IDLE", timedelta(milliseconds=200))
+    node = register(database)
+    with pytest.raises(DatabaseUnavailable):
+        _stop_within_a_transaction(database, node)
+
+
+def _stop_within_a_transaction(database: Database, node: int) -> None:
+    lock = text("SELECT 1 FROM marketplace_runtime.runtime_nodes FOR UPDATE")
+    with database.transaction("stopped") as stopped:
+        stopped.execute(lock)
+        # Waits for the lock, so until the other transaction has been ended.
+        age_heartbeat(database, node, 1)
+        stopped.execute(lock)
