@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 
 from runtime import lease
 from runtime.messages import LaneShop, RunningJob
-from runtime.states import JobEvent, target
+from runtime.states import FINAL, JobEvent, target
+from runtime.storage.journal import close_open_steps
 from runtime.storage.models import SCHEMA
 
 LOCK_SPACE = 0x6D72
@@ -71,7 +72,7 @@ _HAND_BACK = text(f"""
         FOR UPDATE SKIP LOCKED
     ) AS ended
     WHERE job.id = ended.id AND job.status = 'running' AND job.node_id = :node_id
-    RETURNING job.marketplace, job.shop_id, job.user_id
+    RETURNING job.id, job.status, job.marketplace, job.shop_id, job.user_id
 """)
 
 _STALE = text(f"""
@@ -166,8 +167,12 @@ def hand_back_jobs(
         },
     )
     shops: dict[str, list[LaneShop]] = {}
-    for name, shop_id, user_id in rows:
+    over: list[int] = []
+    for job_id, status, name, shop_id, user_id in rows:
         shops.setdefault(name, []).append(LaneShop(shop_id, user_id))
+        if status in FINAL:
+            over.append(job_id)
+    close_open_steps(session, over)
     return shops
 
 

@@ -8,6 +8,7 @@ import pytest
 from runtime import ActionType, BaseJobHandler, Marketplace
 from runtime.messages import LaneRequest, marketplace_actor
 from runtime.storage.claims import claim_jobs
+from runtime.storage.models import MarketplaceTask
 from runtime.storage.nodes import MAX_POISONINGS, hand_back_jobs, register_node
 from tests.deadline import wait_until
 from tests.integration.job_rows import add_job, add_shop, get_job, set_job
@@ -83,6 +84,16 @@ def test_too_many_poisonings_fail_a_job(database, claimed):
     assert job.error_message == "the service died or hung 6 times while it ran this job"
     assert job.completed_at is not None
     assert get_job(database, bystander).status == "pending"
+
+
+def test_what_is_open_in_a_job_that_was_poisoned_stays_unknown(database, claimed):
+    node, suspect, _ = claimed
+    set_job(database, suspect, {"poison_count": MAX_POISONINGS})
+    with database.session.begin() as session:
+        session.add(MarketplaceTask(job_id=suspect, name="a", status="started", fence=0))
+    hand_back(database, node, suspect)
+    with database.session() as session:
+        assert session.query(MarketplaceTask).one().status == "unknown"
 
 
 def test_a_run_that_recorded_something_new_is_no_suspect(database, claimed):
