@@ -5,6 +5,7 @@ The names come from the source, so that a new kind of commit is a test that is m
 
 import ast
 import os
+import signal
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,12 +14,13 @@ import socketio
 
 from runtime.storage.models import SCHEMA
 from runtime.tokens import issue_token
-from tests.chaos.stage import Stage
+from tests.chaos.stage import ServiceProcess, Stage
 from tests.chaos.verdict import wrong_with
 from tests.deadline import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
-KILLED = -9
+KILLED = -signal.SIGKILL
+JOBS = 4
 PATIENCE = 30.0
 SECRET = "a-secret-for-the-chaos-tests-only"
 
@@ -48,20 +50,16 @@ def test_every_commit_has_its_test():
     assert names_in_source() == set(TIMES)
 
 
-@pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize("name", TIMES)
-def test_a_death_at_the_commit_costs_nothing(staged, name, moment):
-    fault = f"{name}.{moment}_commit@{TIMES[name]}"
-    actions = {f"{name}-{n}": "publish" for n in range(4)}
+def test_a_death_before_and_after_the_commit_costs_nothing(staged, name):
+    actions: dict[str, str] = {}
     with staged(lambda _reference, _count: "well") as stage:
-        for user_id, (reference, action) in enumerate(actions.items(), 1):
-            stage.add_job(action, reference, user_id)
-        more = {"CHAOS_FAIL_ACTOR": "1"} if name == "release" else {}
-        dying = stage.start(
-            RUNTIME_FAULT=fault, RUNTIME_BRIDGE_PORT="0", RUNTIME_TOKEN_SECRET=SECRET, **more
-        )
-        provoke(stage, dying, name)
-        assert dying.death() == KILLED
+        for moment in ("before", "after"):
+            for user_id in range(1, 1 + JOBS):
+                reference = f"{name}-{moment}-{user_id}"
+                stage.add_job("publish", reference, user_id)
+                actions[reference] = "publish"
+            dies_at(stage, name, f"{name}.{moment}_commit@{TIMES[name]}")
         stage.start()
         stage.wait_quiet(PATIENCE)
         assert not wrong_with(stage, actions)
@@ -69,11 +67,19 @@ def test_a_death_at_the_commit_costs_nothing(staged, name, moment):
         assert not stage.rows(f"SELECT id FROM {SCHEMA}.marketplace_jobs WHERE node_id IS NOT NULL")
 
 
-def provoke(stage: Stage, service, name: str) -> None:
+def dies_at(stage: Stage, name: str, fault: str) -> None:
+    """A service that dies there, at its work."""
+    more = {"CHAOS_FAIL_ACTOR": "1"} if name == "release" else {}
+    service = stage.start(RUNTIME_FAULT=fault, RUNTIME_TOKEN_SECRET=SECRET, **more)
+    provoke(service, name)
+    assert service.death() == KILLED
+
+
+def provoke(service: ServiceProcess, name: str) -> None:
     """Bring about what does not come by itself."""
     if name == "leave":
         service.ready()
-        os.kill(service.pid, 15)
+        os.kill(service.pid, signal.SIGTERM)
     elif name == "presence":
         seller = socketio.Client(handle_sigint=False, reconnection=False)
         port = service.ready().bridge_port()
