@@ -37,7 +37,7 @@ class BrowserResponse:
     def outcome(self, writes: bool) -> Outcome:
         """What it means for the call that waits for it."""
         if not self.success:
-            kind = OutcomeUnknown if self.error_code == OUTCOME_UNKNOWN else CallRejected
+            kind = OutcomeUnknown if self._leaves_open(writes) else CallRejected
             return Failure(
                 kind(self.error, status=self.status, error_code=self.error_code, writes=writes)
             )
@@ -53,6 +53,11 @@ class BrowserResponse:
                 OutcomeUnknown(str(error), error_code="unreadable_answer", writes=writes)
             )
         return Success(data)
+
+    def _leaves_open(self, writes: bool) -> bool:
+        """Whether it may have happened; a marketplace that failed may have failed afterwards."""
+        failed = writes and self.status is not None and self.status >= 500
+        return failed or self.error_code == OUTCOME_UNKNOWN
 
 
 def read_response(data: Any) -> BrowserResponse:

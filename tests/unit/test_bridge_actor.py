@@ -173,6 +173,18 @@ def test_outcome_unknown(bridge: Bridge, key: str) -> None:
     assert error.error_code == "outcome_unknown"
 
 
+@pytest.mark.parametrize(("writes", "kind"), [(True, OutcomeUnknown), (False, CallRejected)])
+def test_after_a_failure_of_the_marketplace_a_write_may_have_happened(
+    bridge: Bridge, writes: bool, kind: type[Exception]
+) -> None:
+    bridge.connect("a")
+    bridge.request(writes=writes)
+    bridge.respond("a", {"request_id": "r1", "success": False, "error": "oops", "status": 502})
+    [error] = bridge.outcomes
+    assert type(error) is kind
+    assert error.status == 502
+
+
 @pytest.mark.parametrize("status", [True, "403", 403.0, -1, 99, 600, 10**30, None, [403]])
 def test_a_status_that_is_none_is_left_out(bridge: Bridge, status: object) -> None:
     bridge.connect("a")
