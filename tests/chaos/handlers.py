@@ -1,5 +1,6 @@
 """The jobs of the chaos tests: writes that must happen once, in every form a step can take."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -64,6 +65,25 @@ class Blind(_Writing):
         return {"blind": await self.step("blind", call)}
 
 
+class InBrowser(_Writing):
+    """Writes that the seller's browser carries out."""
+
+    async def execute(self, job: Any) -> Any:
+        return {"first": await self.command("first"), "second": await self.command("second")}
+
+    def command(self, name: str) -> Any:
+        """A step that the browser does, once, and can look up."""
+        payload = {"reference": f"{self.reference}-{name}"}
+        return self.step(
+            name,
+            self.call_websocket("WRITE", payload, settles_within=SETTLES_WITHIN),
+            reconcile=lambda: self.look(payload),
+        )
+
+    async def look(self, payload: dict[str, str]) -> Any:
+        return (await self.call_websocket("LOOK", payload, reads=True))["found"]
+
+
 class Gated(_Writing):
     """One write between two gates."""
 
@@ -83,19 +103,24 @@ def note(session: Any, reference: str) -> dict[str, str]:
 
 
 def chaos_registry(base_url: str) -> Registry:
-    """One marketplace, called over HTTP."""
-    names = {"publish": Publish, "blind": Blind, "gated": Gated}
-    marketplace = Marketplace(
-        "chaos",
-        base_url=base_url,
-        action_types=tuple(
-            ActionType(
-                name, name, rate_limit=timedelta(0), max_retries=1_000,
-                timeout=timedelta(seconds=60),
-            )
-            for name in names
-        ),
-    )  # fmt: skip
+    """One marketplace that is called over HTTP, and one that a browser executes."""
+    over_http = {"publish": Publish, "blind": Blind, "gated": Gated}
+    in_browsers = {"publish": InBrowser}
     return registry_of(
-        marketplace, handlers={(name, "chaos"): handler for name, handler in names.items()}
+        Marketplace("chaos", base_url=base_url, action_types=_action_types(over_http)),
+        Marketplace("browsed", browser_bound=True, action_types=_action_types(in_browsers)),
+        handlers={
+            **{(name, "chaos"): handler for name, handler in over_http.items()},
+            **{(name, "browsed"): handler for name, handler in in_browsers.items()},
+        },
     )
+
+
+def _action_types(names: Iterable[str]) -> tuple[ActionType, ...]:
+    return tuple(
+        ActionType(
+            name, name, rate_limit=timedelta(0), max_retries=1_000, timeout=timedelta(seconds=5)
+            if name != "gated" else timedelta(seconds=60),
+        )
+        for name in names
+    )  # fmt: skip

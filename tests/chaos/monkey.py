@@ -2,8 +2,10 @@
 
 import random
 import time
+from collections.abc import Sequence
 
 from tests.chaos.pace import DEAD_AFTER
+from tests.chaos.seller import Seller
 from tests.chaos.stage import ServiceProcess, Stage
 from tests.deadline import wait_until
 
@@ -23,7 +25,8 @@ class Monkey:
         played: what it did, in order.
     """
 
-    def __init__(self, stage: Stage, seed: int) -> None:
+    def __init__(self, stage: Stage, seed: int, sellers: Sequence[Seller] = ()) -> None:
+        self._sellers = sellers
         self._stage = stage
         self._random = random.Random(seed)
         self.played: list[str] = []
@@ -32,7 +35,7 @@ class Monkey:
     def play(self) -> None:
         """One trick, with a little peace before it."""
         trick = self._random.choices(list(TRICKS), list(TRICKS.values()))[0]
-        self.service.ready()
+        self._settle_on(self.service)
         time.sleep(self._random.uniform(0.1, 1.2))
         self.played.append(trick)
         {
@@ -42,6 +45,15 @@ class Monkey:
             "break connections": self._stage.break_connections,
             "stop in order": self._stop_in_order,
         }[trick]()
+
+    def rest(self) -> None:
+        """Let the service that is left work."""
+        self._settle_on(self.service)
+
+    def _settle_on(self, service: ServiceProcess) -> None:
+        port = service.ready().bridge_port()
+        for seller in self._sellers:
+            seller.go_to(port)
 
     def _kill(self) -> None:
         self.service.kill()
@@ -60,6 +72,7 @@ class Monkey:
         other = self._stage.start().ready()
         frozen.freeze()
         wait_until(lambda: frozen.pid not in self._stage.nodes(), DEAD_AFTER.seconds + 15)
+        self._settle_on(other)
         time.sleep(self._random.uniform(0, 1))
         frozen.thaw()
         time.sleep(self._random.uniform(0.5, 1.5))

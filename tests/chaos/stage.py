@@ -24,6 +24,7 @@ from runtime.storage.models import SCHEMA
 from runtime.storage.plugin_action_types import ensure_action_types
 from tests.chaos.counting_marketplace import CountingMarketplace
 from tests.chaos.handlers import chaos_registry
+from tests.chaos.seller import SECRET
 from tests.deadline import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,6 +44,8 @@ class ServiceProcess:
             "RUNTIME_LOG_FORMAT": "console",
             "RUNTIME_POLL_SECONDS": "0.5",
             "RUNTIME_DRAIN_SECONDS": "3",
+            "RUNTIME_BRIDGE_GRACE_SECONDS": "1",
+            "RUNTIME_TOKEN_SECRET": SECRET,
             "CHAOS_MARKETPLACE": stage.marketplace.url,
             **more,
         }
@@ -115,7 +118,6 @@ class Stage:
     database: Database
     marketplace: CountingMarketplace
     services: list[ServiceProcess] = field(default_factory=list)
-    _shops: dict[int, int] = field(default_factory=dict)
 
     def start(self, without: str | None = None, **more: str) -> ServiceProcess:
         """Start a service; it may not be ready yet."""
@@ -124,14 +126,20 @@ class Stage:
         self.services.append(service)
         return service
 
-    def add_job(self, action: str, reference: str, user_id: int = 7, **data: Any) -> int:
+    def add_job(
+        self,
+        action: str,
+        reference: str,
+        user_id: int = 7,
+        marketplace: str = "chaos",
+        **data: Any,
+    ) -> int:
         """A committed job; returns its id."""
         with self.database.session.begin() as session:
             service = MarketplaceJobService(session)
-            if user_id not in self._shops:
-                self._shops[user_id] = service.add_shop("chaos", user_id, f"shop-{user_id}").id
+            shop = service.add_shop(marketplace, user_id, f"shop-{user_id}")
             job = service.create_job(
-                "chaos", action, shop_id=self._shops[user_id],
+                marketplace, action, shop_id=shop.id,
                 input_data={"reference": reference, **data},
             )  # fmt: skip
             return job.id

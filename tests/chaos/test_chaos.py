@@ -7,18 +7,22 @@ import os
 import random
 import sys
 import time
+from contextlib import ExitStack
 
 import pytest
 
 from runtime.errors import DatabaseUnavailable
 from tests.chaos.counting_marketplace import seeded_plan
 from tests.chaos.monkey import Monkey
+from tests.chaos.seller import Seller
 from tests.chaos.verdict import wrong_with
 
 SECONDS = float(os.environ.get("CHAOS_SECONDS", "30"))
 SEED = int(os.environ.get("CHAOS_SEED") or random.randrange(1_000_000))
 SHOPS = 8
+SELLERS = 4
 BLIND_EVERY = 10
+BROWSED_EVERY = 3
 JOBS_AT_ONCE = 20
 QUIET_SECONDS = 90.0
 
@@ -27,13 +31,18 @@ QUIET_SECONDS = 90.0
 def test_every_write_happens_once_whatever_the_monkey_does(staged, capsys):
     _tell(capsys, f"\nCHAOS_SEED={SEED} CHAOS_SECONDS={SECONDS:g}")
     actions: dict[str, str] = {}
-    with staged(seeded_plan(SEED)) as stage:
-        monkey = Monkey(stage, SEED)
+    with staged(seeded_plan(SEED)) as stage, ExitStack() as exits:
+        sellers = [
+            exits.enter_context(Seller(stage.marketplace, user_id, resume=user_id % 2 == 0))
+            for user_id in range(1, 1 + SELLERS)
+        ]
+        monkey = Monkey(stage, SEED, sellers)
         deadline = time.monotonic() + SECONDS
         while time.monotonic() < deadline:
             if stage.unfinished() < 4 * JOBS_AT_ONCE:
                 _add_jobs(stage, actions)
             monkey.play()
+        monkey.rest()
         stage.wait_quiet(QUIET_SECONDS)
         problems = wrong_with(stage, actions)
         logs = "\n".join(one.logged()[-3_000:] for one in stage.services[-2:])
@@ -54,10 +63,14 @@ def _tell(capsys, line: str) -> None:
 def _add_jobs(stage, actions: dict[str, str]) -> None:
     for _ in range(JOBS_AT_ONCE):
         number = len(actions)
-        action = "blind" if number % BLIND_EVERY == 0 else "publish"
         reference = f"{SEED}-{number}"
+        action = "blind" if number % BLIND_EVERY == 0 else "publish"
         try:
-            stage.add_job(action, reference, user_id=1 + number % SHOPS)
+            if number % BROWSED_EVERY == 1:
+                action = "browsed"
+                stage.add_job("publish", reference, 1 + number % SELLERS, "browsed")
+            else:
+                stage.add_job(action, reference, 1 + number % SHOPS)
         except DatabaseUnavailable:
             return
         actions[reference] = action

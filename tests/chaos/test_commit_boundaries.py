@@ -14,6 +14,7 @@ import socketio
 
 from runtime.storage.models import SCHEMA
 from runtime.tokens import issue_token
+from tests.chaos.seller import SECRET
 from tests.chaos.stage import ServiceProcess, Stage
 from tests.chaos.verdict import wrong_with
 from tests.deadline import wait_until
@@ -22,7 +23,6 @@ ROOT = Path(__file__).resolve().parents[2]
 KILLED = -signal.SIGKILL
 JOBS = 4
 PATIENCE = 30.0
-SECRET = "a-secret-for-the-chaos-tests-only"
 
 # Which time the point is reached; later ones than the first fall into the middle of the work.
 TIMES = {
@@ -70,7 +70,7 @@ def test_a_death_before_and_after_the_commit_costs_nothing(staged, name):
 def dies_at(stage: Stage, name: str, fault: str) -> None:
     """A service that dies there, at its work."""
     more = {"CHAOS_FAIL_ACTOR": "1"} if name == "release" else {}
-    service = stage.start(RUNTIME_FAULT=fault, RUNTIME_TOKEN_SECRET=SECRET, **more)
+    service = stage.start(RUNTIME_FAULT=fault, **more)
     provoke(service, name)
     assert service.death() == KILLED
 

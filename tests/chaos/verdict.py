@@ -8,6 +8,7 @@ from tests.chaos.stage import Stage
 
 STEPS = {
     "publish": ("create", *(f"image-{n}" for n in range(IMAGES)), "activate"),
+    "browsed": ("first", "second"),
     "blind": ("blind",),
     "gated": ("only",),
 }
