@@ -45,9 +45,7 @@ def without_settles_within() -> None:
     """What cannot be seen at once is taken not to have happened."""
     sound = Dispatcher._await_quiet
 
-    def await_quiet(
-        self: Dispatcher, run: Any, ticket: CallTicket, call: AwaitQuiet
-    ) -> None:
+    def await_quiet(self: Dispatcher, run: Any, ticket: CallTicket, call: AwaitQuiet) -> None:
         if call.settled:
             self._tell(self._actor, CallSettled(ticket, Success(False)))
         else:

@@ -54,9 +54,7 @@ def wakes_with_a_write_in_its_queue(stage: Stage, without: str | None) -> None:
     zombie.thaw()
     stage.marketplace.open_gate("thread-1")
     # Both runs are dropped, each once its thread is through with its call.
-    wait_until(
-        lambda: zombie.logged().count("run dropped") >= 2 or _done_twice(stage), PATIENCE
-    )
+    wait_until(lambda: zombie.logged().count("run dropped") >= 2 or _done_twice(stage), PATIENCE)
 
 
 def wakes_and_goes_on(stage: Stage, without: str | None) -> None:
