@@ -30,9 +30,13 @@ class WorkerPool:
         """Run the function."""
         self._submit(ticket, lambda: call.function(*call.arguments))
 
-    def run_transaction(self, ticket: CallTicket, job: Job, call: TransactionCall) -> None:
+    def run_transaction(
+        self, ticket: CallTicket, job: Job, call: TransactionCall, within: str | None
+    ) -> None:
         """Run the function in a transaction that is committed only while the run owns the job."""
-        self._submit(ticket, lambda: run_transaction(self._database, job, call, self._stopping))
+        self._submit(
+            ticket, lambda: run_transaction(self._database, job, call, self._stopping, within)
+        )
 
     def stop(self) -> None:
         """Take nothing new; what runs is left to end by itself."""

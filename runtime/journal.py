@@ -32,6 +32,7 @@ class RecordedStep:
             can leave any more.
         settled_in: the time after which a look at the marketplace can say that it did not
             happen.
+        within: the step that this one is part of; once that is done, nobody asks for this one.
     """
 
     name: str
@@ -40,6 +41,7 @@ class RecordedStep:
     error: dict[str, Any] | None = None
     quiet_in: timedelta = timedelta(0)
     settled_in: timedelta = timedelta(0)
+    within: str | None = None
 
     @property
     def is_open(self) -> bool:

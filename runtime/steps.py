@@ -23,10 +23,12 @@ class StepState:
     Attributes:
         open: a write of it may have taken effect without its end being recorded: one of a
             former run, or one of this run that was answered well or not at all.
+        within: the step that this one is part of.
     """
 
     name: str
     open: bool = False
+    within: str | None = None
 
 
 async def carry_out(step: RunStep, state: StepState, *, records_itself: bool = False) -> Any:

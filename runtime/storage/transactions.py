@@ -28,7 +28,11 @@ log = structlog.get_logger(__name__)
 
 
 def run_transaction(
-    database: Database, job: Job, call: TransactionCall, stopping: threading.Event
+    database: Database,
+    job: Job,
+    call: TransactionCall,
+    stopping: threading.Event,
+    within: str | None = None,
 ) -> Any:
     """Run ``function(session, *arguments)`` and commit it with its row in the step journal.
 
@@ -37,6 +41,7 @@ def run_transaction(
 
     Args:
         stopping: gives up waiting for the database.
+        within: the step that it is part of.
 
     Returns:
         The function's result as it comes back from the journal.
@@ -55,7 +60,7 @@ def run_transaction(
                     return done[0]
                 result = call.function(session, *call.arguments)
                 session.flush()
-                if not record_transaction(session, job.id, job.fence, call.name, result):
+                if not record_transaction(session, job.id, job.fence, call.name, result, within):
                     raise _lost(job)
                 (recorded,) = recorded_transaction(session, job.id, job.fence, call.name) or (None,)
             return recorded
