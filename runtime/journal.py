@@ -50,8 +50,12 @@ class RecordedStep:
 
 
 def error_record(error: BaseException) -> dict[str, Any]:
-    """What is kept of a failure: enough to raise it again as the same class."""
-    record: dict[str, Any] = {"type": type(error).__name__, "message": str(error)}
+    """What is kept of a failure: enough to raise it again.
+
+    The type is the nearest class that is this project's own, or the foreign one's name.
+    """
+    own = next((kind for kind in type(error).__mro__ if _is_own(kind)), type(error))
+    record: dict[str, Any] = {"type": own.__name__, "message": str(error)}
     if isinstance(error, CallFailed):
         record |= {
             "status": error.status,
@@ -59,6 +63,11 @@ def error_record(error: BaseException) -> dict[str, Any]:
             "writes": error.writes,
         }
     return record
+
+
+def as_recorded(error: Exception) -> Exception:
+    """The failure as a replay raises it; itself where its class is this project's."""
+    return error if _is_own(type(error)) else recorded_error(error_record(error))
 
 
 def recorded_error(record: dict[str, Any]) -> Exception:
@@ -77,3 +86,7 @@ def recorded_error(record: dict[str, Any]) -> Exception:
                 setattr(error, name, record.get(name))
         return error
     return StepFailed(f"{record.get('type')}: {message}")
+
+
+def _is_own(kind: type) -> bool:
+    return issubclass(kind, MarketplaceRuntimeError) and getattr(errors, kind.__name__, 0) is kind

@@ -10,7 +10,7 @@ from typing import Any
 from runtime.calls import AwaitQuiet, Park, RecordStep, RunStep
 from runtime.errors import DidNotHappen, HandlerError, InvalidJson, OutcomeUnknown, Snooze
 from runtime.failed_steps import note_failed_step
-from runtime.journal import MAX_RESULT_BYTES, StepStatus, error_record
+from runtime.journal import MAX_RESULT_BYTES, StepStatus, as_recorded, error_record
 from runtime.json_values import json_text
 
 Look = Callable[[], Awaitable[Any]]
@@ -73,6 +73,11 @@ async def _failed(name: str, error: Exception, cause: Exception | None = None) -
     note_failed_step(error, name)
     if not isinstance(error, Snooze):
         await RecordStep(name, StepStatus.FAILED, error=error_record(error))
+        same = as_recorded(error)
+        if same is not error:
+            # Else a handler would catch in this run what it does not catch in a replay.
+            note_failed_step(same, name)
+            raise same from error
     raise error from cause
 
 
