@@ -206,7 +206,12 @@ class Dispatcher:
             return
         run.left.add(call_id)
         if call.writes and isinstance(call, WebSocketCall | HttpCall):
-            run.quiet[run.steps[call_id]] = Quiet(now, now + call.settles_within)
+            former = run.quiet.get(run.steps[call_id])
+            settling = now + call.settles_within
+            if former is not None:
+                # Another write of the step may still be under way.
+                settling = max(settling, former.settling)
+            run.quiet[run.steps[call_id]] = Quiet(now, settling)
         if isinstance(call, HttpCall):
             timeout = call.timeout or run.job.timeout
             request = messages.HttpRequest(ticket, self._marketplace.name, call, timeout, not_after)

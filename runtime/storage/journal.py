@@ -45,7 +45,7 @@ _INTEND = text(f"""
         task_type = excluded.task_type, status = 'started', fence = excluded.fence,
         request_id = excluded.request_id, request = excluded.request, result = NULL, error = NULL,
         ended_run = false, sent_at = excluded.sent_at, not_after = excluded.not_after,
-        settles_at = excluded.settles_at, completed_at = NULL
+        settles_at = greatest(excluded.settles_at, task.settles_at), completed_at = NULL
     RETURNING task.job_id, task.fence, task.name
 """)
 
