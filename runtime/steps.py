@@ -8,7 +8,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from runtime.calls import AwaitQuiet, Park, RecordStep, RunStep
-from runtime.errors import DidNotHappen, HandlerError, InvalidJson, OutcomeUnknown, Snooze
+from runtime.errors import (
+    DatabaseUnavailable,
+    DidNotHappen,
+    HandlerError,
+    InvalidJson,
+    OutcomeUnknown,
+    Snooze,
+)
 from runtime.failed_steps import note_failed_step
 from runtime.journal import MAX_RESULT_BYTES, StepStatus, as_recorded, error_record
 from runtime.json_values import json_text
@@ -48,7 +55,7 @@ async def carry_out(step: RunStep, state: StepState, *, records_itself: bool = F
             return await _succeeded(state.name, found)
     try:
         value = await step.make()
-    except Exception as error:  # noqa: BLE001 - raised again, once it is recorded
+    except Exception as error:
         if state.open and not step.repeatable:
             found = await _look_up(state, look)
             if found is not None:
@@ -56,6 +63,10 @@ async def carry_out(step: RunStep, state: StepState, *, records_itself: bool = F
             if isinstance(error, OutcomeUnknown):
                 missing = DidNotHappen(f"{error}; a look showed that it did not happen")
                 return await _failed(state.name, missing, error)
+        if records_itself and isinstance(error, DatabaseUnavailable):
+            # It may have been committed all the same, and then its record must stay.
+            note_failed_step(error, state.name)
+            raise
         return await _failed(state.name, error)
     return value if records_itself else await _succeeded(state.name, value)
 
