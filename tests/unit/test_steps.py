@@ -270,7 +270,7 @@ def test_a_replay_that_does_not_ask_for_a_recorded_step_is_noticed(status: StepS
 
 def test_what_is_inside_a_step_that_was_done_is_not_missed() -> None:
     async def outer() -> Any:
-        return await RunStep("middle", lambda: create())
+        return await RunStep("middle", create)
 
     journal = [
         RecordedStep("create", StepStatus.SUCCEEDED, 1, within="middle"),
@@ -284,7 +284,7 @@ def test_what_is_inside_a_step_that_was_done_is_not_missed() -> None:
 
 
 def test_a_step_says_which_one_it_is_part_of() -> None:
-    execution = Execution(lambda: BaseJobHandler.step(None, "outer", lambda: create()))  # type: ignore[arg-type]
+    execution = Execution(lambda: BaseJobHandler.step(None, "outer", create))  # type: ignore[arg-type]
     assert execution.start() == [Perform(1, WRITE, "create", "outer")]
 
 
