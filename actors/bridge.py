@@ -157,36 +157,27 @@ class BridgeActor(BaseActor):
 
     def _send(self, pending: PendingRequest, socket: SellerSocket, repeated: bool = False) -> None:
         request = pending.request
-        late = self._is_late(request)
-        if late and not (repeated or pending.sent_to):
-            why = "this node was held up, and it is too late for the command to leave"
-            self._settle(pending, Failure(NotSent(why)))
-            return
         try:
             payload = checked_json(request.payload, f"the payload of {request.action}")
         except InvalidJson as error:
             self._settle(pending, Failure(InvalidCall(str(error))))
             return
         if not self._may_leave(request):
+            # One that was sent before waits for its answer, which the first time may bring.
             if pending.sent_to is None and not repeated:
-                late = NotSent(f"{request.action}: this node's heartbeat is not confirmed")
-                self._settle(pending, Failure(late))
+                why = "this node was held up, and it is too late for the command to leave"
+                self._settle(pending, Failure(NotSent(why)))
             return
         self.counters["resent" if pending.sent_to or repeated else "sent"] += 1
         pending.sent(socket)
         command = {"request_id": request.request_id, "action": request.action, "payload": payload}
-        if repeated or late:
-            # A browser that does not remember it does not carry it out.
+        if repeated:
             command["repeated"] = True
         self._server.emit(socket.sid, COMMAND, command, partial(self._may_leave, request))
 
     def _may_leave(self, request: messages.BrowserRequest) -> bool:
         """Whether nobody can have taken the job over; asked by the server's thread too."""
         return request.not_after is None or self.clock.now() < request.not_after
-
-    def _is_late(self, request: messages.BrowserRequest) -> bool:
-        """Whether those who take the job over may have looked already."""
-        return request.not_after is not None and self.clock.now() >= request.not_after
 
     def _on_withdrawn(self, message: messages.BrowserRequestWithdrawn) -> None:
         self._early_requests = [

@@ -70,6 +70,8 @@ class Dispatcher:
         run.calls[call_id] = call
         if effect.step is not None:
             run.steps[call_id] = effect.step
+            if effect.within is not None:
+                run.within[effect.step] = effect.within
         ticket = run.ticket(self._actor, call_id)
         match call:
             case WebSocketCall() | HttpCall():
@@ -87,10 +89,11 @@ class Dispatcher:
                 self._limit(ticket, run.job.timeout)
             case TransactionCall():
                 run.left.add(call_id)
-                self._workers.run_transaction(ticket, run.job, call)
+                self._workers.run_transaction(ticket, run.job, call, effect.within)
             case RecordStep(name):
                 task_type = run.task_types.get(name)
-                self._record(run, call_id, messages.RecordOutcome(ticket, call, task_type))
+                outcome = messages.RecordOutcome(ticket, call, task_type, effect.within)
+                self._record(run, call_id, outcome)
             case AwaitQuiet():
                 self._await_quiet(run, ticket, call)
 
@@ -195,6 +198,7 @@ class Dispatcher:
             request_record(call),
             leaves_within,
             call.settles_within,
+            run.within.get(name),
         )
 
     def _leave(self, run: Run, call_id: int) -> None:

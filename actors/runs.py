@@ -35,6 +35,7 @@ class Run:
         requests: browser requests that are in flight, by call id.
         finishing: ids of the calls whose outcomes a cancellation waits for.
         steps: the step that each call is part of, by call id.
+        within: the step that each step is part of, by name.
         entries: what the recorder was asked to write for a call, until it did, by call id.
         quiet: when the open writes of each step can do nothing any more.
         placed: ids of the calls that have a place in their lane.
@@ -51,6 +52,7 @@ class Run:
     requests: dict[int, BrowserRequest] = field(default_factory=dict)
     finishing: set[int] = field(default_factory=set)
     steps: dict[int, str] = field(default_factory=dict)
+    within: dict[str, str] = field(default_factory=dict)
     entries: dict[int, RecordIntent | RecordOutcome] = field(default_factory=dict)
     quiet: dict[str, Quiet] = field(default_factory=dict)
     placed: set[int] = field(default_factory=set)

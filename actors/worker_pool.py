@@ -37,12 +37,14 @@ class WorkerPool:
         """Run the function."""
         self._submit(self._blocking, ticket, lambda: call.function(*call.arguments))
 
-    def run_transaction(self, ticket: CallTicket, job: Job, call: TransactionCall) -> None:
+    def run_transaction(
+        self, ticket: CallTicket, job: Job, call: TransactionCall, within: str | None
+    ) -> None:
         """Run the function in a transaction that is committed only while the run owns the job."""
         self._submit(
             self._transactions,
             ticket,
-            lambda: run_transaction(self._database, job, call, self._stopping),
+            lambda: run_transaction(self._database, job, call, self._stopping, within),
         )
 
     def stop(self) -> None:

@@ -45,11 +45,13 @@ class Perform:
 
     Attributes:
         step: the step that the call is part of; every write is part of one.
+        within: the step that this step is part of.
     """
 
     call_id: int
     call: Call
     step: str | None = None
+    within: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +210,7 @@ class Execution:
         self._ready: deque[tuple[_Fiber, Outcome | None, BaseException | None]] = deque()
         self._effects: list[Effect] = []
         self._step_names: set[str] = set()
+        self._replayed: set[str] = set()
         self._next_call_id = 1
         self.told = False
         self.ended: End | None = None
@@ -320,7 +323,10 @@ class Execution:
         call_id = self._next_call_id
         self._next_call_id += 1
         self._waiting[call_id] = (fiber, call)
-        self._effects.append(Perform(call_id, call, fiber.step.name if fiber.step else None))
+        step = fiber.step
+        self._effects.append(
+            Perform(call_id, call, step.name, step.within) if step else Perform(call_id, call)
+        )
 
     def _step(self, parent: _Fiber, step: RunStep, *, records_itself: bool = False) -> None:
         if step.name in self._step_names:
@@ -329,9 +335,11 @@ class Execution:
         self._step_names.add(step.name)
         recorded = self._journal.get(step.name)
         if recorded is not None and not recorded.is_open:
+            self._replayed.add(step.name)
             self._ready.append((parent, _replayed(recorded), None))
             return
-        state = StepState(step.name, open=recorded is not None)
+        within = parent.step.name if parent.step else None
+        state = StepState(step.name, open=recorded is not None, within=within)
         coroutine = carry_out(step, state, records_itself=records_itself)
         fiber = _Fiber(coroutine, _Group(parent, 1, alone=True), 0, f"{step.name}/", state)
         fiber.told = parent.told
@@ -365,7 +373,7 @@ class Execution:
         if self.told:
             return Cancelled()
         if isinstance(outcome, Success):
-            unasked = tuple(name for name in self._journal if name not in self._step_names)
+            unasked = tuple(name for name in self._journal if self._is_missed(name))
             return CodeChanged(unasked) if unasked else Finished(outcome.value)
         error = outcome.error
         if isinstance(error, Snooze):
@@ -379,6 +387,16 @@ class Execution:
                 HandlerError("the handler raised JobCancelled by itself: raise JobFailed")
             )
         return Failed(error)
+
+    def _is_missed(self, name: str) -> bool:
+        """Whether the run should have asked for this recorded step and did not."""
+        step: str | None = name
+        while step is not None:
+            if step in (self._step_names if step == name else self._replayed):
+                return False
+            recorded = self._journal.get(step)
+            step = recorded.within if recorded is not None else None
+        return True
 
     def _tell(self, fiber: _Fiber) -> JobCancelled:
         fiber.told = self.told = True

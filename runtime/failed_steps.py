@@ -18,8 +18,14 @@ def failed_step(error: BaseException) -> str | None:
 
 
 def failed_steps(error: BaseException) -> tuple[str, ...]:
-    """All steps that the error ended, and those of the errors from which it arose."""
-    return tuple(dict.fromkeys(name for one in _chain(error) for name in _names(one)))
+    """The steps that the error ended: those it arose in, or the error from which it arose.
+
+    What came before an error that arose in a step was caught by the handler, and stays so.
+    """
+    for one in _chain(error):
+        if names := _names(one):
+            return tuple(dict.fromkeys(names))
+    return ()
 
 
 def _names(error: BaseException) -> list[str]:

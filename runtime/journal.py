@@ -33,6 +33,7 @@ class RecordedStep:
             can leave any more.
         settled_in: the time after which a look at the marketplace can say that it did not
             happen.
+        within: the step that this one is part of; once that is done, nobody asks for this one.
     """
 
     name: str
@@ -41,6 +42,7 @@ class RecordedStep:
     error: dict[str, Any] | None = None
     quiet_in: timedelta = timedelta(0)
     settled_in: timedelta = timedelta(0)
+    within: str | None = None
 
     @property
     def is_open(self) -> bool:
@@ -49,8 +51,12 @@ class RecordedStep:
 
 
 def error_record(error: BaseException) -> dict[str, Any]:
-    """What is kept of a failure: enough to raise it again as the same class."""
-    record: dict[str, Any] = {"type": type(error).__name__, "message": storable(error)}
+    """What is kept of a failure: enough to raise it again.
+
+    The type is the nearest class that is this project's own, or the foreign one's name.
+    """
+    own = next((kind for kind in type(error).__mro__ if _is_own(kind)), type(error))
+    record: dict[str, Any] = {"type": own.__name__, "message": storable(error)}
     if isinstance(error, CallFailed):
         record |= {
             "status": error.status,
@@ -58,6 +64,11 @@ def error_record(error: BaseException) -> dict[str, Any]:
             "writes": error.writes,
         }
     return record
+
+
+def as_recorded(error: Exception) -> Exception:
+    """The failure as a replay raises it; itself where its class is this project's."""
+    return error if _is_own(type(error)) else recorded_error(error_record(error))
 
 
 def recorded_error(record: dict[str, Any]) -> Exception:
@@ -76,3 +87,7 @@ def recorded_error(record: dict[str, Any]) -> Exception:
                 setattr(error, name, record.get(name))
         return error
     return StepFailed(f"{record.get('type')}: {message}")
+
+
+def _is_own(kind: type) -> bool:
+    return issubclass(kind, MarketplaceRuntimeError) and getattr(errors, kind.__name__, 0) is kind

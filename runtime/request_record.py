@@ -8,6 +8,7 @@ from runtime.json_values import checked_json
 from runtime.redaction import redacted
 
 MAX_REQUEST_BYTES = 20_000
+LONGEST_NAME = 200
 
 
 def request_record(call: WebSocketCall | HttpCall) -> dict[str, Any]:
@@ -24,5 +25,11 @@ def request_record(call: WebSocketCall | HttpCall) -> dict[str, Any]:
             redacted(name | given), "the request", max_bytes=MAX_REQUEST_BYTES
         )
     except InvalidJson as error:
-        return {key: str(value)[:200] for key, value in name.items()} | {"left_out": str(error)}
+        return {key: _shortened(value) for key, value in name.items()} | {"left_out": str(error)}
     return kept
+
+
+def _shortened(value: Any) -> str:
+    """Without secrets, and as PostgreSQL takes it."""
+    text = str(redacted(str(value)))[:LONGEST_NAME].replace("\0", "\\0")
+    return text.encode(errors="replace").decode()

@@ -8,9 +8,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from runtime.calls import AwaitQuiet, Park, RecordStep, RunStep
-from runtime.errors import DidNotHappen, HandlerError, InvalidJson, OutcomeUnknown, Snooze
+from runtime.errors import (
+    DatabaseUnavailable,
+    DidNotHappen,
+    HandlerError,
+    InvalidJson,
+    OutcomeUnknown,
+    Snooze,
+)
 from runtime.failed_steps import note_failed_step
-from runtime.journal import MAX_RESULT_BYTES, StepStatus, error_record
+from runtime.journal import MAX_RESULT_BYTES, StepStatus, as_recorded, error_record
 from runtime.json_values import json_text
 
 Look = Callable[[], Awaitable[Any]]
@@ -23,10 +30,12 @@ class StepState:
     Attributes:
         open: a write of it may have taken effect without its end being recorded: one of a
             former run, or one of this run that was answered well or not at all.
+        within: the step that this one is part of.
     """
 
     name: str
     open: bool = False
+    within: str | None = None
 
 
 async def carry_out(step: RunStep, state: StepState, *, records_itself: bool = False) -> Any:
@@ -46,7 +55,7 @@ async def carry_out(step: RunStep, state: StepState, *, records_itself: bool = F
             return await _succeeded(state.name, found)
     try:
         value = await step.make()
-    except Exception as error:  # noqa: BLE001 - raised again, once it is recorded
+    except Exception as error:
         if state.open and not step.repeatable:
             found = await _look_up(state, look)
             if found is not None:
@@ -54,6 +63,10 @@ async def carry_out(step: RunStep, state: StepState, *, records_itself: bool = F
             if isinstance(error, OutcomeUnknown):
                 missing = DidNotHappen(f"{error}; a look showed that it did not happen")
                 return await _failed(state.name, missing, error)
+        if records_itself and isinstance(error, DatabaseUnavailable):
+            # It may have been committed all the same, and then its record must stay.
+            note_failed_step(error, state.name)
+            raise
         return await _failed(state.name, error)
     return value if records_itself else await _succeeded(state.name, value)
 
@@ -71,6 +84,11 @@ async def _failed(name: str, error: Exception, cause: Exception | None = None) -
     note_failed_step(error, name)
     if not isinstance(error, Snooze):
         await RecordStep(name, StepStatus.FAILED, error=error_record(error))
+        same = as_recorded(error)
+        if same is not error:
+            # Else a handler would catch in this run what it does not catch in a replay.
+            note_failed_step(same, name)
+            raise same from error
     raise error from cause
 
 

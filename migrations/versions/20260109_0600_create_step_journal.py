@@ -37,6 +37,7 @@ def upgrade() -> None:
         sa.Column("id", sa.BigInteger(), sa.Identity(), nullable=False),
         sa.Column("job_id", sa.BigInteger(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("within", sa.Text(), nullable=True),
         sa.Column("task_type", sa.String(20), nullable=True),
         sa.Column("status", sa.String(20), nullable=False),
         sa.Column("fence", sa.BigInteger(), nullable=False),

@@ -47,6 +47,7 @@ class RecordIntent:
         request: what is about to be sent, redacted.
         leaves_within: it leaves in this time or not at all.
         settles_within: how long after it left it can take effect.
+        within: the step that this step is part of.
     """
 
     ticket: CallTicket
@@ -56,6 +57,7 @@ class RecordIntent:
     request: Any
     leaves_within: timedelta
     settles_within: timedelta
+    within: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,7 @@ class RecordOutcome:
     ticket: CallTicket
     step: RecordStep
     task_type: str | None
+    within: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,9 +43,11 @@ LONGEST_IDLE = DEAD_AFTER
 
 _LIMIT_IDLE = text("SELECT set_config('idle_in_transaction_session_timeout', :limit, true)")
 
-# Connections, resources, and what passes when it is tried again.
-_AWAY_CLASSES = ("08", "53", "57P")
-_AWAY_CODES = frozenset({"25006", "25P03", "40001", "40P01", "55P03", "57014"})
+_AWAY_CLASS = "08"
+_AWAY_CODES = frozenset({"25P03", "57P01", "57P02", "57P03", "53300"})
+# Read-only for a while, out of disk or memory, deadlocks, time-outs: what passes in time.
+_PASSING_CODES = frozenset({"25006", "40001", "40P01", "55P03", "57014"})
+_PASSING_CLASS = "53"
 _CLOSED = re.compile(r"connection (already closed|.*unexpectedly)")
 
 
@@ -169,8 +171,22 @@ def database_errors() -> Iterator[None]:
             raise
         reason = error.orig if isinstance(error, DBAPIError) else error
         raise DatabaseUnavailable(
-            f"the database cannot do it now ({_first_line(reason)}): see that PostgreSQL runs and "
-            "can be reached"
+            f"the database went away ({_first_line(reason)}): see that PostgreSQL runs and can "
+            "be reached"
+        ) from error
+
+
+@contextmanager
+def _passing_errors() -> Iterator[None]:
+    """Take what passes in time for the server being away: whoever tries again gets through."""
+    try:
+        yield
+    except DBAPIError as error:
+        code = str(getattr(error.orig, "pgcode", None) or "")
+        if code not in _PASSING_CODES and not code.startswith(_PASSING_CLASS):
+            raise
+        raise DatabaseUnavailable(
+            f"the database cannot do it now ({_first_line(error.orig)}); it is tried again"
         ) from error
 
 
@@ -181,7 +197,7 @@ def _is_away(error: DBAPIError | psycopg2.Error) -> bool:
         return isinstance(error.orig, psycopg2.Error) and _is_away(error.orig)
     code = error.pgcode
     if code is not None:
-        return code in _AWAY_CODES or code.startswith(_AWAY_CLASSES)
+        return code in _AWAY_CODES or code.startswith(_AWAY_CLASS)
     if isinstance(error, psycopg2.OperationalError):
         return True
     return _CLOSED.search(str(error)) is not None

@@ -26,17 +26,20 @@ _OWNED = f"""
 
 _INTEND = text(f"""
     INSERT INTO {SCHEMA}.marketplace_tasks AS task (
-        job_id, name, task_type, status, fence, request_id, request, sent_at, not_after, settles_at
+        job_id, name, within, task_type, status, fence, request_id, request, sent_at, not_after,
+        settles_at
     )
-    SELECT entry.job_id, entry.name, entry.task_type, 'started', entry.fence, entry.request_id,
-        CAST(entry.request AS jsonb), clock_timestamp(), clock_timestamp() + entry.leaves_within,
+    SELECT entry.job_id, entry.name, entry.within, entry.task_type, 'started', entry.fence,
+        entry.request_id, CAST(entry.request AS jsonb), clock_timestamp(),
+        clock_timestamp() + entry.leaves_within,
         clock_timestamp() + entry.leaves_within + entry.settles_within
     FROM unnest(
         CAST(:job_ids AS bigint[]), CAST(:fences AS bigint[]), CAST(:names AS text[]),
         CAST(:task_types AS text[]), CAST(:request_ids AS text[]), CAST(:requests AS text[]),
-        CAST(:leaves_within AS interval[]), CAST(:settles_within AS interval[])
+        CAST(:leaves_within AS interval[]), CAST(:settles_within AS interval[]),
+        CAST(:withins AS text[])
     ) AS entry (
-        job_id, fence, name, task_type, request_id, request, leaves_within, settles_within
+        job_id, fence, name, task_type, request_id, request, leaves_within, settles_within, within
     )
     CROSS JOIN LATERAL ({_OWNED}) AS owned
     ON CONFLICT (job_id, name) DO UPDATE SET
@@ -53,15 +56,15 @@ _INTEND = text(f"""
 def _record(owned: str) -> TextClause:
     return text(f"""
     INSERT INTO {SCHEMA}.marketplace_tasks AS task (
-        job_id, name, task_type, status, fence, result, error, completed_at
+        job_id, name, within, task_type, status, fence, result, error, completed_at
     )
-    SELECT entry.job_id, entry.name, entry.task_type, entry.status, entry.fence,
+    SELECT entry.job_id, entry.name, entry.within, entry.task_type, entry.status, entry.fence,
         CAST(entry.result AS jsonb), CAST(entry.error AS jsonb), clock_timestamp()
     FROM unnest(
         CAST(:job_ids AS bigint[]), CAST(:fences AS bigint[]), CAST(:names AS text[]),
         CAST(:task_types AS text[]), CAST(:statuses AS text[]), CAST(:results AS text[]),
-        CAST(:errors AS text[])
-    ) AS entry (job_id, fence, name, task_type, status, result, error)
+        CAST(:errors AS text[]), CAST(:withins AS text[])
+    ) AS entry (job_id, fence, name, task_type, status, result, error, within)
     CROSS JOIN LATERAL ({owned}) AS owned
     ON CONFLICT (job_id, name) DO UPDATE SET
         status = excluded.status, fence = excluded.fence, result = excluded.result,
@@ -80,7 +83,7 @@ _RECORDED = text(f"""
 """)
 
 _LOAD = text(f"""
-    SELECT job_id, name, status, result, error,
+    SELECT job_id, name, within, status, result, error,
         coalesce(not_after - clock_timestamp(), interval '0') AS quiet_in,
         coalesce(settles_at - clock_timestamp(), interval '0') AS settled_in
     FROM {SCHEMA}.marketplace_tasks
@@ -143,6 +146,7 @@ def record_intents(session: Session, intents: Sequence[RecordIntent]) -> Written
                 "requests": [json.dumps(one.request) for one in latest.values()],
                 "leaves_within": [one.leaves_within for one in latest.values()],
                 "settles_within": [one.settles_within for one in latest.values()],
+                "withins": [one.within for one in latest.values()],
             },
         )
         kept = {(row.job_id, row.fence, row.name): None for row in rows}
@@ -173,13 +177,16 @@ def record_outcomes(session: Session, outcomes: Sequence[RecordOutcome]) -> Writ
                     None if one.step.error is None else json.dumps(one.step.error)
                     for one in latest.values()
                 ],
+                "withins": [one.within for one in latest.values()],
             },
         )
         kept = {(row.job_id, row.fence, row.name): row.result for row in rows}
     return _written(session, latest, kept)
 
 
-def record_transaction(session: Session, job_id: int, fence: int, name: str, result: Any) -> bool:
+def record_transaction(
+    session: Session, job_id: int, fence: int, name: str, result: Any, within: str | None = None
+) -> bool:
     """Write, in the transaction itself, that it was done; False where the run lost its job."""
     rows = session.execute(
         _RECORD_OWN,
@@ -191,6 +198,7 @@ def record_transaction(session: Session, job_id: int, fence: int, name: str, res
             "statuses": [StepStatus.SUCCEEDED.value],
             "results": [json_text(result, f"the result of transaction {name!r}")],
             "errors": [None],
+            "withins": [within],
         },
     )
     return rows.first() is not None
@@ -214,6 +222,7 @@ def load_journals(session: Session, job_ids: Sequence[int]) -> dict[int, list[Re
                 error=row.error,
                 quiet_in=max(row.quiet_in, timedelta(0)),
                 settled_in=max(row.settled_in, timedelta(0)),
+                within=row.within,
             )
         )
     return journals

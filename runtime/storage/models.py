@@ -177,8 +177,8 @@ class MarketplaceJob(Base):
 class MarketplaceTask(Base):
     """The step journal: one row for each step that a run of a job has begun to write.
 
-    ``fence`` names the run that wrote it last. ``ended_run`` marks a failure that ended its
-    run, so that the next one does the step again.
+    ``fence`` names the run that wrote it last, ``within`` the step that it is part of.
+    ``ended_run`` marks a failure that ended its run, so that the next one does the step again.
     """
 
     __tablename__ = "marketplace_tasks"
@@ -193,6 +193,7 @@ class MarketplaceTask(Base):
         ForeignKey(f"{SCHEMA}.marketplace_jobs.id", ondelete="CASCADE")
     )
     name: Mapped[str]
+    within: Mapped[str | None]
     task_type: Mapped[str | None] = mapped_column(String(20))
     status: Mapped[str] = mapped_column(String(20))
     fence: Mapped[int] = mapped_column(BigInteger)

@@ -94,6 +94,9 @@ class PostgresCluster:
         """
         if self._status() is None:
             return
+        if self._account:
+            # Somebody may have closed a parent directory since the server started.
+            _let_others_traverse(self.path)
         stopped = self._run(
             "pg_ctl", "stop", "-w", "-m", "fast", "-t", str(PATIENCE_SECONDS), "-D", str(self.path)
         )

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from sqlalchemy.exc import DataError, IntegrityError, StatementError
 
-from runtime.errors import DatabaseRefused
+from runtime.errors import DatabaseRefused, InputError
 
 
 @contextmanager
@@ -13,6 +13,8 @@ def refusals() -> Iterator[None]:
     """Map the database's complaints about values."""
     try:
         yield
+    except InputError:
+        raise
     except (DataError, IntegrityError) as error:
         reason = str(error.orig).strip().splitlines()[0]
         raise DatabaseRefused(f"PostgreSQL refuses the value: {reason}") from error

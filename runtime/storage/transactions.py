@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from runtime.calls import TransactionCall
-from runtime.errors import DatabaseUnavailable, FenceLost
+from runtime.errors import DatabaseUnavailable, FenceLost, HandlerError, InvalidJson
 from runtime.job import Job
 from runtime.storage.engine import Database
 from runtime.storage.journal import record_transaction, recorded_transaction
@@ -28,7 +28,11 @@ log = structlog.get_logger(__name__)
 
 
 def run_transaction(
-    database: Database, job: Job, call: TransactionCall, stopping: threading.Event
+    database: Database,
+    job: Job,
+    call: TransactionCall,
+    stopping: threading.Event,
+    within: str | None = None,
 ) -> Any:
     """Run ``function(session, *arguments)`` and commit it with its row in the step journal.
 
@@ -37,6 +41,7 @@ def run_transaction(
 
     Args:
         stopping: gives up waiting for the database.
+        within: the step that it is part of.
 
     Returns:
         The function's result as it comes back from the journal.
@@ -53,12 +58,16 @@ def run_transaction(
             with refusals(), database.transaction("transaction") as session:
                 if again and (done := _committed(session, job, call)) is not None:
                     return done[0]
-                result = call.function(session, *call.arguments)
+                result = _called(call, session)
                 session.flush()
-                if not record_transaction(session, job.id, job.fence, call.name, result):
+                if not record_transaction(session, job.id, job.fence, call.name, result, within):
                     raise _lost(job)
                 (recorded,) = recorded_transaction(session, job.id, job.fence, call.name) or (None,)
             return recorded
+        except InvalidJson as error:
+            raise HandlerError(f"{error}: return a JSON value from the transaction") from error
+        except _RaisedByHandlerError as raised:
+            raise raised.error from None
         except DatabaseUnavailable as error:
             log.warning(
                 "database away, the transaction waits",
@@ -67,6 +76,21 @@ def run_transaction(
             if stopping.wait(delay):
                 raise
             again, delay = True, min(delay * 2, LONGEST_DELAY_SECONDS)
+
+
+def _called(call: TransactionCall, session: Session) -> Any:
+    try:
+        return call.function(session, *call.arguments)
+    except ValueError as error:
+        raise _RaisedByHandlerError(error) from error
+
+
+class _RaisedByHandlerError(Exception):
+    """A ValueError of the handler's own, which is no complaint of the database about a value."""
+
+    def __init__(self, error: ValueError) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 def _committed(session: Session, job: Job, call: TransactionCall) -> tuple[Any] | None:

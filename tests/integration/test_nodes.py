@@ -52,7 +52,7 @@ def age_heartbeat(database: Database, node: int, seconds: float) -> None:
 
 
 def heartbeat(
-    database: Database, node: int, each_beat: Callable[[], None] = lambda: None
+    database: Database, node: int, each_beat: Callable[[], None] = lambda _: None
 ) -> Heartbeat:
     clock = SystemClock(lambda _name, _message: None)
     return Heartbeat(database, node, clock, Lease(clock.now()), each_beat)

@@ -32,7 +32,7 @@ def job(database: Database, node: int):
 
 def settle(database, *settlements):
     with database.session.begin() as session:
-        return settle_jobs(session, settlements)
+        return set(settle_jobs(session, settlements).kept)
 
 
 def test_a_completed_job_keeps_its_result(database, job):
