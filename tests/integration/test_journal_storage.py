@@ -64,12 +64,12 @@ def outcome(job, name="create", result="1", fence=None, error=None, within=None)
 
 def intend(database, *intents):
     with database.session.begin() as session:
-        return journal.record_intents(session, intents)
+        return set(journal.record_intents(session, intents).kept)
 
 
 def record(database, *outcomes):
     with database.session.begin() as session:
-        return journal.record_outcomes(session, outcomes)
+        return dict(journal.record_outcomes(session, outcomes).kept)
 
 
 def settle(database, job, event: JobEvent, **more) -> None:

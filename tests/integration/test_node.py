@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from runtime import ActionType, BaseJobHandler, JobCancelled, JobFailed, Marketplace, Snooze
-from runtime.errors import CallRejected
+from runtime.errors import CallRejected, StepFailed
 from runtime.messages import marketplace_actor
 from runtime.service import MarketplaceJobService
 from runtime.storage.models import Shop
@@ -179,7 +179,7 @@ def test_blocking_work_and_transactions_run_on_the_worker_pool(run):
             done = await self.transaction("rename", rename, self.shop_id, "Atelier")
             try:
                 await self.transaction("spoil", spoil, self.shop_id)
-            except RuntimeError as error:
+            except StepFailed as error:
                 return {"thread": thread, **done, "error": str(error)}
 
     with run(Do) as scene:
@@ -187,7 +187,7 @@ def test_blocking_work_and_transactions_run_on_the_worker_pool(run):
         with scene.database.session() as session:
             assert session.get_one(Shop, job.shop_id).name == "Atelier"
     assert job.result_data["thread"].startswith("worker-")
-    assert job.result_data["error"] == "after the write"
+    assert job.result_data["error"] == "RuntimeError: after the write"
 
 
 def test_a_transaction_of_a_run_that_lost_its_job_is_rolled_back(run):
