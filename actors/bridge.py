@@ -157,36 +157,29 @@ class BridgeActor(BaseActor):
 
     def _send(self, pending: PendingRequest, socket: SellerSocket, repeated: bool = False) -> None:
         request = pending.request
-        late = self._is_late(request)
-        if late and not (repeated or pending.sent_to):
-            why = "this node was held up, and it is too late for the command to leave"
-            self._settle(pending, Failure(NotSent(why)))
-            return
         try:
             payload = checked_json(request.payload, f"the payload of {request.action}")
         except InvalidJson as error:
             self._settle(pending, Failure(InvalidCall(str(error))))
             return
-        if not self._may_leave(request):
-            if pending.sent_to is None and not repeated:
-                late = NotSent(f"{request.action}: this node's heartbeat is not confirmed")
-                self._settle(pending, Failure(late))
+        late = not self._may_leave(request)
+        if late and pending.sent_to is None and not repeated:
+            unsent = NotSent(f"{request.action}: this node's heartbeat is not confirmed")
+            self._settle(pending, Failure(unsent))
             return
         self.counters["resent" if pending.sent_to or repeated else "sent"] += 1
         pending.sent(socket)
         command = {"request_id": request.request_id, "action": request.action, "payload": payload}
+        may_leave: Callable[[], bool] = partial(self._may_leave, request)
         if repeated or late:
-            # A browser that does not remember it does not carry it out.
+            # A browser that does not remember it does not carry it out, so it may come late.
             command["repeated"] = True
-        self._server.emit(socket.sid, COMMAND, command, partial(self._may_leave, request))
+            may_leave = _always
+        self._server.emit(socket.sid, COMMAND, command, may_leave)
 
     def _may_leave(self, request: messages.BrowserRequest) -> bool:
         """Whether nobody can have taken the job over; asked by the server's thread too."""
         return request.not_after is None or self.clock.now() < request.not_after
-
-    def _is_late(self, request: messages.BrowserRequest) -> bool:
-        """Whether those who take the job over may have looked already."""
-        return request.not_after is not None and self.clock.now() >= request.not_after
 
     def _on_withdrawn(self, message: messages.BrowserRequestWithdrawn) -> None:
         self._early_requests = [
@@ -372,3 +365,7 @@ class BridgeActor(BaseActor):
         for responses in held.values():
             for response in responses:
                 self._on_response(response)
+
+
+def _always() -> bool:
+    return True
