@@ -4,8 +4,11 @@ import os
 import queue
 import signal
 import sys
+from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Any, Self
+
+LONGEST_WAIT_SECONDS = 0.5
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -41,8 +44,11 @@ class StopSignals:
 
     def wait(self) -> None:
         """Block until a signal comes."""
-        if not self.asked:
-            self._arrivals.get()
+        # Python notes a signal that comes just before the wait begins, and runs its handler only
+        # after the wait; so no wait is long.
+        while not self.asked:
+            with suppress(queue.Empty):
+                self._arrivals.get(timeout=LONGEST_WAIT_SECONDS)
 
     def _receive(self, number: int, _frame: FrameType | None) -> None:
         if self.asked:

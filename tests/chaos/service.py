@@ -19,6 +19,7 @@ from runtime.storage.engine import open_database
 from tests.chaos.broken import BROKEN
 from tests.chaos.handlers import chaos_registry
 from tests.chaos.pace import quicken
+from tests.deadline import wait_until
 
 
 class _Bomb:
@@ -34,7 +35,9 @@ def _fail_actor(node: Node) -> None:
         sound(self, message)
 
     MarketplaceActor.receive = receive  # type: ignore[method-assign]
-    node._directory.tell(marketplace_actor("chaos"), _Bomb())
+    name = marketplace_actor("chaos")
+    wait_until(lambda: node._directory.find(name))
+    node._directory.tell(name, _Bomb())
 
 
 def main() -> int:

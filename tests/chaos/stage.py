@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import make_url, text
+from sqlalchemy import create_engine, make_url, text
 
 from runtime.errors import DatabaseUnavailable
 from runtime.service import MarketplaceJobService
@@ -209,12 +209,22 @@ def own_server() -> Iterator[tuple[Path, EmbeddedServer]]:
     try:
         server = EmbeddedServer.start(directory)
         try:
+            _forget_the_disk(server)
             yield directory, server
         finally:
             server._cluster.ensure_running()
             server.release()
     finally:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def _forget_the_disk(server: EmbeddedServer) -> None:
+    """Only processes die here, never the machine."""
+    engine = create_engine(server.url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text("ALTER SYSTEM SET fsync = off"))
+        connection.execute(text("SELECT pg_reload_conf()"))
+    engine.dispose()
 
 
 @contextmanager
