@@ -12,7 +12,7 @@ FIRST_BACKOFF = timedelta(milliseconds=100)
 DOWN_FOR = timedelta(minutes=1)
 HEALTHY_AFTER = timedelta(minutes=1)
 MAX_FAILURES = 5
-HUNG_AFTER_LOOKS = 30
+HUNG_AFTER_LOOKS = 60
 
 
 class Child:

@@ -16,6 +16,7 @@ from runtime.calls import (
     BlockingCall,
     Failure,
     HttpCall,
+    ProgressCall,
     RecordStep,
     SleepCall,
     Success,
@@ -23,7 +24,7 @@ from runtime.calls import (
     WebSocketCall,
 )
 from runtime.clock import Clock
-from runtime.errors import ConnectionLost, NotSent
+from runtime.errors import CallTimeout, ConnectionLost, NotSent
 from runtime.execution import Perform
 from runtime.hookspecs import Marketplace
 from runtime.lease import Lease
@@ -79,9 +80,13 @@ class Dispatcher:
             case SleepCall(duration):
                 due = self._clock.now() + duration
                 self._clock.call_at(due, self._actor, CallSettled(ticket, Success(None)))
+            case ProgressCall():
+                # Through the mailbox, so that a handler that does nothing else holds nobody up.
+                self._tell(self._actor, CallSettled(ticket, Success(None)))
             case BlockingCall():
                 run.left.add(call_id)
                 self._workers.run_blocking(ticket, call)
+                self._limit(ticket, run.job.timeout)
             case TransactionCall():
                 run.left.add(call_id)
                 self._workers.run_transaction(ticket, run.job, call, effect.within)
@@ -238,6 +243,13 @@ class Dispatcher:
     ) -> None:
         run.entries[call_id] = entry
         self._tell(messages.RECORDER, entry)
+
+    def _limit(self, ticket: CallTicket, timeout: timedelta) -> None:
+        """A thread cannot be ended; its answer is not waited for any longer than this."""
+        seconds = timeout.total_seconds()
+        late = CallTimeout(f"the function did not return within {seconds:g}s")
+        due = self._clock.now() + timeout
+        self._clock.call_at(due, self._actor, CallSettled(ticket, Failure(late)))
 
     def _await_quiet(self, run: Run, ticket: CallTicket, call: AwaitQuiet) -> None:
         now = self._clock.now()

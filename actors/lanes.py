@@ -141,6 +141,10 @@ class Lanes:
             self._refresh(lane)
         return taken
 
+    def ready_runs(self) -> set[tuple[int, int]]:
+        """The (job, fence) of every job that has not started."""
+        return {(job.id, job.fence) for key in self._lanes for job in self._lanes[key].ready}
+
     def ended(self, lane: Lane) -> None:
         """A running job of the lane gave its place back."""
         lane.running -= 1

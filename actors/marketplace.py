@@ -5,7 +5,6 @@ bridge, the HTTP actor and the worker pool, endings go to the recorder.
 """
 
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -17,9 +16,9 @@ from actors.lanes import Lane, Lanes, PendingClaim
 from actors.runs import Quiet, Run
 from actors.worker_pool import WorkerPool
 from runtime import messages
-from runtime.calls import Failure, Outcome, ProgressCall, Success
+from runtime.calls import Failure, Outcome, ProgressCall
 from runtime.crash_marker import CrashMarker
-from runtime.errors import FenceLost, JobFailed
+from runtime.errors import FenceLost, HandlerError, JobFailed
 from runtime.execution import Cancelled, Effect, End, Execution, Failed, Perform, Withdraw
 from runtime.hookspecs import Marketplace
 from runtime.job import Job
@@ -58,6 +57,7 @@ class MarketplaceActor(BaseActor):
             self.name, marketplace, self.clock, workers, lease, self.tell, self._run_of
         )
         self._claim: PendingClaim | None = None
+        self._strays: set[tuple[int, int]] = set()
         self._sequence = 0
         self._draining = False
 
@@ -93,6 +93,8 @@ class MarketplaceActor(BaseActor):
                 self._lanes.seller_disconnected(user_id)
             case messages.ClaimFailed(sequence):
                 self._claim_answered(sequence)
+            case messages.RunningJobs(jobs):
+                self._compare(jobs)
             case messages.CancelRequested(job_id):
                 self._cancel(job_id)
             case messages.CancellationOverdue(job_id, fence):
@@ -154,6 +156,23 @@ class MarketplaceActor(BaseActor):
         else:
             self._start_ready()
 
+    def _compare(self, jobs: Sequence[messages.RunningJob]) -> None:
+        """Hand back what was claimed and never came; hear of cancellations that got lost.
+
+        Jobs may be on their way here, or their endings to the database, so only those that are
+        missed twice in a row count. They are handed back behind the endings.
+        """
+        known = {(run.job.id, run.job.fence) for run in self._runs.values()}
+        known |= self._lanes.ready_runs()
+        strays = {(job.job_id, job.fence) for job in jobs} - known
+        for job_id, fence in strays & self._strays:
+            self.log.warning("a claimed job never came; it is handed back", job=job_id, fence=fence)
+            self._record(Settlement(job_id, fence, JobEvent.RELEASE))
+        self._strays = strays
+        for job in jobs:
+            if job.cancel_requested:
+                self._cancel(job.job_id)
+
     def _start_ready(self) -> None:
         while (place := self._lanes.start_next()) is not None:
             lane, job = place
@@ -204,32 +223,41 @@ class MarketplaceActor(BaseActor):
             self._drop(run, "the job belongs to another run")
 
     def _step(self, run: Run, advance: Callable[[], Sequence[Effect]]) -> None:
-        """Advance the coroutine, carry out what it wants, until it waits or has ended."""
-        turns: deque[Callable[[], Sequence[Effect]]] = deque([advance])
-        while turns:
-            before = time.monotonic()
-            self.pulse.job_id = run.job.id
+        """Advance the coroutine and carry out what it wants."""
+        before = time.monotonic()
+        self.pulse.job_id = run.job.id
+        try:
             with self._marker.running(run.job.id):
-                effects = turns.popleft()()
+                effects = advance()
+                self._carry_out(run, effects)
+        except Exception as error:
+            # What a handler yields and raises may itself raise wherever it is looked at.
+            self.log.exception("the run cannot go on", **run.job.log_context)
+            run.execution.drop()
+            wrong = HandlerError(f"the run cannot go on: {type(error).__name__}")
+            self._end(run, Failed(wrong))
+            return
+        finally:
             self.pulse.job_id = None
             self._warn_if_slow(run.job, timedelta(seconds=time.monotonic() - before))
-            withdrawn = [one.call_id for one in effects if isinstance(one, Withdraw)]
-            if withdrawn:
-                self._dispatcher.withdraw(run, withdrawn)
-            for effect in effects:
-                if not isinstance(effect, Perform):
-                    continue
-                if isinstance(effect.call, ProgressCall):
-                    self._record_progress(run.job, effect.call)
-                    turns.append(_answered(run.execution, effect.call_id))
-                else:
-                    self._dispatcher.perform(run, effect)
         if run.execution.ended is not None:
             self._end(run, run.execution.ended)
-        elif run.execution.told and run.overdue is None and not run.finishing & run.left:
+            return
+        run.finishing &= run.calls.keys()
+        if run.execution.told and not run.finishing and run.overdue is None:
             overdue = messages.CancellationOverdue(run.job.id, run.job.fence)
             due = self.clock.now() + run.job.timeout
             run.overdue = self.clock.call_at(due, self.name, overdue)
+
+    def _carry_out(self, run: Run, effects: Sequence[Effect]) -> None:
+        withdrawn = [one.call_id for one in effects if isinstance(one, Withdraw)]
+        if withdrawn:
+            self._dispatcher.withdraw(run, withdrawn)
+        for effect in effects:
+            if isinstance(effect, Perform):
+                if isinstance(effect.call, ProgressCall):
+                    self._record_progress(run.job, effect.call)
+                self._dispatcher.perform(run, effect)
 
     def _warn_if_slow(self, job: Job, held: timedelta) -> None:
         if held > SLOW_STEP:
@@ -254,7 +282,7 @@ class MarketplaceActor(BaseActor):
     # --- runs end -------------------------------------------------------------------------
 
     def _end(self, run: Run, end: End) -> None:
-        settlement = settlement_of(run.job, end, self.clock.now())
+        settlement = self._settlement_of(run.job, end)
         if settlement.awaits_seller:
             if self._marketplace.browser_bound:
                 self._lanes.seller_disconnected(run.job.user_id)
@@ -263,6 +291,14 @@ class MarketplaceActor(BaseActor):
             else:
                 settlement = replace(settlement, delay=UNBOUND_SELLER_DELAY)
         self._settle(run, settlement)
+
+    def _settlement_of(self, job: Job, end: End) -> Settlement:
+        try:
+            return settlement_of(job, end, self.clock.now())
+        except Exception as error:
+            self.log.exception("the end of a run cannot be read", **job.log_context)
+            text = f"the handler's {type(error).__name__} cannot be read"
+            return Settlement(job.id, job.fence, JobEvent.FAIL, error=text)
 
     def _settle(self, run: Run, settlement: Settlement) -> None:
         self._dispatcher.withdraw_all(run)
@@ -346,7 +382,3 @@ class MarketplaceActor(BaseActor):
     def _report_drained(self) -> None:
         if self._draining and not self._runs:
             self.tell(messages.SUPERVISOR, messages.Drained(self.name))
-
-
-def _answered(execution: Execution, call_id: int) -> Callable[[], Sequence[Effect]]:
-    return lambda: execution.deliver(call_id, Success(None))

@@ -53,6 +53,7 @@ class Node:
         self._clock = SystemClock(self._directory.tell)
         self._drained = threading.Event()
         self._stopping = False
+        self._workers: list[WorkerPool] = []
         self._drain: messages.Drain | None = None
         self._markers = ensure_data_directory(settings) / MARKER_DIRECTORY
         self._supervisor_incarnation = 0
@@ -84,12 +85,9 @@ class Node:
                 ensure_action_types(session, self._registry)
                 self._node_id = register_node(session)
             self._marker = CrashMarker(self._markers, self._node_id)
-            self._workers = WorkerPool(
-                self._database, self._directory, self._settings.worker_threads, self._marker
-            )
             self._lease = Lease(self._clock.now())
             self._heartbeat = Heartbeat(
-                self._database, self._node_id, self._clock, self._lease, self._keep_supervisor
+                self._database, self._node_id, self._clock, self._lease, self._each_beat
             )
             self._heartbeat.start()
         except BaseException:
@@ -129,7 +127,8 @@ class Node:
             entry = self._directory.find(name)
             if entry is not None:
                 _stop_actor(entry.ref)
-        self._workers.stop()
+        for workers in self._workers:
+            workers.stop()
         self._server.stop()
         self._clock.stop()
         recorded = recorded and self._leave()
@@ -139,17 +138,32 @@ class Node:
         return recorded
 
     def _leave(self) -> bool:
+        """Hand back what is left; a database that answers nothing is not waited for."""
+        left = threading.Event()
+        thread = threading.Thread(target=self._try_to_leave, args=(left,), daemon=True)
+        thread.start()
+        thread.join(STOP_PATIENCE_SECONDS)
+        return left.is_set()
+
+    def _try_to_leave(self, left: threading.Event) -> None:
         try:
             with self._database.transaction("leave") as session:
                 leave(session, self._node_id)
         except DatabaseUnavailable as error:
             log.warning("database away", reason=str(error))
-            return False
+            return
         self._marker.close()
-        return True
+        left.set()
 
     def _tell_supervisor(self, message: Any) -> None:
         self._directory.tell(messages.SUPERVISOR, message)
+
+    def _each_beat(self, was_forgotten: bool) -> None:
+        if was_forgotten:
+            log.warning("this node had been taken for dead; its jobs were taken over")
+            # Who is connected to it was forgotten, too.
+            self._directory.tell(messages.BRIDGE, messages.ActorRestarted(messages.RECORDER))
+        self._keep_supervisor()
 
     def _keep_supervisor(self) -> None:
         """Start the supervisor; its children outlive it, so a new one takes them over."""
@@ -200,12 +214,16 @@ class Node:
         return recipes
 
     def _marketplace_recipe(self, name: str, marketplace: Marketplace) -> Spawn:
+        workers = WorkerPool(
+            self._database, self._directory, self._settings.worker_threads, self._marker
+        )
+        self._workers.append(workers)
         return self._recipe(
             name,
             MarketplaceActor,
             marketplace=marketplace,
             registry=self._registry,
-            workers=self._workers,
+            workers=workers,
             lease=self._lease,
             marker=self._marker,
         )

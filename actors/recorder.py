@@ -15,6 +15,7 @@ from runtime.storage.engine import Database
 MAX_GROUP = 500
 FIRST_RETRY = timedelta(milliseconds=200)
 LONGEST_RETRY = timedelta(seconds=5)
+HELD_RETRY = timedelta(milliseconds=200)
 
 Entry = (
     messages.RecordSettlement
@@ -38,6 +39,7 @@ class RecorderActor(BaseActor):
         self._database = database
         self._node_id = node_id
         self._entries: list[Entry] = []
+        self._progress: dict[tuple[int, int], messages.RecordProgress] = {}
         self._flush_queued = False
         self._retry: Timer | None = None
         self._retry_delay = FIRST_RETRY
@@ -52,22 +54,28 @@ class RecorderActor(BaseActor):
                 self._flush()
             case messages.Drain():
                 self._draining = True
+            case messages.RecordProgress(job_id, fence):
+                # Only the last counts, however many gather.
+                self._progress[job_id, fence] = message
             case _:
                 self._entries.append(message)
         self._continue()
 
     def _continue(self) -> None:
-        if self._entries and not self._flush_queued and self._retry is None:
+        waiting = bool(self._entries or self._progress)
+        if waiting and not self._flush_queued and self._retry is None:
             self._flush_queued = True
             self.actor_ref.tell(messages.Flush())
-        if self._draining and not self._entries:
+        if self._draining and not waiting:
             self._draining = False
             self.tell(messages.SUPERVISOR, messages.Drained(self.name))
 
     def _flush(self) -> None:
         group = self._entries[:MAX_GROUP]
+        held: list[Entry] = []
         try:
-            self._write(group)
+            self._write_progress()
+            self._write(group, held)
         except DatabaseUnavailable as error:
             self.log.warning(
                 "database away, outcomes are kept",
@@ -75,33 +83,41 @@ class RecorderActor(BaseActor):
                 reason=str(error),
                 retry_seconds=self._retry_delay.total_seconds(),
             )
-            due = self.clock.now() + self._retry_delay
-            self._retry = self.clock.call_at(due, self.name, messages.Flush())
+            self._flush_later(self._retry_delay)
             self._retry_delay = min(self._retry_delay * 2, LONGEST_RETRY)
         else:
-            del self._entries[: len(group)]
             self._retry_delay = FIRST_RETRY
+            # Behind the others, so that these do not wait for whoever holds a row.
+            self._entries[: len(group)] = []
+            self._entries.extend(held)
+            if len(self._entries) == len(held) > 0:
+                self._flush_later(HELD_RETRY)
 
-    def _write(self, group: Sequence[Entry]) -> None:
+    def _flush_later(self, delay: timedelta) -> None:
+        due = self.clock.now() + delay
+        self._retry = self.clock.call_at(due, self.name, messages.Flush())
+
+    def _write(self, group: Sequence[Entry], held: list[Entry]) -> None:
         """Write runs of like entries together, so that their order among kinds is kept."""
         start = 0
         for end in range(1, len(group) + 1):
             if end == len(group) or type(group[end]) is not type(group[start]):
-                self._write_alike(group[start:end])
+                self._write_alike(group[start:end], held)
                 start = end
 
-    def _write_alike(self, entries: Sequence[Any]) -> None:
+    def _write_alike(self, entries: Sequence[Any], held: list[Entry]) -> None:
         match entries[0]:
             case messages.RecordSettlement():
-                self._bisected(entries, self._settle, self._refuse)
+                self._bisected(entries, self._settle, self._refuse, held)
             case messages.RecordIntent():
-                self._bisected(entries, self._intend, self._refuse_step)
+                self._bisected(entries, self._intend, self._refuse_step, held)
             case messages.RecordOutcome():
-                self._bisected(entries, self._outcomes, self._refuse_step)
-            case messages.RecordProgress():
-                self._bisected(entries, self._progress, self._skip)
+                self._bisected(entries, self._outcomes, self._refuse_step, held)
             case messages.RecordPresence():
                 self._presence(entries)
+            case messages.ReleaseJobs() if held:
+                # Nothing is handed back while an ending that came before is not written.
+                held.extend(entries)
             case messages.ReleaseJobs():
                 for release in entries:
                     self._release(release)
@@ -111,29 +127,35 @@ class RecorderActor(BaseActor):
     def _bisected(
         self,
         entries: Sequence[Any],
-        write: Callable[[Sequence[Any]], None],
+        write: Callable[[Sequence[Any]], list[Any]],
         refuse: Callable[[Any, DatabaseRefused], None],
+        held: list[Entry],
     ) -> None:
         """Halve a group that is refused until the offender stands alone."""
         try:
-            write(entries)
+            held.extend(write(entries))
         except DatabaseRefused as error:
             if len(entries) == 1:
                 refuse(entries[0], error)
                 return
             middle = len(entries) // 2
-            self._bisected(entries[:middle], write, refuse)
-            self._bisected(entries[middle:], write, refuse)
+            self._bisected(entries[:middle], write, refuse, held)
+            self._bisected(entries[middle:], write, refuse, held)
 
-    def _settle(self, entries: Sequence[messages.RecordSettlement]) -> None:
+    def _settle(
+        self, entries: Sequence[messages.RecordSettlement]
+    ) -> list[messages.RecordSettlement]:
         with self._database.transaction("settle") as session:
-            kept = settlements.settle_jobs(session, [entry.settlement for entry in entries])
+            written = settlements.settle_jobs(session, [entry.settlement for entry in entries])
+        held = []
         for entry in entries:
-            settled = entry.settlement
-            self.tell(
-                entry.reply_to,
-                messages.SettlementRecorded(settled.job_id, settled.fence, settled.job_id in kept),
-            )
+            job_id, fence = entry.settlement.job_id, entry.settlement.fence
+            if job_id in written.held:
+                held.append(entry)
+                continue
+            kept = job_id in written.kept
+            self.tell(entry.reply_to, messages.SettlementRecorded(job_id, fence, kept))
+        return held
 
     def _refuse(self, entry: messages.RecordSettlement, error: DatabaseRefused) -> None:
         settled = entry.settlement
@@ -143,20 +165,31 @@ class RecorderActor(BaseActor):
             messages.SettlementRefused(settled.job_id, settled.fence, str(error)),
         )
 
-    def _intend(self, entries: Sequence[messages.RecordIntent]) -> None:
+    def _intend(self, entries: Sequence[messages.RecordIntent]) -> list[messages.RecordIntent]:
         with self._database.transaction("intend") as session:
-            kept = journal.record_intents(session, entries)
+            written = journal.record_intents(session, entries)
+        held = []
         for entry in entries:
-            owned = journal.step_key(entry.ticket, entry.name) in kept
-            self.tell(entry.ticket.reply_to, messages.IntentRecorded(entry.ticket, owned))
+            owned = journal.step_key(entry.ticket, entry.name) in written.kept
+            if not owned and entry.ticket.job_id in written.held:
+                held.append(entry)
+            else:
+                self.tell(entry.ticket.reply_to, messages.IntentRecorded(entry.ticket, owned))
+        return held
 
-    def _outcomes(self, entries: Sequence[messages.RecordOutcome]) -> None:
+    def _outcomes(self, entries: Sequence[messages.RecordOutcome]) -> list[messages.RecordOutcome]:
         with self._database.transaction("record") as session:
-            kept = journal.record_outcomes(session, entries)
+            written = journal.record_outcomes(session, entries)
+        held = []
         for entry in entries:
             key = journal.step_key(entry.ticket, entry.step.name)
-            outcome = Success(kept[key]) if key in kept else Failure(_lost(entry.ticket))
+            if key not in written.kept and entry.ticket.job_id in written.held:
+                held.append(entry)
+                continue
+            kept = key in written.kept
+            outcome = Success(written.kept[key]) if kept else Failure(_lost(entry.ticket))
             self.tell(entry.ticket.reply_to, messages.CallSettled(entry.ticket, outcome))
+        return held
 
     def _refuse_step(
         self, entry: messages.RecordIntent | messages.RecordOutcome, error: DatabaseRefused
@@ -164,12 +197,15 @@ class RecorderActor(BaseActor):
         self.log.error("step refused", job=entry.ticket.job_id, reason=str(error))
         self.tell(entry.ticket.reply_to, messages.CallSettled(entry.ticket, Failure(error)))
 
-    def _progress(self, entries: Sequence[messages.RecordProgress]) -> None:
-        with self._database.transaction("progress") as session:
-            settlements.record_progress(session, entries)
-
-    def _skip(self, entry: messages.RecordProgress, error: DatabaseRefused) -> None:
-        self.log.warning("progress refused", job=entry.job_id, reason=str(error))
+    def _write_progress(self) -> None:
+        if not self._progress:
+            return
+        try:
+            with self._database.transaction("progress") as session:
+                settlements.record_progress(session, list(self._progress.values()))
+        except DatabaseRefused as error:
+            self.log.warning("progress refused", reason=str(error))
+        self._progress.clear()
 
     def _presence(self, entries: Sequence[messages.RecordPresence]) -> None:
         latest = {entry.user_id: entry.connected for entry in entries}

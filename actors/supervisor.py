@@ -17,7 +17,7 @@ from runtime.errors import DatabaseUnavailable
 from runtime.storage import claims, nodes
 from runtime.storage.engine import Database, database_errors
 
-CHECK_INTERVAL = timedelta(seconds=1)
+CHECK_INTERVAL = timedelta(milliseconds=500)
 CLAIM_BACKOFF = timedelta(seconds=1)
 
 Spawn = Callable[[int], pykka.ActorRef[Any]]
@@ -83,8 +83,10 @@ class SupervisorActor(BaseActor):
                     self.tell(name, message)
             case messages.ListeningAgain():
                 self._find_lanes()
+                self._compare_running()
             case messages.Poll():
                 self._find_lanes()
+                self._compare_running()
                 self._later(self._poll_interval, message)
             case messages.CheckChildren():
                 self._check_children()
@@ -135,6 +137,18 @@ class SupervisorActor(BaseActor):
                     self._hand_on(marketplace, messages.LanesFound(shops))
         except DatabaseUnavailable as error:
             self.log.warning("database away, lanes cannot be found", reason=str(error))
+
+    def _compare_running(self) -> None:
+        """Show the actors what they run: a claim or a cancellation may have got lost."""
+        try:
+            with database_errors(), self._database.session() as session:
+                running = nodes.running_jobs(session, self._node_id)
+        except DatabaseUnavailable as error:
+            self.log.warning("database away, running jobs are not compared", reason=str(error))
+            return
+        for name, marketplace in self._marketplaces.items():
+            jobs = tuple(job for job in running if job.marketplace == marketplace)
+            self.tell(name, messages.RunningJobs(jobs))
 
     def _rescue(self) -> None:
         try:

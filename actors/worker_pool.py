@@ -13,9 +13,15 @@ from runtime.messages import CallSettled, CallTicket
 from runtime.storage.engine import Database
 from runtime.storage.transactions import run_transaction
 
+TRANSACTION_THREADS = 4
+
 
 class WorkerPool:
-    """Runs functions in threads and tells their outcomes to whoever asked."""
+    """Runs functions in threads and tells their outcomes to whoever asked.
+
+    Each marketplace has one, and transactions have threads of their own, so that functions
+    which block for long hold up nothing but each other.
+    """
 
     def __init__(
         self, database: Database, directory: Directory, threads: int, marker: CrashMarker
@@ -23,27 +29,33 @@ class WorkerPool:
         self._database = database
         self._marker = marker
         self._directory = directory
-        self._threads = DaemonThreads("worker", threads)
+        self._blocking = DaemonThreads("worker", threads)
+        self._transactions = DaemonThreads("transaction", TRANSACTION_THREADS)
         self._stopping = threading.Event()
 
     def run_blocking(self, ticket: CallTicket, call: BlockingCall) -> None:
         """Run the function."""
-        self._submit(ticket, lambda: call.function(*call.arguments))
+        self._submit(self._blocking, ticket, lambda: call.function(*call.arguments))
 
     def run_transaction(
         self, ticket: CallTicket, job: Job, call: TransactionCall, within: str | None
     ) -> None:
         """Run the function in a transaction that is committed only while the run owns the job."""
         self._submit(
-            ticket, lambda: run_transaction(self._database, job, call, self._stopping, within)
+            self._transactions,
+            ticket,
+            lambda: run_transaction(self._database, job, call, self._stopping, within),
         )
 
     def stop(self) -> None:
         """Take nothing new; what runs is left to end by itself."""
         self._stopping.set()
-        self._threads.stop()
+        self._blocking.stop()
+        self._transactions.stop()
 
-    def _submit(self, ticket: CallTicket, function: Callable[[], object]) -> None:
+    def _submit(
+        self, threads: DaemonThreads, ticket: CallTicket, function: Callable[[], object]
+    ) -> None:
         def work() -> None:
             outcome: Outcome
             try:
@@ -53,6 +65,6 @@ class WorkerPool:
                 outcome = Failure(error)
             self._directory.tell(ticket.reply_to, CallSettled(ticket, outcome))
 
-        if not self._threads.submit(work):
+        if not threads.submit(work):
             stopped = Failure(DatabaseUnavailable("the service is stopping"))
             self._directory.tell(ticket.reply_to, CallSettled(ticket, stopped))

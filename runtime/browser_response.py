@@ -6,7 +6,7 @@ from typing import Any
 
 from runtime.calls import Failure, Outcome, Success
 from runtime.errors import CallRejected, InvalidJson, OutcomeUnknown
-from runtime.json_values import checked_json
+from runtime.json_values import checked_json, without_unstorable_text
 
 LONGEST_REQUEST_ID = 200
 LONGEST_ERROR = 2_000
@@ -42,7 +42,12 @@ class BrowserResponse:
                 kind(self.error, status=self.status, error_code=self.error_code, writes=writes)
             )
         try:
-            data = checked_json(self.data, "the browser's answer", max_bytes=LARGEST_DATA)
+            repaired = without_unstorable_text(self.data)
+            data = checked_json(repaired, "the browser's answer", max_bytes=LARGEST_DATA)
+        except RecursionError:
+            return Failure(
+                OutcomeUnknown("the browser's answer is nested too deeply", writes=writes)
+            )
         except InvalidJson as error:
             return Failure(
                 OutcomeUnknown(str(error), error_code="unreadable_answer", writes=writes)

@@ -8,7 +8,7 @@ from pathlib import Path
 from cryptography.fernet import Fernet
 
 from runtime.config import Settings
-from runtime.errors import DataDirectoryError
+from runtime.errors import ConfigurationError, DataDirectoryError
 
 TOKEN_SECRET_FILE = "token_secret"
 ENCRYPTION_KEYS_FILE = "encryption_keys"
@@ -35,19 +35,44 @@ def ensure_data_directory(settings: Settings) -> Path:
 
 
 def token_secret(settings: Settings) -> str:
-    """The key that signs bridge tokens."""
+    """The key that signs bridge tokens.
+
+    Raises:
+        ConfigurationError: the one that is set is too short to be safe.
+    """
     if settings.token_secret is not None:
-        return settings.token_secret.get_secret_value()
+        secret = settings.token_secret.get_secret_value()
+        shortest = int(settings.token_algorithm.removeprefix("HS")) // 8
+        size = len(secret.encode())
+        if size < shortest:
+            raise ConfigurationError(
+                f"RUNTIME_TOKEN_SECRET has {size} bytes; {settings.token_algorithm} needs "
+                f"at least {shortest}: set a longer one, or none to have one generated"
+            )
+        return secret
     return _kept(settings, TOKEN_SECRET_FILE, lambda: secrets.token_urlsafe(48))
 
 
 def encryption_keys(settings: Settings) -> list[str]:
-    """The Fernet keys for credentials, the newest first."""
+    """The Fernet keys for credentials, the newest first.
+
+    Raises:
+        ConfigurationError: one of those that are set is no Fernet key.
+    """
     if settings.encryption_keys is not None:
         text = settings.encryption_keys.get_secret_value()
     else:
         text = _kept(settings, ENCRYPTION_KEYS_FILE, lambda: Fernet.generate_key().decode())
-    return [key.strip() for key in text.replace("\n", ",").split(",") if key.strip()]
+    keys = [key.strip() for key in text.replace("\n", ",").split(",") if key.strip()]
+    for number, key in enumerate(keys, 1):
+        try:
+            Fernet(key)
+        except ValueError:
+            raise ConfigurationError(
+                f"key {number} of RUNTIME_ENCRYPTION_KEYS is no Fernet key: it must be 32 bytes, "
+                "url-safe base64"
+            ) from None
+    return keys
 
 
 def _kept(settings: Settings, name: str, make: Callable[[], str]) -> str:

@@ -41,6 +41,8 @@ thing and the way out.
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from runtime.storable import safe_repr
+
 
 class MarketplaceRuntimeError(Exception):
     """Anything this project raises on purpose."""
@@ -230,7 +232,7 @@ class ForeignAwait(HandlerError):
 
     def __init__(self, awaited: object) -> None:
         super().__init__(
-            f"the handler awaited {awaited!r}, which no event loop drives here: await "
+            f"the handler awaited {safe_repr(awaited)}, which no event loop drives here: await "
             "self.call_http, self.call_websocket, self.sleep, self.step or self.gather, and wrap "
             "blocking work in self.run_blocking(function, ...)"
         )
@@ -263,7 +265,7 @@ class Snooze(Exception):
 
     def __init__(self, until: datetime, reason: str = "") -> None:
         super().__init__(reason or f"snoozed until {until.isoformat()}")
-        if until.tzinfo is None:
+        if until.utcoffset() is None:
             raise InvalidCall("Snooze(until) needs a datetime with a time zone")
         self.until = until
         self.reason = reason

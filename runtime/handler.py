@@ -10,6 +10,10 @@ import structlog
 from runtime import calls
 from runtime.errors import InvalidCall
 from runtime.job import Job, Shop
+from runtime.storable import storable
+
+LARGEST_NUMBER = 2**53
+LONGEST_MESSAGE = 500
 
 
 class BaseJobHandler:
@@ -149,7 +153,18 @@ class BaseJobHandler:
     def progress(
         self, current: int, total: int | None = None, message: str | None = None
     ) -> calls.ProgressCall:
-        """Say how far the job is."""
+        """Say how far the job is.
+
+        Raises:
+            InvalidCall: not whole numbers, or a message that is no text.
+        """
+        numbers = [one for one in (current, total) if one is not None]
+        if not all(isinstance(one, int) and abs(one) < LARGEST_NUMBER for one in numbers):
+            raise InvalidCall(f"progress takes whole numbers, not {numbers!r}")
+        if message is not None and not isinstance(message, str):
+            raise InvalidCall("the message of progress must be text")
+        if message is not None:
+            message = storable(message)[-LONGEST_MESSAGE:]
         return calls.ProgressCall(current, total, message)
 
     def gather(self, *branches: calls.Call | Coroutine[Any, Any, Any]) -> calls.Gather:

@@ -7,6 +7,7 @@ from typing import Any
 
 from runtime import errors
 from runtime.errors import CallFailed, MarketplaceRuntimeError, StepFailed
+from runtime.storable import storable
 
 MAX_RESULT_BYTES = 10_000_000
 """Largest result of a step, as UTF-8 bytes: that of the largest answer of a browser."""
@@ -55,7 +56,7 @@ def error_record(error: BaseException) -> dict[str, Any]:
     The type is the nearest class that is this project's own, or the foreign one's name.
     """
     own = next((kind for kind in type(error).__mro__ if _is_own(kind)), type(error))
-    record: dict[str, Any] = {"type": own.__name__, "message": str(error)}
+    record: dict[str, Any] = {"type": own.__name__, "message": storable(error)}
     if isinstance(error, CallFailed):
         record |= {
             "status": error.status,

@@ -80,3 +80,20 @@ def _contains_nul(value: Any) -> bool:
     if isinstance(value, list):
         return any(_contains_nul(part) for part in value)
     return False
+
+
+def without_unstorable_text(value: Any) -> Any:
+    """The value with what no database stores replaced: NUL, and halves of characters.
+
+    For what comes from outside, where one broken title must not cost the whole answer.
+    """
+    if isinstance(value, str):
+        return value.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {
+            without_unstorable_text(key): without_unstorable_text(part)
+            for key, part in value.items()
+        }
+    if isinstance(value, list):
+        return [without_unstorable_text(part) for part in value]
+    return value

@@ -7,6 +7,9 @@ So a node that has not confirmed one for half of that sends nothing that could b
 from datetime import datetime, timedelta
 
 DEAD_AFTER = timedelta(seconds=30)
+DEAD_WITHOUT_LOCK_AFTER = timedelta(seconds=2)
+DEAD_AFTER_SERVER_START = timedelta(seconds=10)
+"""Just after the server started nobody holds a lock yet, so its absence says nothing then."""
 LASTS = DEAD_AFTER / 2
 
 

@@ -25,11 +25,12 @@ from runtime.failed_steps import failed_step, failed_steps
 from runtime.job import Job
 from runtime.json_values import checked_json
 from runtime.states import JobEvent
+from runtime.storable import safe_str, storable
 
 FIRST_DELAY = timedelta(seconds=2)
 LONGEST_DELAY = timedelta(minutes=10)
-MESSAGE_LIMIT = 4_000
 TOO_MANY_REQUESTS = 429
+LONGEST_SNOOZE = timedelta(days=3650)
 COOL_DOWN = timedelta(minutes=1)
 
 
@@ -77,9 +78,10 @@ def settlement_of(
         case Finished(result):
             return _finished(job, result)
         case Snoozed(until, reason):
+            delay = min(max(until - now, timedelta(0)), LONGEST_SNOOZE)
             return Settlement(
                 job.id, job.fence, JobEvent.SNOOZE,
-                delay=max(until - now, timedelta(0)), waiting_reason=storable(reason) or None,
+                delay=delay, waiting_reason=storable(reason) or None,
             )  # fmt: skip
         case Cancelled():
             return Settlement(job.id, job.fence, JobEvent.CANCEL)
@@ -143,7 +145,7 @@ def _undecided(job: Job, step: str, error: Exception | None, draw: float) -> Set
         again = _failed(job, error, draw)
         if again.event is not JobEvent.FAIL:
             return replace(again, failed_step=storable(step))
-    reason = "nobody can look" if error is None else str(error)
+    reason = "nobody can look" if error is None else safe_str(error)
     question = (
         f"did step {step!r} take effect on {job.marketplace}? It was sent and its outcome is not "
         f"known ({reason}). Look there, then `run.py jobs resume {job.id} --step {step!r} "
@@ -178,12 +180,9 @@ def _is_final(error: BaseException) -> bool:
 def describe(error: BaseException) -> str:
     """The error's own words; with the traceback where it is nobody's expected failure."""
     if isinstance(error, CallRejected | OutcomeUnknown | HandlerError | JobFailed | InputError):
-        text = str(error)
-    else:
+        return storable(error)
+    try:
         text = "".join(traceback.format_exception(error))
+    except Exception:  # noqa: BLE001 - an error's own __str__ may raise
+        text = safe_str(error)
     return storable(text)
-
-
-def storable(text: object) -> str:
-    """The text as PostgreSQL takes it; of a long one, the end."""
-    return str(text).replace("\0", "\\0")[-MESSAGE_LIMIT:].encode(errors="replace").decode()

@@ -38,6 +38,8 @@ from runtime.messages.jobs import (
     LaneShop,
     ListeningAgain,
     Poll,
+    RunningJob,
+    RunningJobs,
 )
 from runtime.messages.lifecycle import (
     ActorFailed,
@@ -111,6 +113,8 @@ __all__ = [
     "RecoveryOver",
     "ReleaseJobs",
     "RestartDue",
+    "RunningJob",
+    "RunningJobs",
     "SellerConnected",
     "SellerDisconnected",
     "SettlementRecorded",

@@ -91,3 +91,24 @@ class CancelRequested:
     """Somebody asked to cancel this job."""
 
     job_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunningJob:
+    """A job that this node runs, as the database has it."""
+
+    job_id: int
+    fence: int
+    marketplace: str
+    cancel_requested: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RunningJobs:
+    """All jobs that a marketplace's actor runs, as the database has it.
+
+    What it does not know of was claimed for it and got lost; a cancellation it has not heard
+    of, too.
+    """
+
+    jobs: tuple[RunningJob, ...]

@@ -88,5 +88,7 @@ def _check_listen(one: Connection, other: Connection) -> None:
         left = deadline - time.monotonic()
         if left <= 0:
             raise ConfigurationError(f"a notification does not arrive; {_WAY_OUT}")
-        select.select([one], [], [], left)
+        poll = select.poll()
+        poll.register(one, select.POLLIN)
+        poll.poll(left * 1000)
         one.poll()

@@ -59,6 +59,20 @@ class EmbeddedServer:
                 raise
         return server
 
+    def ensure_running(self) -> None:
+        """Start the server where it does not run.
+
+        Raises:
+            DatabaseUnavailable: it does not start.
+        """
+        data_dir = self._cluster.path.parent
+        starting = _open_lock(data_dir / STARTING_FILE)
+        try:
+            _lock(starting, fcntl.LOCK_EX, f"starting the embedded PostgreSQL in {data_dir}")
+            self._cluster.ensure_running()
+        finally:
+            os.close(starting)
+
     def release(self) -> None:
         """Stop using the server; stop it if nobody else does. Harmless when repeated."""
         users, self._users = self._users, None
@@ -77,12 +91,7 @@ class EmbeddedServer:
         assert self._users is not None
         # First of all: whoever is stopping the server holds this lock until it has stopped.
         _lock(self._users, fcntl.LOCK_SH, f"stopping the embedded PostgreSQL in {data_dir}")
-        starting = _open_lock(data_dir / STARTING_FILE)
-        try:
-            _lock(starting, fcntl.LOCK_EX, f"starting the embedded PostgreSQL in {data_dir}")
-            self._cluster.ensure_running()
-        finally:
-            os.close(starting)
+        self.ensure_running()
         self.url = URL.create(
             "postgresql+psycopg2",
             username="postgres",

@@ -6,10 +6,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg2
+import structlog
 from psycopg2.extensions import connection as RawConnection  # noqa: N812 - it is a class
 from pydantic import SecretStr
 from sqlalchemy import URL, Engine, create_engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
 
 from runtime.config import Settings
@@ -17,6 +19,8 @@ from runtime.data_directory import ensure_data_directory
 from runtime.errors import ConfigurationError, DatabaseUnavailable
 from runtime.faults import reached
 from runtime.storage.embedded import EmbeddedServer
+
+log = structlog.get_logger(__name__)
 
 _DRIVER = "postgresql+psycopg2"
 _ACCEPTED_DRIVERS = frozenset({"postgres", "postgresql", _DRIVER})
@@ -33,8 +37,9 @@ _CONNECT_DEFAULTS = {
     "tcp_user_timeout": "30000",
 }
 
-_AWAY_CLASS = "08"
-_AWAY_CODES = frozenset({"57P01", "57P02", "57P03", "53300"})
+# Connections, resources, and what passes when it is tried again.
+_AWAY_CLASSES = ("08", "53", "57P")
+_AWAY_CODES = frozenset({"25006", "40001", "40P01", "55P03", "57014"})
 _CLOSED = re.compile(r"connection (already closed|.*unexpectedly)")
 
 
@@ -98,6 +103,15 @@ class Database:
             reached(f"{name}.before_commit")
         reached(f"{name}.after_commit")
 
+    def revive(self) -> None:
+        """Start an embedded server again that died; does nothing for an operator's server."""
+        if self._embedded is None:
+            return
+        try:
+            self._embedded.ensure_running()
+        except ConfigurationError as error:
+            log.warning("the embedded PostgreSQL does not start", reason=str(error))
+
     def dispose(self) -> None:
         """Close the pool; end an embedded server that nobody else uses."""
         self.engine.dispose()
@@ -139,13 +153,15 @@ def database_errors() -> Iterator[None]:
     """
     try:
         yield
+    except PoolTimeout as error:
+        raise DatabaseUnavailable("all connections to the database are busy") from error
     except (DBAPIError, psycopg2.Error) as error:
         if not _is_away(error):
             raise
         reason = error.orig if isinstance(error, DBAPIError) else error
         raise DatabaseUnavailable(
-            f"the database went away ({_first_line(reason)}): see that PostgreSQL runs and can "
-            "be reached"
+            f"the database cannot do it now ({_first_line(reason)}): see that PostgreSQL runs and "
+            "can be reached"
         ) from error
 
 
@@ -156,7 +172,7 @@ def _is_away(error: DBAPIError | psycopg2.Error) -> bool:
         return isinstance(error.orig, psycopg2.Error) and _is_away(error.orig)
     code = error.pgcode
     if code is not None:
-        return code in _AWAY_CODES or code.startswith(_AWAY_CLASS)
+        return code in _AWAY_CODES or code.startswith(_AWAY_CLASSES)
     if isinstance(error, psycopg2.OperationalError):
         return True
     return _CLOSED.search(str(error)) is not None

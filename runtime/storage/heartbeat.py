@@ -4,17 +4,16 @@ import threading
 from collections.abc import Callable
 from datetime import timedelta
 
-import psycopg2
 import structlog
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class
 
 from runtime.clock import Clock
-from runtime.errors import DatabaseUnavailable
 from runtime.lease import Lease
 from runtime.storage.engine import Database
 from runtime.storage.nodes import HOLD_LOCK, LOCK_SPACE, confirm_heartbeat
 
 INTERVAL = timedelta(seconds=1)
+STOP_PATIENCE_SECONDS = 5.0
 
 log = structlog.get_logger(__name__)
 
@@ -25,7 +24,8 @@ class Heartbeat:
     Args:
         clock: tells when a heartbeat was sent.
         lease: renewed with each heartbeat that is confirmed.
-        each_beat: called after each beat, whether it was confirmed or not; must not block.
+        each_beat: called after each beat with whether the node had been taken for dead; must
+            not block.
     """
 
     def __init__(
@@ -34,7 +34,7 @@ class Heartbeat:
         node_id: int,
         clock: Clock,
         lease: Lease,
-        each_beat: Callable[[], None],
+        each_beat: Callable[[bool], None],
     ) -> None:
         self._database = database
         self._node_id = node_id
@@ -51,23 +51,24 @@ class Heartbeat:
         self._thread.start()
 
     def stop(self) -> None:
-        """Give the lock back."""
+        """Give the lock back; a database that answers nothing is not waited for."""
         self._stopping.set()
-        self._thread.join()
-        if self._lock is not None:
-            self._lock.close()
+        self._thread.join(STOP_PATIENCE_SECONDS)
+        self._drop_lock()
 
     def _run(self) -> None:
         while not self._stopping.wait(INTERVAL.total_seconds()):
+            was_forgotten = False
             try:
-                self._beat()
-            except (DatabaseUnavailable, psycopg2.Error) as error:
-                self._lock = None
+                was_forgotten = self._beat()
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next beat must come
                 reason = str(error).strip().partition("\n")[0]
                 log.warning("heartbeat not confirmed", node=self._node_id, reason=reason)
-            self._each_beat()
+                self._drop_lock()
+                self._database.revive()
+            self._each_beat(was_forgotten)
 
-    def _beat(self) -> None:
+    def _beat(self) -> bool:
         sent_at = self._clock.now()
         if self._lock is None:
             lock = self._database.direct_connection()
@@ -77,5 +78,11 @@ class Heartbeat:
         with self._lock.cursor() as cursor:
             cursor.execute("SELECT 1")
         with self._database.transaction("heartbeat") as session:
-            confirm_heartbeat(session, self._node_id)
+            was_forgotten = confirm_heartbeat(session, self._node_id)
         self._lease.renew(sent_at)
+        return was_forgotten
+
+    def _drop_lock(self) -> None:
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            lock.close()

@@ -6,7 +6,6 @@ from datetime import timedelta
 
 import structlog
 from sqlalchemy import text
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from runtime.errors import DatabaseUnavailable
@@ -16,7 +15,7 @@ from runtime.storage.models import SCHEMA
 
 INTERVAL = timedelta(minutes=1)
 BATCH = 500
-LOCK_NOT_AVAILABLE = "55P03"
+STOP_PATIENCE_SECONDS = 5.0
 
 _FINAL = ", ".join(f"'{status.value}'" for status in sorted(FINAL))
 
@@ -69,7 +68,7 @@ class Housekeeper:
     def stop(self) -> None:
         """End after the batch at hand."""
         self._stopping.set()
-        self._thread.join()
+        self._thread.join(STOP_PATIENCE_SECONDS)
 
     def tidy(self) -> tuple[int, int]:
         """Do what there is to do; returns how many jobs expired and how many were removed."""
@@ -84,11 +83,7 @@ class Housekeeper:
             try:
                 self.tidy()
             except DatabaseUnavailable as error:
-                log.warning("database away, nothing tidied up", reason=str(error))
-            except OperationalError as error:
-                if getattr(error.orig, "pgcode", None) != LOCK_NOT_AVAILABLE:
-                    raise
-                log.info("tables are locked, tidying up waits")
+                log.warning("tidying up waits", reason=str(error))
 
     def _in_batches(self, name: str, work: Callable[[Session], int]) -> int:
         total = 0

@@ -1,11 +1,11 @@
 """The step journal: intents before writes leave, outcomes before the handler goes on."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import select, text
+from sqlalchemy import TextClause, select, text
 from sqlalchemy.orm import Session
 
 from runtime.errors import InputError
@@ -14,13 +14,14 @@ from runtime.json_values import json_text
 from runtime.messages import CallTicket, RecordIntent, RecordOutcome
 from runtime.storage.models import SCHEMA, MarketplaceTask
 from runtime.storage.refusals import refusals
+from runtime.storage.written import Written, held_jobs
 
 # The shared lock is held until COMMIT: nobody can claim the job anew in between, and whoever
-# does so afterwards finds the row.
+# does so afterwards finds the row. A job that another transaction holds has to wait its turn.
 _OWNED = f"""
     SELECT job.id FROM {SCHEMA}.marketplace_jobs AS job
     WHERE job.id = entry.job_id AND job.fence = entry.fence AND job.status = 'running'
-    FOR SHARE
+    FOR SHARE SKIP LOCKED
 """
 
 _INTEND = text(f"""
@@ -49,7 +50,9 @@ _INTEND = text(f"""
     RETURNING task.job_id, task.fence, task.name
 """)
 
-_RECORD = text(f"""
+
+def _record(owned: str) -> TextClause:
+    return text(f"""
     INSERT INTO {SCHEMA}.marketplace_tasks AS task (
         job_id, name, within, task_type, status, fence, result, error, completed_at
     )
@@ -60,12 +63,17 @@ _RECORD = text(f"""
         CAST(:task_types AS text[]), CAST(:statuses AS text[]), CAST(:results AS text[]),
         CAST(:errors AS text[]), CAST(:withins AS text[])
     ) AS entry (job_id, fence, name, task_type, status, result, error, within)
-    CROSS JOIN LATERAL ({_OWNED}) AS owned
+    CROSS JOIN LATERAL ({owned}) AS owned
     ON CONFLICT (job_id, name) DO UPDATE SET
         status = excluded.status, fence = excluded.fence, result = excluded.result,
         error = excluded.error, ended_run = false, completed_at = excluded.completed_at
     RETURNING task.job_id, task.fence, task.name, task.result
 """)
+
+
+_RECORD = _record(_OWNED)
+# A transaction holds its own rows; it waits for the job's.
+_RECORD_OWN = _record(_OWNED.replace(" SKIP LOCKED", ""))
 
 _RECORDED = text(f"""
     SELECT result FROM {SCHEMA}.marketplace_tasks
@@ -114,7 +122,7 @@ def step_key(ticket: CallTicket, name: str) -> StepKey:
     return (ticket.job_id, ticket.fence, name)
 
 
-def record_intents(session: Session, intents: Sequence[RecordIntent]) -> set[StepKey]:
+def record_intents(session: Session, intents: Sequence[RecordIntent]) -> Written[StepKey]:
     """Write that these writes are about to leave.
 
     Returns:
@@ -139,10 +147,11 @@ def record_intents(session: Session, intents: Sequence[RecordIntent]) -> set[Ste
                 "withins": [one.within for one in latest.values()],
             },
         )
-        return {(job_id, fence, name) for job_id, fence, name in rows}
+        kept = {(row.job_id, row.fence, row.name): None for row in rows}
+    return _written(session, latest, kept)
 
 
-def record_outcomes(session: Session, outcomes: Sequence[RecordOutcome]) -> dict[StepKey, Any]:
+def record_outcomes(session: Session, outcomes: Sequence[RecordOutcome]) -> Written[StepKey]:
     """Write how steps ended.
 
     Returns:
@@ -169,7 +178,8 @@ def record_outcomes(session: Session, outcomes: Sequence[RecordOutcome]) -> dict
                 "withins": [one.within for one in latest.values()],
             },
         )
-        return {(job_id, fence, name): result for job_id, fence, name, result in rows}
+        kept = {(row.job_id, row.fence, row.name): row.result for row in rows}
+    return _written(session, latest, kept)
 
 
 def record_transaction(
@@ -177,7 +187,7 @@ def record_transaction(
 ) -> bool:
     """Write, in the transaction itself, that it was done; False where the run lost its job."""
     rows = session.execute(
-        _RECORD,
+        _RECORD_OWN,
         {
             "job_ids": [job_id],
             "fences": [fence],
@@ -271,3 +281,12 @@ def steps_of(session: Session, job_id: int) -> list[MarketplaceTask]:
 def open_steps(session: Session, job_id: int) -> list[str]:
     """The names of a job's steps of which nobody knows whether they took effect."""
     return list(session.scalars(_OPEN_NAMES, {"job_id": job_id}))
+
+
+def _written(
+    session: Session, asked: Collection[StepKey], kept: dict[StepKey, Any]
+) -> Written[StepKey]:
+    missing = [
+        (job_id, fence) for job_id, fence, name in asked if (job_id, fence, name) not in kept
+    ]
+    return Written(kept, held_jobs(session, missing, ()))

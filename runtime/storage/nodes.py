@@ -7,7 +7,8 @@ from collections.abc import Collection, Sequence
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from runtime.messages import LaneShop
+from runtime import lease
+from runtime.messages import LaneShop, RunningJob
 from runtime.states import JobEvent, target
 from runtime.storage.models import SCHEMA
 
@@ -27,16 +28,16 @@ _HEARTBEAT = text(f"""
     INSERT INTO {SCHEMA}.runtime_nodes (id, hostname, pid) OVERRIDING SYSTEM VALUE
     VALUES (:id, :hostname, :pid)
     ON CONFLICT (id) DO UPDATE SET heartbeat_at = clock_timestamp()
+    RETURNING xmax = 0 AS is_new
 """)
 
-# Just after the server started nobody holds a lock yet, so its absence says nothing then.
 _DEAD = text(f"""
     SELECT node.id FROM {SCHEMA}.runtime_nodes AS node
     WHERE node.id <> :node_id AND (
-        node.heartbeat_at < now() - interval '30 seconds'
+        node.heartbeat_at < now() - CAST(:dead_after AS interval)
         OR node.heartbeat_at < now() - CASE
-            WHEN pg_postmaster_start_time() > now() - interval '10 seconds'
-            THEN interval '10 seconds' ELSE interval '2 seconds' END
+            WHEN pg_postmaster_start_time() > now() - CAST(:server_start AS interval)
+            THEN CAST(:server_start AS interval) ELSE CAST(:without_lock AS interval) END
         AND NOT EXISTS (
             SELECT 1 FROM pg_locks AS held
             WHERE held.locktype = 'advisory' AND held.classid = :lock_space
@@ -67,6 +68,7 @@ _HAND_BACK = text(f"""
         FROM {SCHEMA}.marketplace_jobs AS running
         WHERE status = 'running' AND node_id = :node_id
             AND (CAST(:marketplace AS text) IS NULL OR marketplace = :marketplace)
+        FOR UPDATE SKIP LOCKED
     ) AS ended
     WHERE job.id = ended.id AND job.status = 'running' AND job.node_id = :node_id
     RETURNING job.marketplace, job.shop_id, job.user_id
@@ -76,6 +78,11 @@ _STALE = text(f"""
     SELECT DISTINCT node_id FROM {SCHEMA}.marketplace_jobs AS job
     WHERE status = 'running' AND node_id IS NOT NULL AND node_id <> :node_id
         AND NOT EXISTS (SELECT 1 FROM {SCHEMA}.runtime_nodes AS node WHERE node.id = job.node_id)
+""")
+
+_RUNNING = text(f"""
+    SELECT id, fence, marketplace, cancel_requested FROM {SCHEMA}.marketplace_jobs
+    WHERE node_id = :node_id AND status = 'running'
 """)
 
 _FORGET = text(f"DELETE FROM {SCHEMA}.runtime_nodes WHERE id = ANY(:nodes)")
@@ -96,14 +103,29 @@ def register_node(session: Session) -> int:
     return int(session.execute(_REGISTER, _identity()).scalar_one())
 
 
-def confirm_heartbeat(session: Session, node_id: int) -> None:
-    """Say that the node is alive."""
-    session.execute(_HEARTBEAT, {"id": node_id, **_identity()})
+def confirm_heartbeat(session: Session, node_id: int) -> bool:
+    """Say that the node is alive; returns whether it had been taken for dead and forgotten."""
+    return bool(session.execute(_HEARTBEAT, {"id": node_id, **_identity()}).scalar_one())
+
+
+def running_jobs(session: Session, node_id: int) -> list[RunningJob]:
+    """What a node runs, as the database has it."""
+    rows = session.execute(_RUNNING, {"node_id": node_id})
+    return [RunningJob(*row) for row in rows]
 
 
 def dead_nodes(session: Session, node_id: int) -> list[int]:
     """Nodes that do not live any more, and those of which nothing but running jobs is left."""
-    dead = session.scalars(_DEAD, {"node_id": node_id, "lock_space": LOCK_SPACE}).all()
+    dead = session.scalars(
+        _DEAD,
+        {
+            "node_id": node_id,
+            "lock_space": LOCK_SPACE,
+            "dead_after": lease.DEAD_AFTER,
+            "without_lock": lease.DEAD_WITHOUT_LOCK_AFTER,
+            "server_start": lease.DEAD_AFTER_SERVER_START,
+        },
+    ).all()
     return [*dead, *session.scalars(_STALE, {"node_id": node_id})]
 
 

@@ -24,6 +24,8 @@ JOBS_CHANNEL = "marketplace_runtime_jobs"
 CANCEL_CHANNEL = "marketplace_runtime_cancel"
 PROBE_CHANNEL = "marketplace_runtime_probe"
 
+STOP_PATIENCE_SECONDS = 5.0
+
 Hint = JobsAnnounced | CancelRequested | ListeningAgain
 
 log = structlog.get_logger(__name__)
@@ -58,7 +60,7 @@ class Listener:
         """Stop listening."""
         self._stopping.set()
         self._wake.close()
-        self._thread.join()
+        self._thread.join(STOP_PATIENCE_SECONDS)
         self._woken.close()
 
     def _run(self) -> None:
@@ -91,11 +93,14 @@ class Listener:
 
     def _receive(self, connection: Connection, probe: str) -> None:
         heard = time.monotonic()
+        # Not select.select, which knows no descriptors above 1,023.
+        poll = select.poll()
+        poll.register(connection, select.POLLIN)
+        poll.register(self._woken, select.POLLIN)
         while not self._stopping.is_set():
-            sources: list[Connection | socket.socket] = [connection, self._woken]
-            readable, _, _ = select.select(sources, [], [], self._interval)
+            ready = {descriptor for descriptor, _ in poll.poll(self._interval * 1000)}
             now = time.monotonic()
-            if connection in readable:
+            if connection.fileno() in ready:
                 connection.poll()
                 self._hand_on(connection)
                 heard = now

@@ -23,5 +23,5 @@ def refusals() -> Iterator[None]:
         if isinstance(error.orig, ValueError | TypeError):
             raise DatabaseRefused(f"PostgreSQL cannot be given the value: {error.orig}") from error
         raise
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise DatabaseRefused(f"PostgreSQL cannot be given the value: {error}") from error

@@ -13,9 +13,29 @@ from runtime.states import FINAL, JobEvent, JobStatus, after
 from runtime.storage.journal import close_open_steps, mark_ended_by
 from runtime.storage.models import SCHEMA
 from runtime.storage.refusals import refusals
+from runtime.storage.written import Written, held_jobs
 
+# SKIP LOCKED: an application's open transaction on one job must not hold up all the others.
 # A cancellation that was asked for while the run failed or snoozed wins over another run.
 _SETTLE = text(f"""
+    WITH ended AS (
+        SELECT * FROM unnest(
+            CAST(:ids AS bigint[]), CAST(:fences AS bigint[]), CAST(:events AS text[]),
+            CAST(:statuses AS text[]), CAST(:finals AS boolean[]),
+            CAST(:ends_attempts AS boolean[]), CAST(:results AS text[]), CAST(:errors AS text[]),
+            CAST(:failed_steps AS text[]), CAST(:waiting_reasons AS text[]),
+            CAST(:delays AS interval[])
+        ) AS ended (
+            id, fence, event, status, final, ends_attempt, result, error, failed_step,
+            waiting_reason, delay
+        )
+    ),
+    locked AS (
+        SELECT job.id FROM {SCHEMA}.marketplace_jobs AS job
+        JOIN ended ON job.id = ended.id AND job.fence = ended.fence
+        WHERE job.status = 'running'
+        FOR UPDATE OF job SKIP LOCKED
+    )
     UPDATE {SCHEMA}.marketplace_jobs AS job
     SET status = CASE WHEN job.cancel_requested AND ended.ends_attempt THEN 'cancelled'
             ELSE ended.status END,
@@ -30,34 +50,36 @@ _SETTLE = text(f"""
         retry_count = job.retry_count + CAST(ended.event = 'retry' AS int),
         snooze_count = job.snooze_count + CAST(ended.event = 'snooze' AS int),
         node_id = NULL
-    FROM unnest(
-        CAST(:ids AS bigint[]), CAST(:fences AS bigint[]), CAST(:events AS text[]),
-        CAST(:statuses AS text[]), CAST(:finals AS boolean[]), CAST(:ends_attempts AS boolean[]),
-        CAST(:results AS text[]), CAST(:errors AS text[]), CAST(:failed_steps AS text[]),
-        CAST(:waiting_reasons AS text[]), CAST(:delays AS interval[])
-    ) AS ended (
-        id, fence, event, status, final, ends_attempt, result, error, failed_step,
-        waiting_reason, delay
-    )
-    WHERE job.id = ended.id AND job.fence = ended.fence AND job.status = 'running'
+    FROM ended JOIN locked ON locked.id = ended.id
+    WHERE job.id = ended.id AND job.fence = ended.fence
     RETURNING job.id, job.status
 """)
 
 _PROGRESS = text(f"""
+    WITH made AS (
+        SELECT * FROM unnest(
+            CAST(:ids AS bigint[]), CAST(:fences AS bigint[]), CAST(:progresses AS text[])
+        ) AS made (id, fence, progress)
+    ),
+    locked AS (
+        SELECT job.id FROM {SCHEMA}.marketplace_jobs AS job
+        JOIN made ON job.id = made.id AND job.fence = made.fence
+        WHERE job.status = 'running'
+        FOR UPDATE OF job SKIP LOCKED
+    )
     UPDATE {SCHEMA}.marketplace_jobs AS job
     SET progress = CAST(made.progress AS jsonb)
-    FROM unnest(
-        CAST(:ids AS bigint[]), CAST(:fences AS bigint[]), CAST(:progresses AS text[])
-    ) AS made (id, fence, progress)
-    WHERE job.id = made.id AND job.fence = made.fence AND job.status = 'running'
+    FROM made JOIN locked ON locked.id = made.id
+    WHERE job.id = made.id AND job.fence = made.fence
 """)
 
 
-def settle_jobs(session: Session, settlements: Sequence[Settlement]) -> set[int]:
+def settle_jobs(session: Session, settlements: Sequence[Settlement]) -> Written[int]:
     """Write the settlements.
 
     Returns:
-        The ids of the jobs that were settled; a run that had lost its job is not among them.
+        The ids of the jobs that were settled, and of those that another transaction holds; a
+        run that had lost its job is in neither.
 
     Raises:
         DatabaseRefused: PostgreSQL does not accept a value in them; nothing was written.
@@ -87,7 +109,8 @@ def settle_jobs(session: Session, settlements: Sequence[Settlement]) -> set[int]
         [(one.job_id, name) for one in settlements if one.job_id in left for name in one.ended_by],
     )
     close_open_steps(session, [job for job, status in left.items() if status != JobStatus.PENDING])
-    return set(left)
+    runs = [(one.job_id, one.fence) for one in settlements]
+    return Written(dict.fromkeys(left), held_jobs(session, runs, left))
 
 
 def record_progress(session: Session, made: Sequence[RecordProgress]) -> None:

@@ -1,43 +1,13 @@
 """A Vinted sync job goes from the command line through the service and a seller's socket."""
 
-import contextlib
 import signal
-import threading
 
 import psutil
 import pytest
-import socketio
 
+from tests.acceptance.seller_page import SellerPage
 from tests.acceptance.service_process import Installation
 from tests.deadline import wait_until
-
-
-class Browser:
-    """A seller's page, written against the wire alone."""
-
-    def __init__(self, installation: Installation, user_id: int, pages: int) -> None:
-        self.commands: list[dict] = []
-        self.pages = pages
-        self.may_answer = threading.Event()
-        self.may_answer.set()
-        self.client = socketio.Client()
-        self.client.on("plugin_command", self._command)
-        token = installation.run("token", "--user", str(user_id)).stdout.strip()
-        self.client.connect(installation.url, auth={"user_id": user_id, "token": token})
-
-    def _command(self, command: dict) -> None:
-        self.commands.append(command)
-        self.may_answer.wait(30)
-        page = command["payload"]["page"]
-        items = [{"id": page * 1000 + n, "title": f"Item {n}"} for n in range(3)]
-        data = {
-            "items": items,
-            "pagination": {"current_page": page, "total_pages": self.pages},
-        }
-        answer = {"request_id": command["request_id"], "success": True, "data": data}
-        # The service may be gone by now; a page could not answer either.
-        with contextlib.suppress(socketio.exceptions.SocketIOError):
-            self.client.emit("plugin_response", answer)
 
 
 @pytest.fixture
@@ -66,7 +36,7 @@ def show(installation: Installation, job_id: int) -> dict:
 
 def test_a_sync_job_is_answered_page_by_page(installation, shop):
     with installation.serving():
-        browser = Browser(installation, 7, pages=3)
+        browser = SellerPage(installation, 7, pages=3)
         job = create(installation, shop)
         assert job["status"] == "pending"
         ended = wait_until(
@@ -78,7 +48,7 @@ def test_a_sync_job_is_answered_page_by_page(installation, shop):
         assert [one["action"] for one in browser.commands] == ["VINTED_SYNC"] * 3
         assert browser.commands[0]["payload"] == {"shop_id": "123", "page": 1, "per_page": 96}
         assert len({one["request_id"] for one in browser.commands}) == 3
-        browser.client.disconnect()
+        browser.close()
     logged = installation.logged()
     assert '"job": ' in logged
     assert "eyJ" not in logged
@@ -95,17 +65,17 @@ def test_a_job_waits_for_its_seller_and_says_so(installation, shop):
             ),
             10,
         )
-        browser = Browser(installation, 7, pages=1)
+        browser = SellerPage(installation, 7, pages=1)
         done = installation.run("jobs", "wait", str(job["id"]), "--json")
         assert '"completed"' in done.stdout
         assert show(installation, job["id"])["retry_count"] == 0
-        browser.client.disconnect()
+        browser.close()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_stopping_hands_back_what_runs_and_leaves_nothing_behind(installation, shop, number):
     with installation.serving(RUNTIME_DRAIN_SECONDS="0.5") as process:
-        browser = Browser(installation, 7, pages=1)
+        browser = SellerPage(installation, 7, pages=1)
         browser.may_answer.clear()
         job = create(installation, shop)
         wait_until(lambda: browser.commands)
@@ -114,7 +84,7 @@ def test_stopping_hands_back_what_runs_and_leaves_nothing_behind(installation, s
         process.send_signal(number)
         assert process.wait(30) == 0, installation.logged()
         browser.may_answer.set()
-        browser.client.disconnect()
+        browser.close()
     wait_until(lambda: not any(one.is_running() for one in postgres))
     handed_back = show(installation, job["id"])
     assert (handed_back["status"], handed_back["retry_count"]) == ("pending", 0)
@@ -122,21 +92,21 @@ def test_stopping_hands_back_what_runs_and_leaves_nothing_behind(installation, s
 
 def test_a_killed_service_loses_nothing(installation, shop):
     with installation.serving() as process:
-        browser = Browser(installation, 7, pages=2)
+        browser = SellerPage(installation, 7, pages=2)
         browser.may_answer.clear()
         job = create(installation, shop)
         wait_until(lambda: browser.commands)
         process.kill()
         process.wait()
         browser.may_answer.set()
-        browser.client.disconnect()
+        browser.close()
     with installation.serving():
-        browser = Browser(installation, 7, pages=2)
+        browser = SellerPage(installation, 7, pages=2)
         ended = wait_until(
             lambda: (now := show(installation, job["id"]))["status"] == "completed" and now, 30
         )
         assert (ended["retry_count"], ended["result"]["imported"]) == (0, 6)
-        browser.client.disconnect()
+        browser.close()
 
 
 def test_a_second_service_on_the_same_port_says_what_to_do(installation, shop):

@@ -64,12 +64,12 @@ def outcome(job, name="create", result="1", fence=None, error=None, within=None)
 
 def intend(database, *intents):
     with database.session.begin() as session:
-        return journal.record_intents(session, intents)
+        return set(journal.record_intents(session, intents).kept)
 
 
 def record(database, *outcomes):
     with database.session.begin() as session:
-        return journal.record_outcomes(session, outcomes)
+        return journal.record_outcomes(session, outcomes).kept
 
 
 def settle(database, job, event: JobEvent, **more) -> None:
@@ -148,6 +148,19 @@ def test_a_bad_value_is_refused_and_nothing_of_its_group_is_written(database, cl
     with pytest.raises(DatabaseRefused):
         record(database, outcome(good), outcome(bad, result='"\\u0000"'))
     assert rows(database, good) == rows(database, bad) == {}
+
+
+def test_what_another_transaction_holds_is_told_apart_from_what_was_lost(database, claim):
+    held, lost, free = claim(3)
+    set_job(database, lost.id, {"fence": 9})
+    row = text("SELECT 1 FROM marketplace_runtime.marketplace_jobs WHERE id = :id FOR UPDATE")
+    with database.session.begin() as other:
+        other.execute(row, {"id": held.id})
+        with database.session.begin() as session:
+            written = journal.record_outcomes(session, [outcome(one) for one in (held, lost, free)])
+    assert set(written.kept) == {(free.id, free.fence, "create")}
+    assert set(written.held) == {(held.id, held.fence, "create")}
+    assert record(database, outcome(held))
 
 
 # --- the same step again --------------------------------------------------------------------

@@ -178,7 +178,20 @@ def test_an_error_text_is_cut_and_storable(bridge: Bridge, error: object, text: 
     assert bridge.outcomes[0].error_code is None
 
 
-@pytest.mark.parametrize("data", [{"x": float("nan")}, "a\0b", ["\ud800"], b"x"])
+@pytest.mark.parametrize(
+    ("data", "repaired"),
+    [("a\0b", "a\ufffdb"), ({"title": ["\ud800"]}, {"title": ["?"]})],
+)
+def test_a_broken_character_does_not_cost_the_answer(
+    bridge: Bridge, data: object, repaired: object
+) -> None:
+    bridge.connect("a")
+    bridge.request()
+    bridge.respond("a", ok(data=data))
+    assert bridge.outcomes == [repaired]
+
+
+@pytest.mark.parametrize("data", [{"x": float("nan")}, b"x"])
 def test_an_answer_that_cannot_be_stored_is_unreadable(bridge: Bridge, data: object) -> None:
     bridge.connect("a")
     bridge.request(writes=True)

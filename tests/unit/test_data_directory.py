@@ -17,7 +17,7 @@ from runtime.data_directory import (
     ensure_data_directory,
     token_secret,
 )
-from runtime.errors import DataDirectoryError
+from runtime.errors import ConfigurationError, DataDirectoryError
 
 
 def settings(path: Path, **others: str) -> Settings:
@@ -62,16 +62,29 @@ def test_a_generated_encryption_key_encrypts(tmp_path: Path) -> None:
 
 
 def test_what_the_operator_sets_is_taken_and_nothing_is_written(tmp_path: Path) -> None:
-    given = settings(tmp_path, token_secret="mine", encryption_keys="new, old\n,")
-    assert token_secret(given) == "mine"
-    assert encryption_keys(given) == ["new", "old"]
+    secret, new, old = "mine" * 8, Fernet.generate_key().decode(), Fernet.generate_key().decode()
+    given = settings(tmp_path, token_secret=secret, encryption_keys=f"{new}, {old}\n,")
+    assert token_secret(given) == secret
+    assert encryption_keys(given) == [new, old]
     assert list(tmp_path.iterdir()) == []
 
 
 def test_keys_can_be_rotated_in_the_file_the_newest_first(tmp_path: Path) -> None:
     (old,) = encryption_keys(settings(tmp_path))
-    (tmp_path / ENCRYPTION_KEYS_FILE).write_text(f"new\n{old}\n")
-    assert encryption_keys(settings(tmp_path)) == ["new", old]
+    new = Fernet.generate_key().decode()
+    (tmp_path / ENCRYPTION_KEYS_FILE).write_text(f"{new}\n{old}\n")
+    assert encryption_keys(settings(tmp_path)) == [new, old]
+
+
+def test_a_secret_that_can_be_guessed_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"RUNTIME_TOKEN_SECRET has 3 bytes; HS256 needs"):
+        token_secret(settings(tmp_path, token_secret="abc"))
+
+
+def test_a_key_that_is_none_is_refused_without_showing_it(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"key 1 of RUNTIME_ENCRYPTION_KEYS") as refused:
+        encryption_keys(settings(tmp_path, encryption_keys="hunter2"))
+    assert "hunter2" not in str(refused.value)
 
 
 START_TOGETHER = """

@@ -31,12 +31,12 @@ from runtime.retry import (
     COOL_DOWN,
     FIRST_DELAY,
     LONGEST_DELAY,
-    MESSAGE_LIMIT,
     Settlement,
     backoff,
     settlement_of,
 )
 from runtime.states import JobEvent, JobStatus, after
+from runtime.storable import LONGEST_TEXT
 
 NOW = datetime(2026, 1, 9, tzinfo=UTC)
 
@@ -293,7 +293,7 @@ def test_every_end_leads_somewhere_legal_and_storable(
     assert (settlement.job_id, settlement.fence) == (1, 4)
     texts_to_store = [settlement.error, settlement.waiting_reason, settlement.failed_step]
     assert checked_json([settlement.result, *texts_to_store], "what is stored")
-    assert not [one for one in texts_to_store if one is not None and len(one) > 2 * MESSAGE_LIMIT]
+    assert not [one for one in texts_to_store if one is not None and len(one) > 2 * LONGEST_TEXT]
 
 
 @pytest.mark.parametrize(
@@ -309,7 +309,7 @@ def test_every_end_leads_somewhere_legal_and_storable(
 def test_whatever_the_words_are_they_can_be_stored(end: End) -> None:
     settlement = settle(end)
     for words in (settlement.error, settlement.waiting_reason):
-        checked_json(words, "the words", max_bytes=2 * MESSAGE_LIMIT)
+        checked_json(words, "the words", max_bytes=2 * LONGEST_TEXT)
 
 
 @given(attempt=st.integers(0, 10_000), draw=st.floats(0, 1, exclude_max=True))

@@ -1,0 +1,44 @@
+"""What a group of entries came to: written, or to be written later."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from runtime.storage.models import SCHEMA
+
+Key = TypeVar("Key")
+
+_STILL_RUNNING = text(f"""
+    SELECT job.id FROM {SCHEMA}.marketplace_jobs AS job
+    JOIN unnest(CAST(:ids AS bigint[]), CAST(:fences AS bigint[])) AS run (id, fence)
+        ON job.id = run.id AND job.fence = run.fence
+    WHERE job.status = 'running'
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Written(Generic[Key]):
+    """The outcome of one statement.
+
+    Attributes:
+        kept: what was written, with what came back.
+        held: jobs whose row another transaction holds; their entries have to wait.
+    """
+
+    kept: Mapping[Key, Any]
+    held: frozenset[int]
+
+
+def held_jobs(
+    session: Session, runs: Sequence[tuple[int, int]], written: Collection[int]
+) -> frozenset[int]:
+    """Of the runs (job, fence) for which nothing was written, the jobs that they still own."""
+    left = [(job_id, fence) for job_id, fence in runs if job_id not in written]
+    if not left:
+        return frozenset()
+    ids, fences = zip(*left, strict=True)
+    rows = session.scalars(_STILL_RUNNING, {"ids": list(ids), "fences": list(fences)})
+    return frozenset(rows)

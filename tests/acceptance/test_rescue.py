@@ -1,0 +1,96 @@
+"""A killed service: its jobs are taken over within seconds, by another or by the next one."""
+
+import time
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from runtime.config import Settings
+from runtime.storage.engine import Database, open_database
+from tests.acceptance.seller_page import SellerPage
+from tests.acceptance.service_process import Installation
+from tests.deadline import wait_until
+from tests.integration.job_rows import get_job
+
+RESCUED_WITHIN_SECONDS = 3.0
+
+
+@pytest.fixture
+def installation(tmp_path: Path) -> Installation:
+    return Installation(tmp_path / "data")
+
+
+@pytest.fixture
+def database(installation):
+    opened = open_database(Settings(data_dir=installation.data_dir))
+    yield opened
+    opened.dispose()
+
+
+def start_a_job(installation: Installation) -> tuple[int, SellerPage]:
+    """A job that runs because its seller's page has been asked, and has not answered."""
+    shop = installation.json("shops", "add", "vinted", "--user", "7", "--external-id", "1")
+    page = SellerPage(installation, 7, pages=1)
+    page.may_answer.clear()
+    job = installation.json("jobs", "create", "vinted", "sync", "--shop", str(shop["id"]))
+    wait_until(lambda: page.commands)
+    return job["id"], page
+
+
+def wait_for_an_old_server(database: Database) -> None:
+    """Just after it started nobody can have renewed a lock, so nobody is called dead so soon."""
+
+    def uptime() -> bool:
+        with database.session() as session:
+            return session.scalar(
+                text("SELECT now() - pg_postmaster_start_time() > interval '10 seconds'")
+            )
+
+    wait_until(uptime, 20)
+
+
+def is_pending(database: Database, job_id: int) -> bool:
+    return get_job(database, job_id).status == "pending"
+
+
+def test_another_service_rescues_the_jobs_of_a_killed_one(installation, database):
+    with installation.serving() as first:
+        job_id, page = start_a_job(installation)
+        other = Installation(installation.data_dir)
+        with other.serving(RUNTIME_BRIDGE_PORT=str(other.port)):
+            wait_for_an_old_server(database)
+            first.kill()
+            first.wait()
+            killed_at = time.monotonic()
+            wait_until(lambda: is_pending(database, job_id))
+            assert time.monotonic() - killed_at < RESCUED_WITHIN_SECONDS
+        page.close()
+    assert get_job(database, job_id).retry_count == 0
+
+
+def test_the_next_service_rescues_the_jobs_of_a_killed_one(installation, database):
+    with installation.serving() as first:
+        job_id, page = start_a_job(installation)
+        wait_for_an_old_server(database)
+        first.kill()
+        first.wait()
+        killed_at = time.monotonic()
+        page.close()
+    with installation.serving():
+        started_after = time.monotonic() - killed_at
+        wait_until(lambda: is_pending(database, job_id))
+        took = time.monotonic() - killed_at
+    assert took < max(RESCUED_WITHIN_SECONDS, started_after + 1.0)
+
+
+def test_a_slow_job_of_a_living_service_is_not_rescued(installation, database):
+    with installation.serving():
+        job_id, page = start_a_job(installation)
+        other = Installation(installation.data_dir)
+        with other.serving(RUNTIME_BRIDGE_PORT=str(other.port)):
+            until = time.monotonic() + 4
+            wait_until(lambda: time.monotonic() > until)
+            job = get_job(database, job_id)
+            assert (job.status, job.fence) == ("running", 1)
+        page.close()

@@ -1,0 +1,74 @@
+"""Builds of the service that lack one of the things that keep a write from happening twice.
+
+Each is made by changing the running process; the product has no switch for any of it.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import text
+
+from actors.dispatch import Dispatcher
+from runtime import messages
+from runtime.calls import AwaitQuiet, Success
+from runtime.http.transport import HttpTransport
+from runtime.messages import CallSettled, CallTicket
+from runtime.storage import journal, settlements
+
+
+def without_fence() -> None:
+    """Whoever writes for a run is believed to own its job."""
+    for module, names, condition in (
+        (journal, ("_INTEND", "_RECORD"), " AND job.fence = entry.fence"),
+        (settlements, ("_SETTLE",), " AND job.fence = ended.fence"),
+    ):
+        for name in names:
+            sound = str(getattr(module, name))
+            assert condition in sound
+            setattr(module, name, text(sound.replace(condition, "")))
+
+
+def without_intent() -> None:
+    """A write leaves without a word in the journal."""
+    sound = Dispatcher._record
+
+    def record(self: Dispatcher, run: Any, call_id: int, entry: Any) -> None:
+        if isinstance(entry, messages.RecordIntent):
+            self._leave(run, call_id)
+        else:
+            sound(self, run, call_id, entry)
+
+    Dispatcher._record = record  # type: ignore[method-assign]
+
+
+def without_settles_within() -> None:
+    """What cannot be seen at once is taken not to have happened."""
+    sound = Dispatcher._await_quiet
+
+    def await_quiet(self: Dispatcher, run: Any, ticket: CallTicket, call: AwaitQuiet) -> None:
+        if call.settled:
+            self._tell(self._actor, CallSettled(ticket, Success(False)))
+        else:
+            sound(self, run, ticket, call)
+
+    Dispatcher._await_quiet = await_quiet  # type: ignore[method-assign]
+
+
+def without_not_after() -> None:
+    """A write leaves however late it is."""
+    sound = HttpTransport.perform
+
+    def perform(
+        self: HttpTransport, marketplace: str, call: Any, timeout: timedelta, *_: object
+    ) -> Any:
+        return sound(self, marketplace, call, timeout)
+
+    HttpTransport.perform = perform  # type: ignore[method-assign,assignment]
+
+
+BROKEN = {
+    "fence": without_fence,
+    "intent": without_intent,
+    "settles_within": without_settles_within,
+    "not_after": without_not_after,
+}

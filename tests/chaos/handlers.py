@@ -1,0 +1,101 @@
+"""The jobs of the chaos tests: writes that must happen once, in every form a step can take."""
+
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import text
+
+from runtime import ActionType, BaseJobHandler, Marketplace
+from runtime.errors import CallRejected
+from runtime.registry import Registry
+from tests.integration.running_node import registry_of
+
+SETTLES_WITHIN = 1.0
+IMAGES = 3
+
+COUNT_EFFECT = text("INSERT INTO public.chaos_effects (reference) VALUES (:reference)")
+
+
+class _Writing(BaseJobHandler):
+    """What the handlers share."""
+
+    @property
+    def reference(self) -> str:
+        data = self.job.input_data
+        assert data is not None
+        return str(data["reference"])
+
+    def write(self, name: str, to: str = "/write") -> Any:
+        """A step that writes, once, and can be looked up."""
+        path = f"{self.reference}-{name}"
+        return self.step(
+            name,
+            self.call_http("POST", f"{to}/{path}", settles_within=SETTLES_WITHIN),
+            reconcile=lambda: self.find(path),
+        )
+
+    async def find(self, path: str) -> Any:
+        return (await self.call_http("GET", f"/lookup/{path}"))["found"]
+
+
+class Publish(_Writing):
+    """Writes one after the other, in branches and in the database, and failures in between."""
+
+    async def execute(self, job: Any) -> Any:
+        listing = await self.write("create")
+        await self.progress(1, 2, "created")
+        try:
+            await self.write("offer", "/refuse")
+        except CallRejected as error:
+            refused = error.status
+        images = await self.gather(*[self.write(f"image-{n}") for n in range(IMAGES)])
+        await self.transaction("note", note, self.reference)
+        last = await self.write("activate")
+        return {"create": listing, "images": images, "activate": last, "refused": refused}
+
+
+class Blind(_Writing):
+    """A write that nobody can look up."""
+
+    async def execute(self, job: Any) -> Any:
+        call = self.call_http(
+            "POST", f"/write/{self.reference}-blind", settles_within=SETTLES_WITHIN
+        )
+        return {"blind": await self.step("blind", call)}
+
+
+class Gated(_Writing):
+    """One write between two gates."""
+
+    async def execute(self, job: Any) -> Any:
+        data = job.input_data
+        if "before" in data:
+            await self.call_http("GET", f"/gate/{data['before']}-{job.fence}")
+        made = await self.write("only")
+        if "after" in data:
+            await self.call_http("GET", f"/gate/{data['after']}-{job.fence}")
+        return {"only": made}
+
+
+def note(session: Any, reference: str) -> dict[str, str]:
+    session.execute(COUNT_EFFECT, {"reference": reference})
+    return {"noted": reference}
+
+
+def chaos_registry(base_url: str) -> Registry:
+    """One marketplace, called over HTTP."""
+    names = {"publish": Publish, "blind": Blind, "gated": Gated}
+    marketplace = Marketplace(
+        "chaos",
+        base_url=base_url,
+        action_types=tuple(
+            ActionType(
+                name, name, rate_limit=timedelta(0), max_retries=1_000,
+                timeout=timedelta(seconds=60),
+            )
+            for name in names
+        ),
+    )  # fmt: skip
+    return registry_of(
+        marketplace, handlers={(name, "chaos"): handler for name, handler in names.items()}
+    )

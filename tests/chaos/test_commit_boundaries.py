@@ -1,0 +1,83 @@
+"""The service dies just before and just after each kind of commit; nothing is lost or doubled.
+
+The names come from the source, so that a new kind of commit is a test that is missing.
+"""
+
+import ast
+import os
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import socketio
+
+from runtime.storage.models import SCHEMA
+from runtime.tokens import issue_token
+from tests.chaos.stage import Stage
+from tests.chaos.verdict import wrong_with
+from tests.deadline import wait_until
+
+ROOT = Path(__file__).resolve().parents[2]
+KILLED = -9
+PATIENCE = 30.0
+SECRET = "a-secret-for-the-chaos-tests-only"
+
+# Which time the point is reached; later ones than the first fall into the middle of the work.
+TIMES = {
+    "register": 1, "heartbeat": 4, "claim": 2, "rescue": 3, "intend": 3, "record": 4,
+    "transaction": 2, "settle": 2, "progress": 1, "release": 1, "presence": 1, "leave": 1,
+    "expire": 1, "prune": 1,
+}  # fmt: skip
+
+
+def names_in_source() -> set[str]:
+    """Every name under which the service commits."""
+    names = set()
+    for path in (*(ROOT / "runtime").rglob("*.py"), *(ROOT / "actors").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                first = node.args[0] if node.args else None
+                if node.func.attr in {"transaction", "_in_batches"} and isinstance(
+                    first, ast.Constant
+                ):
+                    names.add(first.value)
+    return names
+
+
+def test_every_commit_has_its_test():
+    assert names_in_source() == set(TIMES)
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("name", TIMES)
+def test_a_death_at_the_commit_costs_nothing(staged, name, moment):
+    fault = f"{name}.{moment}_commit@{TIMES[name]}"
+    actions = {f"{name}-{n}": "publish" for n in range(4)}
+    with staged(lambda _reference, _count: "well") as stage:
+        for user_id, (reference, action) in enumerate(actions.items(), 1):
+            stage.add_job(action, reference, user_id)
+        more = {"CHAOS_FAIL_ACTOR": "1"} if name == "release" else {}
+        dying = stage.start(
+            RUNTIME_FAULT=fault, RUNTIME_BRIDGE_PORT="0", RUNTIME_TOKEN_SECRET=SECRET, **more
+        )
+        provoke(stage, dying, name)
+        assert dying.death() == KILLED
+        stage.start()
+        stage.wait_quiet(PATIENCE)
+        assert not wrong_with(stage, actions)
+        wait_until(lambda: len(stage.nodes()) == 1, PATIENCE)
+        assert not stage.rows(f"SELECT id FROM {SCHEMA}.marketplace_jobs WHERE node_id IS NOT NULL")
+
+
+def provoke(stage: Stage, service, name: str) -> None:
+    """Bring about what does not come by itself."""
+    if name == "leave":
+        service.ready()
+        os.kill(service.pid, 15)
+    elif name == "presence":
+        seller = socketio.Client(handle_sigint=False, reconnection=False)
+        port = service.ready().bridge_port()
+        token = issue_token(7, SECRET, "HS256", timedelta(minutes=5))
+        seller.connect(f"http://127.0.0.1:{port}", auth={"user_id": 7, "token": token})
+        service.death()
+        seller.shutdown()
