@@ -81,14 +81,14 @@ def run_transaction(
 def _called(call: TransactionCall, session: Session) -> Any:
     try:
         return call.function(session, *call.arguments)
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise _RaisedByHandlerError(error) from error
 
 
 class _RaisedByHandlerError(Exception):
-    """A ValueError of the handler's own, which is no complaint of the database about a value."""
+    """An error of the handler's own, which is no complaint of the database about a value."""
 
-    def __init__(self, error: ValueError) -> None:
+    def __init__(self, error: Exception) -> None:
         super().__init__(str(error))
         self.error = error
 

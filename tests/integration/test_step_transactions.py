@@ -210,7 +210,9 @@ def test_a_service_that_stops_gives_up_waiting(database, job, outage):
     assert steps(database, job) == {}
 
 
-@pytest.mark.parametrize("error", [ValueError("no"), JobFailed("sold"), KeyError("x")])
+@pytest.mark.parametrize(
+    "error", [ValueError("no"), TypeError("no"), JobFailed("sold"), KeyError("x")]
+)
 def test_what_the_function_raises_comes_out_as_it_is_and_rolls_everything_back(
     database, job, error
 ):

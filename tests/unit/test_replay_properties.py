@@ -185,9 +185,13 @@ def repeatable_paths(world: World, tree: Any, path: str = "r") -> set[str]:
 
 
 def check_once(world: World, tree: Any) -> None:
+    world.wait_until(world.now + 1_000)  # whatever is under way lands
     may_repeat = repeatable_paths(world, tree)
     twice = {path for path, times in world.effects.items() if times > 1} - may_repeat
     assert not twice, "done twice"
+    for step in world.journal.values():
+        if step.error is not None and step.error["type"] == "DidNotHappen":
+            assert not world.effects[f"/{step.name}"], "said not to have happened, and it did"
 
 
 orders = st.integers(0, 2**32).map(random.Random)
