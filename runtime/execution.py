@@ -34,7 +34,8 @@ from runtime.errors import (
     OutcomeUnknown,
     Snooze,
 )
-from runtime.failed_steps import failed_steps, note_failed_step
+from runtime.failed_steps import note_failed_step
+from runtime.fibers import Fiber, Group
 from runtime.journal import RecordedStep, StepStatus, recorded_error
 from runtime.steps import StepState, carry_out
 
@@ -119,72 +120,6 @@ _FOREIGN = re.compile(
 # What other event loops, and Python itself, say of an await that cannot work here.
 
 
-class _Fiber:
-    """One branch: the handler's own coroutine, one branch of a gather, or a step.
-
-    Attributes:
-        place: where it stands in the handler, the same in every run.
-        step: the innermost step that it is part of.
-        told: JobCancelled was thrown into it.
-    """
-
-    __slots__ = ("coroutine", "group", "index", "made", "place", "step", "told")
-
-    def __init__(
-        self,
-        coroutine: Coroutine[Any, Any, Any],
-        group: "_Group | None" = None,
-        index: int = 0,
-        place: str = "",
-        step: StepState | None = None,
-    ) -> None:
-        self.coroutine = coroutine
-        self.group = group
-        self.index = index
-        self.place = place
-        self.step = step
-        self.made = 0
-        self.told = False
-
-    def next_place(self) -> str:
-        """A name for what it makes next."""
-        self.made += 1
-        return f"{self.place}{self.made}"
-
-    def advance(self, outcome: Outcome | None, thrown: BaseException | None) -> Any:
-        if thrown is not None:
-            return self.coroutine.throw(thrown)
-        return self.coroutine.send(outcome)
-
-
-class _Group:
-    """The branches of one gather, or one step alone, and the branch that waits for them."""
-
-    __slots__ = ("alone", "missing", "outcomes", "parent")
-
-    def __init__(self, parent: _Fiber, size: int, *, alone: bool = False) -> None:
-        self.parent = parent
-        self.outcomes: list[Outcome | None] = [None] * size
-        self.missing = size
-        self.alone = alone
-
-    def collect(self) -> Outcome:
-        """The results, or the first failure; a cancellation comes before other failures."""
-        if self.alone and self.outcomes[0] is not None:
-            return self.outcomes[0]
-        failures = [one for one in self.outcomes if isinstance(one, Failure)]
-        for failure in failures:
-            if isinstance(failure.error, JobCancelled):
-                return failure
-        if failures:
-            first = failures[0].error
-            for other in failures[1:]:
-                for name in failed_steps(other.error):
-                    note_failed_step(first, name)
-            return failures[0]
-        return Success([one.value for one in self.outcomes if isinstance(one, Success)])
-
-
 class Execution:
     """One run of one handler.
 
@@ -205,9 +140,9 @@ class Execution:
     ) -> None:
         self._make = make
         self._journal = {step.name: step for step in journal}
-        self._parked: list[tuple[_Fiber, Park]] = []
-        self._waiting: dict[int, tuple[_Fiber, Call]] = {}
-        self._ready: deque[tuple[_Fiber, Outcome | None, BaseException | None]] = deque()
+        self._parked: list[tuple[Fiber, Park]] = []
+        self._waiting: dict[int, tuple[Fiber, Call]] = {}
+        self._ready: deque[tuple[Fiber, Outcome | None, BaseException | None]] = deque()
         self._effects: list[Effect] = []
         self._step_names: set[str] = set()
         self._replayed: set[str] = set()
@@ -228,7 +163,7 @@ class Execution:
                 HandlerError(f"execute returned {coroutine!r}: define it with `async def`")
             )
             return []
-        self._ready.append((_Fiber(coroutine), None, None))
+        self._ready.append((Fiber(coroutine), None, None))
         return self._run()
 
     def deliver(self, call_id: int, outcome: Outcome) -> list[Effect]:
@@ -268,7 +203,7 @@ class Execution:
         ]
         kept: set[int] = set()
         for leaf in suspended:
-            fiber: _Fiber | None = leaf
+            fiber: Fiber | None = leaf
             while fiber is not None and id(fiber) not in kept:
                 kept.add(id(fiber))
                 _freeze(fiber.coroutine)
@@ -287,7 +222,7 @@ class Execution:
         effects, self._effects = self._effects, []
         return effects
 
-    def _turn(self, fiber: _Fiber, outcome: Outcome | None, thrown: BaseException | None) -> None:
+    def _turn(self, fiber: Fiber, outcome: Outcome | None, thrown: BaseException | None) -> None:
         try:
             yielded = fiber.advance(outcome, thrown)
         except StopIteration as stop:
@@ -297,7 +232,7 @@ class Execution:
         else:
             self._answer(fiber, yielded)
 
-    def _answer(self, fiber: _Fiber, yielded: object) -> None:
+    def _answer(self, fiber: Fiber, yielded: object) -> None:
         if not isinstance(yielded, Call | Gather):
             self._abandon(fiber, ForeignAwait(yielded))
         elif self.cancelling and not fiber.told and not isinstance(yielded, RecordStep | Park):
@@ -319,7 +254,7 @@ class Execution:
         else:
             self._perform(fiber, yielded)
 
-    def _perform(self, fiber: _Fiber, call: Call) -> None:
+    def _perform(self, fiber: Fiber, call: Call) -> None:
         call_id = self._next_call_id
         self._next_call_id += 1
         self._waiting[call_id] = (fiber, call)
@@ -328,7 +263,7 @@ class Execution:
             Perform(call_id, call, step.name, step.within) if step else Perform(call_id, call)
         )
 
-    def _step(self, parent: _Fiber, step: RunStep, *, records_itself: bool = False) -> None:
+    def _step(self, parent: Fiber, step: RunStep, *, records_itself: bool = False) -> None:
         if step.name in self._step_names:
             self._ready.append((parent, Failure(DuplicateStepName(step.name)), None))
             return
@@ -341,22 +276,22 @@ class Execution:
         within = parent.step.name if parent.step else None
         state = StepState(step.name, open=recorded is not None, within=within)
         coroutine = carry_out(step, state, records_itself=records_itself)
-        fiber = _Fiber(coroutine, _Group(parent, 1, alone=True), 0, f"{step.name}/", state)
+        fiber = Fiber(coroutine, Group(parent, 1, alone=True), 0, f"{step.name}/", state)
         fiber.told = parent.told
         self._ready.append((fiber, None, None))
 
-    def _fork(self, parent: _Fiber, gather: Gather) -> None:
-        group = _Group(parent, len(gather.branches))
+    def _fork(self, parent: Fiber, gather: Gather) -> None:
+        group = Group(parent, len(gather.branches))
         place = parent.next_place()
         if not gather.branches:
             self._ready.append((parent, Success([]), None))
         for index, branch in enumerate(gather.branches):
             coroutine = _awaiting(branch) if isinstance(branch, Call) else branch
-            fiber = _Fiber(coroutine, group, index, f"{place}.{index + 1}.", parent.step)
+            fiber = Fiber(coroutine, group, index, f"{place}.{index + 1}.", parent.step)
             fiber.told = parent.told
             self._ready.append((fiber, None, None))
 
-    def _finish(self, fiber: _Fiber, outcome: Outcome) -> None:
+    def _finish(self, fiber: Fiber, outcome: Outcome) -> None:
         group = fiber.group
         if group is None:
             self.ended = self._end(outcome)
@@ -398,11 +333,11 @@ class Execution:
             step = recorded.within if recorded is not None else None
         return True
 
-    def _tell(self, fiber: _Fiber) -> JobCancelled:
+    def _tell(self, fiber: Fiber) -> JobCancelled:
         fiber.told = self.told = True
         return JobCancelled()
 
-    def _abandon(self, fiber: _Fiber, error: HandlerError) -> None:
+    def _abandon(self, fiber: Fiber, error: HandlerError) -> None:
         unsent = {one.call_id for one in self._effects if isinstance(one, Perform)}
         self._effects = [one for one in self._effects if isinstance(one, Withdraw)]
         self._effects.extend(Withdraw(one) for one in self._waiting if one not in unsent)
@@ -424,7 +359,7 @@ def _freeze(coroutine: Coroutine[Any, Any, Any]) -> None:
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(coroutine))
 
 
-def _is_step(fiber: _Fiber, name: str) -> bool:
+def _is_step(fiber: Fiber, name: str) -> bool:
     return fiber.step is not None and fiber.step.name == name
 
 

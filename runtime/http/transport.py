@@ -32,7 +32,7 @@ EXCERPT = 500
 
 
 class HttpTransport:
-    """One ``requests`` session per thread and marketplace.
+    """``requests`` sessions: one per thread and marketplace for reads, a new one for each write.
 
     Args:
         marketplaces: base URL and default headers of each.
@@ -54,8 +54,23 @@ class HttpTransport:
         Args:
             may_leave: asked last before it does.
         """
+        if not call.writes:
+            return self._sent(self._session(marketplace), marketplace, call, timeout, may_leave)
+        # A write has a connection of its own. On one that was used before, the answer to an
+        # earlier request could be taken for its own, and a server that just closes it would
+        # leave its outcome unknown.
+        with self._new_session(marketplace) as session:
+            return self._sent(session, marketplace, call, timeout, may_leave)
+
+    def _sent(
+        self,
+        session: requests.Session,
+        marketplace: str,
+        call: HttpCall,
+        timeout: timedelta,
+        may_leave: Callable[[], bool],
+    ) -> Outcome:
         deadline = time.monotonic() + timeout.total_seconds()
-        session = self._session(marketplace)
         try:
             request = self._prepared(session, marketplace, call)
         except InvalidCall as error:
@@ -83,14 +98,18 @@ class HttpTransport:
     def _session(self, marketplace: str) -> requests.Session:
         sessions: dict[str, requests.Session] = self._local.__dict__.setdefault("sessions", {})
         if marketplace not in sessions:
-            session = sessions[marketplace] = requests.Session()
-            # Nothing of the machine's (proxies, .netrc) may find its way into a seller's call.
-            session.trust_env = False
-            # Nor may what one seller's answer sets.
-            session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-            known = self._marketplaces.get(marketplace)
-            session.headers.update(known.default_headers if known else {})
+            sessions[marketplace] = self._new_session(marketplace)
         return sessions[marketplace]
+
+    def _new_session(self, marketplace: str) -> requests.Session:
+        session = requests.Session()
+        # Nothing of the machine's (proxies, .netrc) may find its way into a seller's call.
+        session.trust_env = False
+        # Nor may what one seller's answer sets.
+        session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        known = self._marketplaces.get(marketplace)
+        session.headers.update(known.default_headers if known else {})
+        return session
 
     def _prepared(
         self, session: requests.Session, marketplace: str, call: HttpCall

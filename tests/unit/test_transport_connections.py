@@ -13,6 +13,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from werkzeug import Response
 
 from runtime.calls import Failure, HttpCall
 from runtime.errors import CallRejected, CallTimeout, ConnectionLost, NotSent, OutcomeUnknown
@@ -125,8 +126,13 @@ HANGING = {"is_silent", "is_silent_in_the_body", "is_silent_in_the_handshake"}
 
 
 def attempt(url: str, method: str = "POST", seconds: float = 10, verify: Any = True) -> Any:
-    transport = HttpTransport({})
-    transport._session("ebay").verify = verify
+    class Trusting(HttpTransport):
+        def _new_session(self, marketplace):
+            session = super()._new_session(marketplace)
+            session.verify = verify
+            return session
+
+    transport = Trusting({})
     call = HttpCall(method, url, json={"title": "x"} if method == "POST" else None)
     outcome = transport.perform("ebay", call, timedelta(seconds=seconds))
     assert isinstance(outcome, Failure)
@@ -290,3 +296,14 @@ def test_an_error_of_tls_after_the_request_left_leaves_the_outcome_unknown(
     error = attempt(f"https://127.0.0.1:{port}/x", verify=str(certificate))
     assert type(error) is ConnectionLost, error
     assert error.writes
+
+
+def test_each_write_has_a_connection_of_its_own(httpserver) -> None:
+    ports: list[int] = []
+    httpserver.expect_request("/x").respond_with_handler(
+        lambda request: ports.append(request.environ["REMOTE_PORT"]) or Response("{}")
+    )
+    transport = HttpTransport({})
+    for _ in range(3):
+        transport.perform("ebay", HttpCall("POST", httpserver.url_for("/x")), timedelta(seconds=5))
+    assert len(set(ports)) == 3
