@@ -21,9 +21,9 @@ from runtime.clock import Clock, Timer
 from runtime.errors import (
     CallTimeout,
     ConnectionLost,
+    HeldUp,
     InvalidCall,
     InvalidJson,
-    NotSent,
     SellerNotConnected,
 )
 from runtime.json_values import checked_json
@@ -166,7 +166,7 @@ class BridgeActor(BaseActor):
             # One that was sent before waits for its answer, which the first time may bring.
             if pending.sent_to is None and not repeated:
                 why = "this node was held up, and it is too late for the command to leave"
-                self._settle(pending, Failure(NotSent(why)))
+                self._settle(pending, Failure(HeldUp(why)))
             return
         self.counters["resent" if pending.sent_to or repeated else "sent"] += 1
         pending.sent(socket)

@@ -24,7 +24,7 @@ from runtime.calls import (
     WebSocketCall,
 )
 from runtime.clock import Clock
-from runtime.errors import CallTimeout, ConnectionLost, NotSent
+from runtime.errors import CallTimeout, ConnectionLost, HeldUp
 from runtime.execution import Perform
 from runtime.hookspecs import Marketplace
 from runtime.lease import Lease
@@ -207,7 +207,7 @@ class Dispatcher:
         not_after = run.not_after.pop(call_id, None)
         now = self._clock.now()
         if not_after is not None and now >= not_after:
-            late = NotSent("this node has not confirmed its heartbeat, so it sends no writes")
+            late = HeldUp("this node has not confirmed its heartbeat, so it sends no writes")
             self._tell(self._actor, CallSettled(ticket, Failure(late)))
             return
         run.left.add(call_id)

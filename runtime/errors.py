@@ -21,6 +21,7 @@
         - CallRejected: the other side said no
         - NotSent: nothing left this machine
             - SellerNotConnected
+            - HeldUp: it was too late for it to leave
         - OutcomeUnknown: it may or may not have happened
             - CallTimeout
             - ConnectionLost
@@ -186,6 +187,10 @@ class SellerNotConnected(NotSent):
     def __init__(self, user_id: int) -> None:
         super().__init__(not_connected_message(user_id), error_code="not_connected")
         self.user_id = user_id
+
+
+class HeldUp(NotSent):
+    """The node was held up, so that another may have taken the job over; nothing left."""
 
 
 class OutcomeUnknown(CallFailed):

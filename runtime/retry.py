@@ -15,6 +15,7 @@ from runtime.errors import (
     DatabaseRefused,
     DatabaseUnavailable,
     HandlerError,
+    HeldUp,
     InputError,
     JobFailed,
     OutcomeUnknown,
@@ -125,7 +126,7 @@ def _failed(job: Job, error: BaseException, draw: float) -> Settlement:
             job.id, job.fence, JobEvent.SNOOZE,
             delay=COOL_DOWN, waiting_reason=storable(error), failed_step=step,
         )  # fmt: skip
-    if isinstance(error, DatabaseUnavailable):
+    if isinstance(error, DatabaseUnavailable | HeldUp):
         return Settlement(
             job.id, job.fence, JobEvent.SNOOZE,
             delay=FIRST_DELAY, waiting_reason="the database was away", failed_step=step,

@@ -19,6 +19,7 @@ from runtime.errors import (
     CallRejected,
     CallTimeout,
     ConnectionLost,
+    HeldUp,
     InvalidCall,
     NotSent,
     OutcomeUnknown,
@@ -76,7 +77,7 @@ class HttpTransport:
         except InvalidCall as error:
             return Failure(error)
         if not may_leave():
-            return Failure(NotSent(f"{call.method} {call.path}: too late to leave"))
+            return Failure(HeldUp(f"{call.method} {call.path}: too late to leave"))
         try:
             response = session.send(
                 request,

@@ -147,8 +147,8 @@ def hand_back_jobs(
 
     Args:
         marketplace: only its jobs.
-        suspects: jobs whose code was running when the node died or hung. More than
-            ``MAX_POISONINGS`` of those in a row, with nothing new recorded, fail a job.
+        suspects: jobs whose code was running when the node died or hung. Where the run had
+            recorded nothing new, it counts; more than ``MAX_POISONINGS`` fail a job.
         reason: what the jobs wait for now.
 
     Returns:

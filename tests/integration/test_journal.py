@@ -313,6 +313,26 @@ def test_the_live_run_gets_the_value_as_it_is_recorded(run):
     assert job.result_data == {"type": "list", "keys": ["3", "pair"]}
 
 
+def test_a_node_that_was_held_up_sends_nothing_and_uses_up_no_attempt(run, httpserver):
+    answers(httpserver, "/create", {"id": 1})
+
+    class Do(BaseJobHandler):
+        async def execute(self, job):
+            return await self.step("create", self.call_http("POST", "/create"))
+
+    with run(Do) as scene:
+        lease = scene.node._lease
+        lease.renew = lambda asked_at: None
+        lease.until -= timedelta(minutes=1)
+        job_id = new_job(scene, max_retries=0)
+        wait_until(lambda: get_job(scene.database, job_id).snooze_count)
+        assert writes(httpserver, "/create") == 0
+        del lease.renew
+        job = scene.ended(job_id)
+    assert (job.status, job.retry_count) == ("completed", 0)
+    assert writes(httpserver, "/create") == 1
+
+
 def test_a_product_is_as_it_was_when_the_job_first_started(run, httpserver):
     answers(httpserver, "/check", 503, {})
     seen = []
