@@ -273,6 +273,8 @@ class MarketplaceActor(BaseActor):
         self.tell(messages.RECORDER, messages.RecordProgress(job.id, job.fence, progress))
 
     def _ask_again(self, name: str) -> None:
+        if name == messages.SUPERVISOR:
+            self._claim = None
         for run in list(self._runs.values()):
             if name == messages.RECORDER and run.settlement is not None:
                 self._record(run.settlement)

@@ -63,6 +63,9 @@ class SupervisorActor(BaseActor):
             running = self.directory.find(child.name)
             if running is not None:
                 child.adopt(running.ref, running.incarnation)
+                if child.name in self._marketplaces:
+                    # What it had asked the former supervisor for is lost.
+                    self.tell(child.name, messages.ActorRestarted(self.name))
             elif self.incarnation > 1 and child.name in self._marketplaces:
                 self._release_jobs(child)
             else:

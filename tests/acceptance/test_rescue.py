@@ -81,11 +81,17 @@ def test_the_next_service_rescues_the_jobs_of_a_killed_one(installation, databas
         started_after = time.monotonic() - killed_at
         wait_until(lambda: is_pending(database, job_id))
         took = time.monotonic() - killed_at
+        page = SellerPage(installation, 7, pages=1)
+        ended = wait_until(
+            lambda: (job := get_job(database, job_id)).completed_at is not None and job, 20
+        )
+        assert (ended.status, ended.retry_count) == ("completed", 0)
+        page.close()
     assert took < max(RESCUED_WITHIN_SECONDS, started_after + 1.0)
 
 
 def test_a_slow_job_of_a_living_service_is_not_rescued(installation, database):
-    with installation.serving():
+    with installation.serving(RUNTIME_DRAIN_SECONDS="0.5"):
         job_id, page = start_a_job(installation)
         other = Installation(installation.data_dir)
         with other.serving(RUNTIME_BRIDGE_PORT=str(other.port)):

@@ -90,25 +90,6 @@ def test_stopping_hands_back_what_runs_and_leaves_nothing_behind(installation, s
     assert (handed_back["status"], handed_back["retry_count"]) == ("pending", 0)
 
 
-def test_a_killed_service_loses_nothing(installation, shop):
-    with installation.serving() as process:
-        browser = SellerPage(installation, 7, pages=2)
-        browser.may_answer.clear()
-        job = create(installation, shop)
-        wait_until(lambda: browser.commands)
-        process.kill()
-        process.wait()
-        browser.may_answer.set()
-        browser.close()
-    with installation.serving():
-        browser = SellerPage(installation, 7, pages=2)
-        ended = wait_until(
-            lambda: (now := show(installation, job["id"]))["status"] == "completed" and now, 30
-        )
-        assert (ended["retry_count"], ended["result"]["imported"]) == (0, 6)
-        browser.close()
-
-
 def test_a_second_service_on_the_same_port_says_what_to_do(installation, shop):
     with installation.serving():
         second = installation.run("serve", check=False)
