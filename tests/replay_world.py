@@ -191,6 +191,9 @@ class Run:
                     world.intend(step, call, pending.perform.within)
                     return False
                 if pending.stage == 2:
+                    if world.now >= world.quiet[step][0]:
+                        # Too late to leave under that intent.
+                        world.intend(step, call, pending.perform.within)
                     pending.outcome = world.send(call)
                     return False
             case HttpCall():
