@@ -96,14 +96,15 @@ async def _look_up(state: StepState, look: Look | None) -> Any:
     """What the marketplace shows of the write; None where it surely did not happen."""
     if look is None:
         return await Park(state.name, None)
-    await AwaitQuiet(state.name, settled=False)
-    while True:
+    for settled in (False, True):
+        # Before it has settled only a "yes" counts: what is still on its way can make a "no"
+        # wrong. A look that began before does not count, however late its answer is.
+        await AwaitQuiet(state.name, settled=settled)
         try:
             found = await look()
         except Exception as error:  # noqa: BLE001 - whatever it is, it leaves the question open
             return await Park(state.name, error)
-        # A "no" counts only when nothing that is still on its way can make it wrong.
-        if found is not None or not await AwaitQuiet(state.name, settled=True):
+        if found is not None:
             break
     state.open = False
     return found

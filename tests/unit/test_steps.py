@@ -166,9 +166,8 @@ def test_what_a_look_finds_is_adopted() -> None:
 
 
 def test_a_no_counts_only_once_nothing_is_under_way_any_more() -> None:
-    ended, asked = play_step(create(reconcile=look), [UNKNOWN, False, None, True, None, False])
-    settled = AwaitQuiet("create", settled=True)
-    assert asked[2:6] == [LOOK, settled, LOOK, settled]
+    ended, asked = play_step(create(reconcile=look), [UNKNOWN, False, None, True, None])
+    assert asked[2:5] == [LOOK, AwaitQuiet("create", settled=True), LOOK]
     assert isinstance(ended.error, DidNotHappen)
 
 
@@ -187,7 +186,7 @@ def test_an_open_step_of_a_former_run_is_looked_up_before_anything_is_sent(
 
 
 def test_an_open_step_that_did_not_happen_is_done() -> None:
-    ended, asked = play_step(create(reconcile=look), [True, None, False, FOUND], OPEN)
+    ended, asked = play_step(create(reconcile=look), [True, None, False, None, FOUND], OPEN)
     assert ended == Finished(FOUND)
     assert asked.count(WRITE) == 1
 
