@@ -1,0 +1,87 @@
+"""Create what scheduling remembers: which product a job is for, what is closed, what was used.
+
+Revision ID: 20260109_0700
+Revises: 20260109_0600
+"""
+
+import sqlalchemy as sa
+from alembic import context, op
+
+revision = "20260109_0700"
+down_revision = "20260109_0600"
+
+SCHEMA = "marketplace_runtime"
+UNFINISHED_PRODUCT = "product_key IS NOT NULL AND status IN ('pending', 'running', 'paused')"
+
+
+def upgrade() -> None:
+    """Add the columns and make the tables."""
+    op.add_column(
+        "marketplace_jobs", sa.Column("product_key", sa.Text(), nullable=True), schema=SCHEMA
+    )
+    op.add_column(
+        "marketplace_jobs",
+        sa.Column("expiry_held_since", sa.DateTime(timezone=True), nullable=True),
+        schema=SCHEMA,
+    )
+    op.create_index(
+        "ix_marketplace_jobs_product",
+        "marketplace_jobs",
+        ["shop_id", "product_key", "id"],
+        schema=SCHEMA,
+        postgresql_where=sa.text(UNFINISHED_PRODUCT),
+    )
+    op.create_table(
+        "budget_closures",
+        sa.Column("id", sa.BigInteger(), sa.Identity(), nullable=False),
+        sa.Column("marketplace", sa.String(50), nullable=False),
+        sa.Column("level", sa.String(20), nullable=False),
+        sa.Column("shop_id", sa.BigInteger(), nullable=True),
+        sa.Column("action", sa.String(50), nullable=True),
+        sa.Column("kind", sa.String(20), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column(
+            "created_at", sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False
+        ),
+        sa.PrimaryKeyConstraint("id", name="pk_budget_closures"),
+        sa.ForeignKeyConstraint(
+            ["shop_id"],
+            [f"{SCHEMA}.shops.id"],
+            name="fk_budget_closures_shop_id",
+            ondelete="CASCADE",
+        ),
+        sa.UniqueConstraint(
+            "marketplace",
+            "level",
+            "shop_id",
+            "action",
+            "kind",
+            name="uq_budget_closures_marketplace_level_shop_id_action_kind",
+            postgresql_nulls_not_distinct=True,
+        ),
+        schema=SCHEMA,
+    )
+    op.create_table(
+        "budget_usage",
+        sa.Column("marketplace", sa.String(50), nullable=False),
+        sa.Column("node", sa.Text(), nullable=False),
+        sa.Column("window_seconds", sa.Integer(), nullable=False),
+        sa.Column("bucket_start", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "marketplace", "node", "window_seconds", "bucket_start", name="pk_budget_usage"
+        ),
+        schema=SCHEMA,
+    )
+    context.config.attributes["done"].append(f"✓ Created {SCHEMA}.budget_closures and budget_usage")
+
+
+def downgrade() -> None:
+    """Take them away again."""
+    op.drop_table("budget_usage", schema=SCHEMA)
+    op.drop_table("budget_closures", schema=SCHEMA)
+    op.drop_index("ix_marketplace_jobs_product", "marketplace_jobs", schema=SCHEMA)
+    op.drop_column("marketplace_jobs", "expiry_held_since", schema=SCHEMA)
+    op.drop_column("marketplace_jobs", "product_key", schema=SCHEMA)
+    context.config.attributes["done"].append(f"✓ Dropped {SCHEMA}.budget_closures and budget_usage")

@@ -1,0 +1,105 @@
+"""Create products, orders and conversations, and say which product a listing sells.
+
+Revision ID: 20260109_0900
+Revises: 20260109_0800
+"""
+
+import sqlalchemy as sa
+from alembic import context, op
+from sqlalchemy.dialects.postgresql import JSONB
+
+revision = "20260109_0900"
+down_revision = "20260109_0800"
+
+SCHEMA = "marketplace_runtime"
+
+
+def _moment(name: str) -> sa.Column[object]:
+    return sa.Column(name, sa.DateTime(timezone=True), server_default=sa.func.now(), nullable=False)
+
+
+def upgrade() -> None:
+    """Make the tables."""
+    op.create_table(
+        "products",
+        sa.Column("id", sa.BigInteger(), sa.Identity(), nullable=False),
+        sa.Column("user_id", sa.BigInteger(), nullable=False),
+        sa.Column("sku", sa.Text(), nullable=False),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("quantity", sa.Integer(), server_default="1", nullable=False),
+        sa.Column("data", JSONB(), nullable=False),
+        _moment("created_at"),
+        _moment("updated_at"),
+        sa.PrimaryKeyConstraint("id", name="pk_products"),
+        sa.UniqueConstraint("user_id", "sku", name="uq_products_user_id_sku"),
+        schema=SCHEMA,
+    )
+    op.add_column("listings", sa.Column("product_id", sa.BigInteger()), schema=SCHEMA)
+    op.add_column("listings", sa.Column("product_key", sa.Text()), schema=SCHEMA)
+    op.create_foreign_key(
+        "fk_listings_product_id",
+        "listings",
+        "products",
+        ["product_id"],
+        ["id"],
+        source_schema=SCHEMA,
+        referent_schema=SCHEMA,
+        ondelete="SET NULL",
+    )
+    op.create_index(
+        "ix_listings_product",
+        "listings",
+        ["shop_id", "product_key"],
+        schema=SCHEMA,
+        postgresql_where=sa.text("product_key IS NOT NULL"),
+    )
+    op.create_table(
+        "orders",
+        sa.Column("id", sa.BigInteger(), sa.Identity(), nullable=False),
+        sa.Column("shop_id", sa.BigInteger(), nullable=False),
+        sa.Column("external_id", sa.Text(), nullable=False),
+        sa.Column("status", sa.Text(), nullable=True),
+        sa.Column("buyer", sa.Text(), nullable=True),
+        sa.Column("total", sa.Numeric(12, 2), nullable=True),
+        sa.Column("currency", sa.String(3), nullable=True),
+        sa.Column("ordered_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("data", JSONB(), server_default=sa.text("'{}'::jsonb"), nullable=False),
+        _moment("first_seen_at"),
+        _moment("last_seen_at"),
+        sa.PrimaryKeyConstraint("id", name="pk_orders"),
+        sa.ForeignKeyConstraint(["shop_id"], [f"{SCHEMA}.shops.id"], name="fk_orders_shop_id"),
+        sa.UniqueConstraint("shop_id", "external_id", name="uq_orders_shop_id_external_id"),
+        schema=SCHEMA,
+    )
+    op.create_table(
+        "conversations",
+        sa.Column("id", sa.BigInteger(), sa.Identity(), nullable=False),
+        sa.Column("shop_id", sa.BigInteger(), nullable=False),
+        sa.Column("external_id", sa.Text(), nullable=False),
+        sa.Column("data", JSONB(), server_default=sa.text("'{}'::jsonb"), nullable=False),
+        _moment("first_seen_at"),
+        _moment("last_seen_at"),
+        sa.PrimaryKeyConstraint("id", name="pk_conversations"),
+        sa.ForeignKeyConstraint(
+            ["shop_id"], [f"{SCHEMA}.shops.id"], name="fk_conversations_shop_id"
+        ),
+        sa.UniqueConstraint("shop_id", "external_id", name="uq_conversations_shop_id_external_id"),
+        schema=SCHEMA,
+    )
+    context.config.attributes["done"].append(
+        f"✓ Created {SCHEMA}.products, orders and conversations"
+    )
+
+
+def downgrade() -> None:
+    """Drop them."""
+    op.drop_table("conversations", schema=SCHEMA)
+    op.drop_table("orders", schema=SCHEMA)
+    op.drop_index("ix_listings_product", "listings", schema=SCHEMA)
+    op.drop_constraint("fk_listings_product_id", "listings", schema=SCHEMA)
+    op.drop_column("listings", "product_key", schema=SCHEMA)
+    op.drop_column("listings", "product_id", schema=SCHEMA)
+    op.drop_table("products", schema=SCHEMA)
+    context.config.attributes["done"].append(
+        f"✓ Dropped {SCHEMA}.products, orders and conversations"
+    )

@@ -1,0 +1,32 @@
+"""The tables.
+
+``public.marketplace_action_types`` is shared with the application; everything else lives in
+the schema ``marketplace_runtime``. Migrations make the tables; a test compares the two.
+"""
+
+from runtime.storage.models.action_types import MarketplaceActionType
+from runtime.storage.models.base import SCHEMA, Base
+from runtime.storage.models.jobs import MarketplaceJob, MarketplaceTask
+from runtime.storage.models.nodes import BrowserPresence, RuntimeNode
+from runtime.storage.models.scheduling import BatchJob, BudgetClosure, BudgetUsage, JobSchedule
+from runtime.storage.models.selling import Conversation, Listing, Order, Product
+from runtime.storage.models.shops import Shop
+
+__all__ = [
+    "SCHEMA",
+    "Base",
+    "BatchJob",
+    "BrowserPresence",
+    "BudgetClosure",
+    "BudgetUsage",
+    "Conversation",
+    "JobSchedule",
+    "Listing",
+    "MarketplaceActionType",
+    "MarketplaceJob",
+    "MarketplaceTask",
+    "Order",
+    "Product",
+    "RuntimeNode",
+    "Shop",
+]

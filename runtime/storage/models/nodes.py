@@ -1,0 +1,40 @@
+"""Running services, and who is connected to them."""
+
+from datetime import datetime
+
+from sqlalchemy import (
+    BigInteger,
+    ForeignKey,
+    Identity,
+    Integer,
+    func,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from runtime.storage.models.base import SCHEMA, Base
+
+
+class RuntimeNode(Base):
+    """One running service. It holds a session advisory lock on its id."""
+
+    __tablename__ = "runtime_nodes"
+    __table_args__ = ({"schema": SCHEMA},)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    hostname: Mapped[str]
+    pid: Mapped[int] = mapped_column(Integer)
+    started_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    heartbeat_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class BrowserPresence(Base):
+    """A seller whose browser is connected to a node's bridge."""
+
+    __tablename__ = "browser_presence"
+    __table_args__ = ({"schema": SCHEMA},)
+
+    user_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    node_id: Mapped[int] = mapped_column(
+        ForeignKey(f"{SCHEMA}.runtime_nodes.id", ondelete="CASCADE"), primary_key=True
+    )
+    connected_at: Mapped[datetime] = mapped_column(server_default=func.now())

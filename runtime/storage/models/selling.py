@@ -1,0 +1,105 @@
+"""Products, and what became of them on the marketplaces."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    Identity,
+    Index,
+    Integer,
+    Numeric,
+    String,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from runtime.storage.models.base import SCHEMA, Base
+
+
+class Listing(Base):
+    """What is, or was, on sale in a shop."""
+
+    __tablename__ = "listings"
+    __table_args__ = (
+        UniqueConstraint("shop_id", "external_id"),
+        CheckConstraint("status IN ('live', 'gone')", name="status"),
+        Index(
+            "ix_listings_product",
+            "shop_id",
+            "product_key",
+            postgresql_where=text("product_key IS NOT NULL"),
+        ),
+        {"schema": SCHEMA},
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    shop_id: Mapped[int] = mapped_column(ForeignKey(f"{SCHEMA}.shops.id"))
+    external_id: Mapped[str]
+    product_id: Mapped[int | None] = mapped_column(
+        ForeignKey(f"{SCHEMA}.products.id", ondelete="SET NULL")
+    )
+    product_key: Mapped[str | None]
+    status: Mapped[str] = mapped_column(String(20), server_default="live")
+    title: Mapped[str | None]
+    price: Mapped[Decimal | None] = mapped_column(Numeric(12, 2))
+    currency: Mapped[str | None] = mapped_column(String(3))
+    url: Mapped[str | None]
+    data: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    first_seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    last_seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    gone_at: Mapped[datetime | None]
+
+
+class Product(Base):
+    """Something that a seller sells, on any marketplace. ``data`` holds the whole of it."""
+
+    __tablename__ = "products"
+    __table_args__ = (UniqueConstraint("user_id", "sku"), {"schema": SCHEMA})
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    user_id: Mapped[int] = mapped_column(BigInteger)
+    sku: Mapped[str]
+    title: Mapped[str]
+    quantity: Mapped[int] = mapped_column(Integer, server_default="1")
+    data: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Order(Base):
+    """A sale."""
+
+    __tablename__ = "orders"
+    __table_args__ = (UniqueConstraint("shop_id", "external_id"), {"schema": SCHEMA})
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    shop_id: Mapped[int] = mapped_column(ForeignKey(f"{SCHEMA}.shops.id"))
+    external_id: Mapped[str]
+    status: Mapped[str | None]
+    buyer: Mapped[str | None]
+    total: Mapped[Decimal | None] = mapped_column(Numeric(12, 2))
+    currency: Mapped[str | None] = mapped_column(String(3))
+    ordered_at: Mapped[datetime | None]
+    data: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    first_seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    last_seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Conversation(Base):
+    """What a buyer and a seller wrote to each other."""
+
+    __tablename__ = "conversations"
+    __table_args__ = (UniqueConstraint("shop_id", "external_id"), {"schema": SCHEMA})
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    shop_id: Mapped[int] = mapped_column(ForeignKey(f"{SCHEMA}.shops.id"))
+    external_id: Mapped[str]
+    data: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    first_seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    last_seen_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -1,0 +1,36 @@
+"""Sellers' accounts."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Identity,
+    Index,
+    String,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.orm import Mapped, mapped_column
+
+from runtime.storage.models.base import SCHEMA, Base
+
+
+class Shop(Base):
+    """One seller's account on one marketplace."""
+
+    __tablename__ = "shops"
+    __table_args__ = (
+        UniqueConstraint("marketplace", "external_id"),
+        Index(None, "user_id"),
+        {"schema": SCHEMA},
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    marketplace: Mapped[str] = mapped_column(String(50))
+    user_id: Mapped[int] = mapped_column(BigInteger)
+    external_id: Mapped[str]
+    name: Mapped[str | None]
+    settings: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
