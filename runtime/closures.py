@@ -1,0 +1,122 @@
+"""What is closed: nodes of the budgets through which no call goes for now. Pure; no clock.
+
+One mechanism for all of it: a marketplace that says 429, a session that ended, a captcha, an
+operator's pause. Each closes exactly the node it speaks of.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Level(StrEnum):
+    """How much of a marketplace a node covers; each within the one before."""
+
+    MARKETPLACE = "marketplace"
+    APP_KEY = "app_key"
+    SHOP = "shop"
+    ACTION = "action"
+
+
+class ClosureKind(StrEnum):
+    """Why a node is closed. Closures of different kinds do not replace each other."""
+
+    PAUSED = "paused"
+    NEEDS_USER = "needs_user"
+    NEEDS_AUTH = "needs_auth"
+    RATE_LIMIT = "rate_limit"
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node of the tree of budgets.
+
+    Attributes:
+        shop_id: at the levels shop and action.
+        action: at the level action: one action of one shop.
+    """
+
+    marketplace: str
+    level: Level
+    shop_id: int | None = None
+    action: str | None = None
+
+    def __str__(self) -> str:
+        """As an operator reads it: ``etsy app key``, ``shop 3, publish``."""
+        match self.level:
+            case Level.MARKETPLACE:
+                return self.marketplace
+            case Level.APP_KEY:
+                return f"{self.marketplace} app key"
+            case Level.SHOP:
+                return f"shop {self.shop_id}"
+            case Level.ACTION:
+                return f"shop {self.shop_id}, {self.action}"
+
+
+def path(marketplace: str, shop_id: int, action: str) -> tuple[Node, ...]:
+    """The nodes that a call draws from, the widest first."""
+    return (
+        Node(marketplace, Level.MARKETPLACE),
+        Node(marketplace, Level.APP_KEY),
+        Node(marketplace, Level.SHOP, shop_id),
+        Node(marketplace, Level.ACTION, shop_id, action),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Closure:
+    """One node, closed.
+
+    Attributes:
+        reason: in words for a person.
+        until: None: until somebody opens it.
+    """
+
+    node: Node
+    kind: ClosureKind
+    reason: str
+    since: datetime
+    until: datetime | None = None
+
+    def holds(self, now: datetime) -> bool:
+        """Whether it is closed at that time."""
+        return self.until is None or self.until > now
+
+
+class Closures:
+    """The closures of one marketplace, by node and kind."""
+
+    def __init__(self, closures: Iterable[Closure] = ()) -> None:
+        self._of: dict[Node, dict[ClosureKind, Closure]] = {}
+        for closure in closures:
+            self.close(closure)
+
+    def close(self, closure: Closure) -> None:
+        """Close the node; of one kind the newer word counts."""
+        self._of.setdefault(closure.node, {})[closure.kind] = closure
+
+    def open(self, node: Node, kind: ClosureKind) -> bool:
+        """Open what was closed for this reason; False where it was not."""
+        of_node = self._of.get(node, {})
+        found = of_node.pop(kind, None) is not None
+        if not of_node:
+            self._of.pop(node, None)
+        return found
+
+    def of(self, nodes: Iterable[Node], now: datetime) -> Iterator[Closure]:
+        """The closures that hold at that time on any of the nodes."""
+        for node in nodes:
+            for closure in self._of.get(node, {}).values():
+                if closure.holds(now):
+                    yield closure
+
+    def opens_at(self, nodes: Iterable[Node], now: datetime) -> datetime | None:
+        """When all of the nodes are open: ``now`` or later; None: until somebody opens them."""
+        opens = now
+        for closure in self.of(nodes, now):
+            if closure.until is None:
+                return None
+            opens = max(opens, closure.until)
+        return opens
