@@ -15,6 +15,7 @@
         - DatabaseRefused
         - IllegalTransition
         - IdempotencyConflict
+        - ProductBusy
     - TokenError: who connects is not who it says
     - WaitTimeout (also a TimeoutError)
     - CallFailed: a call came back without the answer that was hoped for
@@ -134,6 +135,10 @@ class IllegalTransition(InputError):
 
 class IdempotencyConflict(InputError):
     """The key already stands for another kind of job."""
+
+
+class ProductBusy(InputError):
+    """Another job of the same product and shop runs."""
 
 
 class TokenError(MarketplaceRuntimeError):
