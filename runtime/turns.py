@@ -41,13 +41,8 @@ class Turns:
         Args:
             heads: at least one of them is due.
         """
-        level = next(level for level in self._queues if self._reaches(heads, level) <= now)
-        if self._level.get(key) != level:
-            self.remove(key)
-            self._level[key] = level
-            self._queues[level][key] = None
-        self._heads[key] = dict(heads)
-        self._await_rise(key, level)
+        self._rise(now)
+        self._place(key, heads, now)
 
     def to_back(self, key: int) -> None:
         """The lane has had its turn."""
@@ -77,7 +72,16 @@ class Turns:
             when, key = heapq.heappop(self._rises)
             if self._next_rise.get(key) == when:
                 del self._next_rise[key]
-                self.put(key, self._heads[key], now)
+                self._place(key, self._heads[key], when)
+
+    def _place(self, key: int, heads: Heads, now: datetime) -> None:
+        level = next(level for level in self._queues if self._reaches(heads, level) <= now)
+        if self._level.get(key) != level:
+            self.remove(key)
+            self._level[key] = level
+            self._queues[level][key] = None
+        self._heads[key] = dict(heads)
+        self._await_rise(key, level)
 
     def _await_rise(self, key: int, level: int) -> None:
         if level == MOST_URGENT:
