@@ -1,4 +1,4 @@
-"""What is known of the waiting jobs of one lane, from hints and from the answers of claims. Pure."""
+"""What is known of the waiting jobs of one lane, from hints and from answers of claims. Pure."""
 
 from collections.abc import Iterable
 from datetime import datetime

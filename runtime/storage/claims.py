@@ -57,8 +57,8 @@ _CLAIM = text(f"""
     FROM locked, public.marketplace_action_types AS action_type, {SCHEMA}.shops AS shop
     WHERE job.id = locked.id AND action_type.id = job.action_type_id AND shop.id = job.shop_id
     RETURNING job.id, locked.level, job.fence, job.marketplace, action_type.code, job.user_id,
-        job.priority, job.retry_count, job.max_retries, job.product_id, job.input_data, job.cancel_requested,
-        job.product_snapshot, job.created_at,
+        job.priority, job.retry_count, job.max_retries, job.product_id, job.input_data,
+        job.cancel_requested, job.product_snapshot, job.created_at,
         action_type.rate_limit_ms, action_type.timeout_seconds,
         shop.id AS shop_id, shop.external_id, shop.name, shop.settings
 """)
