@@ -1,7 +1,8 @@
 """The listener: hints arrive, and a connection that died is replaced."""
 
+import json
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -27,9 +28,26 @@ def notify(database: Database, channel: str, payload: str) -> None:
         connection.exec_driver_sql("SELECT pg_notify(%s, %s)", (channel, payload))
 
 
-def test_a_created_job_is_announced_with_its_shop(database, hints):
+def test_a_created_job_is_announced_with_its_shop_its_priority_and_its_time(database, hints):
     shop = add_shop(database)
-    add_job(database, shop)
+    add_job(database, shop, priority=2)
+    wait_until(lambda: JobsAnnounced("vinted", (LaneShop(shop, 7, 2),)) in hints)
+    add_job(database, shop, run_at=datetime.now(UTC) + timedelta(minutes=1))
+
+    def later() -> list[timedelta]:
+        shops = [one for hint in hints for one in getattr(hint, "shops", ())]
+        return [one.due_in for one in shops if one.due_in]
+
+    wait_until(later)
+    assert timedelta(seconds=50) < later()[0] <= timedelta(seconds=61)
+
+
+def test_a_job_in_the_year_9999_and_a_payload_without_priority_are_announced(database, hints):
+    shop = add_shop(database)
+    add_job(database, shop, run_at=datetime(9999, 12, 31, tzinfo=UTC))
+    wait_until(lambda: any(isinstance(hint, JobsAnnounced) for hint in hints))
+    payload = json.dumps({"marketplace": "vinted", "shop_id": shop, "user_id": 7})
+    notify(database, JOBS_CHANNEL, payload)
     wait_until(lambda: JobsAnnounced("vinted", (LaneShop(shop, 7),)) in hints)
 
 
