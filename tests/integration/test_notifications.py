@@ -42,13 +42,12 @@ def test_a_created_job_is_announced_with_its_shop_its_priority_and_its_time(data
     assert timedelta(seconds=50) < later()[0] <= timedelta(seconds=61)
 
 
-def test_a_job_in_the_year_9999_and_a_payload_without_priority_are_announced(database, hints):
-    shop = add_shop(database)
-    add_job(database, shop, run_at=datetime(9999, 12, 31, tzinfo=UTC))
-    wait_until(lambda: any(isinstance(hint, JobsAnnounced) for hint in hints))
-    payload = json.dumps({"marketplace": "vinted", "shop_id": shop, "user_id": 7})
-    notify(database, JOBS_CHANNEL, payload)
-    wait_until(lambda: JobsAnnounced("vinted", (LaneShop(shop, 7),)) in hints)
+def test_a_time_beyond_all_calendars_and_a_shop_without_priority_are_heard(database, hints):
+    payload = {"marketplace": "vinted", "shop_id": 2, "user_id": 7}
+    notify(database, JOBS_CHANNEL, json.dumps({**payload, "priority": 3, "due_in_ms": 10**30}))
+    notify(database, JOBS_CHANNEL, json.dumps(payload))
+    wait_until(lambda: JobsAnnounced("vinted", (LaneShop(2, 7),)) in hints)
+    assert any(getattr(hint, "shops", ()) and hint.shops[0].priority == 3 for hint in hints)
 
 
 def test_a_cancellation_is_heard(database, hints):

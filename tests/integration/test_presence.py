@@ -88,7 +88,6 @@ def test_a_job_starts_when_its_seller_connects_and_has_cost_nothing_until_then(
         finally:
             browser.close()
     record_property("connect_to_command_ms", [round(wait * 1000) for wait in waits])
-    print(f"from connect() to the first command: {[round(wait * 1000) for wait in waits]} ms")
     assert statistics.median(waits) < STARTS_WITHIN
     with database.session() as session:
         claimed = "SELECT count(*) FROM marketplace_runtime.marketplace_jobs WHERE fence > 0"

@@ -5,9 +5,11 @@ import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from runtime.errors import ProductBusy
+from runtime import ActionType, BaseJobHandler, Marketplace
+from runtime.errors import DatabaseUnavailable, ProductBusy
 from runtime.messages import LaneRequest, LaneShop
 from runtime.retry import Settlement
 from runtime.service import MarketplaceJobService
@@ -20,6 +22,7 @@ from runtime.storage.notifications import Listener
 from runtime.storage.settlements import settle_jobs
 from tests.deadline import wait_until
 from tests.integration.job_rows import add_job, add_shop, get_job, set_job
+from tests.integration.running_node import registry_of, running_node
 
 SKU = {"product": {"sku": "HAT-1"}}
 
@@ -148,6 +151,35 @@ def test_the_database_itself_refuses_a_second_one_of_a_product(database, shop):
         set_job(database, ids[1], {"status": "running"})
 
 
+def test_of_two_claims_that_cannot_see_each_other_one_is_made_again(database, node, shop):
+    earlier = add_job(database, shop, input_data=SKU, run_at=hour(1))
+    later = add_job(database, shop, input_data=SKU)
+    refused: list[DatabaseUnavailable] = []
+
+    def claim_too() -> None:
+        try:
+            claim(database, node, shop)
+        except DatabaseUnavailable as error:
+            refused.append(error)
+
+    with database.session.begin() as session:
+        (job,) = claim_jobs(session, "vinted", [LaneRequest(shop, (shop,), 1)], 1, node).jobs
+        assert job.id == later
+        set_job(database, earlier, {"run_at": hour(-1)})
+        other = threading.Thread(target=claim_too)
+        other.start()
+        wait_until(lambda: waits_for_a_lock(database))
+    other.join(10)
+    assert len(refused) == 1
+    assert get_job(database, earlier).status == "pending"
+
+
+def waits_for_a_lock(database: Database) -> bool:
+    with database.session() as session:
+        waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+        return bool(session.scalar(text(waiting)))
+
+
 def test_who_starts_a_second_one_by_hand_is_told_why_not(database, shop):
     ids = [add_job(database, shop, input_data=SKU) for _ in range(2)]
     with database.session.begin() as session:
@@ -182,6 +214,29 @@ def test_an_end_outside_of_a_run_makes_the_lane_look_again(database, shop, how):
         wait_until(lambda: any(LaneShop(shop, 7) in getattr(one, "shops", ()) for one in heard))
     finally:
         listener.stop()
+
+
+def test_the_next_one_runs_as_soon_as_a_person_cancels_what_it_waited_for(settings, database):
+    class Do(BaseJobHandler):
+        async def execute(self, job):
+            return {}
+
+    do = ActionType("do", "Do", rate_limit=timedelta(0))
+    marketplace = Marketplace("example", action_types=(do,))
+    registry = registry_of(marketplace, handlers={("do", "example"): Do})
+    with running_node(settings, database, registry, poll_seconds=600) as scene:
+        with database.session.begin() as session:
+            service = MarketplaceJobService(session)
+            shop = service.add_shop("example", 7, "example-7").id
+            asks = service.create_job("example", "do", shop_id=shop, input_data=SKU).id
+            service.pause_job(asks)
+            waits = service.create_job("example", "do", shop_id=shop, input_data=SKU).id
+            other = service.create_job("example", "do", shop_id=shop).id
+        scene.ended(other)
+        assert get_job(database, waits).status == "pending"
+        with database.session.begin() as session:
+            MarketplaceJobService(session).cancel_job(asks)
+        assert scene.ended(waits).status == "completed"
 
 
 def test_never_two_of_one_product_at_once_and_never_out_of_order(database, node):
