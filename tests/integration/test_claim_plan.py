@@ -149,3 +149,8 @@ def test_a_seller_with_very_many_jobs_does_not_fill_the_claim(full):
         jobs = claims.claim_jobs(session, "vinted", lanes, 100, 1).jobs
         session.rollback()
     assert sorted(job.shop.id for job in jobs) == [lane.lane for lane in lanes]
+
+
+def test_the_claim_is_not_compiled_which_would_take_longer_than_it_runs(database):
+    with database.transaction("claim") as session:
+        assert session.scalar(text("SHOW jit")) == "off"
