@@ -188,6 +188,7 @@ class Node:
             markers=self._markers,
             poll_interval=self._settings.poll_interval,
             drained=self._drained,
+            aging=self._settings.aging,
         )
         if self._drain is not None:
             self._tell_supervisor(self._drain)
@@ -235,6 +236,7 @@ class Node:
             workers=workers,
             lease=self._lease,
             marker=self._marker,
+            aging=self._settings.aging,
         )
 
     def _recipe(self, name: str, actor: type[pykka.ThreadingActor], **arguments: Any) -> Spawn:
