@@ -43,6 +43,9 @@ def create(
     key: Annotated[
         str | None, typer.Option(help="Idempotency key: creating again shows the first job.")
     ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Publish even what is on sale there already.")
+    ] = False,
     wait_: Annotated[bool, typer.Option("--wait", help="Wait until it is over.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -64,6 +67,7 @@ def create(
             shop_id=shop,
             run_at=run_at,
             idempotency_key=key,
+            force=force,
         )
         # As it was created: once committed, a running service may be faster than this line.
         created = _view(session, job.id, plugins)

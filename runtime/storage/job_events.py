@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 
 from runtime.arguments import LARGEST_ID
 from runtime.errors import JobNotFound
-from runtime.states import JobEvent, JobStatus, after, sources, target
-from runtime.storage import journal
+from runtime.states import FINAL, JobEvent, JobStatus, after, sources, target
+from runtime.storage import batches, journal
 from runtime.storage.jobs import announce_job, job_by_id, notify
 from runtime.storage.locks import bounded_lock_waits
 from runtime.storage.models import MarketplaceJob
@@ -82,6 +82,8 @@ def requeue(session: Session, job_id: int) -> MarketplaceJob:
         "run_at": func.clock_timestamp(),
     }
     job = _change(session, job_id, JobEvent.REQUEUE, values)
+    if job.batch_job_id is not None:
+        batches.hold_open(session, job.batch_job_id)
     announce_job(session, job)
     return job
 
@@ -100,6 +102,7 @@ def cancel(session: Session, job_id: int) -> MarketplaceJob:
         while True:
             job = _update(session, job_id, waiting, ended | asked)
             if job is not None:
+                batches.close_ended(session, [job.batch_job_id])
                 return job
             job = _update(session, job_id, running, asked)
             if job is not None:
@@ -133,10 +136,12 @@ def expire(session: Session, marketplace: str) -> int:
             error_message="it expired before it could start",
             **_ended(),
         )
-        .returning(MarketplaceJob.id)
+        .returning(MarketplaceJob.batch_job_id)
         .execution_options(synchronize_session=False)
     )
-    return len(session.scalars(statement).all())
+    of_batches = session.scalars(statement).all()
+    batches.close_ended(session, of_batches)
+    return len(of_batches)
 
 
 def _ended() -> dict[str, Any]:
@@ -151,6 +156,8 @@ def _change(
         while True:
             job = _update(session, job_id, sources(event), changed)
             if job is not None:
+                if target(event) in FINAL:
+                    batches.close_ended(session, [job.batch_job_id])
                 return job
             _require(session, job_id, event)
 
