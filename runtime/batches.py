@@ -93,13 +93,9 @@ class BatchJobService:
             raise ProductsNotFound(shop.user_id, missing)
         # Rolled back as a whole, so that a refusal leaves no empty batch.
         with self._session.begin_nested():
-            row = BatchJob(
-                marketplace=marketplace,
-                action_type_id=action_type.id,
-                created_by_user_id=shop.user_id,
-                priority=chosen,
+            batch_id = batches.insert_batch(
+                self._session, marketplace, action_type.id, shop.user_id, chosen
             )
-            batch_id = batches.add_batch(self._session, row)
             request = JobRequest(
                 marketplace=marketplace,
                 action=action_code,

@@ -157,8 +157,8 @@ class AlreadyPublished(InputError):
         )
         others = f" (and {more} more of these products are, too)" if more else ""
         super().__init__(
-            f"a second publish to shop {shop_id} is refused: the product {product} {where}{others}; "
-            "update it instead, or force it (force=True, --force) to have it there twice"
+            f"a second publish to shop {shop_id} is refused: the product {product} {where}{others};"
+            " update it instead, or force it (force=True, --force) to have it there twice"
         )
         self.listing_id = listing_id
         self.job_id = job_id

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Select, bindparam, exists, select, text
+from sqlalchemy import bindparam, exists, insert, select, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
@@ -114,11 +114,17 @@ BatchRow = tuple[BatchJob, str]
 """A batch with the code of its action."""
 
 
-def add_batch(session: Session, batch: BatchJob) -> int:
-    """Insert the batch; returns its id."""
-    session.add(batch)
-    session.flush([batch])
-    return batch.id
+def insert_batch(
+    session: Session, marketplace: str, action_type_id: int, user_id: int, priority: int
+) -> int:
+    """Insert a batch without jobs; returns its id."""
+    statement = insert(BatchJob).values(
+        marketplace=marketplace,
+        action_type_id=action_type_id,
+        created_by_user_id=user_id,
+        priority=priority,
+    )
+    return session.execute(statement.returning(BatchJob.id)).scalar_one()
 
 
 def batch_by_id(session: Session, batch_id: int) -> BatchRow | None:
@@ -164,7 +170,7 @@ def close_ended(session: Session, batch_ids: Iterable[int | None] | None = None)
     ids = None if batch_ids is None else sorted({one for one in batch_ids if one is not None})
     if ids == []:
         return 0
-    asked = {batch_id: asked for batch_id, asked in session.execute(_LOCK_ENDED, {"ids": ids})}
+    asked: dict[int, bool] = dict(session.execute(_LOCK_ENDED, {"ids": ids}).all())
     # Counted once the lock is held: whoever adds a job, or runs one again, holds it until then.
     closed = [
         _closed(batch_id, counts, asked[batch_id])
@@ -212,7 +218,7 @@ def _closed(batch_id: int, counts: BatchCounts, cancel_requested: bool) -> dict[
     return {"id": batch_id, "status": status.value, "counts": counts.as_json()}
 
 
-def _with_codes() -> Select[tuple[BatchJob, str]]:
+def _with_codes() -> Any:
     return (
         select(BatchJob, MarketplaceActionType.code)
         .join(MarketplaceActionType, MarketplaceActionType.id == BatchJob.action_type_id)
