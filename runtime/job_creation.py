@@ -184,7 +184,7 @@ def _checked(
     shop = chosen_shop(session, request.marketplace, request.user_id, request.shop_id)
     priority = action_type.priority if request.priority is None else request.priority
     retries = action_type.max_retries if request.max_retries is None else request.max_retries
-    input_data = _checked_input(request.input_data)
+    input_data = checked_input(request.input_data)
     product_id = _optional_id(request.product_id, "product_id")
     key = product_key(product_id, input_data)
     return jobs.NewJob(
@@ -212,7 +212,12 @@ def _checked_batch(session: Session, batch_id: int | None) -> int | None:
     return None
 
 
-def _checked_input(value: Mapping[str, Any] | None) -> dict[str, Any]:
+def checked_input(value: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The input as it is stored.
+
+    Raises:
+        InvalidJson: not a JSON object.
+    """
     if value is None:
         return {}
     if not isinstance(value, Mapping):

@@ -52,7 +52,7 @@ from runtime.messages.lifecycle import (
     Drained,
     RestartDue,
 )
-from runtime.messages.names import BRIDGE, HTTP, RECORDER, SUPERVISOR, marketplace_actor
+from runtime.messages.names import BRIDGE, HTTP, RECORDER, SCHEDULES, SUPERVISOR, marketplace_actor
 from runtime.messages.records import (
     Flush,
     IntentRecorded,
@@ -66,11 +66,13 @@ from runtime.messages.records import (
     SettlementRecorded,
     SettlementRefused,
 )
+from runtime.messages.schedules import ScheduleDue, SchedulesChanged
 
 __all__ = [
     "BRIDGE",
     "HTTP",
     "RECORDER",
+    "SCHEDULES",
     "SUPERVISOR",
     "ActorFailed",
     "ActorRestarted",
@@ -115,6 +117,8 @@ __all__ = [
     "RestartDue",
     "RunningJob",
     "RunningJobs",
+    "ScheduleDue",
+    "SchedulesChanged",
     "SellerConnected",
     "SellerDisconnected",
     "SettlementRecorded",
