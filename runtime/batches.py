@@ -1,15 +1,16 @@
 """BatchJobService: many jobs that are created together, and looked after as one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy.orm import Session
 
+from runtime import awaiting
 from runtime.arguments import checked_id, checked_priority
 from runtime.batch_status import BatchCounts, BatchStatus, batch_status
-from runtime.errors import BatchNotFound, InputError, ProductsNotFound
+from runtime.errors import BatchNotFound, InputError, ProductsNotFound, WaitTimeout
 from runtime.job_creation import JobRequest, create_for_products, known_action_type
 from runtime.shop_choice import chosen_shop
 from runtime.storage import batches
@@ -106,13 +107,12 @@ class BatchJobService:
                 force=force,
             )
             create_for_products(self._session, request, products)
-        return self._require(batch_id)
+        return _existing(self._session, batch_id)
 
     @application_errors()
     def get_batch_by_id(self, batch_id: int) -> Batch | None:
         """The batch as it stands, or None."""
-        row = batches.batch_by_id(self._session, batch_id)
-        return None if row is None else read_batches(self._session, [row])[0]
+        return _read(self._session, batch_id)
 
     @application_errors()
     def get_batch_summary(self, batch_id: int) -> dict[str, Any]:
@@ -121,7 +121,7 @@ class BatchJobService:
         Raises:
             BatchNotFound
         """
-        return batch_view(self._require(batch_id))
+        return batch_view(_existing(self._session, batch_id))
 
     @application_errors()
     def update_batch_progress(self, batch_id: int) -> Batch:
@@ -131,7 +131,7 @@ class BatchJobService:
             BatchNotFound
         """
         batches.close_ended(self._session, [checked_id(batch_id, "batch_id")])
-        return self._require(batch_id)
+        return _existing(self._session, batch_id)
 
     @application_errors()
     def list_active_batches(self, marketplace: str | None = None, limit: int = 50) -> list[Batch]:
@@ -142,21 +142,52 @@ class BatchJobService:
         return read_batches(self._session, rows)
 
     @application_errors()
+    def list_batches(self, marketplace: str | None = None, limit: int = 50) -> list[Batch]:
+        """All batches, the newest first."""
+        rows = batches.batch_rows(
+            self._session, marketplace=marketplace, only_open=False, limit=limit
+        )
+        return read_batches(self._session, rows)
+
+    @application_errors()
     def cancel_batch(self, batch_id: int) -> Batch:
         """Cancel the jobs that are not over; those that run are ended by their service.
 
         Raises:
             BatchNotFound
         """
-        self._require(batch_id)
+        _existing(self._session, batch_id)
         with bounded_lock_waits(self._session, f"a job of batch {batch_id}"):
             batches.cancel_jobs(self._session, batch_id)
-        return self._require(batch_id)
+        return _existing(self._session, batch_id)
 
-    def _require(self, batch_id: int) -> Batch:
-        batch = self.get_batch_by_id(checked_id(batch_id, "batch_id"))
-        if batch is None:
-            raise BatchNotFound(batch_id)
+    def wait(
+        self,
+        batch_id: int,
+        timeout: timedelta | float | None = None,
+        look: Callable[[Batch], None] | None = None,
+    ) -> Batch:
+        """Wait until the jobs of a committed batch are over.
+
+        Args:
+            timeout: timedelta or seconds; None: however long it takes.
+            look: is shown the batch again and again while it goes on.
+
+        Raises:
+            WaitTimeout: it was not over in time; it goes on.
+            BatchNotFound
+        """
+        engine = self._session.get_bind().engine
+        longest = awaiting.as_timeout(timeout)
+
+        def read() -> Batch:
+            with application_errors(), Session(engine) as own:
+                return _existing(own, batch_id)
+
+        batch = awaiting.watch(read, lambda batch: batch.over, longest, look)
+        if longest is not None and not batch.over:
+            command = f"batches show {batch_id}"
+            raise WaitTimeout(f"batch {batch_id}", batch.status.value, longest, command)
         return batch
 
 
@@ -182,6 +213,18 @@ def batch_view(batch: Batch) -> dict[str, Any]:
         "created_at": batch.created_at.isoformat(),
         "completed_at": None if batch.completed_at is None else batch.completed_at.isoformat(),
     }
+
+
+def _existing(session: Session, batch_id: int) -> Batch:
+    batch = _read(session, checked_id(batch_id, "batch_id"))
+    if batch is None:
+        raise BatchNotFound(batch_id)
+    return batch
+
+
+def _read(session: Session, batch_id: int) -> Batch | None:
+    row = batches.batch_by_id(session, batch_id)
+    return None if row is None else read_batches(session, [row])[0]
 
 
 def _batch(row: BatchJob, code: str, live: BatchCounts | None) -> Batch:

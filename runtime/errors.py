@@ -217,12 +217,12 @@ class TokenError(MarketplaceRuntimeError):
 
 
 class WaitTimeout(MarketplaceRuntimeError, TimeoutError):
-    """The job did not end in the time that the caller was willing to wait."""
+    """The job, or the batch, did not end in the time that the caller was willing to wait."""
 
-    def __init__(self, job_id: int, status: str, timeout: timedelta) -> None:
+    def __init__(self, what: str, status: str, timeout: timedelta, command: str) -> None:
         super().__init__(
-            f"job {job_id} is still {status} after {timeout.total_seconds():g} s; it goes on: "
-            f"`run.py jobs show {job_id}` says how it stands"
+            f"{what} is still {status} after {timeout.total_seconds():g} s; it goes on: "
+            f"`run.py {command}` says how it stands"
         )
 
 

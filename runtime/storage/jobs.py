@@ -121,6 +121,7 @@ def list_jobs(
     *,
     status: JobStatus | None = None,
     marketplace: str | None = None,
+    batch_id: int | None = None,
     limit: int = 50,
 ) -> list[tuple[MarketplaceJob, str]]:
     """Jobs with the codes of their actions, the newest first."""
@@ -129,6 +130,8 @@ def list_jobs(
         query = query.where(MarketplaceJob.status == status)
     if marketplace is not None:
         query = query.where(MarketplaceJob.marketplace == marketplace)
+    if batch_id is not None:
+        query = query.where(MarketplaceJob.batch_job_id == batch_id)
     rows = session.execute(query.order_by(MarketplaceJob.id.desc()).limit(limit))
     return [(job, code) for job, code in rows]
 
