@@ -79,7 +79,10 @@ def test_a_schedule_that_is_due_creates_its_job_and_moves_on(database, shop):
 def test_many_missed_times_are_one_run(database, shop):
     add(database, cron="* * * * *")
     make_due(database, ago=timedelta(days=40))
-    assert (fire(database).jobs, fire(database).jobs) == (1, 0)
+    assert fire(database).jobs == 1
+    # Else the second would be left out because the first has not started.
+    set_job(database, jobs(database)[0].id, {"status": "completed"})
+    assert fire(database).jobs == 0
     assert get(database).next_run_at <= datetime.now(UTC) + timedelta(minutes=1)
 
 
