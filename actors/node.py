@@ -11,6 +11,7 @@ from actors.directory import Directory
 from actors.http import HttpActor
 from actors.marketplace import MarketplaceActor
 from actors.recorder import RecorderActor
+from actors.schedules import SchedulesActor
 from actors.supervisor import Spawn, SupervisorActor
 from actors.worker_pool import WorkerPool
 from runtime import messages
@@ -214,6 +215,12 @@ class Node:
         for marketplace in self._registry.marketplaces.values():
             name = messages.marketplace_actor(marketplace.name)
             recipes[name] = self._marketplace_recipe(name, marketplace)
+        recipes[messages.SCHEDULES] = self._recipe(
+            messages.SCHEDULES,
+            SchedulesActor,
+            database=self._database,
+            poll_interval=self._settings.poll_interval,
+        )
         recipes[messages.BRIDGE] = self._recipe(
             messages.BRIDGE,
             BridgeActor,

@@ -88,6 +88,8 @@ class SupervisorActor(BaseActor):
             case messages.CancelRequested():
                 for name in self._marketplaces:
                     self.tell(name, message)
+            case messages.SchedulesChanged():
+                self.tell(messages.SCHEDULES, message)
             case messages.ListeningAgain():
                 self._find_lanes()
                 self._compare_running()

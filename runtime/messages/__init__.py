@@ -54,7 +54,7 @@ from runtime.messages.lifecycle import (
     Drained,
     RestartDue,
 )
-from runtime.messages.names import BRIDGE, HTTP, RECORDER, SUPERVISOR, marketplace_actor
+from runtime.messages.names import BRIDGE, HTTP, RECORDER, SCHEDULES, SUPERVISOR, marketplace_actor
 from runtime.messages.records import (
     Flush,
     IntentRecorded,
@@ -69,11 +69,13 @@ from runtime.messages.records import (
     SettlementRecorded,
     SettlementRefused,
 )
+from runtime.messages.schedules import ScheduleDue, SchedulesChanged
 
 __all__ = [
     "BRIDGE",
     "HTTP",
     "RECORDER",
+    "SCHEDULES",
     "SUPERVISOR",
     "ActorFailed",
     "ActorRestarted",
@@ -121,6 +123,8 @@ __all__ = [
     "RestartDue",
     "RunningJob",
     "RunningJobs",
+    "ScheduleDue",
+    "SchedulesChanged",
     "SellerConnected",
     "SellerDisconnected",
     "SettlementRecorded",

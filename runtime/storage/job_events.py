@@ -12,8 +12,8 @@ from sqlalchemy.orm import Session
 
 from runtime.arguments import LARGEST_ID
 from runtime.errors import JobNotFound, ProductBusy
-from runtime.states import JobEvent, JobStatus, after, sources, target
-from runtime.storage import journal
+from runtime.states import FINAL, JobEvent, JobStatus, after, sources, target
+from runtime.storage import batches, journal
 from runtime.storage.jobs import announce_end, announce_job, job_by_id, notify
 from runtime.storage.locks import bounded_lock_waits
 from runtime.storage.models import MarketplaceJob
@@ -94,6 +94,8 @@ def requeue(session: Session, job_id: int) -> MarketplaceJob:
         "run_at": func.clock_timestamp(),
     }
     job = _change(session, job_id, JobEvent.REQUEUE, values)
+    if job.batch_job_id is not None:
+        batches.hold_open(session, job.batch_job_id)
     announce_job(session, job)
     return job
 
@@ -113,6 +115,7 @@ def cancel(session: Session, job_id: int) -> MarketplaceJob:
             job = _update(session, job_id, waiting, ended | asked)
             if job is not None:
                 announce_end(session, job)
+                batches.close_ended(session, [job.batch_job_id])
                 return job
             job = _update(session, job_id, running, asked)
             if job is not None:
@@ -152,6 +155,7 @@ def expire(session: Session, marketplace: str) -> int:
     expired = session.scalars(statement).all()
     for job in expired:
         announce_end(session, job)
+    batches.close_ended(session, [job.batch_job_id for job in expired])
     return len(expired)
 
 
@@ -173,6 +177,8 @@ def _change(
         while True:
             job = _update(session, job_id, sources(event), changed)
             if job is not None:
+                if target(event) in FINAL:
+                    batches.close_ended(session, [job.batch_job_id])
                 return job
             _require(session, job_id, event)
 

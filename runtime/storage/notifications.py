@@ -18,17 +18,24 @@ import structlog
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class
 
 from runtime.errors import DatabaseUnavailable
-from runtime.messages import CancelRequested, JobsAnnounced, LaneShop, ListeningAgain
+from runtime.messages import (
+    CancelRequested,
+    JobsAnnounced,
+    LaneShop,
+    ListeningAgain,
+    SchedulesChanged,
+)
 from runtime.storage.engine import Database
 
 JOBS_CHANNEL = "marketplace_runtime_jobs"
 CANCEL_CHANNEL = "marketplace_runtime_cancel"
+SCHEDULES_CHANNEL = "marketplace_runtime_schedules"
 PROBE_CHANNEL = "marketplace_runtime_probe"
 
 STOP_PATIENCE_SECONDS = 5.0
 LONGEST_MS = 10**12
 
-Hint = JobsAnnounced | CancelRequested | ListeningAgain
+Hint = JobsAnnounced | CancelRequested | SchedulesChanged | ListeningAgain
 
 log = structlog.get_logger(__name__)
 
@@ -83,7 +90,7 @@ class Listener:
         connection = self._database.direct_connection()
         try:
             with connection.cursor() as cursor:
-                for channel in (JOBS_CHANNEL, CANCEL_CHANNEL):
+                for channel in (JOBS_CHANNEL, CANCEL_CHANNEL, SCHEDULES_CHANNEL):
                     cursor.execute(f'LISTEN "{channel}"')
                 # A channel of its own, so that nodes do not answer each other's probes.
                 probe = f"{PROBE_CHANNEL}_{connection.info.backend_pid}"
@@ -124,6 +131,8 @@ class Listener:
                     announced.setdefault(str(payload["marketplace"]), set()).add(shop)
                 elif notification.channel == CANCEL_CHANNEL:
                     self._deliver(CancelRequested(int(notification.payload)))
+                elif notification.channel == SCHEDULES_CHANNEL:
+                    self._deliver(SchedulesChanged())
             except (ValueError, KeyError, TypeError):
                 log.warning("unreadable notification", channel=notification.channel)
         connection.notifies.clear()

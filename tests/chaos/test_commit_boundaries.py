@@ -28,7 +28,7 @@ PATIENCE = 30.0
 TIMES = {
     "register": 1, "heartbeat": 4, "claim": 2, "rescue": 3, "intend": 3, "record": 4,
     "transaction": 2, "settle": 2, "progress": 1, "release": 1, "presence": 1, "leave": 1,
-    "expire": 1, "prune": 1,
+    "expire": 1, "prune": 1, "schedule": 2, "close-batches": 2, "prune-batches": 1,
 }  # fmt: skip
 # What no job of these tests comes to, and which tests do.
 ELSEWHERE = {

@@ -85,6 +85,14 @@ class MarketplaceJob(Base):
             "batch_job_id",
             postgresql_where=text("batch_job_id IS NOT NULL"),
         ),
+        # Whether a batch is over is one probe, however many jobs it has.
+        Index(
+            "ix_marketplace_jobs_batch_unfinished",
+            "batch_job_id",
+            postgresql_where=text(
+                "batch_job_id IS NOT NULL AND status IN ('pending', 'running', 'paused')"
+            ),
+        ),
         Index(
             "uq_marketplace_jobs_idempotency_key",
             "user_id",
