@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from runtime.calls import RecordStep
+from runtime.closures import Closure, ClosureKind, Node
 from runtime.messages.calls import CallTicket
 from runtime.retry import Settlement
 
@@ -93,6 +94,21 @@ class RecordPresence:
 
     user_id: int
     connected: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RecordClosure:
+    """Write down that a node is closed; of one kind the newer word counts."""
+
+    closure: Closure
+
+
+@dataclass(frozen=True, slots=True)
+class RecordOpening:
+    """Write down that a node is not closed any more for this reason."""
+
+    node: Node
+    kind: ClosureKind
 
 
 @dataclass(frozen=True, slots=True)
