@@ -24,6 +24,7 @@ from runtime.calls import (
     WebSocketCall,
 )
 from runtime.clock import Clock
+from runtime.closures import Closure
 from runtime.errors import CallTimeout, ConnectionLost, HeldUp
 from runtime.execution import Perform
 from runtime.hookspecs import Marketplace
@@ -63,6 +64,9 @@ class Dispatcher:
         self._pacers: dict[tuple[int, str], Pacer] = {}
         self._lane_calls = 1 if marketplace.browser_bound else marketplace.lane_calls
         self._closed = False
+
+    def closures_loaded(self, closures: tuple[Closure, ...]) -> None:
+        """Obey these closures and no others."""
 
     def perform(self, run: Run, effect: Perform) -> None:
         """Carry the call out, now or when it is its turn."""

@@ -7,6 +7,7 @@ from datetime import datetime
 from itertools import islice
 
 from runtime.clock import Timer
+from runtime.closures import Node
 from runtime.hookspecs import Marketplace
 from runtime.job import Job
 from runtime.messages import CallTicket, LaneRequest, LaneShop
@@ -62,6 +63,9 @@ class Lanes:
         self._startable: dict[int, None] = {}
         self._found_again: set[int] = set()
         self._present: set[int] = set()
+        self._key_of_shop: dict[int, int] = {}
+        self._closed_shops: set[int] = set()
+        self._closed_above: set[Node] = set()
         self.taken = 0
         """Places of the marketplace that are taken by running and ready jobs."""
 
@@ -99,9 +103,26 @@ class Lanes:
         self._present.discard(user_id)
         self._refresh(self._lanes.get(user_id))
 
+    def shop_closed(self, shop_id: int, closed: bool) -> None:
+        """No jobs of this shop are asked for while it is closed; the seller's others go on."""
+        (self._closed_shops.add if closed else self._closed_shops.discard)(shop_id)
+        lane = self._lanes.get(self._key_of_shop.get(shop_id, -1))
+        if lane is None:
+            return
+        if closed:
+            self._refresh(lane)
+        else:
+            self.mark_hungry(lane)
+
+    def marketplace_closed(self, node: Node, closed: bool) -> None:
+        """No jobs at all are asked for while any node above the shops is closed."""
+        (self._closed_above.add if closed else self._closed_above.discard)(node)
+
     def next_requests(self) -> tuple[tuple[LaneRequest, ...], int]:
         """The lanes whose turn it is, each with its room, and how many jobs they may get."""
         limit = min(self._marketplace.concurrency - self.taken, MAX_JOBS_PER_CLAIM)
+        if self._closed_above:
+            return (), limit
         keys = list(islice(self._turns, max(0, min(limit, MAX_LANES_PER_CLAIM))))
         requests = []
         for key in keys:
@@ -109,7 +130,7 @@ class Lanes:
             del self._turns[key]
             self._turns[key] = None
             room = min(self._room(lane), MAX_JOBS_PER_CLAIM)
-            requests.append(LaneRequest(key, tuple(sorted(lane.shops)), room))
+            requests.append(LaneRequest(key, tuple(sorted(self._open_shops(lane))), room))
         if requests:
             self._found_again.clear()
         return tuple(requests), limit
@@ -154,10 +175,14 @@ class Lanes:
     def _room(self, lane: Lane) -> int:
         return self._places - lane.running - len(lane.ready)
 
+    def _open_shops(self, lane: Lane) -> set[int]:
+        return lane.shops - self._closed_shops if self._closed_shops else lane.shops
+
     def _refresh(self, lane: Lane | None) -> None:
         if lane is None:
             return
         served = not self._marketplace.browser_bound or lane.key in self._present
+        served = served and bool(self._open_shops(lane))
         _set_membership(self._turns, lane.key, lane.hungry and served and self._room(lane) > 0)
         has_place = lane.running < self._places
         _set_membership(self._startable, lane.key, bool(lane.ready) and has_place)
@@ -168,6 +193,7 @@ class Lanes:
         if lane is None:
             lane = self._lanes[key] = Lane(key)
         lane.shops.add(shop.shop_id)
+        self._key_of_shop[shop.shop_id] = key
         return lane
 
 

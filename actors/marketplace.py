@@ -11,7 +11,9 @@ from datetime import timedelta
 from typing import Any
 
 from actors.base import BaseActor
+from actors.closed_lanes import ClosedLanes
 from actors.dispatch import Dispatcher
+from actors.interruptions import Interruptions
 from actors.lanes import Lane, Lanes, PendingClaim
 from actors.runs import Quiet, Run
 from actors.worker_pool import WorkerPool
@@ -53,8 +55,12 @@ class MarketplaceActor(BaseActor):
         self._marker = marker
         self._lanes = Lanes(marketplace)
         self._runs: dict[int, Run] = {}
+        self._closed = ClosedLanes(self.name, marketplace.name, self._lanes, self.clock, self.tell)
         self._dispatcher = Dispatcher(
-            self.name, marketplace, self.clock, workers, lease, self.tell, self._run_of
+            self.name, marketplace, self.clock, workers, lease, self._closed.tell, self._run_of
+        )
+        self._interruptions = Interruptions(
+            self.name, self.clock, self.log, self._runs, self._step, self._end, self._settle
         )
         self._claim: PendingClaim | None = None
         self._strays: set[tuple[int, int]] = set()
@@ -62,7 +68,8 @@ class MarketplaceActor(BaseActor):
         self._draining = False
 
     def started(self) -> None:
-        """Ask who is connected."""
+        """Ask what is closed, and who is connected."""
+        self._closed.ask()
         if self._marketplace.browser_bound:
             self.tell(messages.BRIDGE, messages.PresenceWanted(self.name))
 
@@ -96,9 +103,17 @@ class MarketplaceActor(BaseActor):
             case messages.RunningJobs(jobs):
                 self._compare(jobs)
             case messages.CancelRequested(job_id):
-                self._cancel(job_id)
+                self._interruptions.cancel(job_id)
+            case messages.PauseRequested(job_id):
+                self._interruptions.pause(job_id)
             case messages.CancellationOverdue(job_id, fence):
-                self._cancellation_overdue(job_id, fence)
+                self._interruptions.overdue(job_id, fence)
+            case messages.ClosuresLoaded(closures):
+                self._dispatcher.closures_loaded(self._closed.load(closures))
+            case messages.ClosureRecorded(entry):
+                self._closed.recorded(entry)
+            case messages.ClosureOver(node):
+                self._closed.over(node)
             case messages.ActorRestarted(name):
                 self._ask_again(name)
             case messages.Drain(deadline):
@@ -113,7 +128,7 @@ class MarketplaceActor(BaseActor):
     # --- jobs come in ---------------------------------------------------------------------
 
     def _ask_for_jobs(self) -> None:
-        if self._draining:
+        if self._draining or not self._closed.loaded:
             return
         now = self.clock.now()
         if self._claim is not None and now - self._claim.sent_at < CLAIM_LOST_AFTER:
@@ -171,7 +186,9 @@ class MarketplaceActor(BaseActor):
         self._strays = strays
         for job in jobs:
             if job.cancel_requested:
-                self._cancel(job.job_id)
+                self._interruptions.cancel(job.job_id)
+            elif job.pause_requested:
+                self._interruptions.pause(job.job_id)
 
     def _start_ready(self) -> None:
         while (place := self._lanes.start_next()) is not None:
@@ -243,18 +260,14 @@ class MarketplaceActor(BaseActor):
         if run.execution.ended is not None:
             self._end(run, run.execution.ended)
             return
-        run.finishing &= run.calls.keys()
-        if run.execution.told and not run.finishing and run.overdue is None:
-            overdue = messages.CancellationOverdue(run.job.id, run.job.fence)
-            due = self.clock.now() + run.job.timeout
-            run.overdue = self.clock.call_at(due, self.name, overdue)
+        self._interruptions.stepped(run)
 
     def _carry_out(self, run: Run, effects: Sequence[Effect]) -> None:
         withdrawn = [one.call_id for one in effects if isinstance(one, Withdraw)]
         if withdrawn:
             self._dispatcher.withdraw(run, withdrawn)
         for effect in effects:
-            if isinstance(effect, Perform):
+            if isinstance(effect, Perform) and not self._interruptions.holds(run, effect.call):
                 if isinstance(effect.call, ProgressCall):
                     self._record_progress(run.job, effect.call)
                 self._dispatcher.perform(run, effect)
@@ -275,6 +288,8 @@ class MarketplaceActor(BaseActor):
     def _ask_again(self, name: str) -> None:
         if name == messages.SUPERVISOR:
             self._claim = None
+        if name == messages.RECORDER:
+            self._closed.ask()
         for run in list(self._runs.values()):
             if name == messages.RECORDER and run.settlement is not None:
                 self._record(run.settlement)
@@ -348,21 +363,7 @@ class MarketplaceActor(BaseActor):
         self._lanes.ended(run.lane)
         self._start_ready()
 
-    # --- cancelling and draining ----------------------------------------------------------
-
-    def _cancel(self, job_id: int) -> None:
-        run = self._runs.get(job_id)
-        if run is not None and run.settlement is None:
-            self.log.info("cancelling", **run.job.log_context)
-            run.finishing = run.irrevocable_calls()
-            self._step(run, lambda: run.execution.cancel(run.finishing))
-
-    def _cancellation_overdue(self, job_id: int, fence: int) -> None:
-        run = self._runs.get(job_id)
-        if run is None or run.job.fence != fence or run.settlement is not None:
-            return
-        run.execution.drop()
-        self._end(run, Cancelled())
+    # --- draining -------------------------------------------------------------------------
 
     def _drain(self, deadline: Any) -> None:
         self._draining = True

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from actors.base import BaseActor
+from actors.closure_records import ClosureRecords
 from runtime import messages
 from runtime.calls import Failure, Success
 from runtime.clock import Timer
@@ -40,6 +41,7 @@ class RecorderActor(BaseActor):
         self._node_id = node_id
         self._entries: list[Entry] = []
         self._progress: dict[tuple[int, int], messages.RecordProgress] = {}
+        self._closures = ClosureRecords(database, self.tell)
         self._flush_queued = False
         self._retry: Timer | None = None
         self._retry_delay = FIRST_RETRY
@@ -57,12 +59,14 @@ class RecorderActor(BaseActor):
             case messages.RecordProgress(job_id, fence):
                 # Only the last counts, however many gather.
                 self._progress[job_id, fence] = message
+            case messages.RecordClosure() | messages.RecordOpening() | messages.LoadClosures():
+                self._closures.note(message)
             case _:
                 self._entries.append(message)
         self._continue()
 
     def _continue(self) -> None:
-        waiting = bool(self._entries or self._progress)
+        waiting = bool(self._entries or self._progress or self._closures)
         if waiting and not self._flush_queued and self._retry is None:
             self._flush_queued = True
             self.actor_ref.tell(messages.Flush())
@@ -75,6 +79,8 @@ class RecorderActor(BaseActor):
         held: list[Entry] = []
         try:
             self._write_progress()
+            # Before the endings, so that whoever is told of one knows what is closed.
+            nothing_locked = self._closures.flush()
             self._write(group, held)
         except DatabaseUnavailable as error:
             self.log.warning(
@@ -90,7 +96,7 @@ class RecorderActor(BaseActor):
             # Behind the others, so that these do not wait for whoever holds a row.
             self._entries[: len(group)] = []
             self._entries.extend(held)
-            if len(self._entries) == len(held) > 0:
+            if len(self._entries) == len(held) and (held or not nothing_locked):
                 self._flush_later(HELD_RETRY)
 
     def _flush_later(self, delay: timedelta) -> None:

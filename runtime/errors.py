@@ -79,6 +79,16 @@ class DatabaseConflict(ConfigurationError):
     """The database holds something else where this project keeps its own."""
 
 
+class LockHeld(DatabaseUnavailable):
+    """Another transaction holds what was to be changed; nothing was changed."""
+
+    def __init__(self, what: str, seconds: float) -> None:
+        super().__init__(
+            f"{what} is locked by another transaction for more than {seconds:g} s: "
+            "end that transaction, then try again"
+        )
+
+
 class InputError(MarketplaceRuntimeError, ValueError):
     """What the caller gave cannot be used; nothing was changed."""
 

@@ -24,6 +24,11 @@ def upgrade() -> None:
         sa.Column("expiry_held_since", sa.DateTime(timezone=True), nullable=True),
         schema=SCHEMA,
     )
+    op.add_column(
+        "marketplace_jobs",
+        sa.Column("pause_requested", sa.Boolean(), server_default=sa.false(), nullable=False),
+        schema=SCHEMA,
+    )
     op.create_index(
         "ix_marketplace_jobs_product",
         "marketplace_jobs",
@@ -82,6 +87,7 @@ def downgrade() -> None:
     op.drop_table("budget_usage", schema=SCHEMA)
     op.drop_table("budget_closures", schema=SCHEMA)
     op.drop_index("ix_marketplace_jobs_product", "marketplace_jobs", schema=SCHEMA)
+    op.drop_column("marketplace_jobs", "pause_requested", schema=SCHEMA)
     op.drop_column("marketplace_jobs", "expiry_held_since", schema=SCHEMA)
     op.drop_column("marketplace_jobs", "product_key", schema=SCHEMA)
     context.config.attributes["done"].append(f"✓ Dropped {SCHEMA}.budget_closures and budget_usage")

@@ -102,6 +102,11 @@ class RecordClosure:
 
     closure: Closure
 
+    @property
+    def key(self) -> tuple[Node, ClosureKind]:
+        """What it is a word on; of several words the last counts."""
+        return self.closure.key
+
 
 @dataclass(frozen=True, slots=True)
 class RecordOpening:
@@ -109,6 +114,11 @@ class RecordOpening:
 
     node: Node
     kind: ClosureKind
+
+    @property
+    def key(self) -> tuple[Node, ClosureKind]:
+        """What it is a word on; of several words the last counts."""
+        return self.node, self.kind
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,6 +113,7 @@ class MarketplaceJob(Base):
     idempotency_key: Mapped[str | None]
     superseded_by: Mapped[int | None] = mapped_column(BigInteger)
     cancel_requested: Mapped[bool] = mapped_column(Boolean, server_default=false())
+    pause_requested: Mapped[bool] = mapped_column(Boolean, server_default=false())
     waiting_reason: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     started_at: Mapped[datetime | None]
