@@ -311,7 +311,8 @@ class MarketplaceActor(BaseActor):
 
     def _settlement_of(self, job: Job, end: End) -> Settlement:
         try:
-            return settlement_of(job, end, self.clock.now())
+            bound = self._marketplace.browser_bound
+            return settlement_of(job, end, self.clock.now(), browser_bound=bound)
         except Exception as error:
             self.log.exception("the end of a run cannot be read", **job.log_context)
             text = f"the handler's {type(error).__name__} cannot be read"

@@ -12,6 +12,11 @@ down_revision = "20260109_0600"
 
 SCHEMA = "marketplace_runtime"
 UNFINISHED_PRODUCT = "product_key IS NOT NULL AND status IN ('pending', 'running', 'paused')"
+EXPIRY_RUNNING = (
+    "status = 'pending' AND started_at IS NULL AND expires_at IS NOT NULL"
+    " AND expiry_held_since IS NULL"
+)
+EXPIRY_HELD = "status = 'pending' AND expiry_held_since IS NOT NULL"
 
 
 def upgrade() -> None:
@@ -36,6 +41,14 @@ def upgrade() -> None:
         schema=SCHEMA,
         postgresql_where=sa.text(UNFINISHED_PRODUCT),
     )
+    for name, where in (("running", EXPIRY_RUNNING), ("held", EXPIRY_HELD)):
+        op.create_index(
+            f"ix_marketplace_jobs_expiry_{name}",
+            "marketplace_jobs",
+            ["shop_id"],
+            schema=SCHEMA,
+            postgresql_where=sa.text(where),
+        )
     op.create_table(
         "budget_closures",
         sa.Column("id", sa.BigInteger(), sa.Identity(), nullable=False),
@@ -86,6 +99,8 @@ def downgrade() -> None:
     """Take them away again."""
     op.drop_table("budget_usage", schema=SCHEMA)
     op.drop_table("budget_closures", schema=SCHEMA)
+    for name in ("running", "held"):
+        op.drop_index(f"ix_marketplace_jobs_expiry_{name}", "marketplace_jobs", schema=SCHEMA)
     op.drop_index("ix_marketplace_jobs_product", "marketplace_jobs", schema=SCHEMA)
     op.drop_column("marketplace_jobs", "pause_requested", schema=SCHEMA)
     op.drop_column("marketplace_jobs", "expiry_held_since", schema=SCHEMA)

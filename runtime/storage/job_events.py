@@ -131,32 +131,6 @@ def finish_cancellation(session: Session, job_id: int) -> MarketplaceJob:
     return _change(session, job_id, JobEvent.CANCEL, _ended())
 
 
-def expire(session: Session, marketplace: str) -> int:
-    """End the jobs that never started and whose time is over; returns how many."""
-    overdue = (
-        select(MarketplaceJob.id)
-        .where(
-            MarketplaceJob.marketplace == marketplace,
-            MarketplaceJob.status.in_(sources(JobEvent.EXPIRE)),
-            MarketplaceJob.started_at.is_(None),
-            MarketplaceJob.expires_at <= func.now(),
-        )
-        .with_for_update(skip_locked=True)
-    )
-    statement = (
-        update(MarketplaceJob)
-        .where(MarketplaceJob.id.in_(overdue))
-        .values(
-            status=target(JobEvent.EXPIRE).value,
-            error_message="it expired before it could start",
-            **_ended(),
-        )
-        .returning(MarketplaceJob.id)
-        .execution_options(synchronize_session=False)
-    )
-    return len(session.scalars(statement).all())
-
-
 def _ended() -> dict[str, Any]:
     return {"completed_at": func.clock_timestamp(), "node_id": None, "waiting_reason": None}
 

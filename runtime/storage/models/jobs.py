@@ -62,6 +62,20 @@ class MarketplaceJob(Base):
             "expires_at",
             postgresql_where=text("started_at IS NULL AND expires_at IS NOT NULL"),
         ),
+        # The time of those whose shop is blocked stands still.
+        Index(
+            "ix_marketplace_jobs_expiry_running",
+            "shop_id",
+            postgresql_where=text(
+                "status = 'pending' AND started_at IS NULL AND expires_at IS NOT NULL"
+                " AND expiry_held_since IS NULL"
+            ),
+        ),
+        Index(
+            "ix_marketplace_jobs_expiry_held",
+            "shop_id",
+            postgresql_where=text("status = 'pending' AND expiry_held_since IS NOT NULL"),
+        ),
         # Jobs of one product run one at a time.
         Index(
             "ix_marketplace_jobs_product",
