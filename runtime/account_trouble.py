@@ -3,14 +3,18 @@
 Such an answer closes the shop; the job that got it waits, and uses up no attempt.
 """
 
+import re
 from dataclasses import dataclass
 
 from runtime.closures import ClosureKind
 from runtime.errors import CallRejected
+from runtime.storable import safe_str
 
 UNAUTHORIZED = 401
 FORBIDDEN = 403
-_BLOCKED = ("captcha", "blocked")
+SESSION_CODES = frozenset({"not_logged_in", "session_ended", "session_expired", "logged_out"})
+_BLOCKED = re.compile(r"captcha|blocked|challenge", re.IGNORECASE)
+_CAPTCHA = re.compile(r"captcha|datadome", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,27 +33,39 @@ class AccountTrouble:
 def account_trouble(
     error: BaseException, marketplace: str, shop_id: int, *, browser_bound: bool
 ) -> AccountTrouble | None:
-    """The trouble that an answer tells of; None where it is about the request alone.
-
-    A browser's 403 always is: a marketplace that shows it to a person's own browser has
-    something against the session. An API says 403 of a single listing too, so there it takes a
-    code that names a captcha or a block.
-    """
+    """The trouble that a refusal tells of; None where it is about the request alone."""
     if not isinstance(error, CallRejected):
         return None
+    code = error.error_code or ""
+    kind = trouble_kind(error.status, code, safe_str(error), from_browser=browser_bound)
+    if kind is None:
+        return None
     resume = f"then `run.py shops resume {shop_id}`"
-    if error.status == UNAUTHORIZED:
-        step = "log in there again" if browser_bound else "let this application in again"
-        reason = f"{marketplace} ended the session of shop {shop_id} (401): {step}, {resume}"
-        return AccountTrouble(ClosureKind.NEEDS_AUTH, reason)
-    if _names_a_block(error) or (browser_bound and error.status == FORBIDDEN):
-        why = error.error_code or FORBIDDEN
-        reason = f"{marketplace} stopped shop {shop_id} ({why}): look there as its seller, {resume}"
-        return AccountTrouble(ClosureKind.NEEDS_USER, reason)
+    if kind is ClosureKind.NEEDS_AUTH:
+        reason = f"{marketplace} refuses the authorisation of shop {shop_id}: connect it again"
+    elif error.status == UNAUTHORIZED or code in SESSION_CODES:
+        reason = f"{marketplace} ended the session of shop {shop_id}: log in again in the browser"
+    else:
+        why = code or error.status
+        reason = f"{marketplace} stopped shop {shop_id} ({why}): look there as its seller"
+    return AccountTrouble(kind, f"{reason}, {resume}")
+
+
+def trouble_kind(
+    status: int | None, code: str, text: str, *, from_browser: bool
+) -> ClosureKind | None:
+    """What a refusal of that status, code and text closes its shop for.
+
+    A browser's 401 and 403 are always the account's: only its user can log in, and a marketplace
+    that says 403 to a person's own browser has something against the session. An API says 403
+    of a single listing too, so there the answer has to name a captcha or a block.
+    """
+    if not from_browser and status == UNAUTHORIZED:
+        return ClosureKind.NEEDS_AUTH
+    if from_browser and (status in {UNAUTHORIZED, FORBIDDEN} or code in SESSION_CODES):
+        return ClosureKind.NEEDS_USER
+    if status in {FORBIDDEN, None} and _BLOCKED.search(code):
+        return ClosureKind.NEEDS_USER
+    if status == FORBIDDEN and _CAPTCHA.search(text):
+        return ClosureKind.NEEDS_USER
     return None
-
-
-def _names_a_block(error: CallRejected) -> bool:
-    """Some browser plugins know of a captcha without having seen a status."""
-    code = (error.error_code or "").lower()
-    return error.status in {FORBIDDEN, None} and any(word in code for word in _BLOCKED)

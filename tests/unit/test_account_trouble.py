@@ -12,7 +12,8 @@ NEEDS_AUTH, NEEDS_USER = ClosureKind.NEEDS_AUTH, ClosureKind.NEEDS_USER
 @pytest.mark.parametrize(
     ("status", "code", "of_a_browser", "of_an_api"),
     [
-        (401, None, NEEDS_AUTH, NEEDS_AUTH),
+        (401, None, NEEDS_USER, NEEDS_AUTH),
+        (None, "session_expired", NEEDS_USER, None),
         (403, "captcha_required", NEEDS_USER, NEEDS_USER),
         (403, "SESSION_BLOCKED", NEEDS_USER, NEEDS_USER),
         (None, "captcha", NEEDS_USER, NEEDS_USER),
@@ -29,6 +30,13 @@ def test_which_answer_is_about_the_account(status, code, of_a_browser, of_an_api
     for browser_bound, kind in ((True, of_a_browser), (False, of_an_api)):
         trouble = account_trouble(error, "vinted", 3, browser_bound=browser_bound)
         assert (trouble and trouble.kind) == kind
+
+
+def test_an_api_names_a_captcha_in_its_words():
+    error = CallRejected("GET /x answered 403: <script src=datadome>", status=403)
+    trouble = account_trouble(error, "etsy", 3, browser_bound=False)
+    assert trouble is not None
+    assert trouble.kind is NEEDS_USER
 
 
 @pytest.mark.parametrize("browser_bound", [True, False])
