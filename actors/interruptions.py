@@ -1,6 +1,6 @@
 """Runs that are to stop before they end by themselves: cancelled, or paused."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from actors.runs import Run
@@ -23,6 +23,7 @@ class Interruptions:
         step: advances a run's coroutine.
         end: ends a run.
         settle: writes down how a run ended.
+        withdraw: takes calls of a run back.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class Interruptions:
         step: Callable[[Run, Advance], None],
         end: Callable[[Run, End], None],
         settle: Callable[[Run, Settlement], None],
+        withdraw: Callable[[Run, Iterable[int]], None],
     ) -> None:
         self._actor = actor
         self._clock = clock
@@ -42,6 +44,7 @@ class Interruptions:
         self._step = step
         self._end = end
         self._settle = settle
+        self._withdraw = withdraw
 
     def cancel(self, job_id: int) -> None:
         """Throw ``JobCancelled`` in; it wins over a pause."""
@@ -67,6 +70,7 @@ class Interruptions:
             return
         self._log.info("pausing", **run.job.log_context)
         run.pausing = True
+        self._withdraw(run, run.calls.keys() - run.unfinished_calls())
         self.stepped(run)
 
     def holds(self, run: Run, call: Call) -> bool:

@@ -60,8 +60,9 @@ class MarketplaceActor(BaseActor):
             self.name, marketplace, self.clock, workers, lease, self._closed.tell, self._run_of
         )
         self._interruptions = Interruptions(
-            self.name, self.clock, self.log, self._runs, self._step, self._end, self._settle
-        )
+            self.name, self.clock, self.log, self._runs,
+            self._step, self._end, self._settle, self._dispatcher.withdraw,
+        )  # fmt: skip
         self._claim: PendingClaim | None = None
         self._strays: set[tuple[int, int]] = set()
         self._sequence = 0
