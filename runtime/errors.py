@@ -22,6 +22,7 @@
         - NotSent: nothing left this machine
             - SellerNotConnected
             - HeldUp: it was too late for it to leave
+            - BudgetClosed: no call goes through a node of the budgets for now
         - OutcomeUnknown: it may or may not have happened
             - CallTimeout
             - ConnectionLost
@@ -40,7 +41,7 @@ thing and the way out.
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from runtime.storable import safe_repr
 
@@ -174,7 +175,13 @@ class CallFailed(MarketplaceRuntimeError):
 
 
 class CallRejected(CallFailed):
-    """The marketplace, or the browser plugin, answered and said no."""
+    """The marketplace, or the browser plugin, answered and said no.
+
+    Attributes:
+        retry_at: when it may be tried again, where there were too many; None: not known.
+    """
+
+    retry_at: datetime | None = None
 
 
 class NotSent(CallFailed):
@@ -191,6 +198,21 @@ class SellerNotConnected(NotSent):
 
 class HeldUp(NotSent):
     """The node was held up, so that another may have taken the job over; nothing left."""
+
+
+class BudgetClosed(NotSent):
+    """No call goes through a node of the budgets for so long that the job had better wait.
+
+    Attributes:
+        until: when it opens; None: when somebody opens it.
+    """
+
+    until: datetime | None = None
+
+    def __init__(self, node: str, reason: str, until: datetime | None) -> None:
+        when = "until it is resumed" if until is None else f"until {_to_the_second(until)}"
+        super().__init__(f"budget {node!r} is closed {when}: {reason}", error_code="budget_closed")
+        self.until = until
 
 
 class OutcomeUnknown(CallFailed):
@@ -278,6 +300,10 @@ class Snooze(Exception):
 
 class JobCancelled(BaseException):
     """Thrown into a handler whose job was cancelled; let it pass."""
+
+
+def _to_the_second(when: datetime) -> str:
+    return when.astimezone(UTC).isoformat(timespec="seconds")
 
 
 def not_connected_message(user_id: int) -> str:

@@ -6,7 +6,9 @@ from datetime import timedelta
 
 import pluggy
 
+from runtime.budgets import Budgets
 from runtime.handler import BaseJobHandler
+from runtime.limit_signals import LimitInquiry, ReadAnswer, read_answer
 
 PROJECT = "marketplace_runtime"
 
@@ -40,6 +42,9 @@ class Marketplace:
         concurrency: how many jobs run at once on the whole.
         lane_concurrency: how many jobs of one lane run at once; 1 where a browser executes.
         lane_calls: how many calls of one lane are in flight at once; 1 where a browser executes.
+        budgets: the limits that its calls keep to, until it announces others.
+        read_answer: what its answers say of limits and of the account; a pure function.
+        limit_inquiry: where to ask after a 429 that says nothing.
     """
 
     name: str
@@ -50,6 +55,9 @@ class Marketplace:
     lane_concurrency: int = 8
     lane_calls: int = 8
     action_types: tuple[ActionType, ...] = ()
+    budgets: Budgets = field(default_factory=Budgets)
+    read_answer: ReadAnswer = read_answer
+    limit_inquiry: LimitInquiry | None = None
 
 
 class HookSpecs:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from runtime.errors import (
+    BudgetClosed,
     CallRejected,
     CannotTell,
     DatabaseRefused,
@@ -94,9 +95,9 @@ def settlement_of(
                 f"`run.py jobs retry {job.id}` or `run.py jobs cancel {job.id}`",
             )
         case Undecided(step, error):
-            return _undecided(job, step, error, _draw(random_draw))
+            return _undecided(job, step, error, now, _draw(random_draw))
         case Failed(error):
-            settlement = _failed(job, error, _draw(random_draw))
+            settlement = _failed(job, error, now, _draw(random_draw))
             return replace(settlement, ended_by=failed_steps(error))
 
 
@@ -111,7 +112,7 @@ def _finished(job: Job, result: Any) -> Settlement:
     return Settlement(job.id, job.fence, JobEvent.COMPLETE, result=checked)
 
 
-def _failed(job: Job, error: BaseException, draw: float) -> Settlement:
+def _failed(job: Job, error: BaseException, now: datetime, draw: float) -> Settlement:
     message = describe(error)
     step = failed_step(error)
     if step is not None:
@@ -121,10 +122,15 @@ def _failed(job: Job, error: BaseException, draw: float) -> Settlement:
             job.id, job.fence, JobEvent.SNOOZE,
             waiting_reason=storable(error), failed_step=step, awaits_seller=True,
         )  # fmt: skip
+    if isinstance(error, BudgetClosed):
+        return Settlement(
+            job.id, job.fence, JobEvent.SNOOZE,
+            delay=_delay(error.until, now), waiting_reason=storable(error), failed_step=step,
+        )  # fmt: skip
     if isinstance(error, CallRejected) and error.status == TOO_MANY_REQUESTS:
         return Settlement(
             job.id, job.fence, JobEvent.SNOOZE,
-            delay=COOL_DOWN, waiting_reason=storable(error), failed_step=step,
+            delay=_delay(error.retry_at, now), waiting_reason=storable(error), failed_step=step,
         )  # fmt: skip
     if isinstance(error, DatabaseUnavailable | HeldUp):
         return Settlement(
@@ -140,10 +146,12 @@ def _failed(job: Job, error: BaseException, draw: float) -> Settlement:
     )  # fmt: skip
 
 
-def _undecided(job: Job, step: str, error: Exception | None, draw: float) -> Settlement:
+def _undecided(
+    job: Job, step: str, error: Exception | None, now: datetime, draw: float
+) -> Settlement:
     """A look that failed for a passing reason is taken again; else a person has to look."""
     if error is not None and not isinstance(error, CannotTell):
-        again = _failed(job, error, draw)
+        again = _failed(job, error, now, draw)
         if again.event is not JobEvent.FAIL:
             return replace(again, failed_step=storable(step))
     reason = "nobody can look" if error is None else safe_str(error)
@@ -164,6 +172,10 @@ def _paused(job: Job, reason: str, step: str | None = None) -> Settlement:
 
 def _listed(names: tuple[str, ...]) -> str:
     return ", ".join(repr(name) for name in names[:5]) + (" and more" if names[5:] else "")
+
+
+def _delay(until: datetime | None, now: datetime) -> timedelta:
+    return COOL_DOWN if until is None else max(until - now, timedelta(0))
 
 
 def _draw(given: float | None) -> float:

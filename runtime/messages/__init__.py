@@ -26,6 +26,7 @@ from runtime.messages.calls import (
     CancellationOverdue,
     HttpRequest,
 )
+from runtime.messages.closures import ClosuresLoaded
 from runtime.messages.jobs import (
     CancelRequested,
     ClaimFailed,
@@ -57,14 +58,19 @@ from runtime.messages.records import (
     Flush,
     IntentRecorded,
     JobsReleased,
+    RecordClosure,
     RecordIntent,
+    RecordOpening,
     RecordOutcome,
     RecordPresence,
     RecordProgress,
     RecordSettlement,
+    RecordUsage,
     ReleaseJobs,
     SettlementRecorded,
     SettlementRefused,
+    UsageLoaded,
+    UsageWanted,
 )
 
 __all__ = [
@@ -87,6 +93,7 @@ __all__ = [
     "CheckChildren",
     "ClaimFailed",
     "ClaimRequested",
+    "ClosuresLoaded",
     "Drain",
     "DrainDeadline",
     "Drained",
@@ -105,11 +112,14 @@ __all__ = [
     "PluginResponse",
     "Poll",
     "PresenceWanted",
+    "RecordClosure",
     "RecordIntent",
+    "RecordOpening",
     "RecordOutcome",
     "RecordPresence",
     "RecordProgress",
     "RecordSettlement",
+    "RecordUsage",
     "RecoveryOver",
     "ReleaseJobs",
     "RestartDue",
@@ -123,5 +133,7 @@ __all__ = [
     "SocketDisconnected",
     "SocketExpired",
     "SocketsAnnounced",
+    "UsageLoaded",
+    "UsageWanted",
     "marketplace_actor",
 ]

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from runtime.errors import DatabaseUnavailable
 from runtime.states import FINAL, JobEvent, sources, target
+from runtime.storage.budget_usage import prune_usage
 from runtime.storage.engine import Database
 from runtime.storage.models import SCHEMA
 
@@ -74,6 +75,7 @@ class Housekeeper:
         """Do what there is to do; returns how many jobs expired and how many were removed."""
         expired = self._in_batches("expire", expire_jobs)
         pruned = self._in_batches("prune", lambda session: prune_jobs(session, self._retention))
+        self._in_batches("prune", prune_usage)
         if expired or pruned:
             log.info("tidied up", expired=expired, pruned=pruned)
         return expired, pruned

@@ -28,7 +28,7 @@ PATIENCE = 30.0
 TIMES = {
     "register": 1, "heartbeat": 4, "claim": 2, "rescue": 3, "intend": 3, "record": 4,
     "transaction": 2, "settle": 2, "progress": 1, "release": 1, "presence": 1, "leave": 1,
-    "expire": 1, "prune": 1,
+    "expire": 1, "prune": 1, "usage": 3,
 }  # fmt: skip
 
 

@@ -93,7 +93,7 @@ class Bench:
     def _fall_due(self, name: str, message: Any) -> None:
         if isinstance(message, messages.CallsReleased):
             self.woken += 1
-            self.dispatcher.pump(self.lane)
+            self.dispatcher.pump()
         else:
             self.directory.tell(name, message)
 
@@ -189,7 +189,7 @@ def test_work_and_sleep_are_neither_paced_nor_counted(bench: Bench) -> None:
     run = bench.run(rate=10 * SECOND)
     for call_id, call in enumerate([SleepCall(SECOND), BlockingCall(int), READ]):
         bench.perform(run, call_id, call)
-    assert run.lane.in_flight == 1
+    assert bench.dispatcher.in_flight(run) == 1
     assert (1, 2) in bench.sent()
 
 
@@ -232,18 +232,18 @@ def test_whenever_calls_are_made_they_leave_in_order_and_apart(
     def look() -> None:
         for _, call_id in bench.sent():
             left.append((call_id, bench.clock.now()))
-            assert not browser_bound or run.lane.in_flight == 1
+            assert not browser_bound or bench.dispatcher.in_flight(run) == 1
             bench.clock.call_at(bench.clock.now() + 1.5 * SECOND, "answer", call_id)
 
     def fall_due(name: str, message: Any) -> None:
         if name == "answer":
-            bench.dispatcher.settled(run, message)
+            bench.dispatcher.settled(run, message, Success(None))
         else:
-            bench.dispatcher.pump(run.lane)
+            bench.dispatcher.pump()
         look()
 
     bench.clock = ManualClock(fall_due)
-    bench.dispatcher._clock = bench.clock
+    bench.dispatcher._clock = bench.dispatcher._alarm._clock = bench.clock
     for call_id, pause in enumerate(pauses):
         bench.clock.advance(timedelta(milliseconds=pause))
         bench.perform(run, call_id, READ)
@@ -251,7 +251,7 @@ def test_whenever_calls_are_made_they_leave_in_order_and_apart(
     bench.clock.advance(60 * SECOND)
     assert [call_id for call_id, _ in left] == list(range(len(pauses)))
     assert all(later - earlier >= SECOND for (_, earlier), (_, later) in pairwise(left))
-    assert run.lane.in_flight == 0
+    assert bench.dispatcher.in_flight(run) == 0
 
 
 # --- room in the lane -----------------------------------------------------------------------
@@ -263,7 +263,7 @@ def test_a_lane_has_so_many_calls_in_flight_and_no_more() -> None:
     for call_id in (1, 2, 3, 4):
         bench.perform(run, call_id, READ)
     assert bench.sent() == [(1, 1), (1, 2)]
-    assert bench.dispatcher.settled(run, 2)
+    assert bench.dispatcher.settled(run, 2, Success(None))
     assert bench.sent() == [(1, 3)]
 
 
@@ -274,9 +274,9 @@ def test_a_browser_has_one_call_in_flight_whatever_the_record_says() -> None:
     bench.perform(first, 2, WebSocketCall("LOOK"))
     bench.perform(second, 1, WebSocketCall("LOOK"))
     assert bench.sent() == [(1, 1)]
-    bench.dispatcher.settled(first, 1)
+    bench.dispatcher.settled(first, 1, Success(None))
     assert bench.sent() == [(1, 2)]
-    bench.dispatcher.settled(first, 2)
+    bench.dispatcher.settled(first, 2, Success(None))
     assert bench.sent() == [(2, 1)]
 
 
@@ -285,10 +285,10 @@ def test_an_outcome_counts_once() -> None:
     run = bench.run()
     for call_id in (1, 2, 3):
         bench.perform(run, call_id, READ)
-    assert bench.dispatcher.settled(run, 1)
-    assert not bench.dispatcher.settled(run, 1)
-    assert not bench.dispatcher.settled(run, 99)
-    assert run.lane.in_flight == 1
+    assert bench.dispatcher.settled(run, 1, Success(None))
+    assert not bench.dispatcher.settled(run, 1, Success(None))
+    assert not bench.dispatcher.settled(run, 99, Success(None))
+    assert bench.dispatcher.in_flight(run) == 1
     assert bench.sent() == [(1, 1), (1, 2)]
 
 
@@ -318,9 +318,9 @@ def test_the_bridge_is_told_of_a_command_that_nobody_waits_for_any_more(bench: B
     assert bench.directory.told[1:] == [
         (messages.BRIDGE, messages.BrowserRequestWithdrawn(command.request_id))
     ]
-    assert not bench.dispatcher.settled(run, 1)
+    assert not bench.dispatcher.settled(run, 1, Success(None))
     bench.dispatcher.withdraw(run, [1])
-    assert run.lane.in_flight == 0
+    assert bench.dispatcher.in_flight(run) == 0
 
 
 def test_a_withdrawn_call_costs_no_pace(bench: Bench) -> None:
@@ -340,7 +340,7 @@ def test_calls_of_a_run_that_is_gone_do_not_leave_and_hold_up_nobody() -> None:
         bench.perform(one, 1, READ)
     del bench.runs[2]
     bench.sent()
-    bench.dispatcher.settled(run, 1)
+    bench.dispatcher.settled(run, 1, Success(None))
     assert bench.sent() == [(3, 1)]
 
 
