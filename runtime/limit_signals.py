@@ -31,6 +31,8 @@ NAMED_WINDOWS = (
 )
 FAMILIES = ("x-ratelimit", "x-rate-limit", "ratelimit")
 _WINDOW = re.compile(r"\b(\d{1,9})\s*;\s*w=(\d{1,9})\b", re.ASCII)
+_REMAINING = re.compile(r"\b(?:remaining|r)=(\d{1,9})\b", re.ASCII)
+_RESET = re.compile(r"\b(?:reset|t)=(\d{1,9})\b", re.ASCII)
 _QUOTA_POLICY = re.compile(r"\bq=(\d{1,9})\s*;\s*w=(\d{1,9})\b", re.ASCII)
 
 
@@ -132,9 +134,19 @@ def _announced(headers: Mapping[str, str]) -> Iterator[Announced]:
         text = ", ".join(headers.get(f"{family}{end}", "") for end in ("-policy", "-limit", ""))
         found = _WINDOW.search(text) or _QUOTA_POLICY.search(text)
         if found:
-            remaining = json_number(headers.get(f"{family}-remaining"))
+            remaining, _ = _left(headers, family)
             yield from _one(int(found[1]), timedelta(seconds=int(found[2])), remaining)
             return
+
+
+def _left(headers: Mapping[str, str], family: str) -> tuple[int | None, str]:
+    """How much is left and when it is filled again, in headers of their own or in one."""
+    together = headers.get(family, "")
+    remaining, reset = _REMAINING.search(together), _RESET.search(together)
+    return (
+        json_number(headers.get(f"{family}-remaining", remaining[1] if remaining else None)),
+        headers.get(f"{family}-reset", reset[1] if reset else ""),
+    )
 
 
 def _one(count: int | None, per: timedelta, remaining: int | None) -> Iterator[Announced]:
@@ -146,12 +158,12 @@ def _used_up(
     headers: Mapping[str, str], limits: tuple[Announced, ...], now: datetime, *, refused: bool
 ) -> datetime | None:
     """Until when nothing is left; None where something is, or it is not said."""
-    ends = [
-        reset
-        for family in FAMILIES
-        if json_number(headers.get(f"{family}-remaining")) == 0
-        and (reset := reset_at(headers.get(f"{family}-reset", ""), now)) is not None
-    ]
+    ends = []
+    for family in FAMILIES:
+        remaining, filled_again = _left(headers, family)
+        reset = reset_at(filled_again, now)
+        if remaining == 0 and reset is not None:
+            ends.append(reset)
     for one in limits:
         if one.remaining == 0 and not one.limit.is_paced and not ends:
             ends.append(now + one.limit.per / PROBES)
