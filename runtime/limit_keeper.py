@@ -16,6 +16,9 @@ from runtime.limit_signals import Signals
 from runtime.limit_signals import read_answer as read_any_answer
 
 INQUIRY_TIME = timedelta(seconds=30)
+SHORTEST = timedelta(seconds=1)
+"""One that refuses a call and says "now" is not asked again in the same moment."""
+
 SETTLES_WITHIN = timedelta(seconds=10)
 """What was closed or opened here so lately may not be in the database yet."""
 
@@ -131,8 +134,11 @@ class LimitKeeper:
             in_flight = self._queue.total_in_flight
             self._tree.announce(node, one.limit, one.remaining, in_flight, now)
             self._queue.changed(node)
-        if signals.until is not None and signals.until > now:
-            self._close(node, signals.until, signals.reason, now, changes)
+        until = signals.until
+        if until is not None and signals.refused:
+            until = max(until, now + SHORTEST)
+        if until is not None and until > now:
+            self._close(node, until, signals.reason, now, changes)
         elif signals.says_nothing and self._marketplace.limit_inquiry is not None:
             self._inquire(node, sent, now, changes)
         elif signals.says_nothing:
