@@ -89,7 +89,8 @@ class Bench:
         """A run of a job; those of one shop share its lane."""
         job = Job(
             id=number, fence=3, marketplace="x", action=action, user_id=7,
-            shop=Shop(shop, str(shop)), priority=3, retry_count=0, max_retries=3, rate_limit=rate, timeout=30 * SECOND,
+            shop=Shop(shop, str(shop)), priority=3, retry_count=0, max_retries=3,
+            rate_limit=rate, timeout=30 * SECOND,
             created_at=self.clock.now(),
         )  # fmt: skip
         self.runs[number] = Run(job, Lane(shop), Execution(lambda: None))  # type: ignore[arg-type,return-value]
