@@ -82,6 +82,7 @@ class Dispatcher:
         self._alarm = Alarm(clock, actor, messages.CallsReleased())
         self._usage_known = False
         self._inquiries: dict[int, Node] = {}
+        self._inquiry_count = 0
         self._closed = False
 
     def started(self) -> None:
@@ -185,8 +186,10 @@ class Dispatcher:
 
     def inquiry_settled(self, settled: CallSettled) -> None:
         """An outcome came that no run waits for; it may be that of an inquiry."""
-        node = self._inquiries.pop(settled.ticket.fence, None)
-        if settled.ticket.job_id == INQUIRY and node is not None:
+        if settled.ticket.job_id != INQUIRY:
+            return
+        node = self._inquiries.pop(settled.ticket.call_id, None)
+        if node is not None:
             outcome = settled.outcome
             self._make_known(self._limits.inquired(node, outcome, self._clock.now()))
             self.pump()
@@ -278,7 +281,10 @@ class Dispatcher:
         run.left_at[call_id] = now
         if isinstance(call, HttpCall):
             timeout = call.timeout or run.job.timeout
-            request = messages.HttpRequest(ticket, self._marketplace.name, call, timeout, not_after)
+            shop_id = run.job.shop.id
+            request = messages.HttpRequest(
+                ticket, self._marketplace.name, shop_id, call, timeout, not_after
+            )
             self._tell(messages.HTTP, request)
         else:
             run.requests[call_id] = replace(run.requests[call_id], not_after=not_after)
@@ -345,16 +351,19 @@ class Dispatcher:
             log.info("budget opened", node=str(node), kind=kind.value)
             self._tell(messages.RECORDER, messages.RecordOpening(node, kind))
         if changes.inquire is not None:
-            self._inquire(changes.inquire)
+            self._inquire(*changes.inquire)
 
-    def _inquire(self, node: Node) -> None:
+    def _inquire(self, node: Node, shop_id: int) -> None:
         inquiry = self._marketplace.limit_inquiry
         assert inquiry is not None
-        number = max(self._inquiries, default=0) + 1
-        self._inquiries[number] = node
-        ticket = CallTicket(self._actor, INQUIRY, number, 0)
-        name = self._marketplace.name
-        self._tell(messages.HTTP, messages.HttpRequest(ticket, name, inquiry.call, INQUIRY_TIME))
+        self._inquiry_count += 1
+        # Of one node only the last counts; the answer to a former one got lost, or is late.
+        others = {key: one for key, one in self._inquiries.items() if one != node}
+        self._inquiries = {**others, self._inquiry_count: node}
+        ticket = CallTicket(self._actor, INQUIRY, 0, self._inquiry_count)
+        name, call = self._marketplace.name, inquiry.call
+        request = messages.HttpRequest(ticket, name, shop_id, call, INQUIRY_TIME)
+        self._tell(messages.HTTP, request)
 
     def _complain(self, error: Exception) -> None:
         log.error("the marketplace's reader of answers failed",

@@ -7,6 +7,7 @@
         - DatabaseUnavailable: also while running, when the server is away
         - DatabaseNotMigrated
         - DatabaseConflict: the database holds something else under our name
+        - CredentialsUnreadable: no key fits a shop's credentials
     - InputError (also a ValueError): what the caller gave cannot be used
         - ActionTypeNotFound
         - ShopNotFound, ShopRequired
@@ -15,6 +16,7 @@
         - DatabaseRefused
         - IllegalTransition
         - IdempotencyConflict
+        - ConsentRefused: the seller, or the marketplace, did not let us act for a shop
     - TokenError: who connects is not who it says
     - WaitTimeout (also a TimeoutError)
     - CallFailed: a call came back without the answer that was hoped for
@@ -23,6 +25,7 @@
             - SellerNotConnected
             - HeldUp: it was too late for it to leave
             - BudgetClosed: no call goes through a node of the budgets for now
+            - NotAuthorized: the seller has to let us act for the shop again
         - OutcomeUnknown: it may or may not have happened
             - CallTimeout
             - ConnectionLost
@@ -80,6 +83,17 @@ class DatabaseConflict(ConfigurationError):
     """The database holds something else where this project keeps its own."""
 
 
+class CredentialsUnreadable(ConfigurationError):
+    """A shop's credentials were encrypted with a key that is not there any more."""
+
+    def __init__(self, shop_id: int) -> None:
+        super().__init__(
+            f"the credentials of shop {shop_id} cannot be decrypted: put the key that encrypted "
+            "them back into RUNTIME_ENCRYPTION_KEYS, or connect the shop again "
+            "(`run.py shops connect`)"
+        )
+
+
 class InputError(MarketplaceRuntimeError, ValueError):
     """What the caller gave cannot be used; nothing was changed."""
 
@@ -135,6 +149,10 @@ class IllegalTransition(InputError):
 
 class IdempotencyConflict(InputError):
     """The key already stands for another kind of job."""
+
+
+class ConsentRefused(InputError):
+    """A consent that does not count: the seller declined, or it is not an answer to ours."""
 
 
 class TokenError(MarketplaceRuntimeError):
@@ -213,6 +231,18 @@ class BudgetClosed(NotSent):
         when = "until it is resumed" if until is None else f"until {_to_the_second(until)}"
         super().__init__(f"budget {node!r} is closed {when}: {reason}", error_code="budget_closed")
         self.until = until
+
+
+class NotAuthorized(NotSent):
+    """The marketplace does not let us act for the shop until its seller consents again."""
+
+    def __init__(self, shop_id: int, marketplace: str, reason: str) -> None:
+        super().__init__(
+            f"shop {shop_id} is not authorized ({reason}): its seller has to consent again "
+            f"(`run.py shops connect {marketplace}`)",
+            error_code="needs_auth",
+        )
+        self.shop_id = shop_id
 
 
 class OutcomeUnknown(CallFailed):

@@ -10,7 +10,7 @@ from runtime.budgets import BudgetTree
 from runtime.call_queue import CallQueue
 from runtime.calls import Call, Failure, HttpCall, Outcome, Success, WebSocketCall
 from runtime.closures import Closure, ClosureKind, Closures, Level, Node, path
-from runtime.errors import CallFailed, CallRejected
+from runtime.errors import CallFailed, CallRejected, NotAuthorized
 from runtime.hookspecs import Marketplace
 from runtime.limit_signals import Signals
 from runtime.limit_signals import read_answer as read_any_answer
@@ -41,11 +41,15 @@ class Sent:
 
 @dataclass(slots=True)
 class Changes:
-    """What others are to be told of."""
+    """What others are to be told of.
+
+    Attributes:
+        inquire: the node whose limits are to be asked for, and a shop of it.
+    """
 
     closed: list[Closure] = field(default_factory=list)
     opened: list[tuple[Node, ClosureKind]] = field(default_factory=list)
-    inquire: Node | None = None
+    inquire: tuple[Node, int] | None = None
 
 
 class LimitKeeper:
@@ -79,6 +83,9 @@ class LimitKeeper:
             self._apply(signals, sent, now, changes)
             if signals.refused and isinstance(outcome, Failure):
                 self._tell_when(sent, outcome.error, now)
+        elif isinstance(outcome, Failure) and isinstance(outcome.error, NotAuthorized):
+            shop, reason = self._node(Level.SHOP, sent), str(outcome.error)
+            self._close(shop, None, reason, now, changes, ClosureKind.NEEDS_AUTH)
         return changes
 
     def inquired(self, node: Node, outcome: Outcome, now: datetime) -> Changes:
@@ -155,7 +162,7 @@ class LimitKeeper:
         if asked_at is not None and now - asked_at < INQUIRY_TIME:
             return
         self._asked[node] = (sent, now)
-        changes.inquire = node
+        changes.inquire = (node, sent.shop_id)
         reason = "it answered 429, and is asked until when"
         self._close(node, now + INQUIRY_TIME, reason, now, changes)
 

@@ -9,11 +9,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from runtime.answers import json_number
-from runtime.calls import HttpCall
+from runtime.calls import Authorization, HttpCall
 from runtime.limit_signals import LimitInquiry, Signals
 from runtime.retry_after import bounded
 
-RATE_LIMITS = HttpCall("GET", "/developer/analytics/v1_beta/rate_limit/")
+RATE_LIMITS = HttpCall(
+    "GET",
+    "/developer/analytics/v1_beta/rate_limit/",
+    authorization=Authorization.APPLICATION,
+)
 
 
 @dataclass(frozen=True, slots=True)

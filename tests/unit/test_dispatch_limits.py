@@ -13,7 +13,7 @@ from runtime.answers import Answer
 from runtime.budgets import Usage
 from runtime.calls import Failure, Success, WebSocketCall
 from runtime.closures import Closure, ClosureKind, Node
-from runtime.errors import BudgetClosed, CallRejected, ConnectionLost
+from runtime.errors import BudgetClosed, CallRejected, ConnectionLost, NotAuthorized
 from runtime.limit_signals import Signals
 from tests.dispatch_bench import ACTOR, READ, SECOND, Bench
 
@@ -242,6 +242,15 @@ def test_a_captcha_stops_the_account_until_a_person_has_done_something() -> None
     bench.perform(second, 1, LOOK)
     assert [job for job, _ in refusals(bench)] == [1]
     assert (2, 1) in bench.sent()
+
+
+def test_a_shop_whose_seller_has_to_consent_again_is_closed() -> None:
+    bench = Bench()
+    (run,) = runs(bench, 1)
+    assert bench.dispatcher.settled(run, 1, Failure(NotAuthorized(1, "etsy", "grant ended")))
+    (recorded,) = bench.take(messages.RecordClosure)
+    assert (recorded.closure.node, recorded.closure.kind) == (shop(1), ClosureKind.NEEDS_AUTH)
+    assert "grant ended" in recorded.closure.reason
 
 
 def test_a_good_answer_of_the_shop_opens_it() -> None:
