@@ -10,7 +10,7 @@ from runtime.clock import Timer
 from runtime.closures import Node
 from runtime.hookspecs import Marketplace
 from runtime.job import Job
-from runtime.messages import CallTicket, LaneRequest, LaneShop
+from runtime.messages import LaneRequest, LaneShop
 
 MAX_LANES_PER_CLAIM = 100
 MAX_JOBS_PER_CLAIM = 100
@@ -24,8 +24,6 @@ class Lane:
         hungry: there is, or may be, work that was not claimed.
         ready: claimed jobs that wait for a place.
         running: how many jobs have a place.
-        waiting_calls: calls that wait for their pace or for a place, in order.
-        in_flight: how many calls have left and are not answered.
     """
 
     key: int
@@ -33,9 +31,6 @@ class Lane:
     hungry: bool = False
     ready: deque[Job] = field(default_factory=deque)
     running: int = 0
-    waiting_calls: deque[CallTicket] = field(default_factory=deque)
-    in_flight: int = 0
-    release_timer: Timer | None = None
     due_timer: Timer | None = None
 
 

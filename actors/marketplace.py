@@ -18,7 +18,7 @@ from actors.lanes import Lane, Lanes, PendingClaim
 from actors.runs import Quiet, Run
 from actors.worker_pool import WorkerPool
 from runtime import messages
-from runtime.calls import Failure, Outcome, ProgressCall
+from runtime.calls import Failure, ProgressCall
 from runtime.crash_marker import CrashMarker
 from runtime.errors import FenceLost, HandlerError, JobFailed
 from runtime.execution import Cancelled, Effect, End, Execution, Failed, Perform, Withdraw
@@ -69,16 +69,17 @@ class MarketplaceActor(BaseActor):
         self._draining = False
 
     def started(self) -> None:
-        """Ask what is closed, and who is connected."""
+        """Ask what is closed, who is connected, and what was used."""
         self._closed.ask()
+        self._dispatcher.started()
         if self._marketplace.browser_bound:
             self.tell(messages.BRIDGE, messages.PresenceWanted(self.name))
 
     def receive(self, message: Any) -> None:  # noqa: C901 - one line for each message
         """Handle one message, then ask for jobs where there is room."""
         match message:
-            case messages.CallSettled(ticket, outcome):
-                self._call_settled(ticket, outcome)
+            case messages.CallSettled():
+                self._call_settled(message)
             case messages.IntentRecorded(ticket, kept):
                 self._intent_recorded(ticket, kept)
             case messages.JobsClaimed():
@@ -92,9 +93,10 @@ class MarketplaceActor(BaseActor):
             case messages.LaneDue(key):
                 if (lane := self._lanes.get(key)) is not None:
                     self._lanes.mark_hungry(lane)
-            case messages.CallsReleased(key):
-                if (lane := self._lanes.get(key)) is not None:
-                    self._dispatcher.pump(lane)
+            case messages.CallsReleased():
+                self._dispatcher.pump()
+            case messages.UsageLoaded():
+                self._dispatcher.usage_loaded(message)
             case messages.SellerConnected(user_id):
                 self._lanes.seller_connected(user_id)
             case messages.SellerDisconnected(user_id):
@@ -222,9 +224,13 @@ class MarketplaceActor(BaseActor):
         run = self._runs.get(ticket.job_id)
         return run if run is not None and run.job.fence == ticket.fence else None
 
-    def _call_settled(self, ticket: messages.CallTicket, outcome: Outcome) -> None:
+    def _call_settled(self, settled: messages.CallSettled) -> None:
+        ticket, outcome = settled.ticket, settled.outcome
         run = self._run_of(ticket)
-        if run is None or not self._dispatcher.settled(run, ticket.call_id):
+        if run is None:
+            self._dispatcher.inquiry_settled(settled)
+            return
+        if not self._dispatcher.settled(run, ticket.call_id, outcome):
             return
         if isinstance(outcome, Failure) and isinstance(outcome.error, FenceLost):
             self._drop(run, str(outcome.error))
@@ -291,6 +297,7 @@ class MarketplaceActor(BaseActor):
             self._claim = None
         if name == messages.RECORDER:
             self._closed.ask()
+            self._dispatcher.started()
         for run in list(self._runs.values()):
             if name == messages.RECORDER and run.settlement is not None:
                 self._record(run.settlement)

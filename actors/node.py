@@ -17,9 +17,12 @@ from runtime import messages
 from runtime.clock import SystemClock
 from runtime.config import Settings
 from runtime.crash_marker import CrashMarker
-from runtime.data_directory import ensure_data_directory, token_secret
+from runtime.credentials import Vault
+from runtime.data_directory import encryption_keys, ensure_data_directory, token_secret
 from runtime.errors import DatabaseUnavailable
 from runtime.hookspecs import Marketplace
+from runtime.http.authorized import AuthorizedTransport
+from runtime.http.authorizer import Authorizer
 from runtime.http.transport import HttpTransport
 from runtime.lease import Lease
 from runtime.registry import Registry
@@ -57,6 +60,7 @@ class Node:
         self._drain: messages.Drain | None = None
         self._markers = ensure_data_directory(settings) / MARKER_DIRECTORY
         self._supervisor_incarnation = 0
+        self._vault = Vault(encryption_keys(settings))
         secret = token_secret(settings)
         self._server = SocketIOServer(
             settings.bridge_host,
@@ -191,7 +195,12 @@ class Node:
             self._tell_supervisor(self._drain)
 
     def _recipes(self) -> dict[str, Spawn]:
-        transport = HttpTransport(self._registry.marketplaces)
+        marketplaces = self._registry.marketplaces
+        transport = AuthorizedTransport(
+            HttpTransport(marketplaces),
+            Authorizer(self._database, self._vault, self._clock.now),
+            marketplaces,
+        )
         recipes: dict[str, Spawn] = {
             messages.RECORDER: self._recipe(
                 messages.RECORDER, RecorderActor, database=self._database, node_id=self._node_id

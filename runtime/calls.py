@@ -8,8 +8,10 @@ functions :meth:`Call.__await__` and :meth:`Gather.__await__` are the only place
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from enum import StrEnum
 from typing import Any
 
+from runtime.answers import Answer
 from runtime.errors import InvalidCall
 from runtime.journal import StepStatus
 
@@ -21,9 +23,14 @@ READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 @dataclass(frozen=True, slots=True)
 class Success:
-    """The call was answered."""
+    """The call was answered.
+
+    Attributes:
+        answer: the envelope, where the marketplace's API answered.
+    """
 
     value: Any
+    answer: Answer | None = field(default=None, compare=False, repr=False)
 
     def unwrap(self) -> Any:
         """The answer."""
@@ -32,9 +39,14 @@ class Success:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """The call was not answered as hoped; the error says how."""
+    """The call was not answered as hoped; the error says how.
+
+    Attributes:
+        answer: the envelope, where the marketplace's API answered.
+    """
 
     error: BaseException
+    answer: Answer | None = field(default=None, compare=False, repr=False)
 
     def unwrap(self) -> Any:
         """Raise the error at the ``await``."""
@@ -76,6 +88,14 @@ class WebSocketCall(Call):
         return not self.reads
 
 
+class Authorization(StrEnum):
+    """In whose name an HTTP call is made."""
+
+    SHOP = "shop"
+    APPLICATION = "application"
+    NONE = "none"
+
+
 @dataclass(frozen=True, slots=True)
 class HttpCall(Call):
     """A request to the marketplace's API, relative to its base URL."""
@@ -89,6 +109,7 @@ class HttpCall(Call):
     headers: dict[str, str] | None = None
     timeout: timedelta | None = None
     settles_within: timedelta = HTTP_SETTLES_WITHIN
+    authorization: Authorization = Authorization.SHOP
 
     @property
     def writes(self) -> bool:  # type: ignore[override]

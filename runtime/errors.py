@@ -7,6 +7,7 @@
         - DatabaseUnavailable: also while running, when the server is away
         - DatabaseNotMigrated
         - DatabaseConflict: the database holds something else under our name
+        - CredentialsUnreadable: no key fits a shop's credentials
     - InputError (also a ValueError): what the caller gave cannot be used
         - ActionTypeNotFound
         - ShopNotFound, ShopRequired
@@ -15,6 +16,7 @@
         - DatabaseRefused
         - IllegalTransition
         - IdempotencyConflict
+        - ConsentRefused: the seller, or the marketplace, did not let us act for a shop
     - TokenError: who connects is not who it says
     - WaitTimeout (also a TimeoutError)
     - CallFailed: a call came back without the answer that was hoped for
@@ -22,6 +24,8 @@
         - NotSent: nothing left this machine
             - SellerNotConnected
             - HeldUp: it was too late for it to leave
+            - BudgetClosed: no call goes through a node of the budgets for now
+            - NotAuthorized: the seller has to let us act for the shop again
         - OutcomeUnknown: it may or may not have happened
             - CallTimeout
             - ConnectionLost
@@ -40,8 +44,9 @@ thing and the way out.
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
+from runtime.closures import Node
 from runtime.storable import safe_repr
 
 
@@ -86,6 +91,17 @@ class LockHeld(DatabaseUnavailable):
         super().__init__(
             f"{what} is locked by another transaction for more than {seconds:g} s: "
             "end that transaction, then try again"
+        )
+
+
+class CredentialsUnreadable(ConfigurationError):
+    """A shop's credentials were encrypted with a key that is not there any more."""
+
+    def __init__(self, shop_id: int) -> None:
+        super().__init__(
+            f"the credentials of shop {shop_id} cannot be decrypted: put the key that encrypted "
+            "them back into RUNTIME_ENCRYPTION_KEYS, or connect the shop again "
+            "(`run.py shops connect`)"
         )
 
 
@@ -146,6 +162,10 @@ class IdempotencyConflict(InputError):
     """The key already stands for another kind of job."""
 
 
+class ConsentRefused(InputError):
+    """A consent that does not count: the seller declined, or it is not an answer to ours."""
+
+
 class TokenError(MarketplaceRuntimeError):
     """A bridge token that does not count; the message is safe to send to the client."""
 
@@ -184,7 +204,13 @@ class CallFailed(MarketplaceRuntimeError):
 
 
 class CallRejected(CallFailed):
-    """The marketplace, or the browser plugin, answered and said no."""
+    """The marketplace, or the browser plugin, answered and said no.
+
+    Attributes:
+        retry_at: when it may be tried again, where there were too many; None: not known.
+    """
+
+    retry_at: datetime | None = None
 
 
 class NotSent(CallFailed):
@@ -201,6 +227,35 @@ class SellerNotConnected(NotSent):
 
 class HeldUp(NotSent):
     """The node was held up, so that another may have taken the job over; nothing left."""
+
+
+class BudgetClosed(NotSent):
+    """No call goes through a node of the budgets for so long that the job had better wait.
+
+    Attributes:
+        node: what is closed.
+        until: when it opens; None: when somebody opens it.
+    """
+
+    def __init__(self, node: Node, reason: str, until: datetime | None) -> None:
+        when = "until it is resumed" if until is None else f"until {_to_the_second(until)}"
+        super().__init__(
+            f"budget {str(node)!r} is closed {when}: {reason}", error_code="budget_closed"
+        )
+        self.node = node
+        self.until = until
+
+
+class NotAuthorized(NotSent):
+    """The marketplace does not let us act for the shop until its seller consents again."""
+
+    def __init__(self, shop_id: int, marketplace: str, reason: str) -> None:
+        super().__init__(
+            f"shop {shop_id} is not authorized ({reason}): its seller has to consent again "
+            f"(`run.py shops connect {marketplace}`)",
+            error_code="needs_auth",
+        )
+        self.shop_id = shop_id
 
 
 class OutcomeUnknown(CallFailed):
@@ -288,6 +343,10 @@ class Snooze(Exception):
 
 class JobCancelled(BaseException):
     """Thrown into a handler whose job was cancelled; let it pass."""
+
+
+def _to_the_second(when: datetime) -> str:
+    return when.astimezone(UTC).isoformat(timespec="seconds")
 
 
 def not_connected_message(user_id: int) -> str:

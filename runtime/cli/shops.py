@@ -9,6 +9,7 @@ from runtime.cli.context import Plugins, command_session
 from runtime.cli.moments import parse_end
 from runtime.cli.options import AsJson, For, Marketplace, Reason, ShopId, Until
 from runtime.cli.output import print_json, print_line, print_table
+from runtime.cli.shop_connections import add_connections
 from runtime.closing import by_shop, in_words
 from runtime.job_view import shop_view
 from runtime.service import MarketplaceJobService
@@ -18,6 +19,7 @@ from runtime.storage.closures import closures_of
 from runtime.storage.shops import list_shops
 
 app = typer.Typer(help="Sellers' accounts.")
+add_connections(app)
 
 
 @app.command()

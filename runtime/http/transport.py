@@ -5,6 +5,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
@@ -14,6 +15,7 @@ import requests
 from requests import exceptions
 from urllib3.exceptions import MaxRetryError, ReadTimeoutError
 
+from runtime.answers import Answer
 from runtime.calls import Failure, HttpCall, Outcome, Success
 from runtime.errors import (
     CallRejected,
@@ -25,6 +27,7 @@ from runtime.errors import (
     OutcomeUnknown,
 )
 from runtime.hookspecs import Marketplace
+from runtime.http.last_moment import LastMomentAdapter
 
 CONNECT_TIMEOUT = timedelta(seconds=10)
 MAX_BYTES = 20_000_000
@@ -53,15 +56,17 @@ class HttpTransport:
         """Send the request once and wait for the answer.
 
         Args:
-            may_leave: asked last before it does.
+            may_leave: asked of a write when it is connected, last before its bytes leave.
         """
         if not call.writes:
-            return self._sent(self._session(marketplace), marketplace, call, timeout, may_leave)
+            return self._sent(self._session(marketplace), marketplace, call, timeout)
         # A write has a connection of its own. On one that was used before, the answer to an
         # earlier request could be taken for its own, and a server that just closes it would
         # leave its outcome unknown.
         with self._new_session(marketplace) as session:
-            return self._sent(session, marketplace, call, timeout, may_leave)
+            for scheme in ("http://", "https://"):
+                session.mount(scheme, LastMomentAdapter(may_leave))
+            return self._sent(session, marketplace, call, timeout)
 
     def _sent(
         self,
@@ -69,15 +74,12 @@ class HttpTransport:
         marketplace: str,
         call: HttpCall,
         timeout: timedelta,
-        may_leave: Callable[[], bool],
     ) -> Outcome:
         deadline = time.monotonic() + timeout.total_seconds()
         try:
             request = self._prepared(session, marketplace, call)
         except InvalidCall as error:
             return Failure(error)
-        if not may_leave():
-            return Failure(HeldUp(f"{call.method} {call.path}: too late to leave"))
         try:
             response = session.send(
                 request,
@@ -87,6 +89,8 @@ class HttpTransport:
             )
             with response:
                 body = _read(response, deadline)
+        except HeldUp as error:
+            return Failure(error)
         except TimeoutError:
             return Failure(_timed_out(call, timeout))
         except exceptions.RequestException as error:
@@ -94,7 +98,7 @@ class HttpTransport:
         except Exception as error:  # noqa: BLE001 - whatever it is, the request may have left
             what = f"{call.method} {call.path}: {error!r}"
             return Failure(ConnectionLost(what, writes=call.writes))
-        return _sorted(response, body, call)
+        return replace(_sorted(response, body, call), answer=_answer(response, body))
 
     def _session(self, marketplace: str) -> requests.Session:
         sessions: dict[str, requests.Session] = self._local.__dict__.setdefault("sessions", {})
@@ -184,6 +188,13 @@ def _sorted(response: requests.Response, body: bytes, call: HttpCall) -> Outcome
             return Failure(OutcomeUnknown(message, status=status, writes=True))
         return Failure(CallRejected(message))
     return Success(value)
+
+
+def _answer(response: requests.Response, body: bytes) -> Answer:
+    good = response.status_code < 300
+    text = "" if good else body[:EXCERPT].decode(errors="replace")
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return Answer(response.status_code, headers, text, good=good)
 
 
 def _is_complete(response: requests.Response) -> bool:

@@ -72,9 +72,12 @@ from runtime.messages.records import (
     RecordPresence,
     RecordProgress,
     RecordSettlement,
+    RecordUsage,
     ReleaseJobs,
     SettlementRecorded,
     SettlementRefused,
+    UsageLoaded,
+    UsageWanted,
 )
 
 __all__ = [
@@ -128,6 +131,7 @@ __all__ = [
     "RecordPresence",
     "RecordProgress",
     "RecordSettlement",
+    "RecordUsage",
     "RecoveryOver",
     "ReleaseJobs",
     "RestartDue",
@@ -141,5 +145,7 @@ __all__ = [
     "SocketDisconnected",
     "SocketExpired",
     "SocketsAnnounced",
+    "UsageLoaded",
+    "UsageWanted",
     "marketplace_actor",
 ]

@@ -31,9 +31,7 @@ class CallSettled:
 
 @dataclass(frozen=True, slots=True)
 class CallsReleased:
-    """A pace allows the next call of this lane; marketplace actor to itself."""
-
-    lane: int
+    """Calls that wait may leave now; marketplace actor to itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +77,7 @@ class HttpRequest:
 
     ticket: CallTicket
     marketplace: str
+    shop_id: int
     call: HttpCall
     timeout: timedelta
     not_after: datetime | None = None

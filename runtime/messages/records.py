@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from runtime.budgets import Usage
 from runtime.calls import RecordStep
 from runtime.closures import Closure, ClosureKind, Node
 from runtime.messages.calls import CallTicket
@@ -119,6 +120,28 @@ class RecordOpening:
     def key(self) -> tuple[Node, ClosureKind]:
         """What it is a word on; of several words the last counts."""
         return self.node, self.kind
+
+
+@dataclass(frozen=True, slots=True)
+class RecordUsage:
+    """Write down how many calls went through nodes of the budgets."""
+
+    usage: tuple[Usage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UsageWanted:
+    """Tell what went through the nodes of a marketplace, behind what is to be written of it."""
+
+    reply_to: str
+    marketplace: str
+
+
+@dataclass(frozen=True, slots=True)
+class UsageLoaded:
+    """What went through the nodes of the budgets, as the database has it."""
+
+    usage: tuple[Usage, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from runtime.errors import DatabaseUnavailable
 from runtime.states import FINAL
+from runtime.storage.budget_usage import prune_usage
 from runtime.storage.closures import prune_closures
 from runtime.storage.engine import Database
 from runtime.storage.expiry import SWEEP_INTERVAL, expire_due, hold_expiry, release_expiry
@@ -73,6 +74,7 @@ class Housekeeper:
         expired = self._in_batches("expire", lambda session: expire_due(session, BATCH))
         self._in_batches("forget", lambda session: prune_closures(session, BATCH))
         pruned = self._in_batches("prune", lambda session: prune_jobs(session, self._retention))
+        self._in_batches("prune", prune_usage)
         if expired or pruned:
             log.info("tidied up", expired=expired, pruned=pruned)
         return expired, pruned
