@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 
 from runtime.closures import ClosureKind
-from runtime.errors import CallRejected
+from runtime.errors import CallRejected, NotSent
 from runtime.storable import safe_str
 
 UNAUTHORIZED = 401
@@ -34,13 +34,16 @@ def account_trouble(
     error: BaseException, marketplace: str, shop_id: int, *, browser_bound: bool
 ) -> AccountTrouble | None:
     """The trouble that a refusal tells of; None where it is about the request alone."""
+    resume = f"then `run.py shops resume {shop_id}`"
+    if isinstance(error, NotSent) and error.error_code == ClosureKind.NEEDS_AUTH:
+        # There was nothing to authorize the call with, so it did not even leave.
+        return AccountTrouble(ClosureKind.NEEDS_AUTH, f"{safe_str(error)}, {resume}")
     if not isinstance(error, CallRejected):
         return None
     code = error.error_code or ""
     kind = trouble_kind(error.status, code, safe_str(error), from_browser=browser_bound)
     if kind is None:
         return None
-    resume = f"then `run.py shops resume {shop_id}`"
     if kind is ClosureKind.NEEDS_AUTH:
         reason = f"{marketplace} refuses the authorisation of shop {shop_id}: connect it again"
     elif error.status == UNAUTHORIZED or code in SESSION_CODES:

@@ -4,7 +4,7 @@ import pytest
 
 from runtime.account_trouble import account_trouble
 from runtime.closures import ClosureKind
-from runtime.errors import CallRejected, OutcomeUnknown
+from runtime.errors import CallRejected, NotSent, OutcomeUnknown
 
 NEEDS_AUTH, NEEDS_USER = ClosureKind.NEEDS_AUTH, ClosureKind.NEEDS_USER
 
@@ -47,6 +47,14 @@ def test_the_reason_says_what_a_person_has_to_do(status, browser_bound):
     assert trouble is not None
     assert "vinted" in trouble.reason
     assert "`run.py shops resume 3`" in trouble.reason
+
+
+def test_a_call_that_nothing_authorizes_is_the_account_s_trouble():
+    error = NotSent("consent again", error_code="needs_auth")
+    trouble = account_trouble(error, "etsy", 3, browser_bound=False)
+    assert trouble is not None
+    assert trouble.kind is NEEDS_AUTH
+    assert account_trouble(NotSent("no DNS"), "etsy", 3, browser_bound=False) is None
 
 
 def test_an_unknown_outcome_is_no_answer():
