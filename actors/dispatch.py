@@ -163,7 +163,7 @@ class Dispatcher:
 
     def closures_loaded(self, closures: Iterable[Closure]) -> None:
         """Hold closed what is said to be, and nothing else."""
-        self._limits.loaded(closures, self._clock.now())
+        self._limits.loaded(closures)
         self.pump()
 
     def intent_recorded(self, run: Run, call_id: int) -> None:

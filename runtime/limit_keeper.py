@@ -19,8 +19,6 @@ INQUIRY_TIME = timedelta(seconds=30)
 SHORTEST = timedelta(seconds=1)
 """One that refuses a call and says "now" is not asked again in the same moment."""
 
-SETTLES_WITHIN = timedelta(seconds=10)
-"""What was closed or opened here so lately may not be in the database yet."""
 
 NEEDS = (ClosureKind.NEEDS_USER, ClosureKind.NEEDS_AUTH)
 
@@ -71,7 +69,6 @@ class LimitKeeper:
         self._queue = queue
         self._complain = complain
         self._closed: dict[tuple[Node, ClosureKind], Closure] = {}
-        self._opened: dict[tuple[Node, ClosureKind], datetime] = {}
         self._asked: dict[Node, tuple[Sent, datetime]] = {}
 
     def answered(self, sent: Sent, outcome: Outcome, now: datetime) -> Changes:
@@ -103,15 +100,15 @@ class LimitKeeper:
                 lambda _answer, at: inquiry.read(outcome.value, called, at), Answer(200), now
             )
         # Until now it was closed for as long as the inquiry may take.
-        self._open(node, ClosureKind.RATE_LIMIT, now, changes)
+        self._open(node, ClosureKind.RATE_LIMIT, changes)
         if signals.until is not None and signals.until > now:
             self._close(node, signals.until, signals.reason, now, changes)
         else:
             self._throttle(node, sent, now, changes)
         return changes
 
-    def loaded(self, closures: Iterable[Closure], now: datetime) -> None:
-        """These are all closures that the database has."""
+    def loaded(self, closures: Iterable[Closure]) -> None:
+        """These are all closures, those included that are still to be written."""
         known = {(one.node, one.kind): one for one in closures}
         touched = {key[0] for key in known.keys() | self._closed.keys()}
         self._closed = known
@@ -147,7 +144,7 @@ class LimitKeeper:
         if signals.needs is not None:
             self._close(shop, None, signals.reason, now, changes, signals.needs)
         if signals.good:
-            self._open_needs(shop, sent, now, changes)
+            self._open_needs(shop, sent, changes)
 
     def _inquire(self, node: Node, sent: Sent, now: datetime, changes: Changes) -> None:
         """Ask once at a time; nothing goes through the node until the answer is there."""
@@ -182,19 +179,18 @@ class LimitKeeper:
         self._queue.changed(node)
         changes.closed.append(closure)
 
-    def _open(self, node: Node, kind: ClosureKind, now: datetime, changes: Changes) -> None:
+    def _open(self, node: Node, kind: ClosureKind, changes: Changes) -> None:
         if self._closed.pop((node, kind), None) is not None:
             self._tree.closures.open(node, kind)
-            self._opened[node, kind] = now
             self._queue.changed(node)
             changes.opened.append((node, kind))
 
-    def _open_needs(self, shop: Node, sent: Sent, now: datetime, changes: Changes) -> None:
+    def _open_needs(self, shop: Node, sent: Sent, changes: Changes) -> None:
         """A call that left after the shop was closed went well; an operator let it through."""
         for kind in NEEDS:
             closure = self._closed.get((shop, kind))
             if closure is not None and closure.since < sent.left_at:
-                self._open(shop, kind, now, changes)
+                self._open(shop, kind, changes)
 
     def _tell_when(self, sent: Sent, error: BaseException, now: datetime) -> None:
         if isinstance(error, CallRejected):
