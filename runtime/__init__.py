@@ -3,6 +3,8 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from runtime.budgets import Budgets, Limit
+from runtime.closures import Level
 from runtime.errors import JobCancelled, JobFailed, Snooze
 from runtime.handler import BaseJobHandler
 from runtime.hookspecs import ActionType, Marketplace, hookimpl
@@ -16,9 +18,12 @@ __all__ = [
     "ActionType",
     "BaseJobHandler",
     "BatchJobService",
+    "Budgets",
     "Job",
     "JobCancelled",
     "JobFailed",
+    "Level",
+    "Limit",
     "Marketplace",
     "MarketplaceJobService",
     "Shop",

@@ -11,7 +11,18 @@ from typing import NoReturn
 
 import typer
 
-from runtime.cli import backup, batches, doctor, handlers, jobs, migrate, schedules, shops, token
+from runtime.cli import (
+    backup,
+    batches,
+    doctor,
+    handlers,
+    jobs,
+    marketplaces,
+    migrate,
+    schedules,
+    shops,
+    token,
+)
 from runtime.cli.demo import add_demo
 from runtime.cli.output import print_error
 from runtime.cli.parts import Parts
@@ -49,6 +60,7 @@ def build_app(parts: Parts) -> typer.Typer:
     app.add_typer(jobs.app, name="jobs")
     app.add_typer(batches.app, name="batches")
     app.add_typer(schedules.app, name="schedules")
+    app.add_typer(marketplaces.app, name="marketplaces")
     app.add_typer(shops.app, name="shops")
     app.add_typer(handlers.app, name="handlers")
     app.command()(token.token)
