@@ -1,0 +1,1 @@
+"""eBay: jobs are executed over its Sell APIs."""

@@ -1,0 +1,1 @@
+"""Etsy: jobs are executed over its Open API v3."""
