@@ -2,8 +2,7 @@
 
 import contextlib
 import socket
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler
 from typing import ClassVar
@@ -34,8 +33,7 @@ class Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    serve: ClassVar[Callable[[Request], Iterator[Delivery]]]
-    closing: ClassVar[threading.Event]
+    serve: ClassVar[Callable[[Request], Delivery]]
 
     def _handle(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
@@ -47,9 +45,8 @@ class Handler(BaseHTTPRequestHandler):
             {name.lower(): value for name, value in self.headers.items()},
             self.rfile.read(length),
         )
-        for delivery in type(self).serve(request):
-            with contextlib.suppress(ConnectionError, TimeoutError):
-                self._deliver(delivery)
+        with contextlib.suppress(ConnectionError, TimeoutError):
+            self._deliver(type(self).serve(request))
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = do_HEAD = _handle  # noqa: N815
 
@@ -67,9 +64,6 @@ class Handler(BaseHTTPRequestHandler):
                 self._send_bytes(200, {"Content-Type": "text/html"}, PAGE)
             case Fault.OVERSIZED if plan and answer.body is not None:
                 self._send(answer, filled_to=plan.size)
-            case Fault.SLOW if plan:
-                self.closing.wait(plan.delay.total_seconds())
-                self._send(answer)
             case _:
                 self._send(answer)
 

@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -92,7 +92,7 @@ class Sandbox:
         route: Route,  # noqa: ARG002 - for those that look at it
         call: Call,  # noqa: ARG002
     ) -> AbstractContextManager[None]:
-        """Held while the call is carried out and its answer is under way.
+        """Held while the call is carried out, and as long as its answer is held back.
 
         Entering raises Refused where another call holds what this one wants.
         """
@@ -108,34 +108,30 @@ class Sandbox:
 
     # --- from request to answer -------------------------------------------------------------
 
-    def serve(self, request: Request) -> Iterator[Delivery]:
-        """Carry the request out, then say how the answer is delivered, once.
-
-        A generator, so that what the request holds is held until its answer is delivered.
-        """
+    def serve(self, request: Request) -> Delivery:
+        """Carry the request out, and say how the answer gets to the client."""
         self.settle()
         with self._lock:
             found = find(self.routes, request)
             if found is None:
-                answer = self._noted(request, None, self.unknown(request))
-                yield Delivery(answer)
-                return
-            self.asked[found[0].operation] += 1
-        yield from self._answered(request, *found)
-
-    def _answered(self, request: Request, route: Route, call: Call) -> Iterator[Delivery]:
-        try:
-            with self._lock:
+                return Delivery(self._noted(request, None, self.unknown(request)))
+            route, call = found
+            self.asked[route.operation] += 1
+            try:
                 self.admit(route, call)
+            except Refused as refused:
+                return Delivery(self._noted(request, route, refused.answer))
+        try:
             with self.occupied(route, call):
                 with self._lock:
                     plan = self.faults.take(route.operation)
                     delivery = self._carried_out(request, route, call, plan)
-                yield delivery
+                if plan is not None and plan.fault is Fault.SLOW:
+                    self._closing.wait(plan.delay.total_seconds())
+                return delivery
         except Refused as refused:
             with self._lock:
-                answer = self._noted(request, route, refused.answer)
-            yield Delivery(answer)
+                return Delivery(self._noted(request, route, refused.answer))
 
     def _carried_out(
         self, request: Request, route: Route, call: Call, plan: Plan | None
@@ -185,7 +181,7 @@ class Sandbox:
 
     def start(self) -> Self:
         """Listen on a free port of this machine."""
-        handler = type("_Handler", (Handler,), {"serve": self.serve, "closing": self._closing})
+        handler = type("_Handler", (Handler,), {"serve": self.serve})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
         self._server.block_on_close = False
