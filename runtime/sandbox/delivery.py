@@ -2,10 +2,11 @@
 
 import contextlib
 import socket
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler
-from typing import ClassVar
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from runtime.sandbox.exchange import Answer, Request
@@ -26,6 +27,20 @@ class Delivery:
     answer: Answer
     plan: Plan | None = None
     failure: Answer | None = None
+
+
+class Server(ThreadingHTTPServer):
+    """Takes many connections at once, and bears with clients that go away."""
+
+    daemon_threads = True
+    block_on_close = False
+    # Every write of the runtime opens a connection; a short queue would make them wait.
+    request_queue_size = 1_024
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Keep quiet where a client went away."""
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)
 
 
 class Handler(BaseHTTPRequestHandler):

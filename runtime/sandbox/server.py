@@ -6,11 +6,10 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from http.server import ThreadingHTTPServer
 from types import TracebackType
 from typing import Self
 
-from runtime.sandbox.delivery import Delivery, Handler
+from runtime.sandbox.delivery import Delivery, Handler, Server
 from runtime.sandbox.exchange import Answer, Exchange, Request, Unreadable
 from runtime.sandbox.faults import UNDONE, Fault, Faults, Plan
 from runtime.sandbox.routes import Call, Route, find
@@ -44,7 +43,6 @@ class Sandbox:
 
     Attributes:
         faults: what goes wrong.
-        exchanges: the latest requests with their answers, in order.
         asked: how often each operation was asked for, whatever came of it.
         done: how often each was carried out: with an effect where it is a write.
     """
@@ -54,13 +52,13 @@ class Sandbox:
     def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.now = now
         self.faults = Faults()
-        self.exchanges: deque[Exchange] = deque(maxlen=MAX_EXCHANGES)
+        self._exchanges: deque[Exchange] = deque(maxlen=MAX_EXCHANGES)
         self.asked: Counter[str] = Counter()
         self.done: Counter[str] = Counter()
         self._late: list[_Late] = []
         self._lock = threading.RLock()
         self._closing = threading.Event()
-        self._server: ThreadingHTTPServer | None = None
+        self._server: Server | None = None
 
     # --- what a marketplace adds ------------------------------------------------------------
 
@@ -143,7 +141,7 @@ class Sandbox:
             self._late.append(_Late(self.now() + plan.lands_after, route, call))
         answer = self.limited() if plan.fault is Fault.LIMITED else self.failed()
         answer = replace(answer, headers={**answer.headers, **plan.headers})
-        self.exchanges.append(Exchange(request, route.operation, answer))
+        self._exchanges.append(Exchange(request, route.operation, answer))
         return Delivery(answer, plan, answer)
 
     def _effect(self, route: Route, call: Call) -> Answer:
@@ -159,8 +157,14 @@ class Sandbox:
 
     def _noted(self, request: Request, route: Route | None, answer: Answer) -> Answer:
         dressed = self.dressed(route, answer)
-        self.exchanges.append(Exchange(request, route.operation if route else None, dressed))
+        self._exchanges.append(Exchange(request, route.operation if route else None, dressed))
         return dressed
+
+    @property
+    def exchanges(self) -> list[Exchange]:
+        """The latest requests with their answers, in order."""
+        with self._lock:
+            return list(self._exchanges)
 
     def settle(self) -> None:
         """Let land what is due by now; reading a sandbox's state does it too."""
@@ -182,9 +186,7 @@ class Sandbox:
     def start(self) -> Self:
         """Listen on a free port of this machine."""
         handler = type("_Handler", (Handler,), {"serve": self.serve})
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._server.daemon_threads = True
-        self._server.block_on_close = False
+        self._server = Server(("127.0.0.1", 0), handler)
         threading.Thread(
             target=self._server.serve_forever, args=(0.05,), name="sandbox", daemon=True
         ).start()

@@ -230,6 +230,15 @@ def test_two_writers_of_one_sku_collide(ebay: EbaySandbox) -> None:
     assert not ebay.listings
 
 
+def test_many_clients_at_once_are_served_one_after_the_other(
+    etsy: EtsySandbox, app: EtsyApp
+) -> None:
+    with ThreadPoolExecutor(20) as pool:
+        listing_ids = list(pool.map(lambda _: app.draft(), range(60)))
+    assert sorted(etsy.listings) == sorted(set(listing_ids))
+    assert len(etsy.listings) == etsy.done["createDraftListing"] == 60
+
+
 # --- as the runtime's own transport sorts them ----------------------------------------------
 
 
