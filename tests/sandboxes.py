@@ -13,6 +13,7 @@ from runtime.clock import ManualClock
 from tests.openapi_validation import assert_conforms
 
 TIMEOUT_SECONDS = 10
+MAX_PAGES = 10
 JPEG = b"\xff\xd8\xff\xe0 not much of a picture"
 
 
@@ -60,6 +61,16 @@ class EbayApp:
     def orders(self, **params: str) -> requests.Response:
         """getOrders."""
         return self.call("GET", "/sell/fulfillment/v1/order", params=params)
+
+    def pages(self, first: requests.Response) -> Iterator[dict[str, Any]]:
+        """A page and those that follow it by ``next``."""
+        page = first.json()
+        for _ in range(MAX_PAGES):
+            yield page
+            if "next" not in page:
+                return
+            page = self.call("GET", page["next"].removeprefix(self.ebay.url)).json()
+        raise AssertionError(f"more than {MAX_PAGES} pages")
 
     def put_item(self, sku: str, **changes: Any) -> requests.Response:
         """Store an item that can be published."""

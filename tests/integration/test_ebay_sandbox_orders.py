@@ -67,11 +67,8 @@ def test_pages_of_orders_are_followed_by_next_with_the_filter(
     window = (
         f"creationdate:[{iso(clock.now())}..],orderfulfillmentstatus:{{NOT_STARTED|IN_PROGRESS}}"
     )
-    page = app.orders(filter=window, limit="2").json()
-    seen = [order["orderId"] for order in page["orders"]]
-    while "next" in page:
-        page = app.call("GET", page["next"].removeprefix(ebay.url)).json()
-        seen += [order["orderId"] for order in page["orders"]]
+    pages = app.pages(app.orders(filter=window, limit="2"))
+    seen = [order["orderId"] for page in pages for order in page["orders"]]
     assert seen == sold[::-1]
 
 

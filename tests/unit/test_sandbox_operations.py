@@ -27,6 +27,8 @@ def described(marketplace: str) -> dict[str, tuple[str, str, frozenset[str]]]:
         base = server.get("variables", {}).get("basePath", {}).get("default", "")
         for template, methods in document["paths"].items():
             for method, spec in methods.items():
+                if "operationId" not in spec:
+                    continue  # what all methods of an address share
                 scopes = {
                     scope
                     for one in spec.get("security", [])
