@@ -26,7 +26,7 @@ test("the next page knows what this one answered, under the same client_id", asy
   const first = await opened(store);
   await first.begin(command("r1"));
   await first.finish(answer("r1", 5));
-  const next = new memory.Memory(store);
+  const next = new memory.Memory(store, () => 0);
   assert.equal(await next.open(NOBODY), await first.open(NOBODY));
   assert.deepEqual(next.get("r1").response, answer("r1", 5));
   assert.deepEqual(next.unacknowledged(), [answer("r1", 5)]);
