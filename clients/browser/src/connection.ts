@@ -52,7 +52,7 @@ export class Connection {
     socket.on("connect_error", (error: Error) => {
       // Refused by the bridge itself, the socket is given up; without that it is still trying.
       const refused = !socket.active;
-      this.#over(refused, refused ? error.message : `the bridge cannot be reached: ${error.message}`);
+      this.#over(refused, refused ? error.message : unreachable(error));
     });
     socket.on("disconnect", (reason) => this.#over(false, `the connection was lost: ${reason}`));
   }
@@ -77,4 +77,12 @@ export class Connection {
     this.#end({ refused, reason });
     this.#socket.disconnect();
   }
+}
+
+/** Browsers do not tell a page why: a bridge that is down looks like one that wants other pages. */
+function unreachable(error: Error): string {
+  return (
+    `the bridge cannot be reached (${error.message}): it is down, or this page's origin is not ` +
+    "in its RUNTIME_BRIDGE_ORIGINS"
+  );
 }
