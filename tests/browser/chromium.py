@@ -4,6 +4,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import psutil
+
 from tests.browser.needs import chromium, missing
 from tests.deadline import wait_until
 
@@ -99,6 +101,13 @@ class Chromium:
     ) -> None:
         self.driver.quit()
 
+    def kill(self) -> None:
+        """End it without a word, as a crash does."""
+        processes = psutil.Process(self.driver.service.process.pid).children(recursive=True)
+        for process in processes:
+            process.kill()
+        wait_until(lambda: all(map(_is_gone, processes)))
+
     def inject(self, script: str) -> None:
         """Run a script in every page before its own, as an extension does."""
         self._injected.append(script)
@@ -114,3 +123,8 @@ class Chromium:
             )
         self.driver.get(url)
         return Tab(self, self.driver.current_window_handle)
+
+
+def _is_gone(process: psutil.Process) -> bool:
+    """Ended, though its parent may not have asked how."""
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -142,6 +142,35 @@ def test_an_answer_that_could_not_be_sent_outlives_a_reload(stage):
     ended = stage.scene.ended(job_id, 30)
     assert (ended.status, ended.result_data["item"]["id"]) == ("completed", 1)
     assert stage.site.actions() == ["VINTED_PUBLISH"]
+
+
+def test_a_browser_killed_in_the_middle_of_a_publish_leaves_one_item(stage, tmp_path):
+    tab = stage.tab()
+    tab.shows("connected")
+    stage.site.may_answer.clear()
+    job_id = stage.start("publish", product=PRODUCT)
+    stage.executes("VINTED_PUBLISH")
+    stage.browser.kill()
+    stage.site.may_answer.set()
+    with Chromium(tmp_path / "profile") as again:
+        again.inject(PLUGIN)
+        again_stage = replace(stage, browser=again)
+        again_stage.tab().shows("connected")
+        assert stage.scene.ended(job_id, 30).status == "completed"
+    assert len(stage.site.items) == 1
+    assert stage.site.actions().count("VINTED_PUBLISH") == 1
+
+
+def test_without_web_locks_the_bridge_still_chooses_one_tab(stage):
+    stage.browser.inject("delete Navigator.prototype.locks;")
+    first, second = stage.tab(), stage.tab()
+    first.shows("connected")
+    second.shows("connected")
+    assert "no Web Locks" in first.log()
+    for _ in range(2):
+        assert stage.run("publish", product=PRODUCT).status == "completed"
+    assert len(stage.site.tabs()) == 1
+    assert len(stage.site.items) == 2
 
 
 def test_two_sellers_in_one_browser_do_not_wait_for_each_other(stage):

@@ -1,6 +1,6 @@
 """The client against the running bridge, under Node with the official socket.io-client."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -90,6 +90,18 @@ def test_a_command_goes_on_over_a_lost_connection(dist, stack):
         assert stack.outcome() == Success(5)
         page.hear("acknowledged", request_id="r1", status="ok")
         assert len(page.said("execute")) == 1
+
+
+def test_an_answer_is_brought_by_the_next_connection_without_being_asked_for(dist, stack):
+    with NodePage(dist, stack.url, token=token(7)) as page:
+        page.connected()
+        stack.request("r1", **PUBLISH, not_after=datetime.now(UTC) + timedelta(seconds=0.4))
+        page.hear("execute")
+        cut(stack)
+        page.hear("state", state="disconnected")
+        page.tell("execute", {"success": True, "data": 5})
+        assert stack.outcome() == Success(5)
+        assert not page.said("repeated")
 
 
 def test_an_answer_that_was_not_taken_is_sent_again(dist, stack, monkeypatch):

@@ -1,8 +1,12 @@
 import assert from "node:assert/strict";
+import { webcrypto } from "node:crypto";
 import { test } from "node:test";
 
 import * as memory from "../dist/memory.js";
 import { VolatileStore } from "../dist/stores.js";
+
+// Node 18 has it, but not under its name.
+globalThis.crypto ??= webcrypto;
 
 const NOBODY = { has: () => false };
 const HOUR = 3_600_000;
