@@ -55,7 +55,9 @@ class Tab:
         try:
             wait_until(lambda: self.state() == state, PATIENCE_SECONDS)
         except AssertionError:
-            raise AssertionError(f"{state} was expected, not {self.state()}: {self.log()}") from None
+            raise AssertionError(
+                f"{state} was expected, not {self.state()}: {self.log()}"
+            ) from None
 
     def state(self) -> str:
         """What the status light of the page says."""
@@ -118,9 +120,7 @@ class Chromium:
             self.driver.switch_to.new_window("tab")
         self._used = True
         for source in self._injected:
-            self.driver.execute_cdp_cmd(
-                "Page.addScriptToEvaluateOnNewDocument", {"source": source}
-            )
+            self.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": source})
         self.driver.get(url)
         return Tab(self, self.driver.current_window_handle)
 

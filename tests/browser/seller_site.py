@@ -141,7 +141,7 @@ class _Handler(BaseHTTPRequestHandler):
     def perform(self, request: dict[str, Any]) -> dict[str, Any]:
         raise NotImplementedError
 
-    def do_GET(self) -> None:  # noqa: N802 - the library's name
+    def do_GET(self) -> None:
         found = self.files.get(self.path.partition("?")[0])
         if found is None:
             self.send_error(404)
@@ -149,7 +149,7 @@ class _Handler(BaseHTTPRequestHandler):
         kind = "text/html" if found.suffix == ".html" else "text/javascript"
         self._send(f"{kind}; charset=utf-8", found.read_bytes())
 
-    def do_POST(self) -> None:  # noqa: N802 - the library's name
+    def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         result = self.perform(json.loads(body))
         self._send("application/json", json.dumps(result).encode())

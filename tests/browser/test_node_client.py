@@ -7,10 +7,10 @@ import pytest
 from runtime import socketio_server
 from runtime.calls import Failure, Success
 from runtime.errors import CallRejected, OutcomeUnknown
-from tests.acceptance.service_process import Installation
 from tests.bridge_stack import Stack, running, token
 from tests.browser.node_page import NodePage
 from tests.deadline import wait_until
+from tests.integration.commands import on_database
 
 PUBLISH = {"action": "VINTED_PUBLISH", "payload": {"product": {"sku": "a"}}, "writes": True}
 
@@ -206,8 +206,8 @@ def test_a_closed_page_finishes_what_it_began(dist, stack):
         page.hear("left")
 
 
-def test_a_sync_over_a_restart_of_the_service(dist, tmp_path):
-    installation = Installation(tmp_path / "data")
+def test_a_sync_over_a_restart_of_the_service(dist, tmp_path, database_url):
+    installation = on_database(tmp_path, database_url)
     shop = installation.json("shops", "add", "vinted", "--user", "7", "--external-id", "123")
     fresh = installation.run("token", "--user", "7").stdout.strip()
     with NodePage(dist, installation.url, token=fresh) as page:
