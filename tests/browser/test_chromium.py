@@ -12,7 +12,7 @@ from runtime.data_directory import token_secret
 from runtime.storage.models import MarketplaceJob
 from runtime.tokens import issue_token
 from tests.browser.browsed import browsed_registry
-from tests.browser.chromium import Chromium, Tab
+from tests.browser.chromium import PATIENCE_SECONDS, Chromium, Tab
 from tests.browser.seller_site import PLUGIN, SellerSite
 from tests.deadline import wait_until
 from tests.integration.job_rows import add_job, add_shop
@@ -47,11 +47,11 @@ class Stage:
 
     def run(self, action: str, **input_data: Any) -> MarketplaceJob:
         """A job of the seller, once it is over."""
-        return self.scene.ended(self.start(action, **input_data), 30)
+        return self.scene.ended(self.start(action, **input_data), PATIENCE_SECONDS)
 
     def executes(self, action: str) -> None:
         """Wait until the plugin has been asked to."""
-        wait_until(lambda: action in self.site.actions())
+        wait_until(lambda: action in self.site.actions(), PATIENCE_SECONDS)
 
 
 @contextmanager
@@ -106,9 +106,9 @@ def test_a_reload_in_the_middle_of_a_publish_leaves_one_item(stage):
     stage.executes("VINTED_PUBLISH")
     tab.reload()
     tab.shows("connected")
-    wait_until(lambda: "status=ok" in tab.log())
+    wait_until(lambda: "status=ok" in tab.log(), PATIENCE_SECONDS)
     stage.site.may_answer.set()
-    ended = stage.scene.ended(job_id, 30)
+    ended = stage.scene.ended(job_id, PATIENCE_SECONDS)
     assert (ended.status, ended.result_data["item"]["id"]) == ("completed", 1)
     assert stage.site.actions() == ["VINTED_PUBLISH", "VINTED_GET_WARDROBE"]
 
@@ -123,7 +123,7 @@ def test_a_tab_closed_in_the_middle_of_a_publish_leaves_one_item(stage):
     first.close()
     second.shows("connected")
     stage.site.may_answer.set()
-    assert stage.scene.ended(job_id, 30).status == "completed"
+    assert stage.scene.ended(job_id, PATIENCE_SECONDS).status == "completed"
     assert len(stage.site.items) == 1
     assert stage.site.actions().count("VINTED_PUBLISH") == 1
 
@@ -139,7 +139,7 @@ def test_an_answer_that_could_not_be_sent_outlives_a_reload(stage):
     tab.shows("closed")
     tab.reload()
     tab.shows("connected")
-    ended = stage.scene.ended(job_id, 30)
+    ended = stage.scene.ended(job_id, PATIENCE_SECONDS)
     assert (ended.status, ended.result_data["item"]["id"]) == ("completed", 1)
     assert stage.site.actions() == ["VINTED_PUBLISH"]
 
@@ -156,7 +156,7 @@ def test_a_browser_killed_in_the_middle_of_a_publish_leaves_one_item(stage, tmp_
         again.inject(PLUGIN)
         again_stage = replace(stage, browser=again)
         again_stage.tab().shows("connected")
-        assert stage.scene.ended(job_id, 30).status == "completed"
+        assert stage.scene.ended(job_id, PATIENCE_SECONDS).status == "completed"
     assert len(stage.site.items) == 1
     assert stage.site.actions().count("VINTED_PUBLISH") == 1
 
