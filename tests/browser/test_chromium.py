@@ -178,12 +178,44 @@ def test_two_sellers_in_one_browser_do_not_wait_for_each_other(stage):
     stage.tab(user_id=8).shows("connected")
 
 
-def test_a_page_without_the_plugin_waits_for_it(settings, database, dist, chromium):
+def test_a_page_without_the_plugin_waits_and_is_in_nobodys_way(settings, database, dist, chromium):
     with staged(settings, database, dist, chromium, plugin=False) as stage:
-        tab = stage.tab()
-        tab.shows("waiting-for-plugin")
-        tab.run(PLUGIN)
-        tab.shows("connected")
+        first = stage.tab()
+        first.shows("waiting-for-plugin")
+        chromium.inject(PLUGIN)
+        second = stage.tab()
+        second.shows("connected")
+        first.run(PLUGIN)
+        first.shows("waiting-for-tab")
+        second.close()
+        first.shows("connected")
+
+
+def test_a_page_whose_plugin_is_removed_says_so_and_makes_way(stage):
+    first = stage.tab()
+    first.shows("connected")
+    second = stage.tab()
+    second.shows("waiting-for-tab")
+    first.run("delete window.stoflow")
+    ended = stage.run("publish", product=PRODUCT)
+    assert ended.status == "failed"
+    assert "VINTED_PUBLISH was not executed" in ended.error_message
+    first.shows("waiting-for-plugin")
+    second.shows("connected")
+    assert stage.site.items == []
+
+
+def test_a_page_that_its_browser_puts_away_makes_way(stage):
+    first = stage.tab()
+    first.shows("connected")
+    second = stage.tab()
+    second.shows("waiting-for-tab")
+    first.run("dispatchEvent(new Event('pagehide'))")
+    second.shows("connected")
+    first.run("dispatchEvent(new Event('pageshow'))")
+    first.shows("waiting-for-tab")
+    second.close()
+    first.shows("connected")
 
 
 def test_a_page_of_a_foreign_origin_is_told_so(settings, database, dist, chromium):

@@ -131,8 +131,10 @@ class RunningRelay implements Relay {
     const unhook = this.#watchPage();
     while (!this.#closed) {
       this.#visit = new AbortController();
-      this.#set("waiting-for-tab");
       try {
+        // Before the lock: a tab without the plugin must not be in the way of one that has it.
+        await this.#plugin(this.#visit.signal);
+        this.#set("waiting-for-tab");
         await holdingTab(this.#name, this.#visit.signal, () => this.#hold(this.#visit.signal));
       } catch (error) {
         if (!this.#visit.signal.aborted) {
@@ -146,6 +148,13 @@ class RunningRelay implements Relay {
     unhook();
     this.#memory.close();
     this.#set("closed");
+  }
+
+  async #plugin(signal: AbortSignal): Promise<void> {
+    while (!this.#canExecute() && !signal.aborted) {
+      this.#set("waiting-for-plugin", "window.stoflow.executeAction is not there");
+      await this.#pause.for(LOOK_FOR_PLUGIN_MS, signal);
+    }
   }
 
   /** A page that its browser keeps for the back button is frozen: another tab may take over. */
@@ -163,7 +172,7 @@ class RunningRelay implements Relay {
   // --- while this is the tab that relays ---------------------------------------------------------
 
   async #hold(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
+    while (!signal.aborted && this.#canExecute()) {
       let delay: number;
       try {
         delay = await this.#connect(signal);
@@ -175,12 +184,8 @@ class RunningRelay implements Relay {
     if (this.#closed) await this.#executor.idle();
   }
 
-  /** From looking for the plugin to the end of a connection; gives the delay before the next. */
+  /** One connection from its beginning to its end; gives the delay before the next. */
   async #connect(signal: AbortSignal): Promise<number> {
-    if (!this.#canExecute()) {
-      this.#set("waiting-for-plugin", "window.stoflow.executeAction is not there");
-      return LOOK_FOR_PLUGIN_MS;
-    }
     if (this.#state !== "refused") this.#set("connecting");
     const clientId = await this.#memory.open(this.#executor);
     const token = await this.#tokens.next();
@@ -262,6 +267,7 @@ class RunningRelay implements Relay {
     await this.#memory
       .acknowledge(request_id)
       .catch((error) => this.#warn(`an acknowledgement could not be stored: ${textOf(error)}`));
+    if (!this.#canExecute()) connection.close("the browser plugin is gone");
   }
 
   #canExecute(): boolean {
