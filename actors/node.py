@@ -11,15 +11,19 @@ from actors.directory import Directory
 from actors.http import HttpActor
 from actors.marketplace import MarketplaceActor
 from actors.recorder import RecorderActor
+from actors.schedules import SchedulesActor
 from actors.supervisor import Spawn, SupervisorActor
 from actors.worker_pool import WorkerPool
 from runtime import messages
 from runtime.clock import SystemClock
 from runtime.config import Settings
 from runtime.crash_marker import CrashMarker
-from runtime.data_directory import ensure_data_directory, token_secret
+from runtime.credentials import Vault
+from runtime.data_directory import encryption_keys, ensure_data_directory, token_secret
 from runtime.errors import DatabaseUnavailable
 from runtime.hookspecs import Marketplace
+from runtime.http.authorized import AuthorizedTransport
+from runtime.http.authorizer import Authorizer
 from runtime.http.transport import HttpTransport
 from runtime.lease import Lease
 from runtime.registry import Registry
@@ -57,6 +61,7 @@ class Node:
         self._drain: messages.Drain | None = None
         self._markers = ensure_data_directory(settings) / MARKER_DIRECTORY
         self._supervisor_incarnation = 0
+        self._vault = Vault(encryption_keys(settings))
         secret = token_secret(settings)
         self._server = SocketIOServer(
             settings.bridge_host,
@@ -184,6 +189,7 @@ class Node:
             markers=self._markers,
             poll_interval=self._settings.poll_interval,
             drained=self._drained,
+            aging=self._settings.aging,
         )
         if self._drain is not None:
             self._tell_supervisor(self._drain)
@@ -192,7 +198,12 @@ class Node:
         browser_bound = tuple(
             name for name, one in self._registry.marketplaces.items() if one.browser_bound
         )
-        transport = HttpTransport(self._registry.marketplaces)
+        marketplaces = self._registry.marketplaces
+        transport = AuthorizedTransport(
+            HttpTransport(marketplaces),
+            Authorizer(self._database, self._vault, self._clock.now),
+            marketplaces,
+        )
         recipes: dict[str, Spawn] = {
             messages.RECORDER: self._recipe(
                 messages.RECORDER, RecorderActor, database=self._database, node_id=self._node_id
@@ -204,6 +215,12 @@ class Node:
         for marketplace in self._registry.marketplaces.values():
             name = messages.marketplace_actor(marketplace.name)
             recipes[name] = self._marketplace_recipe(name, marketplace)
+        recipes[messages.SCHEDULES] = self._recipe(
+            messages.SCHEDULES,
+            SchedulesActor,
+            database=self._database,
+            poll_interval=self._settings.poll_interval,
+        )
         recipes[messages.BRIDGE] = self._recipe(
             messages.BRIDGE,
             BridgeActor,
@@ -226,6 +243,7 @@ class Node:
             workers=workers,
             lease=self._lease,
             marker=self._marker,
+            aging=self._settings.aging,
         )
 
     def _recipe(self, name: str, actor: type[pykka.ThreadingActor], **arguments: Any) -> Spawn:

@@ -7,6 +7,7 @@
         - DatabaseUnavailable: also while running, when the server is away
         - DatabaseNotMigrated
         - DatabaseConflict: the database holds something else under our name
+        - CredentialsUnreadable: no key fits a shop's credentials
     - InputError (also a ValueError): what the caller gave cannot be used
         - ActionTypeNotFound
         - ShopNotFound, ShopRequired
@@ -15,6 +16,11 @@
         - DatabaseRefused
         - IllegalTransition
         - IdempotencyConflict
+        - ConsentRefused: the seller, or the marketplace, did not let us act for a shop
+        - ProductBusy
+        - AlreadyPublished
+        - BatchNotFound, ProductsNotFound
+        - ScheduleNotFound, ScheduleExists
     - TokenError: who connects is not who it says
     - WaitTimeout (also a TimeoutError)
     - CallFailed: a call came back without the answer that was hoped for
@@ -22,6 +28,7 @@
         - NotSent: nothing left this machine
             - SellerNotConnected
             - HeldUp: it was too late for it to leave
+            - NotAuthorized: the seller has to let us act for the shop again
         - OutcomeUnknown: it may or may not have happened
             - CallTimeout
             - ConnectionLost
@@ -77,6 +84,17 @@ class DatabaseNotMigrated(ConfigurationError):
 
 class DatabaseConflict(ConfigurationError):
     """The database holds something else where this project keeps its own."""
+
+
+class CredentialsUnreadable(ConfigurationError):
+    """A shop's credentials were encrypted with a key that is not there any more."""
+
+    def __init__(self, shop_id: int) -> None:
+        super().__init__(
+            f"the credentials of shop {shop_id} cannot be decrypted: put the key that encrypted "
+            "them back into RUNTIME_ENCRYPTION_KEYS, or connect the shop again "
+            "(`run.py shops connect`)"
+        )
 
 
 class InputError(MarketplaceRuntimeError, ValueError):
@@ -136,17 +154,98 @@ class IdempotencyConflict(InputError):
     """The key already stands for another kind of job."""
 
 
+class ConsentRefused(InputError):
+    """A consent that does not count: the seller declined, or it is not an answer to ours."""
+
+
+class ProductBusy(InputError):
+    """Another job of the same product and shop runs."""
+
+
+class AlreadyPublished(InputError):
+    """The product is on sale in that shop already, or is being put on sale.
+
+    Attributes:
+        listing_id: the listing that is live, or None.
+        job_id: the unfinished job that publishes it, or None.
+    """
+
+    def __init__(
+        self, product: str, shop_id: int, *, listing_id: int | None, job_id: int | None, more: int
+    ) -> None:
+        where = (
+            f"is being published there by job {job_id}"
+            if listing_id is None
+            else f"is on sale there as listing {listing_id}"
+        )
+        others = f" (and {more} more of these products are, too)" if more else ""
+        super().__init__(
+            f"a second publish to shop {shop_id} is refused: the product {product} {where}{others};"
+            " update it instead, or force it (force=True, --force) to have it there twice"
+        )
+        self.listing_id = listing_id
+        self.job_id = job_id
+
+
+class BatchNotFound(InputError, LookupError):
+    """No such batch."""
+
+    def __init__(self, batch_id: object) -> None:
+        super().__init__(
+            f"batch {batch_id} does not exist; `run.py batches list` shows those that do"
+        )
+
+
+class ProductsNotFound(InputError, LookupError):
+    """A batch names products that the user does not have.
+
+    Attributes:
+        product_ids: all of them.
+    """
+
+    NAMED = 5
+
+    def __init__(self, user_id: int, product_ids: Sequence[int]) -> None:
+        named = ", ".join(map(str, product_ids[: self.NAMED]))
+        more = len(product_ids) - self.NAMED
+        others = f" and {more:,} more" if more > 0 else ""
+        super().__init__(
+            f"user {user_id} has no product {named}{others}; nothing was created: leave "
+            f"{'it' if len(product_ids) == 1 else 'them'} out, or check the ids"
+        )
+        self.product_ids = tuple(product_ids)
+
+
+class ScheduleNotFound(InputError, LookupError):
+    """No such schedule."""
+
+    def __init__(self, name: object) -> None:
+        super().__init__(
+            f"the schedule {name!r} does not exist; `run.py schedules list` shows those that do"
+        )
+
+
+class ScheduleExists(InputError):
+    """Another schedule has that name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"there is a schedule {name!r} already: give this one another name, or remove that "
+            f"one with `run.py schedules remove {name}`"
+        )
+
+
 class TokenError(MarketplaceRuntimeError):
     """A bridge token that does not count; the message is safe to send to the client."""
 
 
 class WaitTimeout(MarketplaceRuntimeError, TimeoutError):
-    """The job did not end in the time that the caller was willing to wait."""
+    """The job, or the batch, did not end in the time that the caller was willing to wait."""
 
-    def __init__(self, job_id: int, status: str, timeout: timedelta) -> None:
+    def __init__(self, what: str, status: str, timeout: timedelta, command: str) -> None:
         super().__init__(
-            f"job {job_id} is still {status} after {timeout.total_seconds():g} s; it goes on: "
-            f"`run.py jobs show {job_id}` says how it stands"
+            f"{what} is still {status} after {timeout.total_seconds():g} s; it goes on: "
+            f"`run.py {command}` says how it stands"
         )
 
 
@@ -191,6 +290,18 @@ class SellerNotConnected(NotSent):
 
 class HeldUp(NotSent):
     """The node was held up, so that another may have taken the job over; nothing left."""
+
+
+class NotAuthorized(NotSent):
+    """The marketplace does not let us act for the shop until its seller consents again."""
+
+    def __init__(self, shop_id: int, marketplace: str, reason: str) -> None:
+        super().__init__(
+            f"shop {shop_id} is not authorized ({reason}): its seller has to consent again "
+            f"(`run.py shops connect {marketplace}`)",
+            error_code="needs_auth",
+        )
+        self.shop_id = shop_id
 
 
 class OutcomeUnknown(CallFailed):

@@ -45,6 +45,8 @@ def job_view(job: MarketplaceJob, action: str, waiting_for: str | None) -> dict[
         "user_id": job.user_id,
         "shop_id": job.shop_id,
         "product_id": job.product_id,
+        "batch_job_id": job.batch_job_id,
+        "superseded_by": job.superseded_by,
         "input": job.input_data,
         "cancel_requested": job.cancel_requested,
         "idempotency_key": job.idempotency_key,

@@ -71,8 +71,13 @@ class MarketplaceJobService:
         idempotency_key: str | None = None,
         max_retries: int | None = None,
         expires_at: datetime | None = None,
+        force: bool = False,
     ) -> MarketplaceJob:
         """Create a job. It is flushed; running services hear of it with the commit.
+
+        An ``update`` withdraws older updates of the same product and shop that never started;
+        a ``delete`` withdraws such publishes and updates. They end as cancelled, with
+        ``superseded_by``.
 
         Args:
             priority: 1 (critical) to 4 (low); default: the action type's.
@@ -85,10 +90,12 @@ class MarketplaceJobService:
                 whatever state it is.
             max_retries: how often it may be tried again; default: the action type's.
             expires_at: the job expires where it has not started by then; default: never.
+            force: publish although the product is on sale there, or being published.
 
         Raises:
             ActionTypeNotFound: no such action on that marketplace (also a ValueError).
-            ShopRequired, ShopNotFound, IdempotencyConflict, InvalidJson, InputError
+            AlreadyPublished: the product is on sale in that shop, or being published there.
+            BatchNotFound, ShopRequired, ShopNotFound, IdempotencyConflict, InvalidJson, InputError
         """
         request = job_creation.JobRequest(
             marketplace=marketplace,
@@ -103,6 +110,7 @@ class MarketplaceJobService:
             idempotency_key=idempotency_key,
             max_retries=max_retries,
             expires_at=expires_at,
+            force=force,
         )
         return job_creation.create(self._session, request)
 

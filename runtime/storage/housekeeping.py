@@ -1,4 +1,7 @@
-"""Housekeeping: what expired is ended, what is old is removed; a little at a time."""
+"""Housekeeping: what expired is ended, what has ended is closed, what is old is removed.
+
+A little at a time.
+"""
 
 import threading
 from collections.abc import Callable
@@ -10,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from runtime.errors import DatabaseUnavailable
 from runtime.states import FINAL, JobEvent, sources, target
+from runtime.storage import batches
 from runtime.storage.engine import Database
 from runtime.storage.models import SCHEMA
 
@@ -31,14 +35,22 @@ _EXPIRE = text(f"""
         ORDER BY expires_at LIMIT :batch
         FOR UPDATE SKIP LOCKED
     )
-    RETURNING id
+    RETURNING batch_job_id
 """)
 
+# The jobs of a batch are kept as long as the batch, which counts them when it closes.
 _PRUNE = text(f"""
     DELETE FROM {SCHEMA}.marketplace_jobs
     WHERE id IN (
-        SELECT id FROM {SCHEMA}.marketplace_jobs
+        SELECT id FROM {SCHEMA}.marketplace_jobs AS job
         WHERE completed_at < now() - CAST(:retention AS interval) AND status IN ({_FINAL})
+            AND NOT EXISTS (
+                SELECT 1 FROM {SCHEMA}.batch_jobs AS batch
+                WHERE batch.id = job.batch_job_id AND (
+                    batch.completed_at IS NULL
+                    OR batch.completed_at >= now() - CAST(:retention AS interval)
+                )
+            )
         ORDER BY completed_at LIMIT :batch
         FOR UPDATE SKIP LOCKED
     )
@@ -73,7 +85,12 @@ class Housekeeper:
     def tidy(self) -> tuple[int, int]:
         """Do what there is to do; returns how many jobs expired and how many were removed."""
         expired = self._in_batches("expire", expire_jobs)
+        self._close_batches()
         pruned = self._in_batches("prune", lambda session: prune_jobs(session, self._retention))
+        self._in_batches(
+            "prune-batches",
+            lambda session: batches.prune_batches(session, self._retention, BATCH),
+        )
         if expired or pruned:
             log.info("tidied up", expired=expired, pruned=pruned)
         return expired, pruned
@@ -84,6 +101,12 @@ class Housekeeper:
                 self.tidy()
             except DatabaseUnavailable as error:
                 log.warning("tidying up waits", reason=str(error))
+
+    def _close_batches(self) -> None:
+        with self._database.transaction("close-batches") as session:
+            closed = batches.close_ended(session)
+        if closed:
+            log.info("batches closed", count=closed)
 
     def _in_batches(self, name: str, work: Callable[[Session], int]) -> int:
         total = 0
@@ -104,7 +127,9 @@ def expire_jobs(session: Session) -> int:
         "target": target(JobEvent.EXPIRE).value,
         "batch": BATCH,
     }
-    return len(session.execute(_EXPIRE, values).all())
+    of_batches = session.scalars(_EXPIRE, values).all()
+    batches.close_ended(session, of_batches)
+    return len(of_batches)
 
 
 def prune_jobs(session: Session, retention: timedelta) -> int:

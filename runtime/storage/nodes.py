@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from runtime import lease
 from runtime.messages import LaneShop, RunningJob
 from runtime.states import FINAL, JobEvent, target
+from runtime.storage.batches import close_ended
 from runtime.storage.journal import close_open_steps
 from runtime.storage.models import SCHEMA
 
@@ -72,7 +73,8 @@ _HAND_BACK = text(f"""
         FOR UPDATE SKIP LOCKED
     ) AS ended
     WHERE job.id = ended.id AND job.status = 'running' AND job.node_id = :node_id
-    RETURNING job.id, job.status, job.marketplace, job.shop_id, job.user_id
+    RETURNING job.id, job.status, job.batch_job_id, job.marketplace, job.shop_id, job.user_id,
+        job.priority
 """)
 
 _STALE = text(f"""
@@ -167,12 +169,15 @@ def hand_back_jobs(
         },
     )
     shops: dict[str, list[LaneShop]] = {}
-    over: list[int] = []
-    for job_id, status, name, shop_id, user_id in rows:
-        shops.setdefault(name, []).append(LaneShop(shop_id, user_id))
-        if status in FINAL:
-            over.append(job_id)
-    close_open_steps(session, over)
+    over: dict[int, int | None] = {}
+    for job_id, status, batch_id, name, shop_id, user_id, priority in rows:
+        ended = status in FINAL
+        shop = LaneShop(shop_id, user_id, None if ended else priority)
+        shops.setdefault(name, []).append(shop)
+        if ended:
+            over[job_id] = batch_id
+    close_open_steps(session, list(over))
+    close_ended(session, over.values())
     return shops
 
 

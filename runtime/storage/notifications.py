@@ -11,22 +11,31 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import psycopg2
 import structlog
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class
 
 from runtime.errors import DatabaseUnavailable
-from runtime.messages import CancelRequested, JobsAnnounced, LaneShop, ListeningAgain
+from runtime.messages import (
+    CancelRequested,
+    JobsAnnounced,
+    LaneShop,
+    ListeningAgain,
+    SchedulesChanged,
+)
 from runtime.storage.engine import Database
 
 JOBS_CHANNEL = "marketplace_runtime_jobs"
 CANCEL_CHANNEL = "marketplace_runtime_cancel"
+SCHEDULES_CHANNEL = "marketplace_runtime_schedules"
 PROBE_CHANNEL = "marketplace_runtime_probe"
 
 STOP_PATIENCE_SECONDS = 5.0
+LONGEST_MS = 10**12
 
-Hint = JobsAnnounced | CancelRequested | ListeningAgain
+Hint = JobsAnnounced | CancelRequested | SchedulesChanged | ListeningAgain
 
 log = structlog.get_logger(__name__)
 
@@ -81,7 +90,7 @@ class Listener:
         connection = self._database.direct_connection()
         try:
             with connection.cursor() as cursor:
-                for channel in (JOBS_CHANNEL, CANCEL_CHANNEL):
+                for channel in (JOBS_CHANNEL, CANCEL_CHANNEL, SCHEDULES_CHANNEL):
                     cursor.execute(f'LISTEN "{channel}"')
                 # A channel of its own, so that nodes do not answer each other's probes.
                 probe = f"{PROBE_CHANNEL}_{connection.info.backend_pid}"
@@ -118,12 +127,22 @@ class Listener:
             try:
                 if notification.channel == JOBS_CHANNEL:
                     payload = json.loads(notification.payload)
-                    shop = LaneShop(int(payload["shop_id"]), int(payload["user_id"]))
+                    shop = _lane_shop(payload)
                     announced.setdefault(str(payload["marketplace"]), set()).add(shop)
                 elif notification.channel == CANCEL_CHANNEL:
                     self._deliver(CancelRequested(int(notification.payload)))
+                elif notification.channel == SCHEDULES_CHANNEL:
+                    self._deliver(SchedulesChanged())
             except (ValueError, KeyError, TypeError):
                 log.warning("unreadable notification", channel=notification.channel)
         connection.notifies.clear()
         for marketplace, shops in announced.items():
             self._deliver(JobsAnnounced(marketplace, tuple(shops)))
+
+
+def _lane_shop(payload: dict[str, Any]) -> LaneShop:
+    shop_id, user_id = int(payload["shop_id"]), int(payload["user_id"])
+    if "priority" not in payload:
+        return LaneShop(shop_id, user_id)
+    due_in = timedelta(milliseconds=min(int(payload.get("due_in_ms", 0)), LONGEST_MS))
+    return LaneShop(shop_id, user_id, int(payload["priority"]), due_in)

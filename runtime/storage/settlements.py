@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from runtime.messages import RecordProgress
 from runtime.retry import Settlement
 from runtime.states import FINAL, JobEvent, JobStatus, after
+from runtime.storage.batches import close_ended
 from runtime.storage.journal import close_open_steps, mark_ended_by
 from runtime.storage.models import SCHEMA
 from runtime.storage.refusals import refusals
@@ -52,7 +53,7 @@ _SETTLE = text(f"""
         node_id = NULL
     FROM ended JOIN locked ON locked.id = ended.id
     WHERE job.id = ended.id AND job.fence = ended.fence
-    RETURNING job.id, job.status
+    RETURNING job.id, job.status, job.batch_job_id
 """)
 
 _PROGRESS = text(f"""
@@ -102,13 +103,14 @@ def settle_jobs(session: Session, settlements: Sequence[Settlement]) -> Written[
                 "waiting_reasons": [one.waiting_reason for one in settlements],
                 "delays": [one.delay if one.event in again else None for one in settlements],
             },
-        )
-        left: dict[int, str] = dict(rows.all())
+        ).all()
+    left: dict[int, str] = {job_id: status for job_id, status, _ in rows}
     mark_ended_by(
         session,
         [(one.job_id, name) for one in settlements if one.job_id in left for name in one.ended_by],
     )
     close_open_steps(session, [job for job, status in left.items() if status != JobStatus.PENDING])
+    close_ended(session, (batch_id for _, status, batch_id in rows if status in FINAL))
     runs = [(one.job_id, one.fence) for one in settlements]
     return Written(dict.fromkeys(left), held_jobs(session, runs, left))
 
