@@ -128,7 +128,8 @@ def _checked_url(url: str) -> SplitResult:
         usable = parts.scheme == "https" and parts.hostname and parts.port != 0
     except ValueError:
         usable = False
-    if not usable or "@" in parts.netloc or not url.isascii() or not url.isprintable():
+    plain = url.isascii() and url.isprintable() and " " not in url
+    if not usable or "@" in parts.netloc or not plain:
         raise _refused(url[:200], "only plain https addresses are downloaded")
     return parts
 
