@@ -8,6 +8,7 @@ the one that is connected to, so that a name that changes in between leads nowhe
 import http.client
 import ssl
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import timedelta
 from urllib.parse import SplitResult, urljoin, urlsplit
@@ -109,16 +110,13 @@ def fetch_image(url: str, limits: Limits = DEFAULT_LIMITS) -> bytes:
 def _followed(url: str, limits: Limits, limit: Deadline) -> bytes:
     for _ in range(MAX_REDIRECTS + 1):
         parts = _checked_url(url)
-        connection = _connected(parts, limits, limit)
-        try:
+        with closing(_connected(parts, limits, limit)) as connection:
             target = parts._replace(scheme="", netloc="", fragment="").geturl() or "/"
             connection.request("GET", target, headers=_HEADERS)
-            answer = connection.getresponse()
-            if answer.status not in _REDIRECTS:
-                return _image(url, answer, limits.max_bytes)
-            url = urljoin(url, answer.headers.get("Location", ""))
-        finally:
-            connection.close()
+            with connection.getresponse() as answer:
+                if answer.status not in _REDIRECTS:
+                    return _image(url, answer, limits.max_bytes)
+                url = urljoin(url, answer.headers.get("Location", ""))
     raise _refused(url, f"more than {MAX_REDIRECTS} redirects")
 
 
