@@ -64,7 +64,7 @@ class Limits:
 DEFAULT_LIMITS = Limits()
 
 
-def download_image(media: Media, url: str, limits: Limits = DEFAULT_LIMITS) -> str:
+def download_image(media: Media, url: str, limits: Limits | None = None) -> str:
     """Download an image into the media directory; returns its path there.
 
     Raises:
@@ -79,7 +79,7 @@ def download_image(media: Media, url: str, limits: Limits = DEFAULT_LIMITS) -> s
         raise NotSent(f"the media directory cannot be written: {error.strerror}") from error
 
 
-def image_bytes(media: Media, image: str, limits: Limits = DEFAULT_LIMITS) -> bytes:
+def image_bytes(media: Media, image: str, limits: Limits | None = None) -> bytes:
     """The bytes of a product's image, from the media directory or from its URL.
 
     Raises:
@@ -89,12 +89,13 @@ def image_bytes(media: Media, image: str, limits: Limits = DEFAULT_LIMITS) -> by
     return fetch_image(image, limits) if is_url(image) else media.read(image)
 
 
-def fetch_image(url: str, limits: Limits = DEFAULT_LIMITS) -> bytes:
+def fetch_image(url: str, limits: Limits | None = None) -> bytes:
     """The bytes of the image at a URL.
 
     Raises:
         ImageRefused, CallFailed: see :func:`download_image`.
     """
+    limits = limits or DEFAULT_LIMITS
     with deadline(limits.time) as limit:
         try:
             return _followed(url, limits, limit)

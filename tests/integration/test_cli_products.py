@@ -1,14 +1,17 @@
 """`run.py products` as a process."""
 
 import json
+import signal
 import subprocess
 from pathlib import Path
 
 import pytest
 from sqlalchemy import URL
 
+from runtime.storage import products
 from tests.acceptance.service_process import Installation
-from tests.integration.commands import on_database, refused
+from tests.deadline import wait_until
+from tests.integration.commands import PATIENCE_SECONDS, on_database, refused
 from tests.integration.job_rows import add_product, add_shop
 
 GOOD = '{"sku": "A", "title": "Jeans", "price": 12.5, "currency": "EUR", "images": ["1.jpg"]}'
@@ -55,6 +58,30 @@ def test_a_program_may_pipe_products_in_and_read_them(cli):
     shown = cli.run("products", "show", "A", "--user", "7").stdout
     assert "Jeans" in shown
     assert "1.jpg" in shown
+
+
+def test_an_import_that_was_interrupted_can_be_run_again(cli, tmp_path, database):
+    many = [json.dumps({"sku": f"S{n:03}", "title": "Hat", "price": 5}) for n in range(300)]
+    begun = subprocess.Popen(
+        [*cli.command, "products", "import", "-", "--user", "7"],
+        env=cli.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    with begun:
+        assert begun.stdin is not None
+        begun.stdin.write("\n".join(many).encode())
+        begun.stdin.flush()
+        wait_until(lambda: count(database), PATIENCE_SECONDS)
+        begun.send_signal(signal.SIGINT)
+        assert begun.wait(PATIENCE_SECONDS) == 130
+    imported = count(database)
+    assert 0 < imported < 300
+    done = cli.run("products", "import", write(tmp_path, *many), "--user", "7")
+    assert done.stdout == f"{300 - imported} created, 0 updated, {imported} unchanged\n"
+
+
+def count(database):
+    with database.session() as session:
+        return len(products.list_products(session, user_id=7))
 
 
 def test_what_cannot_be_used_is_one_clear_line(cli, tmp_path, database):

@@ -15,8 +15,10 @@ from runtime.products import checked_product
 from runtime.service import MarketplaceJobService
 from runtime.storage import products
 from runtime.storage.models import Product
+from tests.deadline import wait_until
 from tests.handler_harness import make_job
-from tests.images import JPEG
+from tests.image_host import serving_images
+from tests.images import GIF, JPEG, PNG
 from tests.integration.job_rows import add_job, add_product, add_shop, get_job
 from tests.integration.running_node import registry_of, running_node
 
@@ -203,6 +205,31 @@ def raw_status(port: int, target: str) -> int:
         return connection.getresponse().status
     finally:
         connection.close()
+
+
+def test_photos_are_downloaded_one_step_each_and_none_twice(
+    run, settings, database, tmp_path, monkeypatch
+):
+    class Downloads(BaseJobHandler):
+        async def execute(self, job):
+            urls = enumerate(self.product["images"])
+            return [await self.step(f"photo-{n}", self.download_image(url)) for n, url in urls]
+
+    monkeypatch.setattr("runtime.retry.FIRST_DELAY", timedelta(milliseconds=10))
+    with serving_images(tmp_path) as host:
+        monkeypatch.setattr("runtime.http.download.DEFAULT_LIMITS", host.limits())
+        host.answers = {"/1": (200, {}, JPEG), "/2": (503, {}, b""), "/3": (200, {}, PNG)}
+        images = [host.url(path) for path in host.answers]
+        product_id = add_product(database, "A", images=images)
+        with run(Downloads) as scene:
+            given = {"product_id": product_id, "max_retries": 1000}
+            job_id = add_job(database, add_shop(database, "example"), "do", "example", **given)
+            wait_until(lambda: get_job(database, job_id).retry_count)
+            host.answers["/2"] = (200, {}, GIF)
+            paths = scene.ended(job_id).result_data
+    kept = [(media_directory(settings) / path).read_bytes() for path in paths]
+    assert kept == [JPEG, GIF, PNG]
+    assert [path for _, path in host.asked].count("/1") == 1
 
 
 def test_an_image_that_is_not_there_fails_the_job_by_its_name(run, database):
