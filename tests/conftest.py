@@ -1,6 +1,7 @@
 """A PostgreSQL for the whole run, and a database of its own for each test that asks."""
 
 import os
+import random
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -16,6 +17,24 @@ from runtime.config import Settings
 from runtime.storage.embedded import EmbeddedServer
 from runtime.storage.engine import Database
 from runtime.storage.migrator import migrate
+
+LONGEST = "test_every_write_happens_once_whatever_the_monkey_does"
+
+
+def pytest_configure() -> None:
+    """Draw the monkey's seed before the workers start: they inherit it."""
+    os.environ.setdefault("CHAOS_SEED", str(random.randrange(1_000_000)))
+    os.environ.setdefault("CHAOS_SECONDS", "30")
+
+
+def pytest_report_header() -> str:
+    """Print what repeats the monkey's run."""
+    return f"CHAOS_SEED={os.environ['CHAOS_SEED']} CHAOS_SECONDS={os.environ['CHAOS_SECONDS']}"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the one that takes longest, so that the others are done beside it."""
+    items.sort(key=lambda item: item.name != LONGEST)
 
 
 @pytest.fixture(autouse=True)

@@ -25,6 +25,7 @@ from runtime.errors import (
     OutcomeUnknown,
 )
 from runtime.hookspecs import Marketplace
+from runtime.http.last_moment import LastMomentAdapter
 
 CONNECT_TIMEOUT = timedelta(seconds=10)
 MAX_BYTES = 20_000_000
@@ -53,15 +54,17 @@ class HttpTransport:
         """Send the request once and wait for the answer.
 
         Args:
-            may_leave: asked last before it does.
+            may_leave: asked of a write when it is connected, last before its bytes leave.
         """
         if not call.writes:
-            return self._sent(self._session(marketplace), marketplace, call, timeout, may_leave)
+            return self._sent(self._session(marketplace), marketplace, call, timeout)
         # A write has a connection of its own. On one that was used before, the answer to an
         # earlier request could be taken for its own, and a server that just closes it would
         # leave its outcome unknown.
         with self._new_session(marketplace) as session:
-            return self._sent(session, marketplace, call, timeout, may_leave)
+            for scheme in ("http://", "https://"):
+                session.mount(scheme, LastMomentAdapter(may_leave))
+            return self._sent(session, marketplace, call, timeout)
 
     def _sent(
         self,
@@ -69,15 +72,12 @@ class HttpTransport:
         marketplace: str,
         call: HttpCall,
         timeout: timedelta,
-        may_leave: Callable[[], bool],
     ) -> Outcome:
         deadline = time.monotonic() + timeout.total_seconds()
         try:
             request = self._prepared(session, marketplace, call)
         except InvalidCall as error:
             return Failure(error)
-        if not may_leave():
-            return Failure(HeldUp(f"{call.method} {call.path}: too late to leave"))
         try:
             response = session.send(
                 request,
@@ -87,6 +87,8 @@ class HttpTransport:
             )
             with response:
                 body = _read(response, deadline)
+        except HeldUp as error:
+            return Failure(error)
         except TimeoutError:
             return Failure(_timed_out(call, timeout))
         except exceptions.RequestException as error:

@@ -16,7 +16,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from werkzeug import Response
 
 from runtime.calls import Failure, HttpCall
-from runtime.errors import CallRejected, CallTimeout, ConnectionLost, NotSent, OutcomeUnknown
+from runtime.errors import (
+    CallRejected,
+    CallTimeout,
+    ConnectionLost,
+    HeldUp,
+    NotSent,
+    OutcomeUnknown,
+)
 from runtime.http.transport import HttpTransport
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
@@ -125,14 +132,21 @@ def never_ends(connection: socket.socket) -> None:
 HANGING = {"is_silent", "is_silent_in_the_body", "is_silent_in_the_handshake"}
 
 
-def attempt(url: str, method: str = "POST", seconds: float = 10, verify: Any = True) -> Any:
-    class Trusting(HttpTransport):
-        def _new_session(self, marketplace):
-            session = super()._new_session(marketplace)
-            session.verify = verify
-            return session
+class Trusting(HttpTransport):
+    """Trusts a certificate of the test's own."""
 
-    transport = Trusting({})
+    def __init__(self, marketplaces: Any, verify: Any) -> None:
+        super().__init__(marketplaces)
+        self._verify = verify
+
+    def _new_session(self, marketplace: str) -> Any:
+        session = super()._new_session(marketplace)
+        session.verify = self._verify
+        return session
+
+
+def attempt(url: str, method: str = "POST", seconds: float = 10, verify: Any = True) -> Any:
+    transport = Trusting({}, verify)
     call = HttpCall(method, url, json={"title": "x"} if method == "POST" else None)
     outcome = transport.perform("ebay", call, timedelta(seconds=seconds))
     assert isinstance(outcome, Failure)
@@ -307,3 +321,33 @@ def test_each_write_has_a_connection_of_its_own(httpserver) -> None:
     for _ in range(3):
         transport.perform("ebay", HttpCall("POST", httpserver.url_for("/x")), timedelta(seconds=5))
     assert len(set(ports)) == 3
+
+
+@pytest.mark.parametrize("secured", [False, True])
+def test_a_write_that_is_late_once_it_is_connected_does_not_leave(
+    serve: Callable[[Script], int], certificate: Path, secured: bool
+) -> None:
+    received: list[bytes] = []
+    connected = threading.Event()
+    over = threading.Event()
+
+    def listens(connection: socket.socket) -> None:
+        connected.set()
+        received.append(connection.recv(65_536))
+        over.set()
+
+    def may_leave() -> bool:
+        # Not before the server has seen the connection: a check that came earlier would wait.
+        assert connected.wait(30)
+        return False
+
+    port = serve(over_tls(certificate, listens) if secured else listens)
+    transport = Trusting({}, str(certificate))
+    call = HttpCall("POST", f"{'https' if secured else 'http'}://127.0.0.1:{port}/x", json={})
+
+    outcome = transport.perform("ebay", call, timedelta(seconds=10), may_leave)
+
+    assert isinstance(outcome, Failure)
+    assert type(outcome.error) is HeldUp
+    assert over.wait(30)
+    assert received == [b""]
