@@ -20,6 +20,7 @@ from runtime.job import Job, Shop
 from runtime.lease import Lease
 from runtime.storage.engine import Database
 from tests.no_marker import NoMarker
+from tests.no_media import NO_MEDIA
 
 M = TypeVar("M")
 SECOND = timedelta(seconds=1)
@@ -51,7 +52,7 @@ class Bench:
         self.clock = ManualClock(self._fall_due)
         self.woken = 0
         self.runs: dict[int, Run] = {}
-        self.workers = WorkerPool(UNREACHABLE, self.directory, 1, NoMarker())
+        self.workers = WorkerPool(UNREACHABLE, self.directory, 1, NoMarker(), NO_MEDIA)
         self.lease = Lease(self.clock.now() + timedelta(hours=1))
         self.dispatcher = Dispatcher(
             ACTOR,

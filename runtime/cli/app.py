@@ -19,6 +19,7 @@ from runtime.cli import (
     jobs,
     marketplaces,
     migrate,
+    products,
     schedules,
     shops,
     token,
@@ -62,6 +63,7 @@ def build_app(parts: Parts) -> typer.Typer:
     app.add_typer(schedules.app, name="schedules")
     app.add_typer(marketplaces.app, name="marketplaces")
     app.add_typer(shops.app, name="shops")
+    app.add_typer(products.app, name="products")
     app.add_typer(handlers.app, name="handlers")
     app.command()(token.token)
     app.command()(doctor.doctor)
