@@ -1,22 +1,77 @@
-"""Why a job is not running: a pure answer from facts."""
+"""What stands in the way of a job: a pure answer from facts."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 
+from runtime.closures import Closure, ClosureKind
 from runtime.errors import not_connected_message
 from runtime.states import JobStatus
 
 NO_SERVICE = "no service is running: start `run.py serve`"
 NEXT = "waiting for its turn"
+PAUSED = "paused; it goes on when it is resumed"
+
+
+class ObstacleKind(StrEnum):
+    """What kind of thing it is."""
+
+    PAUSED = "paused"
+    NO_SERVICE = "no_service"
+    NO_HANDLER = "no_handler"
+    CLOSED = "closed"
+    SELLER_AWAY = "seller_away"
+    TIME = "time"
+    PRODUCT_BUSY = "product_busy"
+    LANE_BUSY = "lane_busy"
+    PRIORITY = "priority"
+    TURN = "turn"
 
 
 @dataclass(frozen=True, slots=True)
+class Obstacle:
+    """One thing in a job's way.
+
+    Attributes:
+        text: in words for a person.
+        until: when it goes away by itself; None where nobody knows.
+    """
+
+    kind: ObstacleKind
+    text: str
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OtherJob:
+    """A job that another one waits for."""
+
+    id: int
+    action: str
+    status: JobStatus
+
+    def __str__(self) -> str:
+        """As an operator reads it."""
+        return f"job {self.id} ({self.action}, {self.status.value})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WaitingFacts:
     """What is known of a job and of those it depends on.
 
     Attributes:
         stored_reason: what the last run left as the reason.
+        retry_count: how many attempts it has used up.
         browser_bound: the seller's browser has to execute it.
+        has_handler: some living service can run it; True where that is not known.
+        seller_away_since: None where the seller was never seen.
+        closures: those that hold on a node of its path.
+        same_product: the job of the same product that has to end before it.
+        lane: the jobs that have the places of its lane.
+        lane_places: how many the lane has.
+        jobs_before: how many due jobs of its lane are claimed before it.
+        jobs_before_capped: there may be more than that.
     """
 
     status: JobStatus
@@ -27,23 +82,87 @@ class WaitingFacts:
     service_alive: bool
     seller_connected: bool
     browser_bound: bool
+    retry_count: int = 0
+    has_handler: bool = True
+    seller_away_since: datetime | None = None
+    closures: tuple[Closure, ...] = ()
+    same_product: OtherJob | None = None
+    lane: tuple[OtherJob, ...] = ()
+    lane_places: int | None = None
+    jobs_before: int = 0
+    jobs_before_capped: bool = False
+
+
+def obstacles(facts: WaitingFacts) -> tuple[Obstacle, ...]:
+    """What stands in the way of a job that is not over and does not run, the gravest first."""
+    if facts.status is JobStatus.PAUSED:
+        return (Obstacle(ObstacleKind.PAUSED, facts.stored_reason or PAUSED),)
+    if facts.status is not JobStatus.PENDING:
+        return ()
+    return tuple(_obstacles(facts))
 
 
 def waiting_reason(facts: WaitingFacts) -> str | None:
-    """What the job waits for; None where it waits for nothing.
-
-    A seller who is away is named only for a job that is due: of one that is scheduled for
-    later it would not be the reason.
-    """
-    if facts.status is JobStatus.PAUSED:
-        return facts.stored_reason or "paused; it goes on when it is resumed"
-    if facts.status is not JobStatus.PENDING:
+    """What the job waits for, in one line; None where it waits for nothing."""
+    if facts.status not in {JobStatus.PENDING, JobStatus.PAUSED}:
         return None
+    found = obstacles(facts)
+    return found[0].text if found else facts.stored_reason or NEXT
+
+
+def _obstacles(facts: WaitingFacts) -> Iterator[Obstacle]:
     if not facts.service_alive:
-        return NO_SERVICE
+        yield Obstacle(ObstacleKind.NO_SERVICE, NO_SERVICE)
+    elif not facts.has_handler:
+        yield Obstacle(
+            ObstacleKind.NO_HANDLER,
+            "no running service has a handler for it: `run.py handlers list`",
+        )
+    yield from (Obstacle(ObstacleKind.CLOSED, _closed(one), one.until) for one in facts.closures)
     if facts.run_at > facts.now:
-        when = f"scheduled for {facts.run_at.astimezone(UTC).isoformat(timespec='seconds')}"
-        return f"{facts.stored_reason} ({when})" if facts.stored_reason else when
-    if facts.browser_bound and not facts.seller_connected:
-        return not_connected_message(facts.user_id)
-    return facts.stored_reason or NEXT
+        yield Obstacle(ObstacleKind.TIME, _scheduled(facts), facts.run_at)
+    elif facts.browser_bound and not facts.seller_connected:
+        # Of a job that is scheduled for later a seller who is away would not be the reason.
+        yield Obstacle(ObstacleKind.SELLER_AWAY, _away(facts))
+    if facts.same_product is not None:
+        text = f"{facts.same_product} of the same product comes first"
+        yield Obstacle(ObstacleKind.PRODUCT_BUSY, text)
+    if facts.lane_places is not None and len(facts.lane) >= facts.lane_places > 0:
+        yield Obstacle(ObstacleKind.LANE_BUSY, f"lane busy with {_listed(facts.lane)}")
+    if facts.jobs_before:
+        more = "more than " if facts.jobs_before_capped else ""
+        jobs = "job" if facts.jobs_before == 1 else "jobs"
+        text = f"priority: {more}{facts.jobs_before} {jobs} of its lane before it"
+        yield Obstacle(ObstacleKind.PRIORITY, text)
+
+
+def _closed(closure: Closure) -> str:
+    since = _moment(closure.since)
+    if closure.kind is ClosureKind.PAUSED:
+        return f"{closure.node} is paused since {since} ({closure.reason})"
+    until = f"until {_moment(closure.until)}" if closure.until else f"since {since}"
+    if closure.kind is ClosureKind.RATE_LIMIT:
+        return f"budget {str(closure.node)!r} closed {until}: {closure.reason}"
+    return f"{closure.node} {closure.kind.value.replace('_', ' ')} {until}: {closure.reason}"
+
+
+def _scheduled(facts: WaitingFacts) -> str:
+    when = _moment(facts.run_at)
+    if facts.stored_reason:
+        return f"{facts.stored_reason} (scheduled for {when})"
+    return f"retry at {when}" if facts.retry_count else f"scheduled for {when}"
+
+
+def _away(facts: WaitingFacts) -> str:
+    text = not_connected_message(facts.user_id)
+    if facts.seller_away_since is None:
+        return text
+    return f"{text} (away since {_moment(facts.seller_away_since)})"
+
+
+def _listed(jobs: tuple[OtherJob, ...]) -> str:
+    return ", ".join(map(str, jobs[:3])) + (f" and {len(jobs) - 3} more" if jobs[3:] else "")
+
+
+def _moment(when: datetime) -> str:
+    return when.astimezone(UTC).isoformat(timespec="seconds")
