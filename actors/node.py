@@ -11,6 +11,7 @@ from actors.directory import Directory
 from actors.http import HttpActor
 from actors.marketplace import MarketplaceActor
 from actors.recorder import RecorderActor
+from actors.schedules import SchedulesActor
 from actors.supervisor import Spawn, SupervisorActor
 from actors.worker_pool import WorkerPool
 from runtime import messages
@@ -25,6 +26,7 @@ from runtime.http.authorized import AuthorizedTransport
 from runtime.http.authorizer import Authorizer
 from runtime.http.transport import HttpTransport
 from runtime.lease import Lease
+from runtime.media_server import media_of
 from runtime.registry import Registry
 from runtime.socketio_server import SocketIOServer
 from runtime.storage.engine import Database
@@ -62,6 +64,7 @@ class Node:
         self._supervisor_incarnation = 0
         self._vault = Vault(encryption_keys(settings))
         secret = token_secret(settings)
+        self._media, media_server = media_of(settings, secret, lambda: self.bridge_port)
         self._server = SocketIOServer(
             settings.bridge_host,
             settings.bridge_port,
@@ -69,6 +72,7 @@ class Node:
             settings.bridge_max_bytes,
             lambda auth: verify_token(auth, secret, settings.token_algorithm),
             lambda message: self._directory.tell(messages.BRIDGE, message),
+            media_server,
         )
 
     @property
@@ -102,7 +106,9 @@ class Node:
         self._keep_supervisor()
         self._listener = Listener(self._database, self._tell_supervisor)
         self._listener.start()
-        self._housekeeper = Housekeeper(self._database, self._settings.retention)
+        self._housekeeper = Housekeeper(
+            self._database, self._settings.retention, self._registry.browser_bound
+        )
         self._housekeeper.start()
         log.info(
             "node started",
@@ -188,14 +194,12 @@ class Node:
             markers=self._markers,
             poll_interval=self._settings.poll_interval,
             drained=self._drained,
+            aging=self._settings.aging,
         )
         if self._drain is not None:
             self._tell_supervisor(self._drain)
 
     def _recipes(self) -> dict[str, Spawn]:
-        browser_bound = tuple(
-            name for name, one in self._registry.marketplaces.items() if one.browser_bound
-        )
         marketplaces = self._registry.marketplaces
         transport = AuthorizedTransport(
             HttpTransport(marketplaces),
@@ -213,18 +217,28 @@ class Node:
         for marketplace in self._registry.marketplaces.values():
             name = messages.marketplace_actor(marketplace.name)
             recipes[name] = self._marketplace_recipe(name, marketplace)
+        recipes[messages.SCHEDULES] = self._recipe(
+            messages.SCHEDULES,
+            SchedulesActor,
+            database=self._database,
+            poll_interval=self._settings.poll_interval,
+        )
         recipes[messages.BRIDGE] = self._recipe(
             messages.BRIDGE,
             BridgeActor,
             server=self._server,
             grace=self._settings.grace,
-            browser_marketplaces=browser_bound,
+            browser_marketplaces=self._registry.browser_bound,
         )
         return recipes
 
     def _marketplace_recipe(self, name: str, marketplace: Marketplace) -> Spawn:
         workers = WorkerPool(
-            self._database, self._directory, self._settings.worker_threads, self._marker
+            self._database,
+            self._directory,
+            self._settings.worker_threads,
+            self._marker,
+            self._media,
         )
         self._workers.append(workers)
         return self._recipe(
@@ -235,6 +249,7 @@ class Node:
             workers=workers,
             lease=self._lease,
             marker=self._marker,
+            aging=self._settings.aging,
         )
 
     def _recipe(self, name: str, actor: type[pykka.ThreadingActor], **arguments: Any) -> Spawn:

@@ -16,6 +16,7 @@ from runtime.crash_marker import forget_marker, jobs_running_at_death
 from runtime.errors import DatabaseUnavailable
 from runtime.storage import claims, nodes
 from runtime.storage.engine import Database, database_errors
+from runtime.urgency import DEFAULT_AGING
 
 CHECK_INTERVAL = timedelta(milliseconds=500)
 CLAIM_BACKOFF = timedelta(seconds=1)
@@ -33,6 +34,7 @@ class SupervisorActor(BaseActor):
         markers: where nodes leave a sign of the job whose code they run.
         poll_interval: how long an announcement that was lost can cost.
         drained: set when everything that ran is ended or handed back, and recorded.
+        aging: how long a job waits until it rises by one level.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class SupervisorActor(BaseActor):
         markers: Path,
         poll_interval: timedelta,
         drained: threading.Event,
+        aging: timedelta = DEFAULT_AGING,
     ) -> None:
         super().__init__(*base)
         self._children = {name: Child(name, spawn) for name, spawn in spawns.items()}
@@ -54,6 +57,7 @@ class SupervisorActor(BaseActor):
         self._markers = markers
         self._poll_interval = poll_interval
         self._drained = drained
+        self._aging = aging
         self._drain: messages.Drain | None = None
         self._undrained: set[str] = set()
 
@@ -81,15 +85,17 @@ class SupervisorActor(BaseActor):
                 self._claim(message)
             case messages.JobsAnnounced(marketplace, shops):
                 self._hand_on(marketplace, messages.LanesFound(shops))
-            case messages.CancelRequested():
+            case messages.CancelRequested() | messages.PauseRequested():
                 for name in self._marketplaces:
                     self.tell(name, message)
+            case messages.SchedulesChanged():
+                self.tell(messages.SCHEDULES, message)
+            case messages.ClosuresChanged(marketplace):
+                self._load_closures(marketplace)
             case messages.ListeningAgain():
-                self._find_lanes()
-                self._compare_running()
+                self._look()
             case messages.Poll():
-                self._find_lanes()
-                self._compare_running()
+                self._look()
                 self._later(self._poll_interval, message)
             case messages.CheckChildren():
                 self._check_children()
@@ -111,6 +117,13 @@ class SupervisorActor(BaseActor):
             case _:
                 super().receive(message)
 
+    def _look(self) -> None:
+        """Find what no announcement told of."""
+        for marketplace in self._marketplaces.values():
+            self._load_closures(marketplace)
+        self._find_lanes()
+        self._compare_running()
+
     # --- loading jobs ---------------------------------------------------------------------
 
     def _claim(self, request: messages.ClaimRequested) -> None:
@@ -120,14 +133,19 @@ class SupervisorActor(BaseActor):
         try:
             with self._database.transaction("claim") as session:
                 claim = claims.claim_jobs(
-                    session, request.marketplace, request.lanes, request.limit, self._node_id
+                    session,
+                    request.marketplace,
+                    request.lanes,
+                    request.limit,
+                    self._node_id,
+                    self._aging,
                 )
         except DatabaseUnavailable as error:
             self.log.warning("database away, claims back off", reason=str(error))
             due = self.clock.now() + CLAIM_BACKOFF
             self.clock.call_at(due, name, messages.ClaimFailed(request.sequence))
             return
-        self.tell(name, messages.JobsClaimed(request.sequence, claim.jobs, claim.exhausted))
+        self.tell(name, messages.JobsClaimed(request.sequence, claim.jobs, claim.left))
 
     def _find_lanes(self) -> None:
         if self._drain is not None:
@@ -140,6 +158,11 @@ class SupervisorActor(BaseActor):
                     self._hand_on(marketplace, messages.LanesFound(shops))
         except DatabaseUnavailable as error:
             self.log.warning("database away, lanes cannot be found", reason=str(error))
+
+    def _load_closures(self, marketplace: str) -> None:
+        name = messages.marketplace_actor(marketplace)
+        if name in self._marketplaces:
+            self.tell(messages.RECORDER, messages.LoadClosures(name, marketplace))
 
     def _compare_running(self) -> None:
         """Show the actors what they run: a claim or a cancellation may have got lost."""

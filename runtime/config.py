@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from runtime.errors import ConfigurationError
+from runtime.urgency import DEFAULT_AGING
 
 LONGEST_SECONDS = 86_400
 
@@ -37,6 +38,13 @@ class Settings(BaseSettings):
     bridge_max_bytes: int = Field(10_000_000, ge=1_000)
     bridge_grace_seconds: float = Field(20, gt=0, le=LONGEST_SECONDS)
 
+    media_dir: Path | None = None
+    """Images of products; unset: ``media`` in the data directory."""
+    media_url: str | None = None
+    """Where browsers reach the bridge to fetch them; unset: its own host and port."""
+    media_url_seconds: float = Field(3_600, gt=0, le=7 * LONGEST_SECONDS)
+    """How long the URL of an image can be used."""
+
     token_secret: SecretStr | None = None
     """Unset: generated into the data directory."""
     token_algorithm: Literal["HS256", "HS384", "HS512"] = "HS256"
@@ -47,6 +55,8 @@ class Settings(BaseSettings):
     retention_days: float = Field(30, gt=0, le=36_500)
     """How long jobs that are over are kept, with their journal."""
     poll_seconds: float = Field(5, gt=0, le=LONGEST_SECONDS)
+    aging_seconds: float = Field(DEFAULT_AGING.total_seconds(), ge=1, le=LONGEST_SECONDS)
+    """How long a job waits until it rises by one level of priority."""
     worker_threads: int = Field(8, ge=1)
     http_threads: int = Field(16, ge=1)
     log_format: Literal["auto", "console", "json"] = "auto"
@@ -68,6 +78,21 @@ class Settings(BaseSettings):
                 raise ValueError(f"{origin!r} is no origin such as https://shop.example")
         return value
 
+    @field_validator("media_url")
+    @classmethod
+    def _check_media_url(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.netloc or parts.query:
+            raise ValueError(f"{value!r} is no base URL such as https://bridge.example")
+        return value.rstrip("/")
+
+    @property
+    def media_url_lifetime(self) -> timedelta:
+        """How long the URL of an image can be used."""
+        return timedelta(seconds=self.media_url_seconds)
+
     @property
     def grace(self) -> timedelta:
         """How long a seller has to reconnect."""
@@ -77,6 +102,11 @@ class Settings(BaseSettings):
     def poll_interval(self) -> timedelta:
         """How long an announcement that was lost can cost."""
         return timedelta(seconds=self.poll_seconds)
+
+    @property
+    def aging(self) -> timedelta:
+        """How long a job waits until it rises by one level of priority."""
+        return timedelta(seconds=self.aging_seconds)
 
     @property
     def retention(self) -> timedelta:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from runtime.closures import Closure, ClosureKind
+from runtime.closures import Closure, in_words
 from runtime.errors import not_connected_message
 from runtime.states import JobStatus
 
@@ -107,7 +107,9 @@ def waiting_reason(facts: WaitingFacts) -> str | None:
     if facts.status not in {JobStatus.PENDING, JobStatus.PAUSED}:
         return None
     found = obstacles(facts)
-    return found[0].text if found else facts.stored_reason or NEXT
+    if not found:
+        return facts.stored_reason or NEXT
+    return "; ".join(one.text for one in found if one.kind is found[0].kind)
 
 
 def _obstacles(facts: WaitingFacts) -> Iterator[Obstacle]:
@@ -118,10 +120,11 @@ def _obstacles(facts: WaitingFacts) -> Iterator[Obstacle]:
             ObstacleKind.NO_HANDLER,
             "no running service has a handler for it: `run.py handlers list`",
         )
-    yield from (Obstacle(ObstacleKind.CLOSED, _closed(one), one.until) for one in facts.closures)
-    if facts.run_at > facts.now:
+    due = facts.run_at <= facts.now
+    if not due:
         yield Obstacle(ObstacleKind.TIME, _scheduled(facts), facts.run_at)
-    elif facts.browser_bound and not facts.seller_connected:
+    yield from (Obstacle(ObstacleKind.CLOSED, in_words(one), one.until) for one in facts.closures)
+    if due and facts.browser_bound and not facts.seller_connected:
         # Of a job that is scheduled for later a seller who is away would not be the reason.
         yield Obstacle(ObstacleKind.SELLER_AWAY, _away(facts))
     if facts.same_product is not None:
@@ -134,16 +137,6 @@ def _obstacles(facts: WaitingFacts) -> Iterator[Obstacle]:
         jobs = "job" if facts.jobs_before == 1 else "jobs"
         text = f"priority: {more}{facts.jobs_before} {jobs} of its lane before it"
         yield Obstacle(ObstacleKind.PRIORITY, text)
-
-
-def _closed(closure: Closure) -> str:
-    since = _moment(closure.since)
-    if closure.kind is ClosureKind.PAUSED:
-        return f"{closure.node} is paused since {since} ({closure.reason})"
-    until = f"until {_moment(closure.until)}" if closure.until else f"since {since}"
-    if closure.kind is ClosureKind.RATE_LIMIT:
-        return f"budget {str(closure.node)!r} closed {until}: {closure.reason}"
-    return f"{closure.node} {closure.kind.value.replace('_', ' ')} {until}: {closure.reason}"
 
 
 def _scheduled(facts: WaitingFacts) -> str:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy.orm import Session
 
+from runtime.arguments import LARGEST_ID
 from runtime.cli.context import Plugins, command_session
 from runtime.cli.job_output import print_job, print_jobs
 from runtime.cli.moments import parse_moment
@@ -15,8 +16,9 @@ from runtime.cli.progress import waiting_bar
 from runtime.errors import JobNotFound
 from runtime.job_view import job_views, step_view
 from runtime.json_values import parsed_object
+from runtime.product_choice import product_of_sku
 from runtime.service import MarketplaceJobService
-from runtime.shop_choice import check_marketplace
+from runtime.shop_choice import check_marketplace, chosen_shop
 from runtime.states import JobStatus
 from runtime.storage.jobs import job_with_code, list_jobs
 from runtime.storage.models import MarketplaceJob
@@ -33,7 +35,8 @@ def create(
     action: Annotated[str, typer.Argument(help="For example sync.")],
     user: Annotated[int | None, typer.Option(help="The id of the seller.")] = None,
     shop: Annotated[int | None, typer.Option(help="The id of the shop.")] = None,
-    product: Annotated[int | None, typer.Option(help="The id of a product.")] = None,
+    product: Annotated[str | None, typer.Option(help="The SKU of a product.")] = None,
+    product_id: Annotated[int | None, typer.Option(help="The id of a product instead.")] = None,
     priority: Annotated[int | None, typer.Option(help="1 (critical) to 4 (low).")] = None,
     input_: Annotated[str, typer.Option("--input", help="A JSON object for the handler.")] = "{}",
     at: Annotated[
@@ -43,10 +46,15 @@ def create(
     key: Annotated[
         str | None, typer.Option(help="Idempotency key: creating again shows the first job.")
     ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Publish even what is on sale there already.")
+    ] = False,
     wait_: Annotated[bool, typer.Option("--wait", help="Wait until it is over.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Create a job. User and shop may be left out where there is only one."""
+    if product is not None and product_id is not None:
+        raise typer.BadParameter("give --product or --product-id, not both")
     input_data = parsed_object(input_, "--input")
     run_at = None if at is None else parse_moment(at)
     with command_session() as session:
@@ -54,16 +62,20 @@ def create(
         plugins = Plugins()
         if service.get_action_type(marketplace, action) is None:
             plugins.introduce(session)
+        if product is not None:
+            seller = chosen_shop(session, marketplace, user, shop).user_id
+            product_id = product_of_sku(session, seller, product).id
         job = service.create_job(
             marketplace,
             action,
-            product_id=product,
+            product_id=product_id,
             priority=priority,
             input_data=input_data,
             user_id=user,
             shop_id=shop,
             run_at=run_at,
             idempotency_key=key,
+            force=force,
         )
         # As it was created: once committed, a running service may be faster than this line.
         created = _view(session, job.id, plugins)
@@ -78,6 +90,9 @@ def create(
 def list_(
     status: Annotated[JobStatus | None, typer.Option(help="Only those.")] = None,
     marketplace: Marketplace = None,
+    batch: Annotated[
+        int | None, typer.Option(min=1, max=LARGEST_ID, help="Only the jobs of this batch.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most so many.")] = 50,
     as_json: AsJson = False,
 ) -> None:
@@ -85,7 +100,9 @@ def list_(
     with command_session() as session:
         if marketplace is not None:
             check_marketplace(session, marketplace)
-        rows = list_jobs(session, status=status, marketplace=marketplace, limit=limit)
+        rows = list_jobs(
+            session, status=status, marketplace=marketplace, batch_id=batch, limit=limit
+        )
         print_jobs(job_views(session, rows, Plugins().browser_bound), as_json)
 
 
@@ -119,7 +136,7 @@ def cancel(job_id: JobId, as_json: AsJson = False) -> None:
 
 @app.command()
 def pause(job_id: JobId, as_json: AsJson = False) -> None:
-    """Let nobody run a job until it is resumed."""
+    """Let nobody run a job until it is resumed; one that runs is left at its next call."""
     _change(job_id, as_json, MarketplaceJobService.pause_job)
 
 

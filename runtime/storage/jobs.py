@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select, text
+from sqlalchemy import Row, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -16,6 +16,18 @@ from runtime.storage.models import MarketplaceActionType, MarketplaceJob
 from runtime.storage.notifications import JOBS_CHANNEL
 
 _NOTIFY = text("SELECT pg_notify(:channel, :payload)")
+
+# How long it is until the job falls due, by the database's clock; nothing where it is due, so
+# that the announcements of many such jobs of one shop are one.
+_ANNOUNCE = text("""
+    SELECT pg_notify(:channel, CAST(
+        CAST(:payload AS jsonb) || CASE
+            WHEN CAST(:run_at AS timestamptz) <= clock_timestamp() THEN '{}'
+            ELSE jsonb_build_object('due_in_ms', ceil(
+                extract(epoch FROM CAST(:run_at AS timestamptz) - clock_timestamp()) * 1000
+            ))
+        END AS text))
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +43,7 @@ class NewJob:
     user_id: int
     shop_id: int
     product_id: int | None
+    product_key: str | None
     batch_job_id: int | None
     priority: int
     input_data: dict[str, Any]
@@ -46,24 +59,9 @@ def insert_job(session: Session, new: NewJob) -> MarketplaceJob | None:
     Waits for a transaction that holds the same key, and tells nobody: see
     :func:`announce_job`.
     """
-    values: dict[str, Any] = {
-        "marketplace": new.marketplace,
-        "action_type_id": new.action_type_id,
-        "user_id": new.user_id,
-        "shop_id": new.shop_id,
-        "product_id": new.product_id,
-        "batch_job_id": new.batch_job_id,
-        "priority": new.priority,
-        "input_data": new.input_data,
-        "max_retries": new.max_retries,
-        "expires_at": new.expires_at,
-        "idempotency_key": new.idempotency_key,
-    }
-    if new.run_at is not None:
-        values["run_at"] = new.run_at
     statement = (
         insert(MarketplaceJob)
-        .values(values)
+        .values(_values(new))
         .on_conflict_do_nothing(
             index_elements=["user_id", "idempotency_key"],
             index_where=text("idempotency_key IS NOT NULL"),
@@ -73,10 +71,39 @@ def insert_job(session: Session, new: NewJob) -> MarketplaceJob | None:
     return session.scalars(statement).one_or_none()
 
 
+def insert_jobs(session: Session, new: Sequence[NewJob]) -> list[MarketplaceJob]:
+    """Insert jobs without idempotency keys, many in one statement, in the order given."""
+    statement = insert(MarketplaceJob).returning(MarketplaceJob, sort_by_parameter_order=True)
+    return list(session.scalars(statement, [_values(one) for one in new]))
+
+
+def _values(new: NewJob) -> dict[str, Any]:
+    values = asdict(new)
+    if new.run_at is None:
+        del values["run_at"]
+    return values
+
+
 def announce_job(session: Session, job: MarketplaceJob) -> None:
     """Tell running services, once this transaction is committed, that the job may run."""
-    payload = {"marketplace": job.marketplace, "shop_id": job.shop_id, "user_id": job.user_id}
-    notify(session, JOBS_CHANNEL, json.dumps(payload))
+    payload = {**_shop_of(job), "priority": job.priority}
+    session.execute(
+        _ANNOUNCE,
+        {"channel": JOBS_CHANNEL, "payload": json.dumps(payload), "run_at": job.run_at},
+    )
+
+
+def announce_end(session: Session, job: MarketplaceJob | Row[Any]) -> None:
+    """Tell running services that jobs may go on which waited for this one of their product.
+
+    For jobs that end outside of a run; who runs a job knows by itself.
+    """
+    if job.product_key is not None:
+        notify(session, JOBS_CHANNEL, json.dumps(_shop_of(job)))
+
+
+def _shop_of(job: MarketplaceJob | Row[Any]) -> dict[str, Any]:
+    return {"marketplace": job.marketplace, "shop_id": job.shop_id, "user_id": job.user_id}
 
 
 def notify(session: Session, channel: str, payload: str) -> None:
@@ -122,6 +149,7 @@ def list_jobs(
     *,
     status: JobStatus | None = None,
     marketplace: str | None = None,
+    batch_id: int | None = None,
     limit: int = 50,
 ) -> list[tuple[MarketplaceJob, str]]:
     """Jobs with the codes of their actions, the newest first."""
@@ -130,6 +158,8 @@ def list_jobs(
         query = query.where(MarketplaceJob.status == status)
     if marketplace is not None:
         query = query.where(MarketplaceJob.marketplace == marketplace)
+    if batch_id is not None:
+        query = query.where(MarketplaceJob.batch_job_id == batch_id)
     rows = session.execute(query.order_by(MarketplaceJob.id.desc()).limit(limit))
     return [(job, code) for job, code in rows]
 

@@ -41,15 +41,15 @@ def test_nothing_in_the_way_means_now() -> None:
     [
         (
             replace(DUE, closures=(QUOTA,)),
-            "budget 'etsy app key' closed until 2026-01-09T13:00:00+00:00: answered 429",
+            "budget etsy app key: answered 429 (until 2026-01-09T13:00:00+00:00)",
         ),
         (
             replace(DUE, closures=(PAUSE,)),
-            "shop 3 is paused since 2026-01-09T11:00:00+00:00 (holidays)",
+            "shop 3: holidays (since 2026-01-09T11:00:00+00:00)",
         ),
         (
             replace(DUE, closures=(CAPTCHA,)),
-            "shop 3 needs user since 2026-01-09T11:00:00+00:00: captcha",
+            "shop 3: captcha (since 2026-01-09T11:00:00+00:00)",
         ),
         (
             replace(DUE, seller_connected=False, seller_away_since=NOW - HOUR),
