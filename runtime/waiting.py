@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from runtime.closures import Closure, in_words
+from runtime.closures import Closure, Node, in_words
 from runtime.errors import not_connected_message
 from runtime.states import JobStatus
 
@@ -21,6 +21,7 @@ class ObstacleKind(StrEnum):
     NO_SERVICE = "no_service"
     NO_HANDLER = "no_handler"
     CLOSED = "closed"
+    USED_UP = "used_up"
     SELLER_AWAY = "seller_away"
     TIME = "time"
     PRODUCT_BUSY = "product_busy"
@@ -56,6 +57,15 @@ class OtherJob:
         return f"job {self.id} ({self.action}, {self.status.value})"
 
 
+@dataclass(frozen=True, slots=True)
+class UsedUp:
+    """A node of the budgets through which no call goes until a window has moved on."""
+
+    node: Node
+    reason: str
+    until: datetime
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitingFacts:
     """What is known of a job and of those it depends on.
@@ -67,6 +77,7 @@ class WaitingFacts:
         has_handler: some living service can run it; True where that is not known.
         seller_away_since: None where the seller was never seen.
         closures: those that hold on a node of its path.
+        used_up: what else of the budgets keeps its first call back for long.
         same_product: the job of the same product that has to end before it.
         lane: the jobs that have the places of its lane.
         lane_places: how many the lane has.
@@ -86,6 +97,7 @@ class WaitingFacts:
     has_handler: bool = True
     seller_away_since: datetime | None = None
     closures: tuple[Closure, ...] = ()
+    used_up: UsedUp | None = None
     same_product: OtherJob | None = None
     lane: tuple[OtherJob, ...] = ()
     lane_places: int | None = None
@@ -124,6 +136,9 @@ def _obstacles(facts: WaitingFacts) -> Iterator[Obstacle]:
     if not due:
         yield Obstacle(ObstacleKind.TIME, _scheduled(facts), facts.run_at)
     yield from (Obstacle(ObstacleKind.CLOSED, in_words(one), one.until) for one in facts.closures)
+    if (used_up := facts.used_up) is not None:
+        text = f"budget {used_up.node}: {used_up.reason} (until {_moment(used_up.until)})"
+        yield Obstacle(ObstacleKind.USED_UP, text, used_up.until)
     if due and facts.browser_bound and not facts.seller_connected:
         # Of a job that is scheduled for later a seller who is away would not be the reason.
         yield Obstacle(ObstacleKind.SELLER_AWAY, _away(facts))
