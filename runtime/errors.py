@@ -11,7 +11,9 @@
         - ActionTypeNotFound
         - ShopNotFound, ShopRequired
         - JobNotFound
+        - ProductNotFound
         - InvalidJson
+        - InvalidProduct
         - DatabaseRefused
         - IllegalTransition
         - IdempotencyConflict
@@ -112,8 +114,16 @@ class JobNotFound(InputError, LookupError):
         super().__init__(f"job {job_id} does not exist; `run.py jobs list` shows those that do")
 
 
+class ProductNotFound(InputError, LookupError):
+    """The user has no such product."""
+
+
 class InvalidJson(InputError):
     """A value that cannot be stored as JSON."""
+
+
+class InvalidProduct(InputError):
+    """A product of which fields are missing or cannot be used."""
 
 
 class DatabaseRefused(InputError):

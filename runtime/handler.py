@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 
 from runtime import calls
-from runtime.errors import InvalidCall
+from runtime.errors import InvalidCall, JobFailed
 from runtime.job import Job, Shop
 from runtime.storable import storable
 
@@ -61,7 +61,18 @@ class BaseJobHandler:
 
     @property
     def product(self) -> dict[str, Any] | None:
-        """The product as it was when the job first started; None where the job has none."""
+        """The product as it was when the job first started; None where the job has none.
+
+        A JSON object with every field that :mod:`runtime.products` names.
+
+        Raises:
+            JobFailed: the job's product was deleted before the job first started.
+        """
+        if self.job.product is None and self.job.product_id is not None:
+            raise JobFailed(
+                f"product {self.job.product_id} was deleted before the job started: import it "
+                "again and create a new job"
+            )
         return self.job.product
 
     @property

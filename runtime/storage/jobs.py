@@ -31,6 +31,7 @@ class NewJob:
     user_id: int
     shop_id: int
     product_id: int | None
+    product_key: str | None
     batch_job_id: int | None
     priority: int
     input_data: dict[str, Any]
@@ -52,6 +53,7 @@ def insert_job(session: Session, new: NewJob) -> MarketplaceJob | None:
         "user_id": new.user_id,
         "shop_id": new.shop_id,
         "product_id": new.product_id,
+        "product_key": new.product_key,
         "batch_job_id": new.batch_job_id,
         "priority": new.priority,
         "input_data": new.input_data,
