@@ -34,6 +34,7 @@
         - UnknownHandler, ForeignAwait, DuplicateStepName, InvalidCall
     - FenceLost: another run owns the job now
     - JobFailed: a handler's verdict that the job cannot succeed
+        - ImageRefused
 
 Control flow, not failures: :class:`Snooze` and :class:`JobCancelled`.
 
@@ -273,6 +274,10 @@ class FenceLost(MarketplaceRuntimeError):
 
 class JobFailed(MarketplaceRuntimeError):
     """Raised by a handler: this job cannot succeed, do not try again."""
+
+
+class ImageRefused(JobFailed):
+    """An image that may not be fetched, or cannot be used; asking again gives the same."""
 
 
 class Snooze(Exception):

@@ -133,7 +133,7 @@ def _currency(value: str) -> str:
 
 def _pieces(value: object) -> object:
     if isinstance(value, bool):
-        raise ValueError("must be a whole number")  # noqa: TRY004 - pydantic takes no TypeError
+        raise ValueError("must be a whole number")
     return value
 
 
@@ -178,8 +178,8 @@ class _Product(BaseModel):
     category: _Detail | None = None
     size: _Detail | None = None
     color: _Detail | None = None
-    images: Annotated[list[_Image], Field(max_length=MOST_IMAGES)] = []  # noqa: RUF012
-    attributes: Annotated[dict[str, Any], _Storable] = {}  # noqa: RUF012 - pydantic copies it
+    images: Annotated[list[_Image], Field(max_length=MOST_IMAGES)] = []
+    attributes: Annotated[dict[str, Any], _Storable] = {}
 
 
 FIELDS: Sequence[str] = tuple(_Product.model_fields)

@@ -94,9 +94,7 @@ def upgrade() -> None:
             name="fk_order_lines_order_id",
             ondelete="CASCADE",
         ),
-        sa.UniqueConstraint(
-            "order_id", "external_id", name="uq_order_lines_order_id_external_id"
-        ),
+        sa.UniqueConstraint("order_id", "external_id", name="uq_order_lines_order_id_external_id"),
         schema=SCHEMA,
     )
     op.create_table(

@@ -7,7 +7,7 @@ All functions run inside the caller's transaction. Products are JSON as
 from collections.abc import Sequence
 from typing import Any, TypedDict
 
-from sqlalchemy import case, func, literal_column, or_, select, update
+from sqlalchemy import ColumnElement, case, func, literal_column, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -15,9 +15,9 @@ from runtime.arguments import LARGEST_ID
 from runtime.storage.locks import bounded_lock_waits
 from runtime.storage.models import Product
 
-_QUANTITY = literal_column("'{quantity}'")
+_QUANTITY: ColumnElement[Any] = literal_column("'{quantity}'")
 # A row that was updated has a former version.
-_IS_NEW = literal_column("products.xmax = 0")
+_IS_NEW: ColumnElement[bool] = literal_column("products.xmax = 0")
 
 
 class Counts(TypedDict):
