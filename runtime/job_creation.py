@@ -18,6 +18,7 @@ from runtime.arguments import (
 from runtime.errors import ActionTypeNotFound, IdempotencyConflict, InvalidJson
 from runtime.json_values import checked_json
 from runtime.product_choice import chosen_product
+from runtime.product_key import product_key
 from runtime.shop_choice import chosen_shop
 from runtime.storage import action_types, jobs
 from runtime.storage.locks import bounded_lock_waits
@@ -125,7 +126,7 @@ def _checked(
         user_id=shop.user_id,
         shop_id=shop.id,
         product_id=product.id,
-        product_key=product.key,
+        product_key=product_key(product.id, product.input_data),
         batch_job_id=_optional_id(request.batch_job_id, "batch_job_id"),
         priority=checked_priority(priority),
         input_data=product.input_data,

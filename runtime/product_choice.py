@@ -21,12 +21,10 @@ class ChosenProduct:
 
     Attributes:
         id: of its row; None where it stands in the job alone.
-        key: its SKU, which it has in common with other jobs and listings of it.
         input_data: the job's, in which the product is complete where it stands there.
     """
 
     id: int | None
-    key: str | None
     input_data: dict[str, Any]
 
 
@@ -45,12 +43,11 @@ def chosen_product(
     row = None if product_id is None else named_product(session, user_id, product_id)
     inline = input_data.get("product")
     if inline is None:
-        return ChosenProduct(row.id, row.sku, input_data) if row else _none(input_data)
+        return ChosenProduct(row.id if row else None, input_data)
     product = checked_product(inline, "input_data.product")
     if row is None:
         row = products.product_by_sku(session, user_id, product["sku"])
-    key = product["sku"] if row is None else row.sku
-    return ChosenProduct(row.id if row else None, key, input_data | {"product": product})
+    return ChosenProduct(row.id if row else None, input_data | {"product": product})
 
 
 def named_product(session: Session, user_id: int, product_id: int) -> Product:
@@ -87,7 +84,3 @@ def _no_such_sku(session: Session, user_id: int, sku: str) -> str:
         return f"{told}, nor any other: `run.py products import FILE --user {user_id}` adds some"
     more = ", ..." if len(found) > _NAMED else ""
     return f"{told}; there are {', '.join(found[:_NAMED])}{more}"
-
-
-def _none(input_data: dict[str, Any]) -> ChosenProduct:
-    return ChosenProduct(None, None, input_data)

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from runtime.arguments import LARGEST_ID
 from runtime.storage.locks import bounded_lock_waits
 from runtime.storage.models import Product
+from runtime.storage.product_links import adopt_listings
 
 _QUANTITY: ColumnElement[Any] = literal_column("'{quantity}'")
 # A row that was updated has a former version.
@@ -41,10 +42,14 @@ def upsert(
     if not unique:
         return Counts(created=0, updated=0, unchanged=0)
     with bounded_lock_waits(session, "a product"):
-        written = session.scalars(_upsert(user_id, unique, restock)).all()
-    created = sum(written)
-    updated = len(written) - created
-    return Counts(created=created, updated=updated, unchanged=len(unique) - len(written))
+        written = session.execute(_upsert(user_id, unique, restock)).all()
+    created = [sku for sku, is_new in written if is_new]
+    adopt_listings(session, user_id, created)
+    return Counts(
+        created=len(created),
+        updated=len(written) - len(created),
+        unchanged=len(unique) - len(written),
+    )
 
 
 def product_by_id(session: Session, user_id: int, product_id: int) -> Product | None:
@@ -98,7 +103,7 @@ def lower_quantity(session: Session, product_id: int, pieces: int) -> int | None
 
 
 def _upsert(user_id: int, unique: dict[str, dict[str, Any]], restock: bool) -> Any:
-    """Returns, for each product that was written, whether it is new."""
+    """Returns the SKU of each product that was written, and whether it is new."""
     statement = insert(Product).values(
         [
             {
@@ -127,4 +132,4 @@ def _upsert(user_id: int, unique: dict[str, dict[str, Any]], restock: bool) -> A
             "updated_at": func.now(),
         },
         where=or_(Product.data != data, Product.stated_quantity.is_distinct_from(told.quantity)),
-    ).returning(_IS_NEW)
+    ).returning(Product.sku, _IS_NEW)
