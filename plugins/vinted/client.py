@@ -68,12 +68,12 @@ class VintedBrowser:
         """
         try:
             page = await self.wardrobe(1)
-        except JobFailed as error:
-            return self._untold(error)
-        except CallRejected as error:
-            if error.status not in BARE_REFUSALS:
+        except (JobFailed, CallRejected) as error:
+            if isinstance(error, CallRejected) and error.status not in BARE_REFUSALS:
                 raise
-            return self._untold(error)
+            self._handler.log.warning("the browser cannot show what is on sale", reason=str(error))
+            self._verified = True
+            return None
         return [row["external_id"] for row in page["rows"]]
 
     async def verify_account(self) -> None:
@@ -105,9 +105,7 @@ class VintedBrowser:
         Raises:
             OutcomeUnknown: it was done, and the answer does not say which item it is.
         """
-        payload = protocol.Publish(
-            shop_id=self._shop_id, reference=self.reference, product=product
-        )
+        payload = protocol.Publish(shop_id=self._shop_id, reference=self.reference, product=product)
         answer = await self._ask("VINTED_PUBLISH", payload, settles_within=settles_within)
         try:
             return parse_item(answer.get("item") if isinstance(answer, dict) else None)
@@ -127,9 +125,7 @@ class VintedBrowser:
 
     async def delete(self, item_id: str) -> None:
         """Take the item off sale."""
-        payload = protocol.Delete(
-            shop_id=self._shop_id, item_id=item_id, reference=self.reference
-        )
+        payload = protocol.Delete(shop_id=self._shop_id, item_id=item_id, reference=self.reference)
         await self._ask("VINTED_DELETE", payload)
 
     async def send_message(
@@ -216,8 +212,4 @@ class VintedBrowser:
                 status=403,
                 error_code=WRONG_ACCOUNT,
             )
-        self._verified = True
-
-    def _untold(self, error: Exception) -> None:
-        self._handler.log.warning("the browser cannot show the newest items", reason=str(error))
         self._verified = True

@@ -8,13 +8,13 @@ from plugins.vinted.failures import Trouble, trouble_of
 from plugins.vinted.targets import target_listings
 from runtime import BaseJobHandler, Job, hookimpl
 from runtime.errors import CallRejected
-from runtime.storage import published
+from runtime.storage.listing_changes import mark_listing_gone
 
 
 class DeleteVinted(BaseJobHandler):
     """Deletes the listings of a product; one that is gone already is as good as deleted."""
 
-    async def execute(self, job: Job) -> dict[str, Any]:
+    async def execute(self, job: Job) -> dict[str, Any]:  # noqa: ARG002 - the interface
         """Delete each of them."""
         targets = await target_listings(self)
         browser = VintedBrowser(self)
@@ -27,7 +27,7 @@ class DeleteVinted(BaseJobHandler):
             ):
                 deleted.append(external_id)
             await self.transaction(
-                f"note-gone-{external_id}", published.end, self.shop_id, external_id
+                f"note-gone-{external_id}", mark_listing_gone, self.shop_id, external_id
             )
         return {
             "success": True,

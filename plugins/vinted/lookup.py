@@ -97,7 +97,7 @@ def _own(
     nameless = [row for row in rows if not row["data"].get("reference")]
     alike = [row for row in nameless if _is_alike(row, product)]
     sure = [row for row in alike if _same_price(row, product)]
-    if blind and alike or len(alike) != len(sure) or any(row["flaw"] for row in nameless):
+    if (blind and alike) or len(alike) != len(sure) or any(row["flaw"] for row in nameless):
         ids = ", ".join(row["external_id"] for row in alike or nameless)
         raise CannotTell(f"the item {ids} could be it, or could not")
     return sure

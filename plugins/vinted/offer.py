@@ -26,8 +26,7 @@ def checked_offer(product: dict[str, Any] | None, *, in_stock: bool) -> dict[str
     """
     if product is None:
         raise JobFailed(
-            "the job has no product: create it with --product SKU, or with "
-            "input_data.product"
+            "the job has no product: create it with --product SKU, or with input_data.product"
         )
     try:
         checked = checked_product(product)

@@ -275,15 +275,13 @@ PROTOCOL: Mapping[str, Exchange] = {
 class _Plain(GenerateJsonSchema):
     """Without the titles that repeat each name."""
 
-    def field_title_should_be_set(self, schema: Any) -> bool:
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - pydantic's
         return False
 
 
 def json_schema() -> JsonSchemaValue:
     """One JSON schema document; its ``$defs`` hold the shapes by the names used here."""
-    models = [
-        model for one in PROTOCOL.values() for model in (one.payload, *one.answers)
-    ]
+    models = [model for one in PROTOCOL.values() for model in (one.payload, *one.answers)]
     _, document = models_json_schema(
         [(model, "validation") for model in dict.fromkeys(models)],
         ref_template="#/$defs/{model}",

@@ -9,7 +9,6 @@ from plugins.vinted.client import VintedBrowser
 from plugins.vinted.lookup import find_published
 from plugins.vinted.offer import checked_offer, product_sent
 from runtime import BaseJobHandler, Job, hookimpl
-from runtime.product_key import product_key
 from runtime.storage import published
 from runtime.storage.listings import ListingRow
 
@@ -30,7 +29,7 @@ class PublishVinted(BaseJobHandler):
 
     settles_within = timedelta(minutes=3)
 
-    async def execute(self, job: Job) -> dict[str, Any]:
+    async def execute(self, job: Job) -> dict[str, Any]:  # noqa: ARG002 - the interface
         """Check the product, look what is on sale, publish."""
         product = checked_offer(self.product, in_stock=True)
         browser = VintedBrowser(self)
@@ -46,22 +45,20 @@ class PublishVinted(BaseJobHandler):
         sent = await product_sent(self, product)
         await browser.verify_account()
         listing = await browser.publish(sent, self.settles_within)
-        return await self._store([listing])
+        return await self._store(product, [listing])
 
     async def _find(
         self, browser: VintedBrowser, product: dict[str, Any], before: Sequence[str] | None
     ) -> Any:
         found = await find_published(browser, product, before)
         try:
-            return await self._store(found) if found else None
+            return await self._store(product, found) if found else None
         except published.ListingTaken:
             return None
 
-    async def _store(self, candidates: list[ListingRow]) -> Any:
-        key = product_key(self.job.product_id, self.job.input_data)
-        return await self.transaction(
-            STEP, published.adopt, self.shop_id, key, self.job.product_id, candidates
-        )
+    async def _store(self, product: dict[str, Any], candidates: list[ListingRow]) -> Any:
+        arguments = self.shop_id, self.job.product_id, product["sku"], candidates
+        return await self.transaction(STEP, published.adopt, *arguments)
 
 
 @hookimpl

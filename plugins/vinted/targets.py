@@ -2,10 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy.orm import Session
-
 from runtime import BaseJobHandler, JobFailed
-from runtime.product_key import product_key
 from runtime.storage import published
 
 
@@ -20,30 +17,25 @@ async def target_listings(handler: BaseJobHandler) -> list[str]:
     named = item_id(handler.job.input_data)
     if named is not None:
         return [named]
-    key = product_key(handler.job.product_id, handler.job.input_data)
-    if key is None:
+    sku = (handler.job.product or {}).get("sku")
+    if sku is None and handler.job.product_id is None:
         raise JobFailed(
             "the job does not say which listing it is about: create it with --product SKU, or "
             "with input_data.item_id"
         )
-    found: dict[str, Any] = await handler.transaction(
-        "find-listings", find_listings, handler.shop_id, key
+    found: published.ProductListings = await handler.transaction(
+        "find-listings",
+        published.product_listings,
+        handler.shop_id,
+        handler.job.product_id,
+        sku,
     )
     if not found["known"]:
         raise JobFailed(
             f"no listing of the product is known in shop {handler.shop_id}: sync the shop and "
             "link the listing to it (link_product), or name the listing by input_data.item_id"
         )
-    live: list[str] = found["live"]
-    return live
-
-
-def find_listings(session: Session, shop_id: int, key: str) -> dict[str, Any]:
-    """The product's live listings, and whether it ever had any."""
-    return {
-        "live": published.live(session, shop_id, key),
-        "known": published.was_listed(session, shop_id, key),
-    }
+    return found["live"]
 
 
 def item_id(input_data: dict[str, Any]) -> str | None:

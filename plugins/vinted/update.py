@@ -9,13 +9,14 @@ from plugins.vinted.offer import checked_offer, product_sent
 from plugins.vinted.targets import target_listings
 from runtime import BaseJobHandler, Job, JobFailed, hookimpl
 from runtime.errors import CallRejected
-from runtime.storage import published
+from runtime.storage.listing_changes import mark_listing_gone
+from runtime.storage.published import describe_listing
 
 
 class UpdateVinted(BaseJobHandler):
     """Changes the listings of a product; to do so twice is the same as once."""
 
-    async def execute(self, job: Job) -> dict[str, Any]:
+    async def execute(self, job: Job) -> dict[str, Any]:  # noqa: ARG002 - the interface
         """Check the product, and send it for each of its listings."""
         product = checked_offer(self.product, in_stock=False)
         targets = await target_listings(self)
@@ -47,17 +48,15 @@ class UpdateVinted(BaseJobHandler):
             if trouble_of(error) is not Trouble.GONE:
                 raise
             await self.transaction(
-                f"note-gone-{external_id}", published.end, self.shop_id, external_id
+                f"note-gone-{external_id}", mark_listing_gone, self.shop_id, external_id
             )
             return False
         await self.transaction(
             f"store-{external_id}",
-            published.describe,
+            describe_listing,
             self.shop_id,
             external_id,
-            product["title"],
-            product["price"],
-            product["currency"],
+            {name: product[name] for name in ("title", "price", "currency")},
         )
         return True
 
