@@ -20,9 +20,11 @@ from plugins.vinted.sync import SyncVinted
 from plugins.vinted.update import UpdateVinted
 from runtime.config import Settings
 from runtime.data_directory import token_secret
+from runtime.products import checked_product
 from runtime.service import MarketplaceJobService
 from runtime.storage.engine import Database
 from runtime.storage.models import Conversation, Listing, MarketplaceJob, Order, Product
+from runtime.storage.products import upsert
 from runtime.tokens import issue_token
 from tests.deadline import wait_until
 from tests.integration.job_rows import add_job
@@ -111,6 +113,22 @@ class Shop:
         result: dict[str, Any] = job.result_data
         return result
 
+    def held_up(self, job_id: int) -> MarketplaceJob:
+        """The job once it failed, or waits for more than its turn."""
+
+        def probe() -> MarketplaceJob | None:
+            with self.database.session() as session:
+                job = session.get_one(MarketplaceJob, job_id)
+                waits = job.status in {"pending", "paused"} and job.fence and job.waiting_reason
+                return job if job.status == "failed" or waits else None
+
+        return wait_until(probe)
+
+    def add_products(self, *products: dict[str, Any]) -> None:
+        """Store products of the seller."""
+        with self.database.session.begin() as session:
+            upsert(session, SELLER, [checked_product(one) for one in products])
+
     def waits(self, job_id: int, words: str) -> MarketplaceJob:
         """The job once it waits for a reason with these words in it."""
 
@@ -140,13 +158,22 @@ class Shop:
                     PROTOCOL[action].is_answer(data)
 
 
+def only(browser: SimulatedBrowser, action: str, **faults: Any) -> None:
+    """Let these things go wrong with one action."""
+    for name, value in faults.items():
+        setattr(browser.faults, name, value)
+    browser.faults.only = frozenset({action})
+
+
 @contextmanager
 def open_shop(settings: Settings, database: Database, items: int = 0) -> Iterator[Shop]:
     """A running node, and a shop with so many invented items on sale; nobody is connected yet."""
     with database.session.begin() as session:
         shop_id = MarketplaceJobService(session).add_shop("vinted", SELLER, ACCOUNT).id
         session.execute(
-            text("UPDATE public.marketplace_action_types SET rate_limit_ms = 0, timeout_seconds = 2")
+            text(
+                "UPDATE public.marketplace_action_types SET rate_limit_ms = 0, timeout_seconds = 2"
+            )
         )
     keyed = {(action, "vinted"): handler for action, handler in HANDLERS.items()}
     registry = registry_of(VINTED, handlers=keyed)
@@ -160,4 +187,4 @@ def open_shop(settings: Settings, database: Database, items: int = 0) -> Iterato
         shop.check_the_protocol()
 
 
-__all__ = ["Conversation", "Listing", "Order", "Product", "open_shop", "product"]
+__all__ = ["Conversation", "Listing", "Order", "Product", "only", "open_shop", "product"]

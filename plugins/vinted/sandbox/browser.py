@@ -151,6 +151,7 @@ class SimulatedBrowser:
             request_id, action = command["request_id"], command["action"]
             concerned = self.faults.concern(action)
             if concerned and self.faults.lost:
+                self.faults.lost -= 1
                 continue
             if request_id not in self._memory:
                 self._closing.wait(self.latency)

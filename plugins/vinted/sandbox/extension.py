@@ -75,6 +75,7 @@ class Extension:
             return {"item": {"id": 1}, "message": {"id": 1, "text": "?", "from_seller": True}}
         data = self._actions[action](payload)
         if concerned and faults.fails_after_executing:
+            faults.fails_after_executing -= 1
             raise Refusal(500, "server_error", "Vinted failed")
         return {} if concerned and faults.shapeless else data
 

@@ -13,10 +13,10 @@ class Faults:
         late: seconds that each answer is held back after it was executed.
         twice: each answer is sent two times.
         never: commands are executed, and never answered.
-        lost: commands are neither executed nor answered.
+        lost: how many of the next commands are neither executed nor answered.
         drop_after_executing: the next command is executed, then the socket drops before its
             answer is sent, and connects again.
-        fails_after_executing: commands are executed, and Vinted answers 500.
+        fails_after_executing: how many of the next commands are executed, and answered with 500.
         session_lost: Vinted wants the seller to log in (401).
         captcha: Vinted wants to see a human (403).
         rate_limited: Vinted wants to be left in peace (429).
@@ -31,9 +31,9 @@ class Faults:
     late: float = 0.0
     twice: bool = False
     never: bool = False
-    lost: bool = False
+    lost: int = 0
     drop_after_executing: bool = False
-    fails_after_executing: bool = False
+    fails_after_executing: int = 0
     session_lost: bool = False
     captcha: bool = False
     rate_limited: bool = False
