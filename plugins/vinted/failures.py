@@ -65,14 +65,13 @@ def trouble_of(error: CallRejected) -> Trouble | None:
 
 
 def sorted_out(error: CallRejected) -> CallRejected:
-    """The same refusal with the status and the code that everybody else knows it by."""
+    """The same refusal, with the status that everybody else knows it by."""
     trouble = trouble_of(error)
-    if trouble is None:
+    if trouble is None or _STATUSES.get(error.status or 0) is trouble:
         return error
-    says_so = error.status is not None and _STATUSES.get(error.status) is trouble
     return CallRejected(
         str(error),
-        status=error.status if says_so else trouble.status,
-        error_code=error.error_code or trouble.code,
+        status=trouble.status,
+        error_code=error.error_code,
         writes=error.writes,
     )

@@ -268,7 +268,7 @@ PROTOCOL: Mapping[str, Exchange] = {
     "VINTED_GET_WARDROBE": Exchange(PageWanted, (WardrobePage,)),
     "VINTED_ORDERS": Exchange(PageWanted, (OrdersPage,)),
     "VINTED_MESSAGE": Exchange(Message, (Sent,)),
-    "VINTED_API_CALL": Exchange(ApiCall, (ConversationFound, ItemFound)),
+    "VINTED_API_CALL": Exchange(ApiCall, (ItemFound, ConversationFound)),
 }
 
 
@@ -284,9 +284,23 @@ def json_schema() -> JsonSchemaValue:
     models = [model for one in PROTOCOL.values() for model in (one.payload, *one.answers)]
     _, document = models_json_schema(
         [(model, "validation") for model in dict.fromkeys(models)],
-        ref_template="#/$defs/{model}",
         schema_generator=_Plain,
     )
-    for shape in document["$defs"].values():
+    shapes = {name: _terse(shape) for name, shape in document["$defs"].items()}
+    for shape in shapes.values():
         shape.pop("title", None)
-    return document
+    return {"$defs": shapes}
+
+
+def _terse(schema: Any) -> Any:
+    """Without what a schema says by saying nothing."""
+    if isinstance(schema, list):
+        return [_terse(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    unsaid = {"additionalProperties": True, "default": None}
+    return {
+        name: _terse(value)
+        for name, value in schema.items()
+        if name not in unsaid or value != unsaid[name]
+    }

@@ -44,7 +44,7 @@ def test_replies_and_returns_the_message(shop):
         {"never": True, "forgetful": True},
         {"lost": 1, "forgetful": True},
     ],
-    ids=lambda faults: "-".join(faults),
+    ids="-".join,
 )
 def test_a_bad_answer_leaves_it_said_once(shop, faults):
     shop.done("message", conversation_id=TALK, text="Yes.")

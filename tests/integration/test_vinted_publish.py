@@ -62,7 +62,7 @@ def test_a_stored_product_is_published_as_it_is_there(shop):
         {"never": True, "forgetful": True},
         {"shapeless": True, "forgetful": True},
     ],
-    ids=lambda faults: "-".join(faults),
+    ids="-".join,
 )
 @pytest.mark.parametrize("resume", [False, True])
 def test_a_bad_answer_leaves_the_item_on_sale_once(shop, faults, resume):
