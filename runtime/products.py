@@ -44,6 +44,7 @@ _NUMBER = re.compile(r"[+-]?\d{1,40}(\.\d{1,40})?", re.ASCII)
 _CURRENCY = re.compile(r"[A-Za-z]{3}")
 _SHOWN_FLAWS = 20
 _UNKNOWN = "extra_forbidden"
+_SUBJECT = re.compile(r"^(Value error, |Input |String |List |Dictionary )")
 _REASONS = {
     "missing": "is missing",
     "string_too_short": "must not be empty",
@@ -199,4 +200,4 @@ def _flaw(kind: str, location: Sequence[int | str], message: str) -> str:
     place = ".".join(str(part) for part in location)
     if kind == _UNKNOWN:
         return f"{reprlib.repr(place)} is no field of a product"
-    return f"{place} {_REASONS.get(kind) or message.removeprefix('Value error, ')}"
+    return f"{place} {_REASONS.get(kind) or _SUBJECT.sub('', message)}"

@@ -41,7 +41,7 @@ class Look:
 async def find_published(
     browser: VintedBrowser, product: dict[str, Any], before: Sequence[str] | None
 ) -> list[ListingRow]:
-    """The items that the publishing may have made, the likeliest first; none: it made none.
+    """The items that the publishing may have made, the oldest first; none: it made none.
 
     Args:
         before: the ids of the newest items before the first try; None where they could not be
@@ -100,7 +100,8 @@ def _own(
     if (blind and alike) or len(alike) != len(sure) or any(row["flaw"] for row in nameless):
         ids = ", ".join(row["external_id"] for row in alike or nameless)
         raise CannotTell(f"the item {ids} could be it, or could not")
-    return sure
+    # The oldest first, so that what came later is left to jobs that have looked later.
+    return sure[::-1]
 
 
 def _is_alike(row: ListingRow, product: dict[str, Any]) -> bool:

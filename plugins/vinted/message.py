@@ -113,14 +113,14 @@ def checked_message(input_data: dict[str, Any]) -> tuple[str, str]:
 
 
 def _own_messages(conversation: Conversation) -> list[dict[str, Any]]:
-    """What the seller wrote, the newest first."""
+    """What the seller wrote, the oldest first: ids grow."""
     messages = conversation.get("messages")
     own = [
         one
         for one in (messages if isinstance(messages, list) else [])
         if isinstance(one, dict) and one.get("from_seller") is True and one.get("id") is not None
     ]
-    return own[::-1]
+    return sorted(own, key=lambda one: (len(str(one["id"])), str(one["id"])))
 
 
 @hookimpl

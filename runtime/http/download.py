@@ -8,6 +8,7 @@ the one that is connected to, so that a name that changes in between leads nowhe
 import http.client
 import ssl
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import timedelta
 from urllib.parse import SplitResult, urljoin, urlsplit
@@ -63,7 +64,7 @@ class Limits:
 DEFAULT_LIMITS = Limits()
 
 
-def download_image(media: Media, url: str, limits: Limits = DEFAULT_LIMITS) -> str:
+def download_image(media: Media, url: str, limits: Limits | None = None) -> str:
     """Download an image into the media directory; returns its path there.
 
     Raises:
@@ -78,7 +79,7 @@ def download_image(media: Media, url: str, limits: Limits = DEFAULT_LIMITS) -> s
         raise NotSent(f"the media directory cannot be written: {error.strerror}") from error
 
 
-def image_bytes(media: Media, image: str, limits: Limits = DEFAULT_LIMITS) -> bytes:
+def image_bytes(media: Media, image: str, limits: Limits | None = None) -> bytes:
     """The bytes of a product's image, from the media directory or from its URL.
 
     Raises:
@@ -88,12 +89,13 @@ def image_bytes(media: Media, image: str, limits: Limits = DEFAULT_LIMITS) -> by
     return fetch_image(image, limits) if is_url(image) else media.read(image)
 
 
-def fetch_image(url: str, limits: Limits = DEFAULT_LIMITS) -> bytes:
+def fetch_image(url: str, limits: Limits | None = None) -> bytes:
     """The bytes of the image at a URL.
 
     Raises:
         ImageRefused, CallFailed: see :func:`download_image`.
     """
+    limits = limits or DEFAULT_LIMITS
     with deadline(limits.time) as limit:
         try:
             return _followed(url, limits, limit)
@@ -109,16 +111,13 @@ def fetch_image(url: str, limits: Limits = DEFAULT_LIMITS) -> bytes:
 def _followed(url: str, limits: Limits, limit: Deadline) -> bytes:
     for _ in range(MAX_REDIRECTS + 1):
         parts = _checked_url(url)
-        connection = _connected(parts, limits, limit)
-        try:
+        with closing(_connected(parts, limits, limit)) as connection:
             target = parts._replace(scheme="", netloc="", fragment="").geturl() or "/"
             connection.request("GET", target, headers=_HEADERS)
-            answer = connection.getresponse()
-            if answer.status not in _REDIRECTS:
-                return _image(url, answer, limits.max_bytes)
-            url = urljoin(url, answer.headers.get("Location", ""))
-        finally:
-            connection.close()
+            with connection.getresponse() as answer:
+                if answer.status not in _REDIRECTS:
+                    return _image(url, answer, limits.max_bytes)
+                url = urljoin(url, answer.headers.get("Location", ""))
     raise _refused(url, f"more than {MAX_REDIRECTS} redirects")
 
 
@@ -128,7 +127,8 @@ def _checked_url(url: str) -> SplitResult:
         usable = parts.scheme == "https" and parts.hostname and parts.port != 0
     except ValueError:
         usable = False
-    if not usable or "@" in parts.netloc or not url.isascii() or not url.isprintable():
+    plain = url.isascii() and url.isprintable() and " " not in url
+    if not usable or "@" in parts.netloc or not plain:
         raise _refused(url[:200], "only plain https addresses are downloaded")
     return parts
 

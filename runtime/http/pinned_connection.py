@@ -35,15 +35,15 @@ class Deadline:
                 with contextlib.suppress(OSError):
                     socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
-    def watch(self, connected: socket.socket | None) -> None:
-        """The socket to end from now on; None: there is none any more.
+    def watch(self, connected: socket.socket) -> None:
+        """The socket to end from now on; one that is closed by then is left alone.
 
         Raises:
             TimeoutError: the time is over already.
         """
         with self._lock:
             self._socket = connected
-            if self.is_over and connected is not None:
+            if self.is_over:
                 raise TimeoutError
 
 
@@ -82,12 +82,6 @@ class PinnedConnection(http.client.HTTPSConnection):
             self._limit.watch(secured)
             secured.do_handshake()
         except BaseException:
-            self._limit.watch(None)
             secured.close()
             raise
         self.sock = secured
-
-    def close(self) -> None:
-        """Close the connection; the deadline has nothing more to end."""
-        self._limit.watch(None)
-        super().close()

@@ -121,7 +121,7 @@ def _matched(session: Session, shop_id: int, lines: Sequence[OrderLine]) -> list
         Listing.external_id.in_([line.listing_external_id for line in lines]),
         Listing.product_id.is_not(None),
     )
-    by_listing = dict(row.tuple() for row in session.execute(listed))
+    by_listing = {row.external_id: row.product_id for row in session.execute(listed)}
     by_sku = links(session, shop_id, {line.sku for line in lines if line.sku is not None})
     found: list[_Line] = []
     for line in lines:

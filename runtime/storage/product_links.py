@@ -29,7 +29,7 @@ def links(session: Session, shop_id: int, skus: Collection[str]) -> dict[str, Li
         .join(Shop, Shop.user_id == Product.user_id)
         .where(Shop.id == shop_id, Product.sku.in_(skus))
     )
-    found: dict[str, int] = dict(row.tuple() for row in session.execute(query))
+    found = {row.sku: row.id for row in session.execute(query)}
     return {sku: link(found.get(sku), sku) for sku in skus}
 
 
