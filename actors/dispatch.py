@@ -213,7 +213,10 @@ class Dispatcher:
         run.left.add(call_id)
         if isinstance(call, HttpCall):
             timeout = call.timeout or run.job.timeout
-            request = messages.HttpRequest(ticket, self._marketplace.name, call, timeout, not_after)
+            shop_id = run.job.shop.id
+            request = messages.HttpRequest(
+                ticket, self._marketplace.name, shop_id, call, timeout, not_after
+            )
             self._tell(messages.HTTP, request)
         else:
             run.requests[call_id] = replace(run.requests[call_id], not_after=not_after)

@@ -7,13 +7,13 @@ from actors.threads import DaemonThreads
 from runtime import messages
 from runtime.calls import Failure
 from runtime.errors import OutcomeUnknown
-from runtime.http.transport import HttpTransport
+from runtime.http.authorized import AuthorizedTransport
 
 
 class HttpActor(BaseActor):
     """Hands requests to threads; their outcomes go straight to whoever asked."""
 
-    def __init__(self, *base: Any, transport: HttpTransport, threads: int) -> None:
+    def __init__(self, *base: Any, transport: AuthorizedTransport, threads: int) -> None:
         super().__init__(*base)
         self._transport = transport
         self._threads = DaemonThreads("http", threads)
@@ -33,6 +33,7 @@ class HttpActor(BaseActor):
         try:
             outcome = self._transport.perform(
                 request.marketplace,
+                request.shop_id,
                 request.call,
                 request.timeout,
                 lambda: request.not_after is None or self.clock.now() < request.not_after,

@@ -17,9 +17,12 @@ from runtime import messages
 from runtime.clock import SystemClock
 from runtime.config import Settings
 from runtime.crash_marker import CrashMarker
-from runtime.data_directory import ensure_data_directory, token_secret
+from runtime.credentials import Vault
+from runtime.data_directory import encryption_keys, ensure_data_directory, token_secret
 from runtime.errors import DatabaseUnavailable
 from runtime.hookspecs import Marketplace
+from runtime.http.authorized import AuthorizedTransport
+from runtime.http.authorizer import Authorizer
 from runtime.http.transport import HttpTransport
 from runtime.lease import Lease
 from runtime.media_server import media_of
@@ -58,6 +61,7 @@ class Node:
         self._drain: messages.Drain | None = None
         self._markers = ensure_data_directory(settings) / MARKER_DIRECTORY
         self._supervisor_incarnation = 0
+        self._vault = Vault(encryption_keys(settings))
         secret = token_secret(settings)
         self._media, media_server = media_of(settings, secret, lambda: self.bridge_port)
         self._server = SocketIOServer(
@@ -195,7 +199,12 @@ class Node:
         browser_bound = tuple(
             name for name, one in self._registry.marketplaces.items() if one.browser_bound
         )
-        transport = HttpTransport(self._registry.marketplaces)
+        marketplaces = self._registry.marketplaces
+        transport = AuthorizedTransport(
+            HttpTransport(marketplaces),
+            Authorizer(self._database, self._vault, self._clock.now),
+            marketplaces,
+        )
         recipes: dict[str, Spawn] = {
             messages.RECORDER: self._recipe(
                 messages.RECORDER, RecorderActor, database=self._database, node_id=self._node_id

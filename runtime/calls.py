@@ -8,6 +8,7 @@ functions :meth:`Call.__await__` and :meth:`Gather.__await__` are the only place
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from enum import StrEnum
 from typing import Any
 
 from runtime.errors import InvalidCall
@@ -76,6 +77,14 @@ class WebSocketCall(Call):
         return not self.reads
 
 
+class Authorization(StrEnum):
+    """In whose name an HTTP call is made."""
+
+    SHOP = "shop"
+    APPLICATION = "application"
+    NONE = "none"
+
+
 @dataclass(frozen=True, slots=True)
 class HttpCall(Call):
     """A request to the marketplace's API, relative to its base URL."""
@@ -89,6 +98,7 @@ class HttpCall(Call):
     headers: dict[str, str] | None = None
     timeout: timedelta | None = None
     settles_within: timedelta = HTTP_SETTLES_WITHIN
+    authorization: Authorization = Authorization.SHOP
 
     @property
     def writes(self) -> bool:  # type: ignore[override]

@@ -7,6 +7,7 @@
         - DatabaseUnavailable: also while running, when the server is away
         - DatabaseNotMigrated
         - DatabaseConflict: the database holds something else under our name
+        - CredentialsUnreadable: no key fits a shop's credentials
     - InputError (also a ValueError): what the caller gave cannot be used
         - ActionTypeNotFound
         - ShopNotFound, ShopRequired
@@ -17,6 +18,7 @@
         - DatabaseRefused
         - IllegalTransition
         - IdempotencyConflict
+        - ConsentRefused: the seller, or the marketplace, did not let us act for a shop
     - TokenError: who connects is not who it says
     - WaitTimeout (also a TimeoutError)
     - CallFailed: a call came back without the answer that was hoped for
@@ -24,6 +26,7 @@
         - NotSent: nothing left this machine
             - SellerNotConnected
             - HeldUp: it was too late for it to leave
+            - NotAuthorized: the seller has to let us act for the shop again
         - OutcomeUnknown: it may or may not have happened
             - CallTimeout
             - ConnectionLost
@@ -80,6 +83,17 @@ class DatabaseNotMigrated(ConfigurationError):
 
 class DatabaseConflict(ConfigurationError):
     """The database holds something else where this project keeps its own."""
+
+
+class CredentialsUnreadable(ConfigurationError):
+    """A shop's credentials were encrypted with a key that is not there any more."""
+
+    def __init__(self, shop_id: int) -> None:
+        super().__init__(
+            f"the credentials of shop {shop_id} cannot be decrypted: put the key that encrypted "
+            "them back into RUNTIME_ENCRYPTION_KEYS, or connect the shop again "
+            "(`run.py shops connect`)"
+        )
 
 
 class InputError(MarketplaceRuntimeError, ValueError):
@@ -147,6 +161,10 @@ class IdempotencyConflict(InputError):
     """The key already stands for another kind of job."""
 
 
+class ConsentRefused(InputError):
+    """A consent that does not count: the seller declined, or it is not an answer to ours."""
+
+
 class TokenError(MarketplaceRuntimeError):
     """A bridge token that does not count; the message is safe to send to the client."""
 
@@ -202,6 +220,18 @@ class SellerNotConnected(NotSent):
 
 class HeldUp(NotSent):
     """The node was held up, so that another may have taken the job over; nothing left."""
+
+
+class NotAuthorized(NotSent):
+    """The marketplace does not let us act for the shop until its seller consents again."""
+
+    def __init__(self, shop_id: int, marketplace: str, reason: str) -> None:
+        super().__init__(
+            f"shop {shop_id} is not authorized ({reason}): its seller has to consent again "
+            f"(`run.py shops connect {marketplace}`)",
+            error_code="needs_auth",
+        )
+        self.shop_id = shop_id
 
 
 class OutcomeUnknown(CallFailed):

@@ -1,8 +1,9 @@
 """The hooks that a handler plugin can implement (pluggy project ``marketplace_runtime``)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 import pluggy
 
@@ -29,6 +30,62 @@ class ActionType:
 
 
 @dataclass(frozen=True, slots=True)
+class OAuth2:
+    """How sellers let the runtime act for their shops.
+
+    Attributes:
+        hint: what the operator has to set, for messages.
+        client_id: None where the operator has not set it.
+        secret_in_header: the token endpoint wants HTTP Basic; else the client id in the form.
+        redirect_uri: by what name the marketplace knows where answers go; None: their address.
+        scopes: what a seller is asked for.
+        application_scopes: what a token of the application itself is asked for.
+        token_prefix: of the ``Authorization`` header.
+    """
+
+    authorize_url: str
+    token_url: str
+    hint: str
+    client_id: str | None = None
+    client_secret: str | None = field(default=None, repr=False)
+    secret_in_header: bool = False
+    redirect_uri: str | None = None
+    scopes: tuple[str, ...] = ()
+    application_scopes: tuple[str, ...] = ()
+    pkce: bool = False
+    token_prefix: str = "Bearer"
+
+
+@dataclass(frozen=True, slots=True)
+class ShopSetting:
+    """A setting that each shop of a marketplace can have.
+
+    Attributes:
+        is_json: the value is JSON (an object, a list, a number); else text.
+        pattern: what a text has to match as a whole.
+        example: for messages.
+    """
+
+    description: str
+    is_json: bool = False
+    pattern: str | None = None
+    example: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Identification:
+    """How to learn which account a seller consented for.
+
+    Attributes:
+        path: read with ``GET``, relative to the base URL.
+        read: takes the answer; gives the account's external id, and its name where known.
+    """
+
+    path: str
+    read: Callable[[Any], tuple[str, str | None]]
+
+
+@dataclass(frozen=True, slots=True)
 class Marketplace:
     """What the runtime must know of a marketplace.
 
@@ -40,6 +97,9 @@ class Marketplace:
         concurrency: how many jobs run at once on the whole.
         lane_concurrency: how many jobs of one lane run at once; 1 where a browser executes.
         lane_calls: how many calls of one lane are in flight at once; 1 where a browser executes.
+        auth: how its HTTP calls are authorized; None: not at all.
+        identification: asked after a consent; None: the operator names the account.
+        shop_settings: by name.
     """
 
     name: str
@@ -50,6 +110,9 @@ class Marketplace:
     lane_concurrency: int = 8
     lane_calls: int = 8
     action_types: tuple[ActionType, ...] = ()
+    auth: OAuth2 | None = None
+    identification: Identification | None = None
+    shop_settings: Mapping[str, ShopSetting] = field(default_factory=dict)
 
 
 class HookSpecs:

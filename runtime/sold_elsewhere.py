@@ -1,6 +1,6 @@
 """What was sold in one shop must not stay on sale in the seller's others.
 
-A shop takes part where its setting ``follow_sales`` is true.
+A shop takes part where its setting ``follow_sales`` is ``yes``.
 """
 
 from collections.abc import Sequence
@@ -10,11 +10,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from runtime.job_creation import JobRequest, create
+from runtime.shop_settings import FOLLOW_SALES
 from runtime.storage.action_types import find_action_type
 from runtime.storage.models import Listing, Shop
 from runtime.storage.orders import Sale
-
-SETTING = "follow_sales"
 
 
 def follow_sales(session: Session, shop_id: int, sales: Sequence[Sale]) -> list[int]:
@@ -54,5 +53,4 @@ def _on_sale_elsewhere(session: Session, shop_id: int, product_id: int) -> Seque
 
 
 def _takes_part(shop: Shop) -> bool:
-    """Settings are what an operator typed, so that true may be a text."""
-    return str(shop.settings.get(SETTING, "")).lower() in {"true", "1", "yes"}
+    return shop.settings.get(FOLLOW_SALES) == "yes"

@@ -74,7 +74,7 @@ def import_(
 @app.command("list")
 def list_(
     user: Annotated[int | None, typer.Option(help="Only this seller's.")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="At most so many.")] = 1_000,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """List products, by their SKUs."""

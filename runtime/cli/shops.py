@@ -7,6 +7,7 @@ import typer
 from runtime.cli.context import Plugins, command_session
 from runtime.cli.options import AsJson, Marketplace
 from runtime.cli.output import print_json, print_line, print_table
+from runtime.cli.shop_connections import add_connections
 from runtime.job_view import shop_view
 from runtime.service import MarketplaceJobService
 from runtime.shop_choice import check_marketplace
@@ -14,6 +15,7 @@ from runtime.storage.action_types import known_marketplaces
 from runtime.storage.shops import list_shops
 
 app = typer.Typer(help="Sellers' accounts.")
+add_connections(app)
 
 
 @app.command()

@@ -79,6 +79,7 @@ class HttpRequest:
 
     ticket: CallTicket
     marketplace: str
+    shop_id: int
     call: HttpCall
     timeout: timedelta
     not_after: datetime | None = None

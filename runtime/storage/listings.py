@@ -35,7 +35,8 @@ class ListingRow(TypedDict):
     """One listing as :func:`upsert` takes it; made by :func:`row`, and a JSON value.
 
     Where ``flaw`` says that the details cannot be stored, they are left out: the listing is
-    known to be on sale, and the details of an earlier walk stay.
+    known to be on sale, and the details of an earlier walk stay. ``sku`` is there where the
+    marketplace tells it.
     """
 
     external_id: str
@@ -45,7 +46,7 @@ class ListingRow(TypedDict):
     url: str | None
     data: dict[str, Any]
     flaw: str | None
-    sku: NotRequired[str | None]
+    sku: NotRequired[str]
 
 
 class Counts(TypedDict):
@@ -82,7 +83,7 @@ def row(
     try:
         if not data:
             raise InputError("the marketplace says nothing of the listing but its id")
-        return ListingRow(
+        checked = ListingRow(
             external_id=identity,
             title=checked_words(title, "title"),
             price=checked_price(price, "price"),
@@ -90,8 +91,9 @@ def row(
             url=checked_words(url, "url"),
             data=checked_data(data, "the listing"),
             flaw=None,
-            sku=None if sku is None else checked_identity(sku, "a SKU"),
         )
+        if sku is not None:
+            checked["sku"] = checked_identity(sku, "a SKU")
     except InputError as problem:
         return ListingRow(
             external_id=identity,
@@ -101,8 +103,8 @@ def row(
             url=None,
             data={},
             flaw=str(problem),
-            sku=None,
         )
+    return checked
 
 
 def begin_walk(session: Session, shop_id: int) -> str:

@@ -140,7 +140,7 @@ class TestFollowSales:
     @pytest.fixture
     def ebay(self, session, product_id):
         shop = MarketplaceJobService(session).add_shop("ebay", 7, "ebay-7")
-        shop.settings = {"follow_sales": "true"}
+        shop.settings = {"follow_sales": "yes"}
         record_listing(session, shop.id, row("x1", data={"a": 1}), product_id)
         return shop.id
 
@@ -167,7 +167,7 @@ class TestFollowSales:
         self, session, shop_id, ebay, product_id
     ):
         record_listing(session, shop_id, row("v1", data={"a": 1}), product_id)
-        session.get(Shop, ebay).settings = {"follow_sales": "false"}
+        session.get(Shop, ebay).settings = {"follow_sales": "no"}
         session.flush()
         assert follow_sales(session, shop_id, self.sell(session, shop_id, "o1", 3)) == []
 

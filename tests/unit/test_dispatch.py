@@ -134,7 +134,7 @@ def test_an_http_call_goes_to_the_http_actor_with_the_timeout_of_its_action(benc
     bench.perform(run, 5, READ)
     ticket = messages.CallTicket(ACTOR, 1, 3, 5)
     assert bench.directory.told == [
-        (messages.HTTP, messages.HttpRequest(ticket, "x", READ, 30 * SECOND))
+        (messages.HTTP, messages.HttpRequest(ticket, "x", 2, READ, 30 * SECOND))
     ]
 
 

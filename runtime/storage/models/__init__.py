@@ -10,7 +10,7 @@ from runtime.storage.models.jobs import MarketplaceJob, MarketplaceTask
 from runtime.storage.models.nodes import BrowserPresence, RuntimeNode
 from runtime.storage.models.scheduling import BatchJob, BudgetClosure, BudgetUsage, JobSchedule
 from runtime.storage.models.selling import Conversation, Listing, Order, OrderLine, Product
-from runtime.storage.models.shops import Shop
+from runtime.storage.models.shops import Shop, ShopCredentials
 
 __all__ = [
     "SCHEMA",
@@ -30,4 +30,5 @@ __all__ = [
     "Product",
     "RuntimeNode",
     "Shop",
+    "ShopCredentials",
 ]

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    ForeignKey,
     Identity,
     Index,
     String,
@@ -34,3 +35,18 @@ class Shop(Base):
     name: Mapped[str | None]
     settings: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class ShopCredentials(Base):
+    """What lets the runtime act for a shop; encrypted."""
+
+    __tablename__ = "shop_credentials"
+    __table_args__ = ({"schema": SCHEMA},)
+
+    shop_id: Mapped[int] = mapped_column(
+        ForeignKey(f"{SCHEMA}.shops.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    secret: Mapped[str]
+    access_expires_at: Mapped[datetime]
+    refresh_expires_at: Mapped[datetime | None]
+    updated_at: Mapped[datetime] = mapped_column(server_default=func.now())

@@ -1,0 +1,1 @@
+"""eBay: called over HTTP, with OAuth 2."""

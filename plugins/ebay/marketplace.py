@@ -1,0 +1,94 @@
+"""What the runtime must know of eBay."""
+
+from datetime import timedelta
+
+from plugins.ebay.settings import EbaySettings
+from runtime import ActionType, Marketplace
+from runtime.hookspecs import OAuth2, ShopSetting
+
+SCOPE = "https://api.ebay.com/oauth/api_scope"
+HINT = "set RUNTIME_EBAY_CLIENT_ID, RUNTIME_EBAY_CLIENT_SECRET and RUNTIME_EBAY_RUNAME"
+
+ACTION_TYPES = (
+    ActionType(
+        code="publish",
+        name="Publish Product",
+        description="Create inventory item and offer on eBay",
+        rate_limit=timedelta(seconds=1),
+    ),
+    ActionType(
+        code="update",
+        name="Update Product",
+        description="Update existing eBay listing",
+        rate_limit=timedelta(seconds=1),
+    ),
+    ActionType(
+        code="delete",
+        name="Delete Product",
+        description="Delete/end eBay listing",
+        rate_limit=timedelta(seconds=1),
+    ),
+    ActionType(
+        code="sync",
+        name="Sync Products",
+        description="Sync all products from eBay inventory",
+        priority=2,
+        is_batch=True,
+        timeout=timedelta(seconds=300),
+    ),
+    ActionType(
+        code="sync_orders",
+        name="Sync Orders",
+        description="Sync orders from eBay",
+        priority=2,
+        is_batch=True,
+        timeout=timedelta(seconds=300),
+    ),
+)
+
+SHOP_SETTINGS = {
+    "marketplace_id": ShopSetting(
+        "the eBay site that offers are made on", pattern=r"EBAY_[A-Z_]{2,}", example="EBAY_FR"
+    ),
+    "currency": ShopSetting("of prices", pattern=r"[A-Z]{3}", example="EUR"),
+    "language": ShopSetting(
+        "of titles and descriptions", pattern=r"[a-z]{2}-[A-Z]{2}", example="fr-FR"
+    ),
+    "fulfillment_policy_id": ShopSetting("how sales are shipped"),
+    "payment_policy_id": ShopSetting("how sales are paid"),
+    "return_policy_id": ShopSetting("how sales are returned"),
+    "merchant_location_key": ShopSetting("where the stock is"),
+    "category_map": ShopSetting(
+        "eBay's category id of each category", is_json=True, example='{"Shoes": "63889"}'
+    ),
+    "condition_map": ShopSetting(
+        "eBay's condition of each condition", is_json=True, example='{"good": "USED_GOOD"}'
+    ),
+}
+
+
+def ebay(settings: EbaySettings | None = None) -> Marketplace:
+    """The record, as the operator has set it up."""
+    known = settings or EbaySettings()
+    secret = known.client_secret
+    return Marketplace(
+        name="ebay",
+        base_url=known.api_url,
+        action_types=ACTION_TYPES,
+        auth=OAuth2(
+            authorize_url=f"{known.auth_url}/oauth2/authorize",
+            token_url=f"{known.api_url}/identity/v1/oauth2/token",
+            hint=HINT,
+            client_id=known.client_id,
+            client_secret=secret.get_secret_value() if secret else None,
+            secret_in_header=True,
+            redirect_uri=known.runame,
+            scopes=(
+                f"{SCOPE}/sell.inventory",
+                f"{SCOPE}/sell.fulfillment",
+                f"{SCOPE}/sell.account.readonly",
+            ),
+            application_scopes=(SCOPE,),
+        ),
+        shop_settings=SHOP_SETTINGS,
+    )

@@ -1,0 +1,1 @@
+"""Etsy: called over HTTP, with OAuth 2 and PKCE."""

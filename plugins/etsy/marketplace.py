@@ -1,0 +1,89 @@
+"""What the runtime must know of Etsy."""
+
+from datetime import timedelta
+from typing import Any
+
+from plugins.etsy.settings import EtsySettings
+from runtime import ActionType, Marketplace
+from runtime.hookspecs import Identification, OAuth2, ShopSetting
+
+HINT = "set RUNTIME_ETSY_KEYSTRING and RUNTIME_ETSY_SHARED_SECRET"
+
+ACTION_TYPES = (
+    ActionType(
+        code="publish",
+        name="Publish Product",
+        description="Create listing on Etsy",
+        rate_limit=timedelta(seconds=1),
+    ),
+    ActionType(
+        code="update",
+        name="Update Product",
+        description="Update existing Etsy listing",
+        rate_limit=timedelta(seconds=1),
+    ),
+    ActionType(
+        code="delete",
+        name="Delete Product",
+        description="Delete/deactivate Etsy listing",
+        rate_limit=timedelta(seconds=1),
+    ),
+    ActionType(
+        code="sync",
+        name="Sync Products",
+        description="Sync all products from Etsy shop",
+        priority=2,
+        is_batch=True,
+        timeout=timedelta(seconds=300),
+    ),
+    ActionType(
+        code="sync_orders",
+        name="Sync Orders",
+        description="Sync orders from Etsy",
+        priority=2,
+        is_batch=True,
+        timeout=timedelta(seconds=300),
+    ),
+)
+
+SHOP_SETTINGS = {
+    "currency": ShopSetting("of prices", pattern=r"[A-Z]{3}", example="EUR"),
+    "who_made": ShopSetting(
+        "who makes what is sold", pattern=r"i_did|someone_else|collective", example="i_did"
+    ),
+    "when_made": ShopSetting("when it was made", example="made_to_order"),
+    "taxonomy_map": ShopSetting(
+        "Etsy's taxonomy id of each category", is_json=True, example='{"Shoes": 1429}'
+    ),
+    "shipping_profile_id": ShopSetting("how sales are shipped", pattern=r"[0-9]+", example="12345"),
+    "return_policy_id": ShopSetting("how sales are returned", pattern=r"[0-9]+", example="12345"),
+    "readiness_state_id": ShopSetting(
+        "how long sales are prepared", pattern=r"[0-9]+", example="12345"
+    ),
+}
+
+
+def etsy(settings: EtsySettings | None = None) -> Marketplace:
+    """The record, as the operator has set it up."""
+    known = settings or EtsySettings()
+    secret = known.shared_secret.get_secret_value() if known.shared_secret else ""
+    return Marketplace(
+        name="etsy",
+        base_url=known.api_url,
+        default_headers={"x-api-key": f"{known.keystring or ''}:{secret}"},
+        action_types=ACTION_TYPES,
+        auth=OAuth2(
+            authorize_url=f"{known.auth_url}/oauth/connect",
+            token_url=f"{known.api_url}/v3/public/oauth/token",
+            hint=HINT,
+            client_id=known.keystring,
+            scopes=("listings_r", "listings_w", "listings_d", "transactions_r", "shops_r"),
+            pkce=True,
+        ),
+        identification=Identification("/v3/application/users/me", _shop_of),
+        shop_settings=SHOP_SETTINGS,
+    )
+
+
+def _shop_of(answer: Any) -> tuple[str, str | None]:
+    return str(int(answer["shop_id"])), None
