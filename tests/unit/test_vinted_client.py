@@ -106,7 +106,6 @@ class TestPage:
                     "url": "https://www.vinted.fr/items/4000000001",
                     "data": ITEM,
                     "flaw": None,
-                    "sku": None,
                 }
             ],
             "unidentified": 0,

@@ -103,11 +103,11 @@ def test_what_is_named_is_changed_and_then_gone(answers, crashes):
     wardrobe = Wardrobe.of(3, shop_id="123")
     item = wardrobe.items()[1]["id"]
     world = World(wardrobe, answers)
-    update = job(UpdateVinted, product=product("A-1"), input_data={"item_id": item})
+    update = job(UpdateVinted, product=product("A-1"), input_data={"external_id": item})
     to_the_end(world, [update], crashes)
     assert isinstance(update.end, Finished)
     assert wardrobe.find(item)["title"] == "Robe"
-    delete = job(DeleteVinted, 2, input_data={"item_id": item})
+    delete = job(DeleteVinted, 2, input_data={"external_id": item})
     to_the_end(world, [delete], crashes)
     assert isinstance(delete.end, Finished)
     assert (wardrobe.find(item), len(wardrobe.items())) == (None, 2)
