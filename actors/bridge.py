@@ -304,8 +304,9 @@ class BridgeActor(BaseActor):
         self.tell(messages.RECORDER, messages.RecordPresence(user_id, connected))
 
     def _on_presence_wanted(self, message: messages.PresenceWanted) -> None:
-        for user_id in self._sockets.users():
-            self.tell(message.reply_to, messages.SellerConnected(user_id))
+        for user_id in self._sockets.users() if message.user_id is None else (message.user_id,):
+            if self._sockets.of(user_id):
+                self.tell(message.reply_to, messages.SellerConnected(user_id))
 
     def _on_actor_restarted(self, message: messages.ActorRestarted) -> None:
         """Marketplace actors ask by themselves; what the recorder had not written is lost."""

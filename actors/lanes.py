@@ -1,18 +1,23 @@
 """The lanes of one marketplace: which have work, which have room, whose turn it is."""
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from itertools import islice
+from datetime import datetime, timedelta
 
-from runtime.clock import Timer
+from runtime.clock import Clock, Timer
 from runtime.hookspecs import Marketplace
 from runtime.job import Job
-from runtime.messages import CallTicket, LaneRequest, LaneShop
+from runtime.lane_work import LaneWork
+from runtime.messages import CallTicket, LaneDue, LaneHeads, LaneRequest, LaneShop
+from runtime.turns import Turns
 
 MAX_LANES_PER_CLAIM = 100
 MAX_JOBS_PER_CLAIM = 100
+# What is said to be due and was not claimed is held by somebody for the moment.
+REST = timedelta(milliseconds=50)
+LONGEST_DUE = timedelta(hours=1)
+LONGEST_WAITED = timedelta(days=365)
 
 
 @dataclass(slots=True)
@@ -20,7 +25,8 @@ class Lane:
     """The queue of one shop; where a browser executes, of one seller.
 
     Attributes:
-        hungry: there is, or may be, work that was not claimed.
+        work: what is known of the jobs that wait to be claimed.
+        last_priority: of the job that it got last; 0: it got none.
         ready: claimed jobs that wait for a place.
         running: how many jobs have a place.
         waiting_calls: calls that wait for their pace or for a place, in order.
@@ -29,13 +35,14 @@ class Lane:
 
     key: int
     shops: set[int] = field(default_factory=set)
-    hungry: bool = False
+    work: LaneWork = field(default_factory=LaneWork)
+    last_priority: int = 0
     ready: deque[Job] = field(default_factory=deque)
     running: int = 0
     waiting_calls: deque[CallTicket] = field(default_factory=deque)
     in_flight: int = 0
     release_timer: Timer | None = None
-    due_timer: Timer | None = None
+    due_timer: tuple[datetime, Timer] | None = None
 
 
 @dataclass(slots=True)
@@ -44,23 +51,30 @@ class PendingClaim:
 
     sequence: int
     sent_at: datetime
+    limit: int
 
 
 class Lanes:
     """All lanes, and the order in which they are asked for.
 
-    A lane is *hungry* from the time work was found for it until a claim found no more. Those
-    that are hungry, can be served and have room take turns; what they cost does not depend on
-    how many others there are.
+    A lane waits for its turn while it has work that is due, can be served and has room. A
+    turn costs no more than the logarithm of how many others there are.
+
+    Args:
+        actor: name of the marketplace actor, which is told when a lane falls due.
+        aging: how long a job waits until it rises by one level.
     """
 
-    def __init__(self, marketplace: Marketplace) -> None:
+    def __init__(
+        self, actor: str, marketplace: Marketplace, clock: Clock, aging: timedelta
+    ) -> None:
+        self._actor = actor
         self._marketplace = marketplace
+        self._clock = clock
         self._places = 1 if marketplace.browser_bound else marketplace.lane_concurrency
         self._lanes: dict[int, Lane] = {}
-        self._turns: dict[int, None] = {}
+        self._turns = Turns(aging)
         self._startable: dict[int, None] = {}
-        self._found_again: set[int] = set()
         self._present: set[int] = set()
         self.taken = 0
         """Places of the marketplace that are taken by running and ready jobs."""
@@ -72,22 +86,35 @@ class Lanes:
     def found(self, shops: Iterable[LaneShop]) -> None:
         """There is, or may be, work for these shops."""
         for shop in shops:
-            self.mark_hungry(self._lane(shop))
+            lane = self._lane(shop.shop_id, shop.user_id)
+            lane.work.hint(shop.priority, self._moment(shop.due_in))
+            self._refresh(lane)
 
-    def mark_hungry(self, lane: Lane) -> None:
-        """There may be work for this lane."""
-        lane.hungry = True
-        self._found_again.add(lane.key)
-        self._refresh(lane)
-
-    def exhausted(self, key: int) -> Lane | None:
-        """A claim found no more work; None where work was found since the claim was sent."""
+    def fell_due(self, key: int) -> None:
+        """A job of the lane falls due."""
         lane = self._lanes.get(key)
-        if lane is None or key in self._found_again:
-            return None
-        lane.hungry = False
-        self._refresh(lane)
-        return lane
+        if lane is not None:
+            lane.due_timer = None
+            self._refresh(lane)
+
+    def answered(self, left: Iterable[LaneHeads], jobs: Sequence[Job], limit: int) -> None:
+        """What a claim of up to ``limit`` jobs brought for the lanes that it named."""
+        served = {self._key(job.shop.id, job.user_id) for job in jobs}
+        for one in left:
+            lane = self._lanes.get(one.lane)
+            if lane is None:
+                continue
+            in_vain = len(jobs) < limit and one.lane not in served
+            lane.work.answered(
+                {
+                    head.priority: self._moment(head.due_in)
+                    for head in one.heads
+                    if not head.blocked
+                },
+                {head.priority: self._moment(head.due_in) for head in one.heads if head.blocked},
+                self._clock.now() + REST if in_vain else None,
+            )
+            self._refresh(lane)
 
     def seller_connected(self, user_id: int) -> None:
         """The lane of this seller can be served."""
@@ -100,25 +127,28 @@ class Lanes:
         self._refresh(self._lanes.get(user_id))
 
     def next_requests(self) -> tuple[tuple[LaneRequest, ...], int]:
-        """The lanes whose turn it is, each with its room, and how many jobs they may get."""
+        """The lanes whose turn it is, each with its room, and how many jobs they may get.
+
+        A lane that gets none of them keeps its turn.
+        """
         limit = min(self._marketplace.concurrency - self.taken, MAX_JOBS_PER_CLAIM)
-        keys = list(islice(self._turns, max(0, min(limit, MAX_LANES_PER_CLAIM))))
+        if limit <= 0:
+            return (), limit
         requests = []
-        for key in keys:
+        for key in self._turns.first(min(limit, MAX_LANES_PER_CLAIM), self._clock.now()):
             lane = self._lanes[key]
-            del self._turns[key]
-            self._turns[key] = None
+            lane.work.asked()
             room = min(self._room(lane), MAX_JOBS_PER_CLAIM)
-            requests.append(LaneRequest(key, tuple(sorted(lane.shops)), room))
-        if requests:
-            self._found_again.clear()
+            requests.append(LaneRequest(key, tuple(sorted(lane.shops)), room, lane.last_priority))
         return tuple(requests), limit
 
     def add_ready(self, job: Job) -> None:
         """A job was claimed."""
-        lane = self._lane(LaneShop(job.shop.id, job.user_id))
+        lane = self._lane(job.shop.id, job.user_id)
         lane.ready.append(job)
+        lane.last_priority = job.priority
         self.taken += 1
+        self._turns.to_back(lane.key)
         self._refresh(lane)
 
     def start_next(self) -> tuple[Lane, Job] | None:
@@ -145,34 +175,61 @@ class Lanes:
         """The (job, fence) of every job that has not started."""
         return {(job.id, job.fence) for key in self._lanes for job in self._lanes[key].ready}
 
-    def ended(self, lane: Lane) -> None:
-        """A running job of the lane gave its place back."""
+    def ended(self, lane: Lane, priority: int, back_in: timedelta | None) -> None:
+        """A running job of the lane gave its place back.
+
+        Args:
+            priority: of the job.
+            back_in: the time until it may run again; None: it waits no more.
+        """
         lane.running -= 1
         self.taken -= 1
-        self.mark_hungry(lane)
+        lane.work.unblock()
+        if back_in is not None:
+            lane.work.hint(priority, self._moment(back_in))
+        self._refresh(lane)
 
     def _room(self, lane: Lane) -> int:
         return self._places - lane.running - len(lane.ready)
 
+    def _is_served(self, lane: Lane) -> bool:
+        return not self._marketplace.browser_bound or lane.key in self._present
+
     def _refresh(self, lane: Lane | None) -> None:
         if lane is None:
             return
-        served = not self._marketplace.browser_bound or lane.key in self._present
-        _set_membership(self._turns, lane.key, lane.hungry and served and self._room(lane) > 0)
-        has_place = lane.running < self._places
-        _set_membership(self._startable, lane.key, bool(lane.ready) and has_place)
+        now = self._clock.now()
+        wakes_at = lane.work.wakes_at()
+        if wakes_at is None or not self._is_served(lane) or self._room(lane) <= 0:
+            self._turns.remove(lane.key)
+        elif wakes_at <= now:
+            self._turns.put(lane.key, lane.work.heads, now)
+        else:
+            self._turns.remove(lane.key)
+            self._wake_at(lane, wakes_at)
+        if lane.ready and lane.running < self._places:
+            self._startable.setdefault(lane.key)
+        else:
+            self._startable.pop(lane.key, None)
 
-    def _lane(self, shop: LaneShop) -> Lane:
-        key = shop.user_id if self._marketplace.browser_bound else shop.shop_id
+    def _wake_at(self, lane: Lane, when: datetime) -> None:
+        if lane.due_timer is not None:
+            if lane.due_timer[0] <= when:
+                # It looks again when it wakes.
+                return
+            lane.due_timer[1].cancel()
+        lane.due_timer = (when, self._clock.call_at(when, self._actor, LaneDue(lane.key)))
+
+    def _moment(self, due_in: timedelta) -> datetime:
+        return self._clock.now() + min(max(due_in, -LONGEST_WAITED), LONGEST_DUE)
+
+    def _key(self, shop_id: int, user_id: int) -> int:
+        return user_id if self._marketplace.browser_bound else shop_id
+
+    def _lane(self, shop_id: int, user_id: int) -> Lane:
+        key = self._key(shop_id, user_id)
         lane = self._lanes.get(key)
         if lane is None:
             lane = self._lanes[key] = Lane(key)
-        lane.shops.add(shop.shop_id)
+        lane.shops.add(shop_id)
         return lane
-
-
-def _set_membership(ordered: dict[int, None], key: int, member: bool) -> None:
-    if member:
-        ordered.setdefault(key)
-    else:
-        ordered.pop(key, None)

@@ -25,14 +25,14 @@ from runtime.job import Job
 from runtime.lease import Lease
 from runtime.registry import Registry
 from runtime.retry import Settlement, settlement_of
-from runtime.states import JobEvent
+from runtime.states import JobEvent, JobStatus, target
+from runtime.urgency import DEFAULT_AGING
 
 SLOW_STEP = timedelta(milliseconds=100)
 CLAIM_LOST_AFTER = timedelta(seconds=10)
+NOW = timedelta(0)
 # Nobody tells this marketplace when the seller comes back, so it looks again after this time.
 UNBOUND_SELLER_DELAY = timedelta(seconds=30)
-SHORTEST_DUE = timedelta(milliseconds=50)
-LONGEST_DUE = timedelta(hours=1)
 
 
 class MarketplaceActor(BaseActor):
@@ -46,12 +46,13 @@ class MarketplaceActor(BaseActor):
         workers: WorkerPool,
         lease: Lease,
         marker: CrashMarker,
+        aging: timedelta = DEFAULT_AGING,
     ) -> None:
         super().__init__(*base)
         self._marketplace = marketplace
         self._registry = registry
         self._marker = marker
-        self._lanes = Lanes(marketplace)
+        self._lanes = Lanes(self.name, marketplace, self.clock, aging)
         self._runs: dict[int, Run] = {}
         self._dispatcher = Dispatcher(
             self.name, marketplace, self.clock, workers, lease, self.tell, self._run_of
@@ -82,8 +83,7 @@ class MarketplaceActor(BaseActor):
             case messages.LanesFound(shops):
                 self._lanes.found(shops)
             case messages.LaneDue(key):
-                if (lane := self._lanes.get(key)) is not None:
-                    self._lanes.mark_hungry(lane)
+                self._lanes.fell_due(key)
             case messages.CallsReleased(key):
                 if (lane := self._lanes.get(key)) is not None:
                     self._dispatcher.pump(lane)
@@ -122,18 +122,21 @@ class MarketplaceActor(BaseActor):
         if not requests:
             return
         self._sequence += 1
-        self._claim = PendingClaim(self._sequence, now)
+        self._claim = PendingClaim(self._sequence, now, limit)
         self.tell(
             messages.SUPERVISOR,
             messages.ClaimRequested(self._marketplace.name, self._sequence, requests, limit),
         )
 
-    def _claim_answered(self, sequence: int) -> None:
-        if self._claim is not None and self._claim.sequence == sequence:
-            self._claim = None
+    def _claim_answered(self, sequence: int) -> PendingClaim | None:
+        claim = self._claim
+        if claim is None or claim.sequence != sequence:
+            return None
+        self._claim = None
+        return claim
 
     def _jobs_claimed(self, claimed: messages.JobsClaimed) -> None:
-        self._claim_answered(claimed.sequence)
+        claim = self._claim_answered(claimed.sequence)
         for job in claimed.jobs:
             # The database may hand a job out again before it is heard that the former run of
             # it was recorded; the place of that run must not be lost.
@@ -143,14 +146,9 @@ class MarketplaceActor(BaseActor):
             elif former is not None:
                 self._drop(former, "the job was claimed again")
             self._lanes.add_ready(job)
-        for key, delay in claimed.exhausted:
-            lane = self._lanes.exhausted(key)
-            if lane is None or delay is None:
-                continue
-            if lane.due_timer is not None:
-                lane.due_timer.cancel()
-            due = self.clock.now() + min(max(delay, SHORTEST_DUE), LONGEST_DUE)
-            lane.due_timer = self.clock.call_at(due, self.name, messages.LaneDue(key))
+        if claim is not None:
+            # Of one that was given up, a later claim knows better.
+            self._lanes.answered(claimed.left, claimed.jobs, claim.limit)
         if self._draining:
             self._hand_back_ready()
         else:
@@ -289,7 +287,7 @@ class MarketplaceActor(BaseActor):
             if self._marketplace.browser_bound:
                 self._lanes.seller_disconnected(run.job.user_id)
                 # The seller may have come back before the run ended.
-                self.tell(messages.BRIDGE, messages.PresenceWanted(self.name))
+                self.tell(messages.BRIDGE, messages.PresenceWanted(self.name, run.job.user_id))
             else:
                 settlement = replace(settlement, delay=UNBOUND_SELLER_DELAY)
         self._settle(run, settlement)
@@ -325,7 +323,11 @@ class MarketplaceActor(BaseActor):
             return
         if not recorded.kept:
             self.log.warning("the job belongs to another run", **run.job.log_context)
-        self._forget(run)
+            self._forget(run)
+        elif run.settlement is not None and target(run.settlement.event) == JobStatus.PENDING:
+            self._forget(run, run.settlement.delay)
+        else:
+            self._forget(run, None)
 
     def _settlement_refused(self, refused: messages.SettlementRefused) -> None:
         run = self._runs.get(refused.job_id)
@@ -343,9 +345,10 @@ class MarketplaceActor(BaseActor):
         self._dispatcher.withdraw_all(run)
         self._forget(run)
 
-    def _forget(self, run: Run) -> None:
+    def _forget(self, run: Run, back_in: timedelta | None = NOW) -> None:
+        """Give the place back; the job may wait again after that time (None: it does not)."""
         del self._runs[run.job.id]
-        self._lanes.ended(run.lane)
+        self._lanes.ended(run.lane, run.job.priority, back_in)
         self._start_ready()
 
     # --- cancelling and draining ----------------------------------------------------------

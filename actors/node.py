@@ -191,6 +191,7 @@ class Node:
             markers=self._markers,
             poll_interval=self._settings.poll_interval,
             drained=self._drained,
+            aging=self._settings.aging,
         )
         if self._drain is not None:
             self._tell_supervisor(self._drain)
@@ -242,6 +243,7 @@ class Node:
             workers=workers,
             lease=self._lease,
             marker=self._marker,
+            aging=self._settings.aging,
         )
 
     def _recipe(self, name: str, actor: type[pykka.ThreadingActor], **arguments: Any) -> Spawn:

@@ -16,11 +16,11 @@ MAX_GROUP = 500
 FIRST_RETRY = timedelta(milliseconds=200)
 LONGEST_RETRY = timedelta(seconds=5)
 HELD_RETRY = timedelta(milliseconds=200)
+PRESENCE_DELAY = timedelta(milliseconds=200)
 
 Entry = (
     messages.RecordSettlement
     | messages.RecordProgress
-    | messages.RecordPresence
     | messages.ReleaseJobs
     | messages.RecordIntent
     | messages.RecordOutcome
@@ -40,6 +40,8 @@ class RecorderActor(BaseActor):
         self._node_id = node_id
         self._entries: list[Entry] = []
         self._progress: dict[tuple[int, int], messages.RecordProgress] = {}
+        self._presence: dict[int, bool] = {}
+        self._presence_due: Timer | None = None
         self._flush_queued = False
         self._retry: Timer | None = None
         self._retry_delay = FIRST_RETRY
@@ -57,6 +59,14 @@ class RecorderActor(BaseActor):
             case messages.RecordProgress(job_id, fence):
                 # Only the last counts, however many gather.
                 self._progress[job_id, fence] = message
+            case messages.RecordPresence(user_id, connected):
+                # Only the last counts, too, and it can wait: a connection may flap.
+                self._presence[user_id] = connected
+                if self._presence_due is None:
+                    self._write_presence_later(PRESENCE_DELAY)
+            case messages.PresenceDue():
+                self._presence_due = None
+                self._write_presence()
             case _:
                 self._entries.append(message)
         self._continue()
@@ -113,8 +123,6 @@ class RecorderActor(BaseActor):
                 self._bisected(entries, self._intend, self._refuse_step, held)
             case messages.RecordOutcome():
                 self._bisected(entries, self._outcomes, self._refuse_step, held)
-            case messages.RecordPresence():
-                self._presence(entries)
             case messages.ReleaseJobs() if held:
                 # Nothing is handed back while an ending that came before is not written.
                 held.extend(entries)
@@ -207,10 +215,19 @@ class RecorderActor(BaseActor):
             self.log.warning("progress refused", reason=str(error))
         self._progress.clear()
 
-    def _presence(self, entries: Sequence[messages.RecordPresence]) -> None:
-        latest = {entry.user_id: entry.connected for entry in entries}
-        with self._database.transaction("presence") as session:
-            nodes.record_presence(session, self._node_id, latest)
+    def _write_presence(self) -> None:
+        try:
+            with self._database.transaction("presence") as session:
+                nodes.record_presence(session, self._node_id, self._presence)
+        except DatabaseUnavailable as error:
+            self.log.warning("database away, presence is kept", reason=str(error))
+            self._write_presence_later(LONGEST_RETRY)
+        else:
+            self._presence.clear()
+
+    def _write_presence_later(self, delay: timedelta) -> None:
+        due = self.clock.now() + delay
+        self._presence_due = self.clock.call_at(due, self.name, messages.PresenceDue())
 
     def _release(self, release: messages.ReleaseJobs) -> None:
         with self._database.transaction("release") as session:

@@ -16,6 +16,7 @@ from runtime.crash_marker import forget_marker, jobs_running_at_death
 from runtime.errors import DatabaseUnavailable
 from runtime.storage import claims, nodes
 from runtime.storage.engine import Database, database_errors
+from runtime.urgency import DEFAULT_AGING
 
 CHECK_INTERVAL = timedelta(milliseconds=500)
 CLAIM_BACKOFF = timedelta(seconds=1)
@@ -33,6 +34,7 @@ class SupervisorActor(BaseActor):
         markers: where nodes leave a sign of the job whose code they run.
         poll_interval: how long an announcement that was lost can cost.
         drained: set when everything that ran is ended or handed back, and recorded.
+        aging: how long a job waits until it rises by one level.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class SupervisorActor(BaseActor):
         markers: Path,
         poll_interval: timedelta,
         drained: threading.Event,
+        aging: timedelta = DEFAULT_AGING,
     ) -> None:
         super().__init__(*base)
         self._children = {name: Child(name, spawn) for name, spawn in spawns.items()}
@@ -54,6 +57,7 @@ class SupervisorActor(BaseActor):
         self._markers = markers
         self._poll_interval = poll_interval
         self._drained = drained
+        self._aging = aging
         self._drain: messages.Drain | None = None
         self._undrained: set[str] = set()
 
@@ -120,14 +124,19 @@ class SupervisorActor(BaseActor):
         try:
             with self._database.transaction("claim") as session:
                 claim = claims.claim_jobs(
-                    session, request.marketplace, request.lanes, request.limit, self._node_id
+                    session,
+                    request.marketplace,
+                    request.lanes,
+                    request.limit,
+                    self._node_id,
+                    self._aging,
                 )
         except DatabaseUnavailable as error:
             self.log.warning("database away, claims back off", reason=str(error))
             due = self.clock.now() + CLAIM_BACKOFF
             self.clock.call_at(due, name, messages.ClaimFailed(request.sequence))
             return
-        self.tell(name, messages.JobsClaimed(request.sequence, claim.jobs, claim.exhausted))
+        self.tell(name, messages.JobsClaimed(request.sequence, claim.jobs, claim.left))
 
     def _find_lanes(self) -> None:
         if self._drain is not None:

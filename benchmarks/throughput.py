@@ -74,7 +74,8 @@ def floor(database: Database) -> None:
         with database.session.begin() as session:
             shops = find_lanes(session, "benchmark")
             requests = [
-                LaneRequest(shop.shop_id, (shop.shop_id,), LANE_CONCURRENCY) for shop in shops
+                LaneRequest(shop_id, (shop_id,), LANE_CONCURRENCY)
+                for shop_id in sorted({shop.shop_id for shop in shops})
             ]
             jobs = claim_jobs(session, "benchmark", requests, BATCH, node).jobs
         if not jobs:

@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from runtime.errors import ConfigurationError
+from runtime.urgency import DEFAULT_AGING
 
 LONGEST_SECONDS = 86_400
 
@@ -54,6 +55,8 @@ class Settings(BaseSettings):
     retention_days: float = Field(30, gt=0, le=36_500)
     """How long jobs that are over are kept, with their journal."""
     poll_seconds: float = Field(5, gt=0, le=LONGEST_SECONDS)
+    aging_seconds: float = Field(DEFAULT_AGING.total_seconds(), ge=1, le=LONGEST_SECONDS)
+    """How long a job waits until it rises by one level of priority."""
     worker_threads: int = Field(8, ge=1)
     http_threads: int = Field(16, ge=1)
     log_format: Literal["auto", "console", "json"] = "auto"
@@ -99,6 +102,11 @@ class Settings(BaseSettings):
     def poll_interval(self) -> timedelta:
         """How long an announcement that was lost can cost."""
         return timedelta(seconds=self.poll_seconds)
+
+    @property
+    def aging(self) -> timedelta:
+        """How long a job waits until it rises by one level of priority."""
+        return timedelta(seconds=self.aging_seconds)
 
     @property
     def retention(self) -> timedelta:

@@ -19,6 +19,7 @@
         - IllegalTransition
         - IdempotencyConflict
         - ConsentRefused: the seller, or the marketplace, did not let us act for a shop
+        - ProductBusy
     - TokenError: who connects is not who it says
     - WaitTimeout (also a TimeoutError)
     - CallFailed: a call came back without the answer that was hoped for
@@ -163,6 +164,10 @@ class IdempotencyConflict(InputError):
 
 class ConsentRefused(InputError):
     """A consent that does not count: the seller declined, or it is not an answer to ours."""
+
+
+class ProductBusy(InputError):
+    """Another job of the same product and shop runs."""
 
 
 class TokenError(MarketplaceRuntimeError):

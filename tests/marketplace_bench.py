@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -102,11 +103,19 @@ class MarketplaceBench:
                 kept = json.loads(entry.step.result or "null")
                 self.actor.receive(messages.CallSettled(entry.ticket, Success(kept)))
 
-    def claim(self, *jobs: Job, exhausted: Any = ()) -> None:
-        """Answer the claim that is under way."""
+    def claim(self, *jobs: Job, left: Mapping[int, timedelta | None] | None = None) -> None:
+        """Answer the claim that is under way.
+
+        Args:
+            left: when the next job of each lane falls due, which is of normal priority.
+        """
         pending = self.actor._claim
         sequence = pending.sequence if pending is not None else 0
-        self.receive(messages.JobsClaimed(sequence, jobs, tuple(exhausted)))
+        heads = tuple(
+            messages.LaneHeads(lane, () if due is None else (messages.Head(3, due),))
+            for lane, due in (left or {}).items()
+        )
+        self.receive(messages.JobsClaimed(sequence, jobs, heads))
 
     def told(self, kind: type[M]) -> list[M]:
         """The messages of a kind that it told since the last look."""

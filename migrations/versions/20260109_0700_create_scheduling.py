@@ -12,6 +12,7 @@ down_revision = "20260109_0600"
 
 SCHEMA = "marketplace_runtime"
 UNFINISHED_PRODUCT = "product_key IS NOT NULL AND status IN ('pending', 'running', 'paused')"
+RUNNING_PRODUCT = "product_key IS NOT NULL AND status = 'running'"
 
 
 def upgrade() -> None:
@@ -30,6 +31,14 @@ def upgrade() -> None:
         ["shop_id", "product_key", "id"],
         schema=SCHEMA,
         postgresql_where=sa.text(UNFINISHED_PRODUCT),
+    )
+    op.create_index(
+        "uq_marketplace_jobs_product_running",
+        "marketplace_jobs",
+        ["shop_id", "product_key"],
+        unique=True,
+        schema=SCHEMA,
+        postgresql_where=sa.text(RUNNING_PRODUCT),
     )
     op.create_table(
         "budget_closures",
@@ -81,6 +90,7 @@ def downgrade() -> None:
     """Take them away again."""
     op.drop_table("budget_usage", schema=SCHEMA)
     op.drop_table("budget_closures", schema=SCHEMA)
+    op.drop_index("uq_marketplace_jobs_product_running", "marketplace_jobs", schema=SCHEMA)
     op.drop_index("ix_marketplace_jobs_product", "marketplace_jobs", schema=SCHEMA)
     op.drop_column("marketplace_jobs", "expiry_held_since", schema=SCHEMA)
     op.drop_column("marketplace_jobs", "product_key", schema=SCHEMA)

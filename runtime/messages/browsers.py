@@ -90,6 +90,11 @@ class SellerDisconnected:
 
 @dataclass(frozen=True, slots=True)
 class PresenceWanted:
-    """Tell me who is connected; marketplace actor to bridge."""
+    """Tell me who is connected; marketplace actor to bridge.
+
+    Attributes:
+        user_id: only whether this seller is; None: tell of all.
+    """
 
     reply_to: str
+    user_id: int | None = None

@@ -8,10 +8,17 @@ from runtime.job import Job
 
 @dataclass(frozen=True, slots=True)
 class LaneShop:
-    """A shop that has pending jobs."""
+    """A shop that has, or may have, pending jobs.
+
+    Attributes:
+        priority: of the job that is meant; None: nothing is known but that something changed.
+        due_in: the time until it falls due; where it has passed, negative.
+    """
 
     shop_id: int
     user_id: int
+    priority: int | None = None
+    due_in: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +41,7 @@ class Poll:
 
 @dataclass(frozen=True, slots=True)
 class LanesFound:
-    """These shops have, or may have, jobs that are due."""
+    """These shops have, or may have, jobs that are due, or fall due."""
 
     shops: tuple[LaneShop, ...]
 
@@ -48,16 +55,24 @@ class LaneDue:
 
 @dataclass(frozen=True, slots=True)
 class LaneRequest:
-    """A lane with room for ``room`` more jobs, and the shops it serves."""
+    """A lane with room for ``room`` more jobs, and the shops it serves.
+
+    Attributes:
+        after: the priority of the job that it got last. Within a level, priorities take turns.
+    """
 
     lane: int
     shop_ids: tuple[int, ...]
     room: int
+    after: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimRequested:
-    """Claim up to ``limit`` jobs for these lanes; marketplace actor to supervisor."""
+    """Claim up to ``limit`` jobs for these lanes; marketplace actor to supervisor.
+
+    Within a level the lanes are served in the order in which they are named.
+    """
 
     marketplace: str
     sequence: int
@@ -66,17 +81,43 @@ class ClaimRequested:
 
 
 @dataclass(frozen=True, slots=True)
+class Head:
+    """The first waiting job of a lane and a priority.
+
+    Attributes:
+        due_in: the time until it falls due; where it has passed, negative.
+        blocked: it waits for another job of its product.
+    """
+
+    priority: int
+    due_in: timedelta
+    blocked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LaneHeads:
+    """What waits in a lane.
+
+    Attributes:
+        heads: of each priority at most one that can be claimed, now or later, and one that is due
+            and blocked.
+    """
+
+    lane: int
+    heads: tuple[Head, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class JobsClaimed:
     """The answer to a request.
 
     Attributes:
-        exhausted: lanes whose due jobs are all claimed, with the time until their next
-            pending job falls due (None: they have none).
+        left: what waits in each lane that the request named, when these jobs are claimed.
     """
 
     sequence: int
     jobs: tuple[Job, ...]
-    exhausted: tuple[tuple[int, timedelta | None], ...]
+    left: tuple[LaneHeads, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,6 +96,11 @@ class RecordPresence:
 
 
 @dataclass(frozen=True, slots=True)
+class PresenceDue:
+    """Write who came and went since the last time; recorder to itself."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReleaseJobs:
     """Hand back every job of a marketplace that this node runs, behind what is queued.
 

@@ -5,58 +5,51 @@ how many jobs wait. It reads, for each shop and each priority, the head of the p
 ``ix_marketplace_jobs_claim``; jobs that are scheduled for later are not walked over.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Row, text
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from runtime.errors import DatabaseUnavailable
 from runtime.job import Job, Shop
 from runtime.journal import RecordedStep
-from runtime.messages import LaneRequest, LaneShop
+from runtime.messages import Head, LaneHeads, LaneRequest, LaneShop
 from runtime.states import JobEvent, sources, target
 from runtime.storage.journal import load_journals
+from runtime.storage.lane_order import CLAIMABLE, DUE, RANKED, WANTED
 from runtime.storage.models import SCHEMA
-
-_WANTED = """
-    SELECT * FROM unnest(
-        CAST(:lanes AS bigint[]), CAST(:shops AS bigint[]), CAST(:rooms AS int[])
-    ) AS wanted (lane, shop_id, room)
-"""
+from runtime.urgency import DEFAULT_AGING
 
 # SKIP LOCKED: a job that an application's open transaction holds must not hold up the others.
 _CLAIM = text(f"""
-    WITH wanted AS ({_WANTED}),
+    WITH wanted AS ({WANTED}),
     heads AS (
-        SELECT wanted.lane, wanted.room, head.*
+        SELECT wanted.*, given.priority, head.*
         FROM wanted
-        CROSS JOIN generate_series(1, 4) AS level (priority)
+        CROSS JOIN generate_series(1, 4) AS given (priority)
         CROSS JOIN LATERAL (
-            SELECT id, priority, run_at
-            FROM {SCHEMA}.marketplace_jobs
-            WHERE marketplace = :marketplace AND shop_id = wanted.shop_id
-                AND status = 'pending' AND priority = level.priority AND run_at <= now()
-            ORDER BY run_at, id
+            SELECT due.id, due.run_at FROM ({DUE}) AS due
+            WHERE {CLAIMABLE}
+            ORDER BY due.run_at, due.id
             LIMIT wanted.room
         ) AS head
     ),
-    ranked AS (
-        SELECT *, row_number() OVER (PARTITION BY lane ORDER BY priority, run_at, id) AS place
-        FROM heads
-    ),
+    ranked AS ({RANKED}),
     picked AS (
-        SELECT id FROM ranked WHERE place <= room
-        ORDER BY priority, place, run_at, id
+        SELECT id, level FROM ranked WHERE place <= room
+        ORDER BY level, place, turn, run_at, id
         LIMIT :limit
     ),
     locked AS (
-        SELECT job.id, product.data AS product
+        SELECT job.id, picked.level, product.data AS product
         FROM {SCHEMA}.marketplace_jobs AS job
+        JOIN picked ON picked.id = job.id
         LEFT JOIN {SCHEMA}.products AS product ON product.id = job.product_id
-        WHERE job.id IN (SELECT id FROM picked) AND job.status = ANY(:sources)
+        WHERE job.status = ANY(:sources)
         FOR UPDATE OF job SKIP LOCKED
     )
     UPDATE {SCHEMA}.marketplace_jobs AS job
@@ -67,47 +60,68 @@ _CLAIM = text(f"""
         )
     FROM locked, public.marketplace_action_types AS action_type, {SCHEMA}.shops AS shop
     WHERE job.id = locked.id AND action_type.id = job.action_type_id AND shop.id = job.shop_id
-    RETURNING job.id, job.fence, job.marketplace, action_type.code, job.user_id, job.priority,
-        job.retry_count, job.max_retries, job.product_id, job.input_data, job.cancel_requested,
-        job.product_snapshot, job.created_at,
+    RETURNING job.id, locked.level, job.fence, job.marketplace, action_type.code, job.user_id,
+        job.priority, job.retry_count, job.max_retries, job.product_id, job.input_data,
+        job.cancel_requested, job.product_snapshot, job.created_at,
         action_type.rate_limit_ms, action_type.timeout_seconds,
         shop.id AS shop_id, shop.external_id, shop.name, shop.settings
 """)
 
-_NEXT_DUE = text(f"""
-    WITH wanted AS ({_WANTED})
-    SELECT wanted.lane, min(head.run_at) - clock_timestamp()
+# The first job of each shop and priority says it all, unless it is blocked.
+_LEFT = text(f"""
+    WITH wanted AS ({WANTED})
+    SELECT wanted.lane, given.priority,
+        min(CASE WHEN first.blocked THEN other.run_at ELSE first.run_at END) - clock_timestamp(),
+        min(first.run_at) FILTER (WHERE first.blocked) - clock_timestamp()
     FROM wanted
-    LEFT JOIN generate_series(1, 4) AS level (priority) ON true
+    CROSS JOIN generate_series(1, 4) AS given (priority)
+    CROSS JOIN LATERAL (
+        SELECT due.run_at, due.run_at <= now() AND NOT {CLAIMABLE} AS blocked
+        FROM (
+            SELECT id, shop_id, run_at, product_key FROM {SCHEMA}.marketplace_jobs
+            WHERE marketplace = :marketplace AND shop_id = wanted.shop_id
+                AND status = 'pending' AND priority = given.priority
+            ORDER BY run_at, id
+            LIMIT 1
+        ) AS due
+    ) AS first
     LEFT JOIN LATERAL (
-        SELECT run_at
-        FROM {SCHEMA}.marketplace_jobs
-        WHERE marketplace = :marketplace AND shop_id = wanted.shop_id
-            AND status = 'pending' AND priority = level.priority
-        ORDER BY run_at, id
-        LIMIT 1
-    ) AS head ON true
-    GROUP BY wanted.lane
-""")
-
-# A loose index scan: one probe for each shop that has pending jobs, however many it has.
-_FIND_LANES = text(f"""
-    WITH RECURSIVE lane AS (
         (
-            SELECT shop_id FROM {SCHEMA}.marketplace_jobs
-            WHERE marketplace = :marketplace AND status = 'pending'
-            ORDER BY shop_id LIMIT 1
+            SELECT due.run_at FROM ({DUE}) AS due
+            WHERE first.blocked AND {CLAIMABLE}
+            ORDER BY due.run_at, due.id
+            LIMIT 1
         )
         UNION ALL
-        SELECT (
-            SELECT shop_id FROM {SCHEMA}.marketplace_jobs
-            WHERE marketplace = :marketplace AND status = 'pending' AND shop_id > lane.shop_id
-            ORDER BY shop_id LIMIT 1
+        (
+            SELECT run_at FROM {SCHEMA}.marketplace_jobs
+            WHERE first.blocked AND marketplace = :marketplace AND shop_id = wanted.shop_id
+                AND status = 'pending' AND priority = given.priority AND run_at > now()
+            ORDER BY run_at
+            LIMIT 1
         )
-        FROM lane WHERE lane.shop_id IS NOT NULL
+    ) AS other ON true
+    GROUP BY wanted.lane, given.priority
+""")
+
+# A loose index scan: one probe for each shop and priority that has pending jobs, however many.
+_FIND_LANES = text(f"""
+    WITH RECURSIVE head AS (
+        (
+            SELECT shop_id, priority, run_at FROM {SCHEMA}.marketplace_jobs
+            WHERE marketplace = :marketplace AND status = 'pending'
+            ORDER BY shop_id, priority, run_at, id LIMIT 1
+        )
+        UNION ALL
+        SELECT next.* FROM head CROSS JOIN LATERAL (
+            SELECT shop_id, priority, run_at FROM {SCHEMA}.marketplace_jobs
+            WHERE marketplace = :marketplace AND status = 'pending'
+                AND (shop_id, priority) > (head.shop_id, head.priority)
+            ORDER BY shop_id, priority, run_at, id LIMIT 1
+        ) AS next
     )
-    SELECT lane.shop_id, shop.user_id
-    FROM lane JOIN {SCHEMA}.shops AS shop ON shop.id = lane.shop_id
+    SELECT head.shop_id, shop.user_id, head.priority, head.run_at - clock_timestamp()
+    FROM head JOIN {SCHEMA}.shops AS shop ON shop.id = head.shop_id
 """)
 
 
@@ -117,17 +131,17 @@ class Claim:
 
     Attributes:
         jobs: each under a new fence, most urgent first.
-        exhausted: lanes without further due jobs, and the time until their next (None: none).
+        left: what waits in each of the lanes when these are claimed.
     """
 
     jobs: tuple[Job, ...]
-    exhausted: tuple[tuple[int, timedelta | None], ...]
+    left: tuple[LaneHeads, ...]
 
 
 def find_lanes(session: Session, marketplace: str) -> tuple[LaneShop, ...]:
-    """The shops of a marketplace that have pending jobs, due or not."""
+    """The first pending job of each shop and priority of a marketplace, due or not."""
     rows = session.execute(_FIND_LANES, {"marketplace": marketplace})
-    return tuple(LaneShop(shop_id, user_id) for shop_id, user_id in rows)
+    return tuple(LaneShop(*row) for row in rows)
 
 
 def claim_jobs(
@@ -136,44 +150,53 @@ def claim_jobs(
     lanes: Sequence[LaneRequest],
     limit: int,
     node_id: int,
+    aging: timedelta = DEFAULT_AGING,
 ) -> Claim:
-    """Claim up to ``limit`` due jobs, at most ``room`` for each lane."""
-    rows = session.execute(
-        _CLAIM,
-        {
-            **_wanted(lanes),
-            "marketplace": marketplace,
-            "limit": limit,
-            "node_id": node_id,
-            "sources": sources(JobEvent.CLAIM),
-            "target": target(JobEvent.CLAIM).value,
-        },
-    ).all()
+    """Claim up to ``limit`` due jobs, at most ``room`` for each lane.
+
+    Raises:
+        DatabaseUnavailable: another claim took a job of the same product at the same moment;
+            nothing was claimed.
+    """
+    wanted = {**_wanted(lanes), "marketplace": marketplace}
+    parameters = {
+        "limit": limit,
+        "node_id": node_id,
+        "aging": aging,
+        "sources": sources(JobEvent.CLAIM),
+        "target": target(JobEvent.CLAIM).value,
+    }
+    try:
+        rows = session.execute(_CLAIM, wanted | parameters).all()
+    except IntegrityError as error:
+        raise DatabaseUnavailable(
+            "another claim took a job of the same product at the same moment"
+        ) from error
     # A job that is claimed for the first time has no past.
     journals = load_journals(session, [row.id for row in rows if row.fence > 1])
-    jobs = tuple(
-        sorted(
-            (_job(row, journals.get(row.id, ())) for row in rows),
-            key=lambda job: (job.priority, job.id),
-        )
-    )
-    if len(jobs) == limit:
-        return Claim(jobs, ())
-    lane_of_shop = {shop: lane.lane for lane in lanes for shop in lane.shop_ids}
-    claimed = Counter(lane_of_shop[job.shop.id] for job in jobs)
-    short = [lane for lane in lanes if claimed[lane.lane] < lane.room]
-    if not short:
-        return Claim(jobs, ())
-    due = session.execute(_NEXT_DUE, {**_wanted(short), "marketplace": marketplace})
-    return Claim(jobs, tuple((lane, delay) for lane, delay in due))
+    ordered = sorted(rows, key=lambda row: (row.level, row.id))
+    jobs = tuple(_job(row, journals.get(row.id, ())) for row in ordered)
+    return Claim(jobs, _left(session, wanted))
+
+
+def _left(session: Session, wanted: dict[str, Any]) -> tuple[LaneHeads, ...]:
+    heads: dict[int, list[Head]] = {lane: [] for lane in wanted["lanes"]}
+    for lane, priority, due_in, blocked_for in session.execute(_LEFT, wanted):
+        if due_in is not None:
+            heads[lane].append(Head(priority, due_in))
+        if blocked_for is not None:
+            heads[lane].append(Head(priority, blocked_for, blocked=True))
+    return tuple(LaneHeads(lane, tuple(found)) for lane, found in heads.items())
 
 
 def _wanted(lanes: Sequence[LaneRequest]) -> dict[str, Any]:
-    pairs = [(lane, shop_id) for lane in lanes for shop_id in lane.shop_ids]
+    pairs = [(turn, lane, shop_id) for turn, lane in enumerate(lanes) for shop_id in lane.shop_ids]
     return {
-        "lanes": [lane.lane for lane, _ in pairs],
-        "shops": [shop_id for _, shop_id in pairs],
-        "rooms": [lane.room for lane, _ in pairs],
+        "lanes": [lane.lane for _, lane, _ in pairs],
+        "shops": [shop_id for _, _, shop_id in pairs],
+        "rooms": [lane.room for _, lane, _ in pairs],
+        "afters": [lane.after for _, lane, _ in pairs],
+        "turns": [turn for turn, _, _ in pairs],
     }
 
 

@@ -41,7 +41,11 @@ _CONNECT_DEFAULTS = {
 LONGEST_IDLE = DEAD_AFTER
 """How long a transaction may hold its locks and ask for nothing: its process is stopped."""
 
-_LIMIT_IDLE = text("SELECT set_config('idle_in_transaction_session_timeout', :limit, true)")
+# Compiling a claim takes PostgreSQL longer than to run it.
+_SET_UP = text(
+    "SELECT set_config('idle_in_transaction_session_timeout', :limit, true), "
+    "set_config('jit', 'off', true)"
+)
 
 _AWAY_CLASS = "08"
 _AWAY_CODES = frozenset({"25P03", "57P01", "57P02", "57P03", "53300"})
@@ -108,7 +112,7 @@ class Database:
         with database_errors(), self.session.begin() as session:
             # For each transaction, because a pooling proxy shares connections out.
             limit = f"{LONGEST_IDLE.total_seconds() * 1000:.0f}ms"
-            session.execute(_LIMIT_IDLE, {"limit": limit})
+            session.execute(_SET_UP, {"limit": limit})
             yield session
             session.flush()
             reached(f"{name}.before_commit")

@@ -7,33 +7,45 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import func, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from runtime.arguments import LARGEST_ID
-from runtime.errors import JobNotFound
+from runtime.errors import JobNotFound, ProductBusy
 from runtime.states import JobEvent, JobStatus, after, sources, target
 from runtime.storage import journal
-from runtime.storage.jobs import announce_job, job_by_id, notify
+from runtime.storage.jobs import announce_end, announce_job, job_by_id, notify
 from runtime.storage.locks import bounded_lock_waits
 from runtime.storage.models import MarketplaceJob
 from runtime.storage.notifications import CANCEL_CHANNEL
 
 
 def start(session: Session, job_id: int) -> MarketplaceJob:
-    """Take a pending job to run it outside of any service."""
+    """Take a pending job to run it outside of any service.
+
+    Raises:
+        ProductBusy: another job of its product runs.
+    """
     values = {"started_at": func.coalesce(MarketplaceJob.started_at, func.clock_timestamp())}
-    return _change(session, job_id, JobEvent.CLAIM, {**values, "waiting_reason": None})
+    try:
+        with session.begin_nested():
+            return _change(session, job_id, JobEvent.CLAIM, {**values, "waiting_reason": None})
+    except IntegrityError as error:
+        raise ProductBusy(
+            f"job {job_id} cannot start now: another job of its product runs in this shop, and "
+            "they run one at a time; wait until that one is over"
+        ) from error
 
 
 def complete(session: Session, job_id: int, result: Any) -> MarketplaceJob:
     """End a running job well."""
     values = {"result_data": result, "error_message": None, "failed_step": None}
-    return _change(session, job_id, JobEvent.COMPLETE, {**values, **_ended()})
+    return _end(session, job_id, JobEvent.COMPLETE, values)
 
 
 def fail(session: Session, job_id: int, error: str) -> MarketplaceJob:
     """End a running job badly."""
-    return _change(session, job_id, JobEvent.FAIL, {"error_message": error, **_ended()})
+    return _end(session, job_id, JobEvent.FAIL, {"error_message": error})
 
 
 def try_again(session: Session, job_id: int, delay: timedelta) -> MarketplaceJob:
@@ -100,6 +112,7 @@ def cancel(session: Session, job_id: int) -> MarketplaceJob:
         while True:
             job = _update(session, job_id, waiting, ended | asked)
             if job is not None:
+                announce_end(session, job)
                 return job
             job = _update(session, job_id, running, asked)
             if job is not None:
@@ -110,7 +123,7 @@ def cancel(session: Session, job_id: int) -> MarketplaceJob:
 
 def finish_cancellation(session: Session, job_id: int) -> MarketplaceJob:
     """End a running job whose cancellation was asked for, by whoever runs it."""
-    return _change(session, job_id, JobEvent.CANCEL, _ended())
+    return _end(session, job_id, JobEvent.CANCEL, {})
 
 
 def expire(session: Session, marketplace: str) -> int:
@@ -133,10 +146,19 @@ def expire(session: Session, marketplace: str) -> int:
             error_message="it expired before it could start",
             **_ended(),
         )
-        .returning(MarketplaceJob.id)
-        .execution_options(synchronize_session=False)
+        .returning(MarketplaceJob)
+        .execution_options(synchronize_session=False, populate_existing=True)
     )
-    return len(session.scalars(statement).all())
+    expired = session.scalars(statement).all()
+    for job in expired:
+        announce_end(session, job)
+    return len(expired)
+
+
+def _end(session: Session, job_id: int, event: JobEvent, values: dict[str, Any]) -> MarketplaceJob:
+    job = _change(session, job_id, event, {**values, **_ended()})
+    announce_end(session, job)
+    return job
 
 
 def _ended() -> dict[str, Any]:

@@ -17,6 +17,18 @@ from runtime.storage.notifications import JOBS_CHANNEL
 
 _NOTIFY = text("SELECT pg_notify(:channel, :payload)")
 
+# How long it is until the job falls due, by the database's clock; nothing where it is due, so
+# that the announcements of many such jobs of one shop are one.
+_ANNOUNCE = text("""
+    SELECT pg_notify(:channel, CAST(
+        CAST(:payload AS jsonb) || CASE
+            WHEN CAST(:run_at AS timestamptz) <= clock_timestamp() THEN '{}'
+            ELSE jsonb_build_object('due_in_ms', ceil(
+                extract(epoch FROM CAST(:run_at AS timestamptz) - clock_timestamp()) * 1000
+            ))
+        END AS text))
+""")
+
 
 @dataclass(frozen=True, slots=True)
 class NewJob:
@@ -77,8 +89,24 @@ def insert_job(session: Session, new: NewJob) -> MarketplaceJob | None:
 
 def announce_job(session: Session, job: MarketplaceJob) -> None:
     """Tell running services, once this transaction is committed, that the job may run."""
-    payload = {"marketplace": job.marketplace, "shop_id": job.shop_id, "user_id": job.user_id}
-    notify(session, JOBS_CHANNEL, json.dumps(payload))
+    payload = {**_shop_of(job), "priority": job.priority}
+    session.execute(
+        _ANNOUNCE,
+        {"channel": JOBS_CHANNEL, "payload": json.dumps(payload), "run_at": job.run_at},
+    )
+
+
+def announce_end(session: Session, job: MarketplaceJob) -> None:
+    """Tell running services that jobs may go on which waited for this one of their product.
+
+    For jobs that end outside of a run; who runs a job knows by itself.
+    """
+    if job.product_key is not None:
+        notify(session, JOBS_CHANNEL, json.dumps(_shop_of(job)))
+
+
+def _shop_of(job: MarketplaceJob) -> dict[str, Any]:
+    return {"marketplace": job.marketplace, "shop_id": job.shop_id, "user_id": job.user_id}
 
 
 def notify(session: Session, channel: str, payload: str) -> None:

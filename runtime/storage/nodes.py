@@ -72,7 +72,7 @@ _HAND_BACK = text(f"""
         FOR UPDATE SKIP LOCKED
     ) AS ended
     WHERE job.id = ended.id AND job.status = 'running' AND job.node_id = :node_id
-    RETURNING job.id, job.status, job.marketplace, job.shop_id, job.user_id
+    RETURNING job.id, job.status, job.marketplace, job.shop_id, job.user_id, job.priority
 """)
 
 _STALE = text(f"""
@@ -168,9 +168,11 @@ def hand_back_jobs(
     )
     shops: dict[str, list[LaneShop]] = {}
     over: list[int] = []
-    for job_id, status, name, shop_id, user_id in rows:
-        shops.setdefault(name, []).append(LaneShop(shop_id, user_id))
-        if status in FINAL:
+    for job_id, status, name, shop_id, user_id, priority in rows:
+        ended = status in FINAL
+        shop = LaneShop(shop_id, user_id, None if ended else priority)
+        shops.setdefault(name, []).append(shop)
+        if ended:
             over.append(job_id)
     close_open_steps(session, over)
     return shops

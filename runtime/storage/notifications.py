@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import psycopg2
 import structlog
@@ -25,6 +26,7 @@ CANCEL_CHANNEL = "marketplace_runtime_cancel"
 PROBE_CHANNEL = "marketplace_runtime_probe"
 
 STOP_PATIENCE_SECONDS = 5.0
+LONGEST_MS = 10**12
 
 Hint = JobsAnnounced | CancelRequested | ListeningAgain
 
@@ -118,7 +120,7 @@ class Listener:
             try:
                 if notification.channel == JOBS_CHANNEL:
                     payload = json.loads(notification.payload)
-                    shop = LaneShop(int(payload["shop_id"]), int(payload["user_id"]))
+                    shop = _lane_shop(payload)
                     announced.setdefault(str(payload["marketplace"]), set()).add(shop)
                 elif notification.channel == CANCEL_CHANNEL:
                     self._deliver(CancelRequested(int(notification.payload)))
@@ -127,3 +129,11 @@ class Listener:
         connection.notifies.clear()
         for marketplace, shops in announced.items():
             self._deliver(JobsAnnounced(marketplace, tuple(shops)))
+
+
+def _lane_shop(payload: dict[str, Any]) -> LaneShop:
+    shop_id, user_id = int(payload["shop_id"]), int(payload["user_id"])
+    if "priority" not in payload:
+        return LaneShop(shop_id, user_id)
+    due_in = timedelta(milliseconds=min(int(payload.get("due_in_ms", 0)), LONGEST_MS))
+    return LaneShop(shop_id, user_id, int(payload["priority"]), due_in)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from runtime.messages import LaneRequest, LaneShop
+from runtime.messages import LaneHeads, LaneRequest
 from runtime.storage.claims import claim_jobs, find_lanes
 from runtime.storage.engine import Database
 from runtime.storage.nodes import register_node
@@ -73,22 +73,27 @@ def test_a_job_that_is_not_due_is_left_and_its_time_is_told(database, node):
     add_job(database, shop, run_at=datetime.now(UTC) + timedelta(hours=1))
     claimed = claim(database, node, lane(shop))
     assert claimed.jobs == ()
-    ((key, delay),) = claimed.exhausted
-    assert key == shop
-    assert timedelta(minutes=59) < delay < timedelta(minutes=61)
+    ((head,),) = (lane.heads for lane in claimed.left if lane.lane == shop)
+    assert (head.priority, head.blocked) == (4, False)
+    assert timedelta(minutes=59) < head.due_in < timedelta(minutes=61)
 
 
-def test_a_lane_without_jobs_is_exhausted_for_good(database, node):
+def test_of_a_lane_without_jobs_nothing_is_left(database, node):
     shop = add_shop(database)
-    assert claim(database, node, lane(shop)).exhausted == ((shop, None),)
+    assert claim(database, node, lane(shop)).left == (LaneHeads(shop, ()),)
 
 
-def test_a_lane_that_the_limit_cut_off_is_not_called_exhausted(database, node):
+def test_what_the_limit_or_the_room_left_is_told_for_each_priority(database, node):
     shop = add_shop(database)
-    for _ in range(3):
-        add_job(database, shop)
-    claimed = claim(database, node, lane(shop, room=5), limit=2)
-    assert (len(claimed.jobs), claimed.exhausted) == (2, ())
+    for priority in (1, 1, 3, 3):
+        add_job(database, shop, priority=priority)
+    later = datetime.now(UTC) + timedelta(hours=1)
+    add_job(database, shop, priority=4, run_at=later)
+    claimed = claim(database, node, lane(shop, room=5), limit=3)
+    assert [job.priority for job in claimed.jobs] == [1, 1, 3]
+    (left,) = claimed.left
+    assert [head.priority for head in left.heads] == [3, 4]
+    assert left.heads[0].due_in <= timedelta(0) < left.heads[1].due_in
 
 
 def test_a_job_that_an_open_transaction_holds_does_not_hold_up_the_others(database, node):
@@ -107,4 +112,6 @@ def test_lanes_with_pending_jobs_are_found_each_once(database, node):
         add_job(database, shop)
     with database.session() as session:
         found = find_lanes(session, "vinted")
-    assert found == (LaneShop(shops[0], 1), LaneShop(shops[1], 2))
+    assert [(one.shop_id, one.user_id, one.priority) for one in found] == [
+        (shops[0], 1, 4), (shops[1], 2, 4),
+    ]  # fmt: skip

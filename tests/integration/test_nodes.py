@@ -70,7 +70,7 @@ def test_the_jobs_of_a_dead_node_are_pending_again(database):
     dead, living = register(database), register(database)
     shop, job_id = claimed_by(database, dead)
     age_heartbeat(database, dead, 15)
-    assert rescue(database, living) == [{"vinted": [LaneShop(shop, 7)]}]
+    assert rescue(database, living) == [{"vinted": [LaneShop(shop, 7, 4)]}]
     row = get_job(database, job_id)
     assert (row.status, row.node_id, row.retry_count) == ("pending", None, 0)
     with database.session() as session:

@@ -1,7 +1,8 @@
 """The listener: hints arrive, and a connection that died is replaced."""
 
+import json
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -27,10 +28,26 @@ def notify(database: Database, channel: str, payload: str) -> None:
         connection.exec_driver_sql("SELECT pg_notify(%s, %s)", (channel, payload))
 
 
-def test_a_created_job_is_announced_with_its_shop(database, hints):
+def test_a_created_job_is_announced_with_its_shop_its_priority_and_its_time(database, hints):
     shop = add_shop(database)
-    add_job(database, shop)
-    wait_until(lambda: JobsAnnounced("vinted", (LaneShop(shop, 7),)) in hints)
+    add_job(database, shop, priority=2)
+    wait_until(lambda: JobsAnnounced("vinted", (LaneShop(shop, 7, 2),)) in hints)
+    add_job(database, shop, run_at=datetime.now(UTC) + timedelta(minutes=1))
+
+    def later() -> list[timedelta]:
+        shops = [one for hint in hints for one in getattr(hint, "shops", ())]
+        return [one.due_in for one in shops if one.due_in]
+
+    wait_until(later)
+    assert timedelta(seconds=50) < later()[0] <= timedelta(seconds=61)
+
+
+def test_a_time_beyond_all_calendars_and_a_shop_without_priority_are_heard(database, hints):
+    payload = {"marketplace": "vinted", "shop_id": 2, "user_id": 7}
+    notify(database, JOBS_CHANNEL, json.dumps({**payload, "priority": 3, "due_in_ms": 10**30}))
+    notify(database, JOBS_CHANNEL, json.dumps(payload))
+    wait_until(lambda: JobsAnnounced("vinted", (LaneShop(2, 7),)) in hints)
+    assert any(getattr(hint, "shops", ()) and hint.shops[0].priority == 3 for hint in hints)
 
 
 def test_a_cancellation_is_heard(database, hints):

@@ -86,7 +86,7 @@ def test_a_rollback_leaves_no_job_and_no_notification(
         service.create_job("vinted", "sync", shop_id=other.id)
         session.commit()
         # Notifications come in the order of commits: one of the first would come first.
-        payload = {"marketplace": "vinted", "shop_id": other.id, "user_id": 8}
+        payload = {"marketplace": "vinted", "shop_id": other.id, "user_id": 8, "priority": 4}
         assert json.loads(received(ears)) == payload
     assert service.get_job(lost) is None
 

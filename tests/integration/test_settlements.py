@@ -121,6 +121,6 @@ def test_released_jobs_are_pending_again_without_an_attempt(database, job, node)
     with database.session.begin() as session:
         assert hand_back_jobs(session, node, marketplace="ebay") == {}
         given_back = hand_back_jobs(session, node, marketplace="vinted")
-    assert given_back == {"vinted": [LaneShop(job.shop.id, 7)]}
+    assert given_back == {"vinted": [LaneShop(job.shop.id, 7, job.priority)]}
     row = get_job(database, job.id)
     assert (row.status, row.retry_count, row.node_id) == ("pending", 0, None)

@@ -315,6 +315,14 @@ def test_presence_on_demand(bridge: Bridge) -> None:
     ]
 
 
+def test_who_asks_for_one_seller_is_told_of_no_other(bridge: Bridge) -> None:
+    for user_id in range(100):
+        bridge.connect(f"s{user_id}", user_id=user_id)
+    bridge.actor.receive(messages.PresenceWanted("marketplace:new", 42))
+    bridge.actor.receive(messages.PresenceWanted("marketplace:new", 1_000))
+    assert bridge.told("marketplace:new") == [messages.SellerConnected(42)]
+
+
 def test_a_recorder_that_forgot_is_told_who_is_there(bridge: Bridge) -> None:
     bridge.connect("a")
     bridge.directory.told.clear()

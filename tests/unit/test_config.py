@@ -73,6 +73,7 @@ def test_an_empty_variable_is_one_that_is_not_set(
         ("RUNTIME_POLL_SECONDS", "0"),
         ("RUNTIME_POLL_SECONDS", "nan"),
         ("RUNTIME_POLL_SECONDS", "inf"),
+        ("RUNTIME_AGING_SECONDS", "0"),
         ("RUNTIME_DRAIN_SECONDS", "-1"),
         ("RUNTIME_DRAIN_SECONDS", "1e300"),
         ("RUNTIME_WORKER_THREADS", "0"),

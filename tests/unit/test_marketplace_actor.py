@@ -79,11 +79,11 @@ def test_where_work_was_found_jobs_are_asked_for_once_at_a_time(bench: Marketpla
     assert (request.marketplace, [one.lane for one in request.lanes]) == ("shop", [2])
     bench.receive(LanesFound((LaneShop(3, 8),)))
     assert asked(bench) == [], "one claim at a time"
-    bench.claim(exhausted=[(2, None)])
+    bench.claim(left={2: None})
     (again,) = asked(bench)
     assert [one.lane for one in again.lanes] == [3]
     assert again.sequence > request.sequence
-    bench.claim(exhausted=[(3, None)])
+    bench.claim(left={3: None})
     assert asked(bench) == []
 
 
@@ -110,7 +110,7 @@ def test_a_claim_that_is_never_answered_is_given_up(bench: MarketplaceBench) -> 
 
 def test_a_job_that_is_due_later_is_asked_for_then(bench: MarketplaceBench) -> None:
     bench.receive(FOUND)
-    bench.claim(exhausted=[(2, 20 * SECOND)])
+    bench.claim(left={2: 20 * SECOND})
     asked(bench)
     bench.clock.advance(19 * SECOND)
     assert asked(bench) == []
@@ -123,7 +123,7 @@ def test_a_job_that_is_due_in_the_year_9999_harms_nobody(
     bench: MarketplaceBench, delay: timedelta
 ) -> None:
     bench.receive(FOUND)
-    bench.claim(exhausted=[(2, delay)])
+    bench.claim(left={2: delay})
     asked(bench)
     bench.receive(FOUND)
     assert len(asked(bench)) == 1
@@ -325,7 +325,9 @@ def test_a_seller_who_came_back_before_the_run_ended_is_not_overlooked(
     browsers.claim(browsers.job(1, "look"))
     (request,) = browsers.told(messages.BrowserRequest)
     browsers.fail(request, SellerNotConnected(7))
-    assert browsers.told(messages.PresenceWanted) == [messages.PresenceWanted("marketplace:shop")]
+    assert browsers.told(messages.PresenceWanted) == [
+        messages.PresenceWanted("marketplace:shop", 7)
+    ]
 
 
 def test_where_nobody_tells_of_sellers_a_job_looks_again_after_a_while(

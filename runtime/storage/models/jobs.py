@@ -72,6 +72,14 @@ class MarketplaceJob(Base):
                 "product_key IS NOT NULL AND status IN ('pending', 'running', 'paused')"
             ),
         ),
+        # No two claims, whatever each could see of the other, run two of them at once.
+        Index(
+            "uq_marketplace_jobs_product_running",
+            "shop_id",
+            "product_key",
+            unique=True,
+            postgresql_where=text("product_key IS NOT NULL AND status = 'running'"),
+        ),
         Index(
             "ix_marketplace_jobs_batch_job_id",
             "batch_job_id",

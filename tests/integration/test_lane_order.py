@@ -1,0 +1,138 @@
+"""The order of a lane: levels as Python has them, priorities in turns, and who is before whom."""
+
+import random
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import text
+
+from runtime.messages import LaneRequest
+from runtime.retry import Settlement
+from runtime.states import JobEvent
+from runtime.storage.claims import claim_jobs
+from runtime.storage.engine import Database
+from runtime.storage.lane_order import LEVEL, jobs_before
+from runtime.storage.nodes import register_node
+from runtime.storage.settlements import settle_jobs
+from runtime.urgency import level
+from tests.integration.job_rows import add_job, add_shop
+
+AGING = timedelta(minutes=15)
+
+
+@pytest.fixture
+def node(database: Database) -> int:
+    with database.session.begin() as session:
+        return register_node(session)
+
+
+def ago(minutes: float) -> datetime:
+    return datetime.now(UTC) - timedelta(minutes=minutes)
+
+
+def run_order(database: Database, node: int, shop: int) -> list[int]:
+    """The jobs of a shop as a lane with one place gets them, each ended at once."""
+    order: list[int] = []
+    after = 0
+    while True:
+        with database.session.begin() as session:
+            request = LaneRequest(shop, (shop,), 1, after)
+            jobs = claim_jobs(session, "vinted", [request], 1, node, AGING).jobs
+            settle_jobs(session, [Settlement(job.id, job.fence, JobEvent.COMPLETE) for job in jobs])
+        if not jobs:
+            return order
+        after = jobs[0].priority
+        order.append(jobs[0].id)
+
+
+def test_the_database_and_python_agree_on_levels(database):
+    draw = random.Random(7)
+    waits = [timedelta(seconds=draw.uniform(-3_600, 4 * 3_600)) for _ in range(500)]
+    waits += [n * AGING + timedelta(microseconds=one) for n in range(5) for one in (-1, 0, 1)]
+    rows = [(draw.randint(1, 4), wait, draw.choice([AGING, AGING / 7])) for wait in waits]
+    query = text(
+        f"SELECT {LEVEL} FROM (SELECT CAST(:priority AS smallint) AS priority, "
+        "now() - CAST(:waited AS interval) AS run_at) AS job"
+    )
+    with database.session() as session:
+        for priority, waited, aging in rows:
+            values = {"priority": priority, "waited": waited, "aging": aging}
+            assert session.scalar(query, values) == level(priority, waited, aging), values
+
+
+def test_a_job_that_has_waited_is_claimed_before_a_fresh_one_of_a_higher_priority(database, node):
+    shop = add_shop(database)
+    fresh = add_job(database, shop, priority=3)
+    old = add_job(database, shop, priority=4, run_at=ago(31))
+    assert run_order(database, node, shop) == [old, fresh]
+
+
+def test_on_one_level_the_priorities_of_a_lane_take_turns(database, node):
+    shop = add_shop(database)
+    backlog = [add_job(database, shop, priority=4, run_at=ago(90 - n)) for n in range(4)]
+    critical = [add_job(database, shop, priority=1) for _ in range(2)]
+    # Neither waits for all of the other.
+    assert run_order(database, node, shop) == [
+        critical[0], backlog[0], critical[1], *backlog[1:],
+    ]  # fmt: skip
+
+
+def test_the_better_level_of_another_lane_is_served_first_whatever_the_turn(database, node):
+    low, high = add_shop(database, user_id=1), add_shop(database, user_id=2)
+    for _ in range(3):
+        add_job(database, low, priority=3)
+    urgent = add_job(database, high, priority=2)
+    lanes = [LaneRequest(low, (low,), 3), LaneRequest(high, (high,), 3)]
+    with database.session.begin() as session:
+        (job,) = claim_jobs(session, "vinted", lanes, 1, node, AGING).jobs
+    assert job.id == urgent
+
+
+def test_on_one_level_lanes_are_served_in_the_order_in_which_they_are_named(database, node):
+    shops = [add_shop(database, user_id=user) for user in (1, 2, 3)]
+    for shop in shops:
+        add_job(database, shop)
+    named = [shops[2], shops[0], shops[1]]
+    with database.session.begin() as session:
+        requests = [LaneRequest(shop, (shop,), 1) for shop in named]
+        jobs = claim_jobs(session, "vinted", requests, 2, node, AGING).jobs
+    assert {job.shop.id for job in jobs} == set(named[:2])
+
+
+def test_the_jobs_before_one_are_those_that_are_claimed_before_it(database, node):
+    draw = random.Random(11)
+    shop = add_shop(database)
+    ids = [
+        add_job(database, shop, priority=draw.randint(1, 4), run_at=ago(draw.uniform(0, 80)))
+        for _ in range(40)
+    ]
+    with database.session() as session:
+        before = {one: jobs_before(session, one, [shop], AGING) for one in ids}
+    assert sorted(before.values()) == list(range(40))
+    with database.session.begin() as session:
+        request = LaneRequest(shop, (shop,), 7)
+        claimed = claim_jobs(session, "vinted", [request], 7, node, AGING).jobs
+    assert {job.id for job in claimed} == {one for one, n in before.items() if n < 7}
+
+
+def test_what_is_before_a_job_is_counted_over_all_shops_of_its_lane_and_up_to_a_limit(database):
+    shops = [add_shop(database, user_id=user) for user in (1, 2)]
+    for n in range(12):
+        add_job(database, shops[n % 2], priority=2)
+    last = add_job(database, shops[0], priority=2)
+    later = add_job(database, shops[0], priority=4, run_at=ago(-60))
+    with database.session() as session:
+        assert jobs_before(session, last, shops[:1], AGING) == 6
+        assert jobs_before(session, last, shops, AGING) == 12
+        assert jobs_before(session, later, shops, AGING) == 13, "as if it were due last"
+        assert jobs_before(session, last, shops, AGING, most=5) == 6, "more than 5"
+        assert jobs_before(session, 999_999, shops, AGING) is None
+
+
+def test_jobs_of_one_product_are_not_counted_before_another_product(database):
+    shop = add_shop(database)
+    for _ in range(5):
+        add_job(database, shop, product_id=1)
+    other = add_job(database, shop, product_id=2)
+    with database.session() as session:
+        assert jobs_before(session, other, [shop], AGING) == 1
