@@ -1,5 +1,6 @@
 """What a browser's "no" means, whatever words the browser plugin has for it. Pure."""
 
+import re
 from enum import Enum
 
 from runtime.errors import CallRejected
@@ -36,10 +37,8 @@ _CODES = {
     "session_expired": Trouble.SESSION_ENDED,
     "not_logged_in": Trouble.SESSION_ENDED,
     "login_required": Trouble.SESSION_ENDED,
+    "logged_out": Trouble.SESSION_ENDED,
     "unauthorized": Trouble.SESSION_ENDED,
-    "captcha": Trouble.BLOCKED,
-    "captcha_required": Trouble.BLOCKED,
-    "account_blocked": Trouble.BLOCKED,
     "forbidden": Trouble.BLOCKED,
     WRONG_ACCOUNT: Trouble.BLOCKED,
     "too_many_requests": Trouble.COOL_DOWN,
@@ -50,6 +49,7 @@ _CODES = {
     "validation_error": Trouble.INVALID,
     "validation_failed": Trouble.INVALID,
 }
+_BLOCK = re.compile("captcha|blocked|challenge|datadome")
 _STATUSES = {**{one.status: one for one in Trouble}, 400: Trouble.INVALID, 410: Trouble.GONE}
 
 
@@ -61,6 +61,8 @@ def trouble_of(error: CallRejected) -> Trouble | None:
     code = (error.error_code or "").lower()
     if code in _CODES:
         return _CODES[code]
+    if _BLOCK.search(code):
+        return Trouble.BLOCKED
     return None if error.status is None else _STATUSES.get(error.status)
 
 
