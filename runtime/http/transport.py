@@ -5,6 +5,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
@@ -14,6 +15,7 @@ import requests
 from requests import exceptions
 from urllib3.exceptions import MaxRetryError, ReadTimeoutError
 
+from runtime.answers import Answer
 from runtime.calls import Failure, HttpCall, Outcome, Success
 from runtime.errors import (
     CallRejected,
@@ -96,7 +98,7 @@ class HttpTransport:
         except Exception as error:  # noqa: BLE001 - whatever it is, the request may have left
             what = f"{call.method} {call.path}: {error!r}"
             return Failure(ConnectionLost(what, writes=call.writes))
-        return _sorted(response, body, call)
+        return replace(_sorted(response, body, call), answer=_answer(response, body))
 
     def _session(self, marketplace: str) -> requests.Session:
         sessions: dict[str, requests.Session] = self._local.__dict__.setdefault("sessions", {})
@@ -186,6 +188,13 @@ def _sorted(response: requests.Response, body: bytes, call: HttpCall) -> Outcome
             return Failure(OutcomeUnknown(message, status=status, writes=True))
         return Failure(CallRejected(message))
     return Success(value)
+
+
+def _answer(response: requests.Response, body: bytes) -> Answer:
+    good = response.status_code < 300
+    text = "" if good else body[:EXCERPT].decode(errors="replace")
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return Answer(response.status_code, headers, text, good=good)
 
 
 def _is_complete(response: requests.Response) -> bool:
