@@ -3,7 +3,7 @@
 import re
 from enum import Enum
 
-from runtime.errors import CallRejected
+from runtime.errors import CallRejected, JobFailed
 
 
 class Trouble(Enum):
@@ -30,7 +30,9 @@ class Trouble(Enum):
         return self.value[1]
 
 
-WRONG_ACCOUNT = "wrong_account"
+class WrongAccount(JobFailed):
+    """Somebody else than the shop is logged in to Vinted."""
+
 
 _CODES = {
     **{one.code: one for one in Trouble},
@@ -40,7 +42,7 @@ _CODES = {
     "logged_out": Trouble.SESSION_ENDED,
     "unauthorized": Trouble.SESSION_ENDED,
     "forbidden": Trouble.BLOCKED,
-    WRONG_ACCOUNT: Trouble.BLOCKED,
+    "wrong_account": Trouble.BLOCKED,
     "too_many_requests": Trouble.COOL_DOWN,
     "rate_limit": Trouble.COOL_DOWN,
     "gone": Trouble.GONE,
