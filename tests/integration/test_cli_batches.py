@@ -91,7 +91,8 @@ def test_a_second_publish_is_refused_and_may_be_forced(cli, products):
 
 def test_a_withdrawn_job_names_its_successor(cli, products):
     older, newer = (
-        cli.json("jobs", "create", "vinted", "update", "--product-id", products[0]) for _ in range(2)
+        cli.json("jobs", "create", "vinted", "update", "--product-id", products[0])
+        for _ in range(2)
     )
     shown = cli.json("jobs", "show", str(older["id"]))
     assert (shown["status"], shown["superseded_by"]) == ("cancelled", newer["id"])
