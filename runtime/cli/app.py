@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import typer
 
-from runtime.cli import backup, doctor, handlers, jobs, migrate, shops, token
+from runtime.cli import backup, doctor, handlers, jobs, migrate, products, shops, token
 from runtime.cli.demo import add_demo
 from runtime.cli.output import print_error
 from runtime.cli.parts import Parts
@@ -48,6 +48,7 @@ def build_app(parts: Parts) -> typer.Typer:
     app.command()(migrate.migrate)
     app.add_typer(jobs.app, name="jobs")
     app.add_typer(shops.app, name="shops")
+    app.add_typer(products.app, name="products")
     app.add_typer(handlers.app, name="handlers")
     app.command()(token.token)
     app.command()(doctor.doctor)
