@@ -11,6 +11,7 @@ from actors.directory import Directory
 from actors.http import HttpActor
 from actors.marketplace import MarketplaceActor
 from actors.recorder import RecorderActor
+from actors.schedules import SchedulesActor
 from actors.supervisor import Spawn, SupervisorActor
 from actors.worker_pool import WorkerPool
 from runtime import messages
@@ -105,7 +106,9 @@ class Node:
         self._keep_supervisor()
         self._listener = Listener(self._database, self._tell_supervisor)
         self._listener.start()
-        self._housekeeper = Housekeeper(self._database, self._settings.retention)
+        self._housekeeper = Housekeeper(
+            self._database, self._settings.retention, self._registry.browser_bound
+        )
         self._housekeeper.start()
         log.info(
             "node started",
@@ -197,9 +200,6 @@ class Node:
             self._tell_supervisor(self._drain)
 
     def _recipes(self) -> dict[str, Spawn]:
-        browser_bound = tuple(
-            name for name, one in self._registry.marketplaces.items() if one.browser_bound
-        )
         marketplaces = self._registry.marketplaces
         transport = AuthorizedTransport(
             HttpTransport(marketplaces),
@@ -217,12 +217,18 @@ class Node:
         for marketplace in self._registry.marketplaces.values():
             name = messages.marketplace_actor(marketplace.name)
             recipes[name] = self._marketplace_recipe(name, marketplace)
+        recipes[messages.SCHEDULES] = self._recipe(
+            messages.SCHEDULES,
+            SchedulesActor,
+            database=self._database,
+            poll_interval=self._settings.poll_interval,
+        )
         recipes[messages.BRIDGE] = self._recipe(
             messages.BRIDGE,
             BridgeActor,
             server=self._server,
             grace=self._settings.grace,
-            browser_marketplaces=browser_bound,
+            browser_marketplaces=self._registry.browser_bound,
         )
         return recipes
 

@@ -1,8 +1,9 @@
-"""Waiting until a job is over."""
+"""Waiting until a job, or a batch, is over."""
 
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from typing import TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -15,6 +16,8 @@ from runtime.storage.models import MarketplaceJob
 FIRST_PAUSE = 0.02
 LONGEST_PAUSE = 0.25
 GROWTH = 1.5
+
+T = TypeVar("T")
 
 Look = Callable[[MarketplaceJob], None]
 """Is shown the job as it stands, again and again."""
@@ -33,17 +36,31 @@ def wait_until_over(
     Raises:
         WaitTimeout: it was not over in time.
     """
+    job = watch(read, lambda job: job.status in FINAL, timeout, look, now=now, sleep=sleep)
+    if timeout is not None and job.status not in FINAL:
+        raise WaitTimeout(f"job {job.id}", job.status, timeout, f"jobs show {job.id}")
+    return job
+
+
+def watch(
+    read: Callable[[], T],
+    over: Callable[[T], bool],
+    timeout: timedelta | None,
+    look: Callable[[T], None] | None = None,
+    *,
+    now: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> T:
+    """Read something, at growing intervals, until it is over or the time is; returns it."""
     end = None if timeout is None else now() + timeout.total_seconds()
     pause = FIRST_PAUSE
     while True:
-        job = read()
+        value = read()
         if look is not None:
-            look(job)
-        if job.status in FINAL:
-            return job
+            look(value)
         left = pause if end is None else min(pause, end - now())
-        if timeout is not None and left <= 0:
-            raise WaitTimeout(job.id, job.status, timeout)
+        if over(value) or left <= 0:
+            return value
         sleep(left)
         pause = min(pause * GROWTH, LONGEST_PAUSE)
 

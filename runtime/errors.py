@@ -20,6 +20,9 @@
         - IdempotencyConflict
         - ConsentRefused: the seller, or the marketplace, did not let us act for a shop
         - ProductBusy
+        - AlreadyPublished
+        - BatchNotFound, ProductsNotFound
+        - ScheduleNotFound, ScheduleExists
     - TokenError: who connects is not who it says
     - WaitTimeout (also a TimeoutError)
     - CallFailed: a call came back without the answer that was hoped for
@@ -27,6 +30,7 @@
         - NotSent: nothing left this machine
             - SellerNotConnected
             - HeldUp: it was too late for it to leave
+            - BudgetClosed: no call goes through a node of the budgets for now
             - NotAuthorized: the seller has to let us act for the shop again
         - OutcomeUnknown: it may or may not have happened
             - CallTimeout
@@ -47,9 +51,10 @@ thing and the way out.
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from runtime.closures import Node
 from runtime.storable import safe_repr
 
 
@@ -85,6 +90,16 @@ class DatabaseNotMigrated(ConfigurationError):
 
 class DatabaseConflict(ConfigurationError):
     """The database holds something else where this project keeps its own."""
+
+
+class LockHeld(DatabaseUnavailable):
+    """Another transaction holds what was to be changed; nothing was changed."""
+
+    def __init__(self, what: str, seconds: float) -> None:
+        super().__init__(
+            f"{what} is locked by another transaction for more than {seconds:g} s: "
+            "end that transaction, then try again"
+        )
 
 
 class CredentialsUnreadable(ConfigurationError):
@@ -171,17 +186,90 @@ class ProductBusy(InputError):
     """Another job of the same product and shop runs."""
 
 
+class AlreadyPublished(InputError):
+    """The product is on sale in that shop already, or is being put on sale.
+
+    Attributes:
+        listing_id: the listing that is live, or None.
+        job_id: the unfinished job that publishes it, or None.
+    """
+
+    def __init__(
+        self, product: str, shop_id: int, *, listing_id: int | None, job_id: int | None, more: int
+    ) -> None:
+        where = (
+            f"is being published there by job {job_id}"
+            if listing_id is None
+            else f"is on sale there as listing {listing_id}"
+        )
+        others = f" (and {more} more of these products are, too)" if more else ""
+        super().__init__(
+            f"a second publish to shop {shop_id} is refused: the product {product} {where}{others};"
+            " update it instead, or force it (force=True, --force) to have it there twice"
+        )
+        self.listing_id = listing_id
+        self.job_id = job_id
+
+
+class BatchNotFound(InputError, LookupError):
+    """No such batch."""
+
+    def __init__(self, batch_id: object) -> None:
+        super().__init__(
+            f"batch {batch_id} does not exist; `run.py batches list` shows those that do"
+        )
+
+
+class ProductsNotFound(InputError, LookupError):
+    """A batch names products that the user does not have.
+
+    Attributes:
+        product_ids: all of them.
+    """
+
+    NAMED = 5
+
+    def __init__(self, user_id: int, product_ids: Sequence[int]) -> None:
+        named = ", ".join(map(str, product_ids[: self.NAMED]))
+        more = len(product_ids) - self.NAMED
+        others = f" and {more:,} more" if more > 0 else ""
+        super().__init__(
+            f"user {user_id} has no product {named}{others}; nothing was created: leave "
+            f"{'it' if len(product_ids) == 1 else 'them'} out, or check the ids"
+        )
+        self.product_ids = tuple(product_ids)
+
+
+class ScheduleNotFound(InputError, LookupError):
+    """No such schedule."""
+
+    def __init__(self, name: object) -> None:
+        super().__init__(
+            f"the schedule {name!r} does not exist; `run.py schedules list` shows those that do"
+        )
+
+
+class ScheduleExists(InputError):
+    """Another schedule has that name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"there is a schedule {name!r} already: give this one another name, or remove that "
+            f"one with `run.py schedules remove {name}`"
+        )
+
+
 class TokenError(MarketplaceRuntimeError):
     """A bridge token that does not count; the message is safe to send to the client."""
 
 
 class WaitTimeout(MarketplaceRuntimeError, TimeoutError):
-    """The job did not end in the time that the caller was willing to wait."""
+    """The job, or the batch, did not end in the time that the caller was willing to wait."""
 
-    def __init__(self, job_id: int, status: str, timeout: timedelta) -> None:
+    def __init__(self, what: str, status: str, timeout: timedelta, command: str) -> None:
         super().__init__(
-            f"job {job_id} is still {status} after {timeout.total_seconds():g} s; it goes on: "
-            f"`run.py jobs show {job_id}` says how it stands"
+            f"{what} is still {status} after {timeout.total_seconds():g} s; it goes on: "
+            f"`run.py {command}` says how it stands"
         )
 
 
@@ -214,7 +302,13 @@ class CallFailed(MarketplaceRuntimeError):
 
 
 class CallRejected(CallFailed):
-    """The marketplace, or the browser plugin, answered and said no."""
+    """The marketplace, or the browser plugin, answered and said no.
+
+    Attributes:
+        retry_at: when it may be tried again, where there were too many; None: not known.
+    """
+
+    retry_at: datetime | None = None
 
 
 class NotSent(CallFailed):
@@ -231,6 +325,23 @@ class SellerNotConnected(NotSent):
 
 class HeldUp(NotSent):
     """The node was held up, so that another may have taken the job over; nothing left."""
+
+
+class BudgetClosed(NotSent):
+    """No call goes through a node of the budgets for so long that the job had better wait.
+
+    Attributes:
+        node: what is closed.
+        until: when it opens; None: when somebody opens it.
+    """
+
+    def __init__(self, node: Node, reason: str, until: datetime | None) -> None:
+        when = "until it is resumed" if until is None else f"until {_to_the_second(until)}"
+        super().__init__(
+            f"budget {str(node)!r} is closed {when}: {reason}", error_code="budget_closed"
+        )
+        self.node = node
+        self.until = until
 
 
 class NotAuthorized(NotSent):
@@ -334,6 +445,10 @@ class Snooze(Exception):
 
 class JobCancelled(BaseException):
     """Thrown into a handler whose job was cancelled; let it pass."""
+
+
+def _to_the_second(when: datetime) -> str:
+    return when.astimezone(UTC).isoformat(timespec="seconds")
 
 
 def not_connected_message(user_id: int) -> str:

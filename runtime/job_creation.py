@@ -1,7 +1,7 @@
-"""Creating one job: checks, the shop that is meant, and the idempotency key."""
+"""Creating jobs: checks, the shop that is meant, the idempotency key, and what is superseded."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -15,14 +15,16 @@ from runtime.arguments import (
     checked_text,
     is_storable,
 )
-from runtime.errors import ActionTypeNotFound, IdempotencyConflict, InvalidJson
+from runtime.errors import ActionTypeNotFound, BatchNotFound, IdempotencyConflict, InvalidJson
 from runtime.json_values import checked_json
 from runtime.product_choice import chosen_product
 from runtime.product_key import product_key
 from runtime.shop_choice import chosen_shop
-from runtime.storage import action_types, jobs
+from runtime.storage import action_types, batches, jobs
+from runtime.storage import supersession as storage
 from runtime.storage.locks import bounded_lock_waits
 from runtime.storage.models import MarketplaceActionType, MarketplaceJob
+from runtime.supersession import PUBLISH, refuse_second_publish, withdraw_older
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,42 +43,104 @@ class JobRequest:
     idempotency_key: str | None = None
     max_retries: int | None = None
     expires_at: datetime | None = None
+    force: bool = False
 
 
 def create(session: Session, request: JobRequest) -> MarketplaceJob:
     """Insert the job and announce it, in the caller's transaction.
 
+    What it makes needless is withdrawn. An idempotency key that is known wins over everything
+    else: the earlier job is returned, in whatever state it is.
+
     Raises:
         InputError: the request cannot be used; nothing was inserted.
     """
-    action_type = _action_type(session, request)
-    if request.idempotency_key is None:
-        job = jobs.insert_job(session, _checked(session, request, action_type))
-        assert job is not None  # only a key can be taken
-        jobs.announce_job(session, job)
-        return job
-    return _create_once(session, request, action_type, request.idempotency_key)
-
-
-def _create_once(
-    session: Session, request: JobRequest, action_type: MarketplaceActionType, key: str
-) -> MarketplaceJob:
-    checked_text(key, "idempotency_key")
-    if request.user_id is not None:
-        earlier = jobs.job_by_key(session, checked_id(request.user_id, "user_id"), key)
-        # Looked up before the shop is chosen: what was unambiguous then may not be any more.
-        if earlier is not None:
-            return _same(earlier, request, action_type)
+    action_type = known_action_type(session, request.marketplace, request.action)
+    # Looked up before the shop is chosen: what was unambiguous then may not be any more.
+    earlier = _earlier(session, request, action_type, request.user_id)
+    if earlier is not None:
+        return earlier
     new = _checked(session, request, action_type)
-    with bounded_lock_waits(session, f"the idempotency key {key!r}"):
+    guarded = _guarded_keys(request, [new])
+    if request.idempotency_key is None and not guarded:
+        job = jobs.insert_job(session, new)
+        assert job is not None  # only a key can be taken
+        return _made(session, request.action, [job])[0]
+    with bounded_lock_waits(session, _waited_for(new)):
+        if guarded:
+            storage.lock_products(session, new.shop_id, guarded)
+            # Whoever held the lock may have had the same key.
+            earlier = _earlier(session, request, action_type, new.user_id)
+            if earlier is not None:
+                return earlier
+            refuse_second_publish(session, new.shop_id, guarded, new.run_at)
         while True:
             job = jobs.insert_job(session, new)
             if job is not None:
-                jobs.announce_job(session, job)
-                return job
-            earlier = jobs.job_by_key(session, new.user_id, key)
+                return _made(session, request.action, [job])[0]
+            earlier = _earlier(session, request, action_type, new.user_id)
             if earlier is not None:
-                return _same(earlier, request, action_type)
+                return earlier
+
+
+def create_for_products(
+    session: Session, request: JobRequest, product_ids: Sequence[int]
+) -> list[MarketplaceJob]:
+    """Insert one job like the request for each product, all of them or none.
+
+    Raises:
+        InputError: see :func:`create`.
+    """
+    action_type = known_action_type(session, request.marketplace, request.action)
+    like = _checked(session, request, action_type)
+    new = [
+        replace(like, product_id=one, product_key=product_key(one, like.input_data))
+        for one in product_ids
+    ]
+    guarded = _guarded_keys(request, new)
+    if guarded:
+        with bounded_lock_waits(session, f"a product of shop {like.shop_id}"):
+            storage.lock_products(session, like.shop_id, guarded)
+            refuse_second_publish(session, like.shop_id, guarded, like.run_at)
+    return _made(session, request.action, jobs.insert_jobs(session, new))
+
+
+def _made(session: Session, action: str, made: list[MarketplaceJob]) -> list[MarketplaceJob]:
+    """Withdraw what the new jobs, all of one shop, make needless; announce them once."""
+    withdraw_older(session, action, made)
+    if made[0].batch_job_id is not None:
+        batches.hold_open(session, made[0].batch_job_id)
+    jobs.announce_job(session, made[0])
+    return made
+
+
+def _guarded_keys(request: JobRequest, new: Sequence[jobs.NewJob]) -> list[str]:
+    """The products that must not be published twice."""
+    if request.action != PUBLISH or request.force:
+        return []
+    return [one.product_key for one in new if one.product_key is not None]
+
+
+def _waited_for(new: jobs.NewJob) -> str:
+    if new.idempotency_key is not None:
+        return f"the idempotency key {new.idempotency_key!r}"
+    return f"the product {new.product_key} of shop {new.shop_id}"
+
+
+def _earlier(
+    session: Session,
+    request: JobRequest,
+    action_type: MarketplaceActionType,
+    user_id: int | None,
+) -> MarketplaceJob | None:
+    """The job that the request's idempotency key stands for."""
+    if request.idempotency_key is None:
+        return None
+    key = checked_text(request.idempotency_key, "idempotency_key")
+    if user_id is None:
+        return None
+    job = jobs.job_by_key(session, checked_id(user_id, "user_id"), key)
+    return None if job is None else _same(job, request, action_type)
 
 
 def _same(
@@ -101,8 +165,12 @@ def _same(
     return job
 
 
-def _action_type(session: Session, request: JobRequest) -> MarketplaceActionType:
-    marketplace, action = request.marketplace, request.action
+def known_action_type(session: Session, marketplace: str, action: str) -> MarketplaceActionType:
+    """The action type of a pair.
+
+    Raises:
+        ActionTypeNotFound
+    """
     usable = all(isinstance(name, str) and is_storable(name) for name in (marketplace, action))
     found = action_types.find_action_type(session, marketplace, action) if usable else None
     if found is None:
@@ -118,7 +186,7 @@ def _checked(
     priority = action_type.priority if request.priority is None else request.priority
     retries = action_type.max_retries if request.max_retries is None else request.max_retries
     product = chosen_product(
-        session, shop.user_id, request.product_id, _checked_input(request.input_data)
+        session, shop.user_id, request.product_id, checked_input(request.input_data)
     )
     return jobs.NewJob(
         marketplace=request.marketplace,
@@ -127,7 +195,7 @@ def _checked(
         shop_id=shop.id,
         product_id=product.id,
         product_key=product_key(product.id, product.input_data),
-        batch_job_id=_optional_id(request.batch_job_id, "batch_job_id"),
+        batch_job_id=_checked_batch(session, request.batch_job_id),
         priority=checked_priority(priority),
         input_data=product.input_data,
         max_retries=checked_retries(retries),
@@ -137,7 +205,20 @@ def _checked(
     )
 
 
-def _checked_input(value: Mapping[str, Any] | None) -> dict[str, Any]:
+def _checked_batch(session: Session, batch_id: int | None) -> int | None:
+    if batch_id is not None and batches.batch_by_id(session, checked_id(batch_id, "batch_job_id")):
+        return batch_id
+    if batch_id is not None:
+        raise BatchNotFound(batch_id)
+    return None
+
+
+def checked_input(value: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The input as it is stored.
+
+    Raises:
+        InvalidJson: not a JSON object.
+    """
     if value is None:
         return {}
     if not isinstance(value, Mapping):

@@ -12,9 +12,8 @@ revision = "20260109_0800"
 down_revision = "20260109_0700"
 
 SCHEMA = "marketplace_runtime"
-BATCH_STATUSES = (
-    "status IN ('pending', 'running', 'completed', 'partially_failed', 'failed', 'cancelled')"
-)
+BATCH_STATUSES = "status IN ('completed', 'partially_failed', 'failed', 'cancelled')"
+UNFINISHED_CHILD = "batch_job_id IS NOT NULL AND status IN ('pending', 'running', 'paused')"
 
 
 def upgrade() -> None:
@@ -25,7 +24,7 @@ def upgrade() -> None:
         sa.Column("marketplace", sa.String(50), nullable=False),
         sa.Column("action_type_id", sa.Integer(), nullable=False),
         sa.Column("created_by_user_id", sa.BigInteger(), nullable=False),
-        sa.Column("status", sa.String(20), server_default="pending", nullable=False),
+        sa.Column("status", sa.String(20), nullable=True),
         sa.Column("priority", sa.SmallInteger(), nullable=False),
         sa.Column("cancel_requested", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("counts", JSONB(), nullable=True),
@@ -50,11 +49,25 @@ def upgrade() -> None:
         postgresql_where=sa.text("completed_at IS NULL"),
     )
     op.create_index(
+        "ix_batch_jobs_completed_at",
+        "batch_jobs",
+        ["completed_at"],
+        schema=SCHEMA,
+        postgresql_where=sa.text("completed_at IS NOT NULL"),
+    )
+    op.create_index(
         "ix_marketplace_jobs_batch_job_id",
         "marketplace_jobs",
         ["batch_job_id"],
         schema=SCHEMA,
         postgresql_where=sa.text("batch_job_id IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_marketplace_jobs_batch_unfinished",
+        "marketplace_jobs",
+        ["batch_job_id"],
+        schema=SCHEMA,
+        postgresql_where=sa.text(UNFINISHED_CHILD),
     )
     op.create_table(
         "job_schedules",
@@ -104,6 +117,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Drop them."""
     op.drop_table("job_schedules", schema=SCHEMA)
+    op.drop_index("ix_marketplace_jobs_batch_unfinished", "marketplace_jobs", schema=SCHEMA)
     op.drop_index("ix_marketplace_jobs_batch_job_id", "marketplace_jobs", schema=SCHEMA)
     op.drop_table("batch_jobs", schema=SCHEMA)
     context.config.attributes["done"].append(f"✓ Dropped {SCHEMA}.batch_jobs and job_schedules")

@@ -11,7 +11,19 @@ from typing import NoReturn
 
 import typer
 
-from runtime.cli import backup, doctor, handlers, jobs, migrate, products, shops, token
+from runtime.cli import (
+    backup,
+    batches,
+    doctor,
+    handlers,
+    jobs,
+    marketplaces,
+    migrate,
+    products,
+    schedules,
+    shops,
+    token,
+)
 from runtime.cli.demo import add_demo
 from runtime.cli.output import print_error
 from runtime.cli.parts import Parts
@@ -47,6 +59,9 @@ def build_app(parts: Parts) -> typer.Typer:
     add_demo(app, parts)
     app.command()(migrate.migrate)
     app.add_typer(jobs.app, name="jobs")
+    app.add_typer(batches.app, name="batches")
+    app.add_typer(schedules.app, name="schedules")
+    app.add_typer(marketplaces.app, name="marketplaces")
     app.add_typer(shops.app, name="shops")
     app.add_typer(products.app, name="products")
     app.add_typer(handlers.app, name="handlers")

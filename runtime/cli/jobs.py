@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy.orm import Session
 
+from runtime.arguments import LARGEST_ID
 from runtime.cli.context import Plugins, command_session
 from runtime.cli.job_output import print_job, print_jobs
 from runtime.cli.moments import parse_moment
@@ -45,6 +46,9 @@ def create(
     key: Annotated[
         str | None, typer.Option(help="Idempotency key: creating again shows the first job.")
     ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Publish even what is on sale there already.")
+    ] = False,
     wait_: Annotated[bool, typer.Option("--wait", help="Wait until it is over.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -71,6 +75,7 @@ def create(
             shop_id=shop,
             run_at=run_at,
             idempotency_key=key,
+            force=force,
         )
         # As it was created: once committed, a running service may be faster than this line.
         created = _view(session, job.id, plugins)
@@ -85,6 +90,9 @@ def create(
 def list_(
     status: Annotated[JobStatus | None, typer.Option(help="Only those.")] = None,
     marketplace: Marketplace = None,
+    batch: Annotated[
+        int | None, typer.Option(min=1, max=LARGEST_ID, help="Only the jobs of this batch.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most so many.")] = 50,
     as_json: AsJson = False,
 ) -> None:
@@ -92,7 +100,9 @@ def list_(
     with command_session() as session:
         if marketplace is not None:
             check_marketplace(session, marketplace)
-        rows = list_jobs(session, status=status, marketplace=marketplace, limit=limit)
+        rows = list_jobs(
+            session, status=status, marketplace=marketplace, batch_id=batch, limit=limit
+        )
         print_jobs(job_views(session, rows, Plugins().browser_bound), as_json)
 
 
@@ -126,7 +136,7 @@ def cancel(job_id: JobId, as_json: AsJson = False) -> None:
 
 @app.command()
 def pause(job_id: JobId, as_json: AsJson = False) -> None:
-    """Let nobody run a job until it is resumed."""
+    """Let nobody run a job until it is resumed; one that runs is left at its next call."""
     _change(job_id, as_json, MarketplaceJobService.pause_job)
 
 

@@ -4,6 +4,7 @@ SUPERVISOR = "supervisor"
 BRIDGE = "bridge"
 HTTP = "http"
 RECORDER = "recorder"
+SCHEDULES = "schedules"
 
 
 def marketplace_actor(marketplace: str) -> str:

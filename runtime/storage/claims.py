@@ -46,7 +46,8 @@ _CLAIM = text(f"""
     ),
     locked AS (
         SELECT job.id, picked.level, product.data AS product
-        FROM {SCHEMA}.marketplace_jobs AS job JOIN picked ON picked.id = job.id
+        FROM {SCHEMA}.marketplace_jobs AS job
+        JOIN picked ON picked.id = job.id
         LEFT JOIN {SCHEMA}.products AS product ON product.id = job.product_id
         WHERE job.status = ANY(:sources)
         FOR UPDATE OF job SKIP LOCKED

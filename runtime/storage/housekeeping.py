@@ -1,7 +1,10 @@
-"""Housekeeping: what expired is ended, what is old is removed; a little at a time."""
+"""Housekeeping: what expired is ended, what has ended is closed, what is old is removed.
+
+A little at a time.
+"""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import structlog
@@ -9,11 +12,15 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from runtime.errors import DatabaseUnavailable
-from runtime.states import FINAL, JobEvent, sources, target
+from runtime.states import FINAL
+from runtime.storage import batches
+from runtime.storage.budget_usage import prune_usage
+from runtime.storage.closures import prune_closures
 from runtime.storage.engine import Database
+from runtime.storage.expiry import SWEEP_INTERVAL, expire_due, hold_expiry, release_expiry
 from runtime.storage.models import SCHEMA
 
-INTERVAL = timedelta(minutes=1)
+INTERVAL = SWEEP_INTERVAL
 BATCH = 500
 STOP_PATIENCE_SECONDS = 5.0
 
@@ -21,24 +28,19 @@ _FINAL = ", ".join(f"'{status.value}'" for status in sorted(FINAL))
 
 _SHORT_LOCKS = text("SET LOCAL lock_timeout = '1s'")
 
-_EXPIRE = text(f"""
-    UPDATE {SCHEMA}.marketplace_jobs
-    SET status = :target, completed_at = clock_timestamp(), waiting_reason = NULL,
-        fence = fence + 1, error_message = 'it expired before it could start'
-    WHERE id IN (
-        SELECT id FROM {SCHEMA}.marketplace_jobs
-        WHERE status = ANY(:sources) AND started_at IS NULL AND expires_at <= now()
-        ORDER BY expires_at LIMIT :batch
-        FOR UPDATE SKIP LOCKED
-    )
-    RETURNING id
-""")
-
+# The jobs of a batch are kept as long as the batch, which counts them when it closes.
 _PRUNE = text(f"""
     DELETE FROM {SCHEMA}.marketplace_jobs
     WHERE id IN (
-        SELECT id FROM {SCHEMA}.marketplace_jobs
+        SELECT id FROM {SCHEMA}.marketplace_jobs AS job
         WHERE completed_at < now() - CAST(:retention AS interval) AND status IN ({_FINAL})
+            AND NOT EXISTS (
+                SELECT 1 FROM {SCHEMA}.batch_jobs AS batch
+                WHERE batch.id = job.batch_job_id AND (
+                    batch.completed_at IS NULL
+                    OR batch.completed_at >= now() - CAST(:retention AS interval)
+                )
+            )
         ORDER BY completed_at LIMIT :batch
         FOR UPDATE SKIP LOCKED
     )
@@ -53,11 +55,15 @@ class Housekeeper:
 
     Args:
         retention: how long jobs that are over are kept, with their journal.
+        browser_bound: the marketplaces whose jobs need the seller's browser.
     """
 
-    def __init__(self, database: Database, retention: timedelta) -> None:
+    def __init__(
+        self, database: Database, retention: timedelta, browser_bound: Sequence[str] = ()
+    ) -> None:
         self._database = database
         self._retention = retention
+        self._browser_bound = tuple(browser_bound)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="housekeeper", daemon=True)
 
@@ -72,8 +78,20 @@ class Housekeeper:
 
     def tidy(self) -> tuple[int, int]:
         """Do what there is to do; returns how many jobs expired and how many were removed."""
-        expired = self._in_batches("expire", expire_jobs)
+        # In this order, so that what is blocked does not expire first.
+        self._in_batches("hold", lambda session: hold_expiry(session, self._browser_bound, BATCH))
+        self._in_batches(
+            "unhold", lambda session: release_expiry(session, self._browser_bound, BATCH)
+        )
+        expired = self._in_batches("expire", lambda session: expire_due(session, BATCH))
+        self._close_batches()
+        self._in_batches("forget", lambda session: prune_closures(session, BATCH))
         pruned = self._in_batches("prune", lambda session: prune_jobs(session, self._retention))
+        self._in_batches("prune", prune_usage)
+        self._in_batches(
+            "prune-batches",
+            lambda session: batches.prune_batches(session, self._retention, BATCH),
+        )
         if expired or pruned:
             log.info("tidied up", expired=expired, pruned=pruned)
         return expired, pruned
@@ -85,6 +103,12 @@ class Housekeeper:
             except DatabaseUnavailable as error:
                 log.warning("tidying up waits", reason=str(error))
 
+    def _close_batches(self) -> None:
+        with self._database.transaction("close-batches") as session:
+            closed = batches.close_ended(session)
+        if closed:
+            log.info("batches closed", count=closed)
+
     def _in_batches(self, name: str, work: Callable[[Session], int]) -> int:
         total = 0
         while not self._stopping.is_set():
@@ -95,16 +119,6 @@ class Housekeeper:
             if done < BATCH:
                 break
         return total
-
-
-def expire_jobs(session: Session) -> int:
-    """End one batch of jobs that never started and whose time is over."""
-    values = {
-        "sources": sources(JobEvent.EXPIRE),
-        "target": target(JobEvent.EXPIRE).value,
-        "batch": BATCH,
-    }
-    return len(session.execute(_EXPIRE, values).all())
 
 
 def prune_jobs(session: Session, retention: timedelta) -> int:

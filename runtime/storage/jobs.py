@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select, text
+from sqlalchemy import Row, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -59,25 +59,9 @@ def insert_job(session: Session, new: NewJob) -> MarketplaceJob | None:
     Waits for a transaction that holds the same key, and tells nobody: see
     :func:`announce_job`.
     """
-    values: dict[str, Any] = {
-        "marketplace": new.marketplace,
-        "action_type_id": new.action_type_id,
-        "user_id": new.user_id,
-        "shop_id": new.shop_id,
-        "product_id": new.product_id,
-        "product_key": new.product_key,
-        "batch_job_id": new.batch_job_id,
-        "priority": new.priority,
-        "input_data": new.input_data,
-        "max_retries": new.max_retries,
-        "expires_at": new.expires_at,
-        "idempotency_key": new.idempotency_key,
-    }
-    if new.run_at is not None:
-        values["run_at"] = new.run_at
     statement = (
         insert(MarketplaceJob)
-        .values(values)
+        .values(_values(new))
         .on_conflict_do_nothing(
             index_elements=["user_id", "idempotency_key"],
             index_where=text("idempotency_key IS NOT NULL"),
@@ -85,6 +69,19 @@ def insert_job(session: Session, new: NewJob) -> MarketplaceJob | None:
         .returning(MarketplaceJob)
     )
     return session.scalars(statement).one_or_none()
+
+
+def insert_jobs(session: Session, new: Sequence[NewJob]) -> list[MarketplaceJob]:
+    """Insert jobs without idempotency keys, many in one statement, in the order given."""
+    statement = insert(MarketplaceJob).returning(MarketplaceJob, sort_by_parameter_order=True)
+    return list(session.scalars(statement, [_values(one) for one in new]))
+
+
+def _values(new: NewJob) -> dict[str, Any]:
+    values = asdict(new)
+    if new.run_at is None:
+        del values["run_at"]
+    return values
 
 
 def announce_job(session: Session, job: MarketplaceJob) -> None:
@@ -96,7 +93,7 @@ def announce_job(session: Session, job: MarketplaceJob) -> None:
     )
 
 
-def announce_end(session: Session, job: MarketplaceJob) -> None:
+def announce_end(session: Session, job: MarketplaceJob | Row[Any]) -> None:
     """Tell running services that jobs may go on which waited for this one of their product.
 
     For jobs that end outside of a run; who runs a job knows by itself.
@@ -105,7 +102,7 @@ def announce_end(session: Session, job: MarketplaceJob) -> None:
         notify(session, JOBS_CHANNEL, json.dumps(_shop_of(job)))
 
 
-def _shop_of(job: MarketplaceJob) -> dict[str, Any]:
+def _shop_of(job: MarketplaceJob | Row[Any]) -> dict[str, Any]:
     return {"marketplace": job.marketplace, "shop_id": job.shop_id, "user_id": job.user_id}
 
 
@@ -152,6 +149,7 @@ def list_jobs(
     *,
     status: JobStatus | None = None,
     marketplace: str | None = None,
+    batch_id: int | None = None,
     limit: int = 50,
 ) -> list[tuple[MarketplaceJob, str]]:
     """Jobs with the codes of their actions, the newest first."""
@@ -160,6 +158,8 @@ def list_jobs(
         query = query.where(MarketplaceJob.status == status)
     if marketplace is not None:
         query = query.where(MarketplaceJob.marketplace == marketplace)
+    if batch_id is not None:
+        query = query.where(MarketplaceJob.batch_job_id == batch_id)
     rows = session.execute(query.order_by(MarketplaceJob.id.desc()).limit(limit))
     return [(job, code) for job, code in rows]
 

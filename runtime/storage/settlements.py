@@ -10,13 +10,15 @@ from sqlalchemy.orm import Session
 from runtime.messages import RecordProgress
 from runtime.retry import Settlement
 from runtime.states import FINAL, JobEvent, JobStatus, after
+from runtime.storage.batches import close_ended
 from runtime.storage.journal import close_open_steps, mark_ended_by
 from runtime.storage.models import SCHEMA
 from runtime.storage.refusals import refusals
 from runtime.storage.written import Written, held_jobs
 
 # SKIP LOCKED: an application's open transaction on one job must not hold up all the others.
-# A cancellation that was asked for while the run failed or snoozed wins over another run.
+# A cancellation that was asked for while the run failed or snoozed wins over another run, and
+# so does a pause.
 _SETTLE = text(f"""
     WITH ended AS (
         SELECT * FROM unnest(
@@ -38,13 +40,16 @@ _SETTLE = text(f"""
     )
     UPDATE {SCHEMA}.marketplace_jobs AS job
     SET status = CASE WHEN job.cancel_requested AND ended.ends_attempt THEN 'cancelled'
-            ELSE ended.status END,
+            WHEN job.pause_requested AND ended.status = 'pending' AND NOT job.cancel_requested
+            THEN 'paused' ELSE ended.status END,
+        pause_requested = false,
         completed_at = CASE WHEN ended.final OR job.cancel_requested AND ended.ends_attempt
             THEN clock_timestamp() END,
         result_data = CAST(ended.result AS jsonb),
         error_message = ended.error,
         failed_step = ended.failed_step,
-        waiting_reason = ended.waiting_reason,
+        waiting_reason = CASE WHEN job.pause_requested AND ended.status = 'pending'
+            AND NOT job.cancel_requested THEN NULL ELSE ended.waiting_reason END,
         run_at = CASE WHEN ended.delay IS NULL THEN job.run_at
             ELSE clock_timestamp() + ended.delay END,
         retry_count = job.retry_count + CAST(ended.event = 'retry' AS int),
@@ -52,7 +57,7 @@ _SETTLE = text(f"""
         node_id = NULL
     FROM ended JOIN locked ON locked.id = ended.id
     WHERE job.id = ended.id AND job.fence = ended.fence
-    RETURNING job.id, job.status
+    RETURNING job.id, job.status, job.batch_job_id
 """)
 
 _PROGRESS = text(f"""
@@ -102,13 +107,14 @@ def settle_jobs(session: Session, settlements: Sequence[Settlement]) -> Written[
                 "waiting_reasons": [one.waiting_reason for one in settlements],
                 "delays": [one.delay if one.event in again else None for one in settlements],
             },
-        )
-        left: dict[int, str] = dict(rows.all())
+        ).all()
+    left: dict[int, str] = {job_id: status for job_id, status, _ in rows}
     mark_ended_by(
         session,
         [(one.job_id, name) for one in settlements if one.job_id in left for name in one.ended_by],
     )
     close_open_steps(session, [job for job, status in left.items() if status != JobStatus.PENDING])
+    close_ended(session, (batch_id for _, status, batch_id in rows if status in FINAL))
     runs = [(one.job_id, one.fence) for one in settlements]
     return Written(dict.fromkeys(left), held_jobs(session, runs, left))
 

@@ -12,8 +12,9 @@ from sqlalchemy import text
 from runtime import ActionType, BaseJobHandler, JobCancelled, JobFailed, Marketplace, Snooze
 from runtime.errors import CallRejected, StepFailed
 from runtime.messages import marketplace_actor
+from runtime.schedules import ScheduleService
 from runtime.service import MarketplaceJobService
-from runtime.storage.models import Shop
+from runtime.storage.models import JobSchedule, Shop
 from tests.deadline import wait_until
 from tests.integration.job_rows import add_job, add_shop, get_job, set_job
 from tests.integration.running_node import Scene, registry_of, running_node
@@ -404,3 +405,22 @@ def test_a_thousand_jobs_of_many_shops_are_each_run_once(run):
 
         wait_until(lambda: left() == 0, 30)
     assert len(seen) == len(set(seen)) == 1000
+
+
+def test_a_schedule_that_another_process_adds_fires_at_its_time(run):
+    class Do(BaseJobHandler):
+        async def execute(self, job):
+            return {"success": True}
+
+    with run(Do) as scene:
+        add_shop(scene.database, "example")
+        with scene.database.session.begin() as session:
+            schedule = ScheduleService(session).add_schedule("s", "0 0 1 1 *", "example", "do")
+            schedule.next_run_at = datetime.now(UTC) + timedelta(seconds=0.3)
+        job_id = wait_until(lambda: _schedule(scene).last_job_id)
+        assert scene.ended(job_id).status == "completed"
+
+
+def _schedule(scene: Scene) -> JobSchedule:
+    with scene.database.session() as session:
+        return session.query(JobSchedule).one()

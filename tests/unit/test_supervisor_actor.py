@@ -19,6 +19,7 @@ from runtime.messages import (
     BRIDGE,
     HTTP,
     RECORDER,
+    SCHEDULES,
     ActorFailed,
     ActorRestarted,
     ActorStarted,
@@ -30,6 +31,7 @@ from runtime.messages import (
     LanesFound,
     LaneShop,
     ReleaseJobs,
+    SchedulesChanged,
 )
 from runtime.storage.engine import Database
 
@@ -181,6 +183,24 @@ def test_what_is_announced_goes_to_the_actor_of_the_marketplace(running: Bench) 
 def test_a_cancellation_goes_to_all_marketplaces(running: Bench) -> None:
     running.receive(CancelRequested(12))
     assert running.directory.told == [(EBAY, CancelRequested(12)), (VINTED, CancelRequested(12))]
+
+
+def test_a_change_of_the_schedules_goes_to_their_actor(running: Bench) -> None:
+    running.receive(SchedulesChanged())
+    assert running.directory.told == [(SCHEDULES, SchedulesChanged())]
+
+
+def test_a_change_of_closures_is_read_for_its_marketplace_and_a_poll_for_all(
+    running: Bench,
+) -> None:
+    running.directory.told.clear()
+    running.receive(messages.ClosuresChanged("vinted"), messages.ClosuresChanged("unknown"))
+    load = messages.LoadClosures(VINTED, "vinted")
+    assert running.told(messages.LoadClosures) == [(messages.RECORDER, load)]
+    running.directory.told.clear()
+    running.receive(messages.Poll())
+    loads = [message.marketplace for _, message in running.told(messages.LoadClosures)]
+    assert loads == ["ebay", "vinted"]
 
 
 def test_a_claim_that_finds_the_database_away_is_answered_after_a_while(running: Bench) -> None:

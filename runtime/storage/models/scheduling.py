@@ -62,16 +62,24 @@ class BudgetUsage(Base):
 
 
 class BatchJob(Base):
-    """Many jobs that were created together. ``counts`` is written when the last one ends."""
+    """Many jobs that were created together.
+
+    While one of them is unfinished they alone say how the batch stands; ``status``, ``counts``
+    and ``completed_at`` are written when the last one has ended, and outlive the jobs.
+    """
 
     __tablename__ = "batch_jobs"
     __table_args__ = (
         CheckConstraint(
-            "status IN ('pending', 'running', 'completed', 'partially_failed', 'failed',"
-            " 'cancelled')",
+            "status IN ('completed', 'partially_failed', 'failed', 'cancelled')",
             name="status",
         ),
         Index("ix_batch_jobs_open", "id", postgresql_where=text("completed_at IS NULL")),
+        Index(
+            "ix_batch_jobs_completed_at",
+            "completed_at",
+            postgresql_where=text("completed_at IS NOT NULL"),
+        ),
         {"schema": SCHEMA},
     )
 
@@ -79,7 +87,7 @@ class BatchJob(Base):
     marketplace: Mapped[str] = mapped_column(String(50))
     action_type_id: Mapped[int] = mapped_column(ForeignKey("public.marketplace_action_types.id"))
     created_by_user_id: Mapped[int] = mapped_column(BigInteger)
-    status: Mapped[str] = mapped_column(String(20), server_default="pending")
+    status: Mapped[str | None] = mapped_column(String(20))
     priority: Mapped[int] = mapped_column(SmallInteger)
     cancel_requested: Mapped[bool] = mapped_column(Boolean, server_default=false())
     counts: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))

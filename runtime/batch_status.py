@@ -1,0 +1,76 @@
+"""How a batch stands: a pure table from the counts of its jobs."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+
+
+class BatchStatus(StrEnum):
+    """Where a batch stands."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    PARTIALLY_FAILED = "partially_failed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchCounts:
+    """How many jobs of a batch have each status.
+
+    Attributes:
+        cancelled: without those that were superseded.
+        superseded: withdrawn, because a later job does their work.
+    """
+
+    pending: int = 0
+    running: int = 0
+    paused: int = 0
+    completed: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    expired: int = 0
+    superseded: int = 0
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.unfinished + self.ended
+
+    @property
+    def unfinished(self) -> int:
+        """Those that are not over."""
+        return self.pending + self.running + self.paused
+
+    @property
+    def ended(self) -> int:
+        """Those that are over, however they ended."""
+        return self.completed + self.failed + self.cancelled + self.expired + self.superseded
+
+    def as_json(self) -> dict[str, int]:
+        """The counts, with their total, as they are stored and shown."""
+        return {"total": self.total, **asdict(self)}
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, int]) -> "BatchCounts":
+        """The counts that :meth:`as_json` made."""
+        return cls(**{name: number for name, number in stored.items() if name != "total"})
+
+
+def batch_status(counts: BatchCounts, *, cancel_requested: bool) -> BatchStatus:
+    """The status of a batch.
+
+    A superseded job counts neither for nor against it: another does its work. A cancellation
+    that came too late to end any job changes nothing.
+    """
+    if counts.unfinished:
+        begun = counts.running or counts.ended
+        return BatchStatus.RUNNING if begun else BatchStatus.PENDING
+    if cancel_requested and counts.cancelled:
+        return BatchStatus.CANCELLED
+    badly = counts.failed + counts.expired
+    if counts.completed:
+        return BatchStatus.PARTIALLY_FAILED if badly + counts.cancelled else BatchStatus.COMPLETED
+    return BatchStatus.FAILED if badly else BatchStatus.CANCELLED

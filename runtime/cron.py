@@ -1,0 +1,68 @@
+"""When a cron expression fires next, in a time zone: pure."""
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from cronsim import CronSim, CronSimError
+
+from runtime.errors import InputError
+
+_FIELDS = 5
+_EXAMPLE = '"0 6 * * MON-FRI" (minute, hour, day of month, month, day of week)'
+
+
+def checked_cron(expression: str, timezone: str, after: datetime) -> str:
+    """The expression, with single spaces between its fields.
+
+    Args:
+        after: the moment from which on it has to fire.
+
+    Raises:
+        InputError: it cannot be read, has seconds, or never fires; or there is no such zone.
+    """
+    if not isinstance(expression, str) or len(expression.split()) != _FIELDS:
+        raise InputError(
+            f"the cron expression {expression!r} must have {_FIELDS} fields, such as {_EXAMPLE}"
+        )
+    normal = " ".join(expression.split())
+    next_firing(normal, timezone, after)
+    return normal
+
+
+def next_firing(expression: str, timezone: str, after: datetime) -> datetime:
+    """The first moment after that one at which it fires, in UTC.
+
+    What falls into the hour that a change of the clocks leaves out fires right behind it; what
+    falls into the hour that comes twice fires once, unless it fires every hour anyway.
+
+    Raises:
+        InputError: it cannot be read, or never fires; or there is no such zone.
+    """
+    local = after.astimezone(checked_zone(timezone))
+    try:
+        return next(CronSim(expression, local)).astimezone(UTC)
+    except CronSimError as error:
+        reason = str(error)
+        reason = f"{reason[:1].lower()}{reason[1:]}"
+        raise InputError(
+            f"the cron expression {expression!r} cannot be used ({reason}): it has to look like "
+            f"{_EXAMPLE} and to name days that exist"
+        ) from None
+    except (StopIteration, OverflowError):
+        raise InputError(
+            f"the cron expression {expression!r} never fires: name a day that exists"
+        ) from None
+
+
+def checked_zone(name: str) -> ZoneInfo:
+    """The IANA time zone of that name.
+
+    Raises:
+        InputError: there is none.
+    """
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, TypeError, OSError):
+        raise InputError(
+            f"the time zone {name!r} is not known: give an IANA name such as Europe/Paris or UTC"
+        ) from None
