@@ -118,7 +118,7 @@ class EbayShop:
 
     def job(self, action: str, **more: Any) -> int:
         """A new job; ``product`` and other keywords that no column has are its input."""
-        columns = {name: more.pop(name) for name in ("product_id",) if name in more}
+        columns = {name: more.pop(name) for name in ("product_id", "force") if name in more}
         return add_job(self.database, self.id, action, "ebay", input_data=more, **columns)
 
     def run(self, action: str, **more: Any) -> MarketplaceJob:
