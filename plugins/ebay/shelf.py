@@ -6,7 +6,7 @@ from plugins.ebay.client import SETTLES_WITHIN, EbayClient
 from plugins.ebay.errors import Record
 from plugins.ebay.inventory import Inventory, merged
 from plugins.ebay.offers import Offers, terms_of
-from plugins.ebay.terms import LANGUAGE, Terms, check_addresses
+from plugins.ebay.terms import Terms, check_addresses, language_of
 from runtime import BaseJobHandler
 
 
@@ -19,8 +19,7 @@ class Shelf:
 
     def __init__(self, handler: BaseJobHandler, settles_within: timedelta = SETTLES_WITHIN) -> None:
         self._handler = handler
-        language = handler.shop.settings.get("language") or LANGUAGE
-        client = EbayClient(handler, language, settles_within)
+        client = EbayClient(handler, language_of(handler.shop.settings), settles_within)
         self.inventory = Inventory(client)
         self.offers = Offers(client)
 

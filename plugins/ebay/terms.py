@@ -17,7 +17,12 @@ LONGEST_SKU = 50
 LONGEST_TITLE = 80
 LONGEST_DESCRIPTION = 4_000
 MOST_IMAGES = 24
-LANGUAGE = "en-US"
+LANGUAGES = {
+    "EBAY_AT": "de-AT", "EBAY_AU": "en-AU", "EBAY_CA": "en-CA", "EBAY_CH": "de-CH",
+    "EBAY_DE": "de-DE", "EBAY_ES": "es-ES", "EBAY_FR": "fr-FR", "EBAY_GB": "en-GB",
+    "EBAY_IE": "en-IE", "EBAY_IT": "it-IT", "EBAY_NL": "nl-NL", "EBAY_PL": "pl-PL",
+}  # fmt: skip
+"""Of sites, where a shop does not name another; of any other site it is that of the USA."""
 POLICIES = {
     "fulfillment_policy_id": "fulfillmentPolicyId",
     "payment_policy_id": "paymentPolicyId",
@@ -155,6 +160,12 @@ def updatable(product: dict[str, Any] | None, settings: Mapping[str, Any]) -> Te
     terms, flaws = _read(product, settings)
     _demand(terms.sku, flaws, [] if settings.get("marketplace_id") else ["marketplace_id"])
     return terms
+
+
+def language_of(settings: Mapping[str, Any]) -> str:
+    """The language of what a shop writes, such as ``fr-FR``."""
+    site = str(settings.get("marketplace_id"))
+    return str(settings.get("language") or LANGUAGES.get(site, "en-US"))
 
 
 def check_addresses(image_urls: list[str]) -> None:

@@ -25,7 +25,7 @@ PRODUCT = {
     "images": ["https://images.example.com/1.jpg"],
 }
 SETTINGS = (
-    "marketplace_id=EBAY_FR", "currency=EUR", "language=fr-FR",
+    "marketplace_id=EBAY_FR", "currency=EUR",
     "fulfillment_policy_id=fulfillment-1", "payment_policy_id=payment-1",
     "return_policy_id=return-1", "merchant_location_key=warehouse",
 )  # fmt: skip
@@ -92,6 +92,7 @@ def test_a_shop_is_connected_set_and_sells(installation: Installation, ebay: Eba
         )
         published = installation.json("jobs", "wait", "1")
         assert published["status"] == "completed", published
+        assert ebay.items["A-1"]["locale"] == "fr_FR"
         assert list(ebay.listings) == [published["result"]["external_id"]]
 
         # The seller takes the consent back; what waits goes on with the next one.

@@ -7,6 +7,7 @@ from plugins.ebay.errors import is_gone, read_refusal, warnings_in
 from plugins.ebay.inventory import Inventory, merged
 from plugins.ebay.listing import listing_row, url_of
 from plugins.ebay.offers import Offers, listing_of
+from plugins.ebay.terms import language_of
 from runtime import BaseJobHandler
 from runtime.calls import RunStep, Success
 from runtime.errors import CallRejected, OutcomeUnknown
@@ -161,6 +162,15 @@ def test_a_sku_is_one_part_of_the_path():
 )  # fmt: skip
 def test_a_listing_has_an_address_on_its_site(site, host):
     assert url_of("110", site) == f"https://{host}/itm/110"
+
+
+@pytest.mark.parametrize(
+    ("settings", "language"),
+    [({"marketplace_id": "EBAY_FR"}, "fr-FR"), ({}, "en-US"),
+     ({"marketplace_id": "EBAY_CA", "language": "fr-CA"}, "fr-CA")],
+)  # fmt: skip
+def test_what_is_written_has_the_language_of_the_shop_or_its_site(settings, language):
+    assert language_of(settings) == language
 
 
 @pytest.mark.parametrize("summary", [None, {}, {"price": None}, {"price": {"value": "no price"}}])
