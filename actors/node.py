@@ -26,6 +26,7 @@ from runtime.http.authorized import AuthorizedTransport
 from runtime.http.authorizer import Authorizer
 from runtime.http.transport import HttpTransport
 from runtime.lease import Lease
+from runtime.media_server import media_of
 from runtime.registry import Registry
 from runtime.socketio_server import SocketIOServer
 from runtime.storage.engine import Database
@@ -63,6 +64,7 @@ class Node:
         self._supervisor_incarnation = 0
         self._vault = Vault(encryption_keys(settings))
         secret = token_secret(settings)
+        self._media, media_server = media_of(settings, secret, lambda: self.bridge_port)
         self._server = SocketIOServer(
             settings.bridge_host,
             settings.bridge_port,
@@ -70,6 +72,7 @@ class Node:
             settings.bridge_max_bytes,
             lambda auth: verify_token(auth, secret, settings.token_algorithm),
             lambda message: self._directory.tell(messages.BRIDGE, message),
+            media_server,
         )
 
     @property
@@ -232,7 +235,11 @@ class Node:
 
     def _marketplace_recipe(self, name: str, marketplace: Marketplace) -> Spawn:
         workers = WorkerPool(
-            self._database, self._directory, self._settings.worker_threads, self._marker
+            self._database,
+            self._directory,
+            self._settings.worker_threads,
+            self._marker,
+            self._media,
         )
         self._workers.append(workers)
         return self._recipe(

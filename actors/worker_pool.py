@@ -5,10 +5,11 @@ from collections.abc import Callable
 
 from actors.directory import Directory
 from actors.threads import DaemonThreads
-from runtime.calls import BlockingCall, Failure, Outcome, Success, TransactionCall
+from runtime.calls import BlockingCall, Failure, MediaCall, Outcome, Success, TransactionCall
 from runtime.crash_marker import CrashMarker
 from runtime.errors import DatabaseUnavailable
 from runtime.job import Job
+from runtime.media import Media
 from runtime.messages import CallSettled, CallTicket
 from runtime.storage.engine import Database
 from runtime.storage.transactions import run_transaction
@@ -24,10 +25,16 @@ class WorkerPool:
     """
 
     def __init__(
-        self, database: Database, directory: Directory, threads: int, marker: CrashMarker
+        self,
+        database: Database,
+        directory: Directory,
+        threads: int,
+        marker: CrashMarker,
+        media: Media,
     ) -> None:
         self._database = database
         self._marker = marker
+        self._media = media
         self._directory = directory
         self._blocking = DaemonThreads("worker", threads)
         self._transactions = DaemonThreads("transaction", TRANSACTION_THREADS)
@@ -35,7 +42,8 @@ class WorkerPool:
 
     def run_blocking(self, ticket: CallTicket, call: BlockingCall) -> None:
         """Run the function."""
-        self._submit(self._blocking, ticket, lambda: call.function(*call.arguments))
+        given = (self._media,) if isinstance(call, MediaCall) else ()
+        self._submit(self._blocking, ticket, lambda: call.function(*given, *call.arguments))
 
     def run_transaction(
         self, ticket: CallTicket, job: Job, call: TransactionCall, within: str | None

@@ -122,6 +122,11 @@ class BlockingCall(Call):
 
 
 @dataclass(frozen=True, slots=True)
+class MediaCall(BlockingCall):
+    """Such a function that works with images: it is given the media directory first."""
+
+
+@dataclass(frozen=True, slots=True)
 class TransactionCall(Call):
     """A function to run in a database transaction that the runtime commits."""
 

@@ -38,6 +38,13 @@ class Settings(BaseSettings):
     bridge_max_bytes: int = Field(10_000_000, ge=1_000)
     bridge_grace_seconds: float = Field(20, gt=0, le=LONGEST_SECONDS)
 
+    media_dir: Path | None = None
+    """Images of products; unset: ``media`` in the data directory."""
+    media_url: str | None = None
+    """Where browsers reach the bridge to fetch them; unset: its own host and port."""
+    media_url_seconds: float = Field(3_600, gt=0, le=7 * LONGEST_SECONDS)
+    """How long the URL of an image can be used."""
+
     token_secret: SecretStr | None = None
     """Unset: generated into the data directory."""
     token_algorithm: Literal["HS256", "HS384", "HS512"] = "HS256"
@@ -70,6 +77,21 @@ class Settings(BaseSettings):
             if origin != "*" and (not parts.scheme or not parts.netloc or parts.path):
                 raise ValueError(f"{origin!r} is no origin such as https://shop.example")
         return value
+
+    @field_validator("media_url")
+    @classmethod
+    def _check_media_url(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.netloc or parts.query:
+            raise ValueError(f"{value!r} is no base URL such as https://bridge.example")
+        return value.rstrip("/")
+
+    @property
+    def media_url_lifetime(self) -> timedelta:
+        """How long the URL of an image can be used."""
+        return timedelta(seconds=self.media_url_seconds)
 
     @property
     def grace(self) -> timedelta:

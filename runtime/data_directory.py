@@ -1,4 +1,4 @@
-"""The data directory: secrets that were generated, and the embedded database."""
+"""The data directory: secrets that were generated, images, and the embedded database."""
 
 import os
 import secrets
@@ -12,6 +12,7 @@ from runtime.errors import ConfigurationError, DataDirectoryError
 
 TOKEN_SECRET_FILE = "token_secret"
 ENCRYPTION_KEYS_FILE = "encryption_keys"
+MEDIA_DIRECTORY = "media"
 
 
 def ensure_data_directory(settings: Settings) -> Path:
@@ -51,6 +52,26 @@ def token_secret(settings: Settings) -> str:
             )
         return secret
     return _kept(settings, TOKEN_SECRET_FILE, lambda: secrets.token_urlsafe(48))
+
+
+def media_directory(settings: Settings) -> Path:
+    """The directory of images; made where it is missing.
+
+    Raises:
+        DataDirectoryError: it cannot be made.
+    """
+    if settings.media_dir is None:
+        path = ensure_data_directory(settings) / MEDIA_DIRECTORY
+    else:
+        path = settings.media_dir.expanduser().absolute()
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataDirectoryError(
+            f"the media directory {path} cannot be made ({error.strerror}): "
+            "make it, or set RUNTIME_MEDIA_DIR to another one"
+        ) from None
+    return path
 
 
 def encryption_keys(settings: Settings) -> list[str]:

@@ -12,7 +12,9 @@
         - ActionTypeNotFound
         - ShopNotFound, ShopRequired
         - JobNotFound
+        - ProductNotFound
         - InvalidJson
+        - InvalidProduct
         - DatabaseRefused
         - IllegalTransition
         - IdempotencyConflict
@@ -39,6 +41,7 @@
         - UnknownHandler, ForeignAwait, DuplicateStepName, InvalidCall
     - FenceLost: another run owns the job now
     - JobFailed: a handler's verdict that the job cannot succeed
+        - ImageRefused
 
 Control flow, not failures: :class:`Snooze` and :class:`JobCancelled`.
 
@@ -130,8 +133,16 @@ class JobNotFound(InputError, LookupError):
         super().__init__(f"job {job_id} does not exist; `run.py jobs list` shows those that do")
 
 
+class ProductNotFound(InputError, LookupError):
+    """The user has no such product."""
+
+
 class InvalidJson(InputError):
     """A value that cannot be stored as JSON."""
+
+
+class InvalidProduct(InputError):
+    """A product of which fields are missing or cannot be used."""
 
 
 class DatabaseRefused(InputError):
@@ -374,6 +385,10 @@ class FenceLost(MarketplaceRuntimeError):
 
 class JobFailed(MarketplaceRuntimeError):
     """Raised by a handler: this job cannot succeed, do not try again."""
+
+
+class ImageRefused(JobFailed):
+    """An image that may not be fetched, or cannot be used; asking again gives the same."""
 
 
 class Snooze(Exception):

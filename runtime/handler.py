@@ -1,6 +1,6 @@
 """BaseJobHandler: what a handler plugin inherits."""
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -8,8 +8,10 @@ from typing import Any
 import structlog
 
 from runtime import calls
-from runtime.errors import InvalidCall
+from runtime.errors import InvalidCall, JobFailed
+from runtime.http import download
 from runtime.job import Job, Shop
+from runtime.media import Media
 from runtime.storable import storable
 
 LARGEST_NUMBER = 2**53
@@ -61,7 +63,18 @@ class BaseJobHandler:
 
     @property
     def product(self) -> dict[str, Any] | None:
-        """The product as it was when the job first started; None where the job has none."""
+        """The product as it was when the job first started; None where the job has none.
+
+        A JSON object with every field that :mod:`runtime.products` names.
+
+        Raises:
+            JobFailed: the job's product was deleted before the job first started.
+        """
+        if self.job.product is None and self.job.product_id is not None:
+            raise JobFailed(
+                f"product {self.job.product_id} was deleted before the job started: import it "
+                "again and create a new job"
+            )
         return self.job.product
 
     @property
@@ -139,6 +152,38 @@ class BaseJobHandler:
     def run_blocking(self, function: Callable[..., Any], *args: Any) -> calls.BlockingCall:
         """Run ``function(*args)`` on the worker pool; it must not touch the handler."""
         return calls.BlockingCall(function, args)
+
+    def image_urls(self, images: Sequence[str]) -> calls.MediaCall:
+        """A product's images as a browser can fetch them; awaiting it gives a list of URLs.
+
+        Images in the media directory get URLs that expire (``RUNTIME_MEDIA_URL_SECONDS``), so
+        ask shortly before they are sent.
+
+        Raises:
+            ImageRefused: one is not there.
+        """
+        return calls.MediaCall(Media.urls, (tuple(images),))
+
+    def image_bytes(self, image: str) -> calls.MediaCall:
+        """The bytes of one of a product's images, wherever it is.
+
+        Raises:
+            ImageRefused: it cannot be used.
+            CallFailed: it could not be downloaded.
+        """
+        return calls.MediaCall(download.image_bytes, (image,))
+
+    def download_image(self, url: str) -> calls.MediaCall:
+        """Keep an image in the media directory; awaiting it gives its path there.
+
+        Only images (by their bytes, 20 MB at most) from public hosts over HTTPS. The same image
+        has the same path, so that a step around it does no harm when it is repeated.
+
+        Raises:
+            ImageRefused: it may not be downloaded, or is no image.
+            CallFailed: it could not be downloaded.
+        """
+        return calls.MediaCall(download.download_image, (url,))
 
     def transaction(
         self, name: str, function: Callable[..., Any], *args: Any

@@ -17,6 +17,7 @@ from runtime.arguments import (
 )
 from runtime.errors import ActionTypeNotFound, BatchNotFound, IdempotencyConflict, InvalidJson
 from runtime.json_values import checked_json
+from runtime.product_choice import chosen_product
 from runtime.product_key import product_key
 from runtime.shop_choice import chosen_shop
 from runtime.storage import action_types, batches, jobs
@@ -151,7 +152,7 @@ def _same(
         for what, earlier, now in (
             ("action", job.action_type_id, action_type.id),
             ("shop", job.shop_id, request.shop_id or job.shop_id),
-            ("product", job.product_id, request.product_id),
+            ("product", job.product_id, request.product_id or job.product_id),
         )
         if earlier != now
     ]
@@ -184,18 +185,18 @@ def _checked(
     shop = chosen_shop(session, request.marketplace, request.user_id, request.shop_id)
     priority = action_type.priority if request.priority is None else request.priority
     retries = action_type.max_retries if request.max_retries is None else request.max_retries
-    product_id = _optional_id(request.product_id, "product_id")
     input_data = checked_input(request.input_data)
+    product = chosen_product(session, shop.user_id, request.product_id, input_data)
     return jobs.NewJob(
         marketplace=request.marketplace,
         action_type_id=action_type.id,
         user_id=shop.user_id,
         shop_id=shop.id,
-        product_id=product_id,
-        product_key=product_key(product_id, input_data),
+        product_id=product.id,
+        product_key=product_key(product.id, product.input_data),
         batch_job_id=_checked_batch(session, request.batch_job_id),
         priority=checked_priority(priority),
-        input_data=input_data,
+        input_data=product.input_data,
         max_retries=checked_retries(retries),
         run_at=_optional_moment(request.run_at, "run_at"),
         expires_at=_optional_moment(request.expires_at, "expires_at"),
@@ -223,10 +224,6 @@ def checked_input(value: Mapping[str, Any] | None) -> dict[str, Any]:
         raise InvalidJson(f'input_data must be a JSON object such as {{"page": 1}}, not {value!r}')
     checked: dict[str, Any] = checked_json(dict(value), "input_data")
     return checked
-
-
-def _optional_id(value: int | None, name: str) -> int | None:
-    return None if value is None else checked_id(value, name)
 
 
 def _optional_moment(value: datetime | None, name: str) -> datetime | None:

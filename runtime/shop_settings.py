@@ -9,6 +9,14 @@ from runtime.errors import InputError
 from runtime.hookspecs import Marketplace, ShopSetting
 from runtime.json_values import checked_json
 
+FOLLOW_SALES = "follow_sales"
+EVERYWHERE = {
+    FOLLOW_SALES: ShopSetting(
+        "yes: what is sold in another shop is updated or deleted here", pattern="yes|no"
+    )
+}
+"""Settings that shops of every marketplace have."""
+
 
 def parsed_settings(marketplace: Marketplace, assignments: Iterable[str]) -> dict[str, Any]:
     """Read ``name=value`` pairs; an empty value takes a setting away (None).
@@ -16,7 +24,7 @@ def parsed_settings(marketplace: Marketplace, assignments: Iterable[str]) -> dic
     Raises:
         InputError: names everything that is wrong at once.
     """
-    known = marketplace.shop_settings
+    known = {**marketplace.shop_settings, **EVERYWHERE}
     found: dict[str, Any] = {}
     problems: list[str] = []
     for assignment in assignments:
@@ -53,6 +61,4 @@ def _value(name: str, setting: ShopSetting, text: str) -> Any:
 
 
 def _known(known: Mapping[str, ShopSetting]) -> str:
-    if not known:
-        return "This marketplace's shops have no settings"
     return "Known: " + ", ".join(f"{name} ({one.description})" for name, one in known.items())

@@ -58,6 +58,7 @@ class SocketIOServer:
         authenticate: tells who connects from the handshake's ``auth``; raises TokenError.
         deliver: takes SocketConnected, SocketDisconnected, SocketsAnnounced and
             PluginResponse; called in the server's thread, must neither block nor raise.
+        others: a WSGI application for whatever is no Socket.IO.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class SocketIOServer:
         max_bytes: int,
         authenticate: Callable[[object], Identity],
         deliver: Callable[[Any], None],
+        others: Callable[..., Iterable[bytes]] | None = None,
     ) -> None:
         self._host, self._port = host, port
         self._max_bytes = max_bytes
@@ -82,7 +84,7 @@ class SocketIOServer:
         self._stopping = False
         self._thread: threading.Thread | None = None
         self._sio = self._socketio()
-        self._wsgi_app = socketio.WSGIApp(self._sio)
+        self._wsgi_app: Callable[..., Iterable[bytes]] = socketio.WSGIApp(self._sio, others)
 
     # --- called from any thread ----------------------------------------------------------
 
@@ -263,8 +265,7 @@ class SocketIOServer:
         return bool(self._sio.manager.is_connected(sid, NAMESPACE))
 
     def _eio_sid(self, sid: str) -> str | None:
-        eio_sid: str | None = self._sio.manager.eio_sid_from_sid(sid, NAMESPACE)
-        return eio_sid
+        return self._sio.manager.eio_sid_from_sid(sid, NAMESPACE)  # type: ignore[no-any-return]
 
     def _forget(self, eio_sid: str | None) -> None:
         sid = self._sids.pop(eio_sid, None)
@@ -308,7 +309,7 @@ class SocketIOServer:
         # Browsers offer to compress; a quarter of a megabyte for each connection is too much.
         environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
         try:
-            response: Iterable[bytes] = self._wsgi_app(environ, start_response)
+            return self._wsgi_app(environ, start_response)
         except OSError:
             raise
         except Exception as error:  # noqa: BLE001 - one client's nonsense is its own affair
@@ -318,7 +319,6 @@ class SocketIOServer:
                 wsgi.WSGI_LOCAL.already_handled = True
                 return []
             return _plain(start_response, "400 Bad Request", "that makes no sense to the bridge")
-        return response
 
 
 def _answer(answered: Any, answer: dict[str, Any]) -> None:

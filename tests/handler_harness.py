@@ -7,8 +7,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from runtime.calls import (
+    BlockingCall,
     Call,
     Failure,
+    MediaCall,
     Outcome,
     ProgressCall,
     RecordStep,
@@ -22,6 +24,8 @@ from runtime.failed_steps import failed_steps
 from runtime.handler import BaseJobHandler
 from runtime.job import Job, Shop
 from runtime.journal import RecordedStep, StepStatus
+from runtime.media import Media
+from tests.no_media import NO_MEDIA
 
 Browser = Callable[[str, dict[str, Any]], Any]
 Journal = dict[str, RecordedStep]
@@ -75,6 +79,7 @@ def drive(
     instead: Mapping[Callable[..., Any], Callable[..., Any]] | None = None,
     session: Any = None,
     journal: Journal | None = None,
+    media: Media = NO_MEDIA,
     crash_after: int | None = None,
 ) -> Run:
     """Run the handler.
@@ -83,6 +88,7 @@ def drive(
         browser: answers a command with its data, or raises.
         instead: functions to run in transactions in the place of others.
         session: what functions in transactions get as their first argument.
+        media: what functions that work with images get as theirs.
         journal: what earlier runs of the job recorded; takes what this run records. The
             failures that ended the run are taken out.
         crash_after: drop the run after so many calls were carried out; to record a step
@@ -106,6 +112,9 @@ def drive(
             result = json.loads(call.result or "null")
             journal[call.name] = RecordedStep(call.name, call.status, result, call.error)
             return result
+        if isinstance(call, BlockingCall):
+            given = (media,) if isinstance(call, MediaCall) else ()
+            return call.function(*given, *call.arguments)
         if isinstance(call, ProgressCall):
             run.progress.append(call)
             return None

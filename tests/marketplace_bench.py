@@ -19,6 +19,7 @@ from runtime.registry import Registry
 from runtime.retry import Settlement
 from runtime.storage.engine import Database
 from tests.no_marker import NoMarker
+from tests.no_media import NO_MEDIA
 
 M = TypeVar("M")
 SECOND = timedelta(seconds=1)
@@ -63,7 +64,7 @@ class MarketplaceBench:
             self.clock,
             marketplace=record,
             registry=registry,
-            workers=WorkerPool(UNREACHABLE, self.directory, 1, NoMarker()),
+            workers=WorkerPool(UNREACHABLE, self.directory, 1, NoMarker(), NO_MEDIA),
             lease=self.lease,
             marker=NoMarker(),
         )

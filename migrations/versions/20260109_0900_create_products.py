@@ -27,10 +27,16 @@ def upgrade() -> None:
         sa.Column("sku", sa.Text(), nullable=False),
         sa.Column("title", sa.Text(), nullable=False),
         sa.Column("quantity", sa.Integer(), server_default="1", nullable=False),
+        sa.Column("stated_quantity", sa.Integer(), nullable=True),
         sa.Column("data", JSONB(), nullable=False),
         _moment("created_at"),
         _moment("updated_at"),
         sa.PrimaryKeyConstraint("id", name="pk_products"),
+        sa.CheckConstraint("quantity >= 0", name="ck_products_quantity"),
+        sa.CheckConstraint(
+            "data ->> 'sku' = sku AND (data ->> 'quantity')::int = quantity",
+            name="ck_products_data",
+        ),
         sa.UniqueConstraint("user_id", "sku", name="uq_products_user_id_sku"),
         schema=SCHEMA,
     )
@@ -72,6 +78,26 @@ def upgrade() -> None:
         schema=SCHEMA,
     )
     op.create_table(
+        "order_lines",
+        sa.Column("id", sa.BigInteger(), sa.Identity(), nullable=False),
+        sa.Column("order_id", sa.BigInteger(), nullable=False),
+        sa.Column("external_id", sa.Text(), nullable=False),
+        sa.Column("listing_external_id", sa.Text(), nullable=True),
+        sa.Column("sku", sa.Text(), nullable=True),
+        sa.Column("title", sa.Text(), nullable=True),
+        sa.Column("quantity", sa.Integer(), server_default="1", nullable=False),
+        sa.Column("product_id", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name="pk_order_lines"),
+        sa.ForeignKeyConstraint(
+            ["order_id"],
+            [f"{SCHEMA}.orders.id"],
+            name="fk_order_lines_order_id",
+            ondelete="CASCADE",
+        ),
+        sa.UniqueConstraint("order_id", "external_id", name="uq_order_lines_order_id_external_id"),
+        schema=SCHEMA,
+    )
+    op.create_table(
         "conversations",
         sa.Column("id", sa.BigInteger(), sa.Identity(), nullable=False),
         sa.Column("shop_id", sa.BigInteger(), nullable=False),
@@ -94,6 +120,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Drop them."""
     op.drop_table("conversations", schema=SCHEMA)
+    op.drop_table("order_lines", schema=SCHEMA)
     op.drop_table("orders", schema=SCHEMA)
     op.drop_index("ix_listings_product", "listings", schema=SCHEMA)
     op.drop_constraint("fk_listings_product_id", "listings", schema=SCHEMA)

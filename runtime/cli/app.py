@@ -11,7 +11,18 @@ from typing import NoReturn
 
 import typer
 
-from runtime.cli import backup, batches, doctor, handlers, jobs, migrate, schedules, shops, token
+from runtime.cli import (
+    backup,
+    batches,
+    doctor,
+    handlers,
+    jobs,
+    migrate,
+    products,
+    schedules,
+    shops,
+    token,
+)
 from runtime.cli.demo import add_demo
 from runtime.cli.output import print_error
 from runtime.cli.parts import Parts
@@ -50,6 +61,7 @@ def build_app(parts: Parts) -> typer.Typer:
     app.add_typer(batches.app, name="batches")
     app.add_typer(schedules.app, name="schedules")
     app.add_typer(shops.app, name="shops")
+    app.add_typer(products.app, name="products")
     app.add_typer(handlers.app, name="handlers")
     app.command()(token.token)
     app.command()(doctor.doctor)

@@ -16,8 +16,9 @@ from runtime.cli.progress import waiting_bar
 from runtime.errors import JobNotFound
 from runtime.job_view import job_views, step_view
 from runtime.json_values import parsed_object
+from runtime.product_choice import product_of_sku
 from runtime.service import MarketplaceJobService
-from runtime.shop_choice import check_marketplace
+from runtime.shop_choice import check_marketplace, chosen_shop
 from runtime.states import JobStatus
 from runtime.storage.jobs import job_with_code, list_jobs
 from runtime.storage.models import MarketplaceJob
@@ -34,7 +35,8 @@ def create(
     action: Annotated[str, typer.Argument(help="For example sync.")],
     user: Annotated[int | None, typer.Option(help="The id of the seller.")] = None,
     shop: Annotated[int | None, typer.Option(help="The id of the shop.")] = None,
-    product: Annotated[int | None, typer.Option(help="The id of a product.")] = None,
+    product: Annotated[str | None, typer.Option(help="The SKU of a product.")] = None,
+    product_id: Annotated[int | None, typer.Option(help="The id of a product instead.")] = None,
     priority: Annotated[int | None, typer.Option(help="1 (critical) to 4 (low).")] = None,
     input_: Annotated[str, typer.Option("--input", help="A JSON object for the handler.")] = "{}",
     at: Annotated[
@@ -51,6 +53,8 @@ def create(
     as_json: AsJson = False,
 ) -> None:
     """Create a job. User and shop may be left out where there is only one."""
+    if product is not None and product_id is not None:
+        raise typer.BadParameter("give --product or --product-id, not both")
     input_data = parsed_object(input_, "--input")
     run_at = None if at is None else parse_moment(at)
     with command_session() as session:
@@ -58,10 +62,13 @@ def create(
         plugins = Plugins()
         if service.get_action_type(marketplace, action) is None:
             plugins.introduce(session)
+        if product is not None:
+            seller = chosen_shop(session, marketplace, user, shop).user_id
+            product_id = product_of_sku(session, seller, product).id
         job = service.create_job(
             marketplace,
             action,
-            product_id=product,
+            product_id=product_id,
             priority=priority,
             input_data=input_data,
             user_id=user,

@@ -1,9 +1,18 @@
 """A progress bar on standard error, where that is a terminal."""
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 from runtime.awaiting import Look
 from runtime.cli.job_output import progress_text
@@ -55,3 +64,19 @@ def waiting_bar() -> Iterator[Look | None]:
             show(bars, bar, job)
 
         yield look
+
+
+@contextmanager
+def reading_bar(description: str, size: int | None) -> Iterator[Callable[[int], None]]:
+    """A bar for a file of so many bytes that is read; gives what is to be told of each part."""
+    bars = Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        DownloadColumn(),
+        TimeElapsedColumn(),
+        console=console(errors=True),
+        disable=not sys.stderr.isatty(),
+    )
+    with bars:
+        bar = bars.add_task(printable(description), total=size)
+        yield partial(bars.advance, bar)

@@ -45,15 +45,19 @@ _CLAIM = text(f"""
         LIMIT :limit
     ),
     locked AS (
-        SELECT job.id, picked.level
-        FROM {SCHEMA}.marketplace_jobs AS job JOIN picked ON picked.id = job.id
+        SELECT job.id, picked.level, product.data AS product
+        FROM {SCHEMA}.marketplace_jobs AS job
+        JOIN picked ON picked.id = job.id
+        LEFT JOIN {SCHEMA}.products AS product ON product.id = job.product_id
         WHERE job.status = ANY(:sources)
         FOR UPDATE OF job SKIP LOCKED
     )
     UPDATE {SCHEMA}.marketplace_jobs AS job
     SET status = :target, node_id = :node_id, fence = job.fence + 1, waiting_reason = NULL,
         started_at = coalesce(job.started_at, now()),
-        product_snapshot = coalesce(job.product_snapshot, job.input_data -> 'product')
+        product_snapshot = coalesce(
+            job.product_snapshot, nullif(job.input_data -> 'product', 'null'), locked.product
+        )
     FROM locked, public.marketplace_action_types AS action_type, {SCHEMA}.shops AS shop
     WHERE job.id = locked.id AND action_type.id = job.action_type_id AND shop.id = job.shop_id
     RETURNING job.id, locked.level, job.fence, job.marketplace, action_type.code, job.user_id,

@@ -9,26 +9,25 @@ two columns of the database, whatever clocks, retries and replays lie between th
 All functions that take a session run inside the caller's transaction and return JSON values.
 """
 
-import re
-import reprlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from decimal import Decimal, InvalidOperation
-from typing import Any, TypedDict
+from typing import Any, NotRequired, TypedDict
 
-from sqlalchemy import CTE, ColumnElement, case, func, select, update
+from sqlalchemy import CTE, ColumnElement, case, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from runtime.errors import InputError
-from runtime.json_values import checked_json
+from runtime.marketplace_values import (
+    checked_currency,
+    checked_data,
+    checked_identity,
+    checked_price,
+    checked_words,
+)
 from runtime.storage.models import Listing
+from runtime.storage.product_links import NOTHING, Link, links
 
-MAX_EXTERNAL_ID = 255
-MAX_DATA_BYTES = 64_000
-MAX_PRICE = Decimal("9999999999.99")
-_CENT = Decimal("0.01")
-_CURRENCY = re.compile(r"[A-Za-z]{3}")
 _DETAILS = ("title", "price", "currency", "url", "data")
 
 
@@ -36,7 +35,8 @@ class ListingRow(TypedDict):
     """One listing as :func:`upsert` takes it; made by :func:`row`, and a JSON value.
 
     Where ``flaw`` says that the details cannot be stored, they are left out: the listing is
-    known to be on sale, and the details of an earlier walk stay.
+    known to be on sale, and the details of an earlier walk stay. ``sku`` is there where the
+    marketplace tells it.
     """
 
     external_id: str
@@ -46,6 +46,7 @@ class ListingRow(TypedDict):
     url: str | None
     data: dict[str, Any]
     flaw: str | None
+    sku: NotRequired[str]
 
 
 class Counts(TypedDict):
@@ -64,6 +65,7 @@ def row(
     price: object = None,
     currency: object = None,
     url: object = None,
+    sku: object = None,
 ) -> ListingRow:
     """Check what a marketplace says of one listing.
 
@@ -71,24 +73,27 @@ def row(
         external_id: the marketplace's own id of it, a string or an integer.
         data: everything the marketplace says of it; not empty.
         price: a number, or a string of one.
+        sku: the seller's own name of the product; links the listing to it.
 
     Raises:
         InputError: the id is missing or cannot be used, so it cannot be told which listing
             it is. Unusable details raise nothing; they become the row's ``flaw``.
     """
-    identity = _identity(external_id)
+    identity = checked_identity(external_id, "a listing's id")
     try:
         if not data:
             raise InputError("the marketplace says nothing of the listing but its id")
-        return ListingRow(
+        checked = ListingRow(
             external_id=identity,
-            title=_text(title, "title"),
-            price=_price(price),
-            currency=_currency(currency),
-            url=_text(url, "url"),
-            data=checked_json(data, "the listing", max_bytes=MAX_DATA_BYTES),
+            title=checked_words(title, "title"),
+            price=checked_price(price, "price"),
+            currency=checked_currency(currency),
+            url=checked_words(url, "url"),
+            data=checked_data(data, "the listing"),
             flaw=None,
         )
+        if sku is not None:
+            checked["sku"] = checked_identity(sku, "a SKU")
     except InputError as problem:
         return ListingRow(
             external_id=identity,
@@ -99,6 +104,7 @@ def row(
             data={},
             flaw=str(problem),
         )
+    return checked
 
 
 def begin_walk(session: Session, shop_id: int) -> str:
@@ -130,7 +136,8 @@ def upsert(session: Session, shop_id: int, walk: str, rows: Sequence[ListingRow]
         .where(Listing.external_id.in_([one["external_id"] for one in unique]))
         .cte("known")
     )
-    seen = _upsert_statement(shop_id, walked, unique)
+    linked = links(session, shop_id, {sku for one in unique if (sku := one.get("sku"))})
+    seen = _upsert_statement(shop_id, walked, unique, linked)
     sightings = session.execute(
         select(seen.c.external_id, known.c.last_seen_at).outerjoin(
             known, known.c.external_id == seen.c.external_id
@@ -179,7 +186,9 @@ def _unseen(shop_id: int, walk: str) -> tuple[ColumnElement[bool], ...]:
     )
 
 
-def _upsert_statement(shop_id: int, walked: datetime, rows: Iterable[ListingRow]) -> CTE:
+def _upsert_statement(
+    shop_id: int, walked: datetime, rows: Iterable[ListingRow], linked: Mapping[str, Link]
+) -> CTE:
     # Never earlier than the walk, even where the server's clock was set back in between.
     sighted = func.greatest(func.now(), walked)
     statement = insert(Listing).values(
@@ -188,6 +197,7 @@ def _upsert_statement(shop_id: int, walked: datetime, rows: Iterable[ListingRow]
                 "shop_id": shop_id,
                 "external_id": one["external_id"],
                 **{name: one[name] for name in _DETAILS},  # type: ignore[literal-required]
+                **linked.get(one.get("sku") or "", NOTHING)._asdict(),
                 "last_seen_at": sighted,
             }
             for one in rows
@@ -195,6 +205,8 @@ def _upsert_statement(shop_id: int, walked: datetime, rows: Iterable[ListingRow]
     )
     told = statement.excluded
     described = told.data != {}
+    # A name alone says less than the row that the listing is known to sell.
+    links_better = or_(told.product_id.is_not(None), Listing.product_id.is_(None))
     return (
         statement.on_conflict_do_update(
             index_elements=[Listing.shop_id, Listing.external_id],
@@ -205,6 +217,13 @@ def _upsert_statement(shop_id: int, walked: datetime, rows: Iterable[ListingRow]
                 **{
                     name: case((described, told[name]), else_=getattr(Listing, name))
                     for name in _DETAILS
+                },
+                **{
+                    name: case(
+                        (links_better, func.coalesce(told[name], getattr(Listing, name))),
+                        else_=getattr(Listing, name),
+                    )
+                    for name in Link._fields
                 },
             },
         )
@@ -221,42 +240,3 @@ def _without_duplicates(rows: Iterable[ListingRow]) -> list[ListingRow]:
             unique[one["external_id"]] = one
     # In one order for everybody, so that two transactions never wait for each other's rows.
     return [unique[external_id] for external_id in sorted(unique)]
-
-
-def _identity(value: object) -> str:
-    if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
-        raise InputError(f"a listing's id must be text or an integer, not {reprlib.repr(value)}")
-    text: str = checked_json(str(value), "a listing's id")
-    if len(text) > MAX_EXTERNAL_ID:
-        raise InputError(f"a listing's id may have {MAX_EXTERNAL_ID} characters, not {len(text):,}")
-    return text
-
-
-def _text(value: object, name: str) -> str | None:
-    if value is not None and not isinstance(value, str):
-        raise InputError(f"the {name} must be text, not {reprlib.repr(value)}")
-    checked: str | None = checked_json(value, f"the {name}", max_bytes=MAX_DATA_BYTES)
-    return checked
-
-
-def _price(value: object) -> str | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise InputError(f"the price must be a number, not {reprlib.repr(value)}")
-    try:
-        price = Decimal(str(value))
-        storable = 0 <= price <= MAX_PRICE
-    except InvalidOperation:
-        raise InputError(f"the price {reprlib.repr(value)} is not a number") from None
-    if not storable:
-        raise InputError(f"the price {reprlib.repr(value)} is not between 0 and {MAX_PRICE}")
-    return str(price.quantize(_CENT))
-
-
-def _currency(value: object) -> str | None:
-    if value is None:
-        return None
-    if not isinstance(value, str) or not _CURRENCY.fullmatch(value):
-        raise InputError(f"the currency must be three letters, not {reprlib.repr(value)}")
-    return value.upper()

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
+from runtime.products import checked_product
 from runtime.service import MarketplaceJobService
+from runtime.storage import products
 from runtime.storage.engine import Database
 from runtime.storage.models import MarketplaceJob
 
@@ -22,6 +24,16 @@ def add_job(
     with database.session.begin() as session:
         service = MarketplaceJobService(session)
         return service.create_job(marketplace, action, shop_id=shop_id, **more).id
+
+
+def add_product(database: Database, sku: str, user_id: int = 7, **more: Any) -> int:
+    """A product of that user; returns its id."""
+    given = {"sku": sku, "title": f"Title {sku}", "price": "5"} | more
+    with database.session.begin() as session:
+        products.upsert(session, user_id, [checked_product(given)])
+        product = products.product_by_sku(session, user_id, sku)
+        assert product is not None
+        return product.id
 
 
 def set_job(database: Database, job_id: int, values: Mapping[str, Any]) -> None:

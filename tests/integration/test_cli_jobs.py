@@ -16,6 +16,7 @@ from runtime.storage.models import MarketplaceJob
 from tests.acceptance.service_process import Installation
 from tests.deadline import wait_until
 from tests.integration.commands import PATIENCE_SECONDS, on_database, refused, running
+from tests.integration.job_rows import add_product
 
 SURFACE = {
     "id", "marketplace", "action", "status", "priority", "retry_count", "result", "error",
@@ -59,15 +60,16 @@ def act(database: Database, job_id: int, *changes: Callable[..., Any]) -> None:
 def test_the_way_of_a_job_through_the_commands(
     cli: Installation, database: Database, shop: int
 ) -> None:
+    product = add_product(database, "A")
     created = cli.json(
         *("jobs", "create", "vinted", "sync", "--user", "7", "--shop", str(shop)),
-        *("--priority", "2", "--input", '{"per_page": 20}', "--key", "k", "--product", "5"),
+        *("--priority", "2", "--input", '{"per_page": 20}', "--key", "k", "--product", "A"),
     )
     assert created.keys() >= SURFACE
     job_id = created["id"]
     expected = {
         "marketplace": "vinted", "action": "sync", "status": "pending", "priority": 2,
-        "user_id": 7, "shop_id": shop, "product_id": 5, "input": {"per_page": 20},
+        "user_id": 7, "shop_id": shop, "product_id": product, "input": {"per_page": 20},
         "idempotency_key": "k", "retry_count": 0, "max_retries": 3, "result": None,
         "cancel_requested": False,
         "waiting_reason": "no service is running: start `run.py serve`",

@@ -9,6 +9,7 @@ from werkzeug import Request, Response
 from runtime import ActionType, BaseJobHandler, Marketplace
 from runtime.errors import CallRejected, CannotTell
 from runtime.messages import marketplace_actor
+from runtime.products import checked_product
 from runtime.storage.models import MarketplaceTask, Shop
 from tests.deadline import wait_until
 from tests.integration.job_rows import add_job, add_shop, get_job, set_job
@@ -16,6 +17,7 @@ from tests.integration.running_node import Scene, registry_of, running_node
 
 AT_ONCE = ActionType("do", "Do", rate_limit=timedelta(0), max_retries=3)
 SOON = timedelta(milliseconds=50)
+PRODUCT = {"sku": "a", "title": "Jeans", "price": "12.50"}
 
 
 @pytest.fixture
@@ -344,5 +346,5 @@ def test_a_product_is_as_it_was_when_the_job_first_started(run, httpserver):
             return {}
 
     with run(Do) as scene:
-        scene.ended(new_job(scene, input_data={"product": {"sku": "a"}}))
-    assert seen == [{"sku": "a"}] * 2
+        scene.ended(new_job(scene, input_data={"product": PRODUCT}))
+    assert seen == [checked_product(PRODUCT)] * 2

@@ -35,6 +35,7 @@ from runtime.job import Job, Shop
 from runtime.lease import Lease
 from runtime.storage.engine import Database
 from tests.no_marker import NoMarker
+from tests.no_media import NO_MEDIA
 
 SECOND = timedelta(seconds=1)
 ACTOR = "marketplace:x"
@@ -65,7 +66,7 @@ class Bench:
         self.woken = 0
         self.lane = Lane(1)
         self.runs: dict[int, Run] = {}
-        self.workers = WorkerPool(UNREACHABLE, self.directory, 1, NoMarker())
+        self.workers = WorkerPool(UNREACHABLE, self.directory, 1, NoMarker(), NO_MEDIA)
         self.lease = Lease(self.clock.now() + timedelta(hours=1))
         self.dispatcher = Dispatcher(
             ACTOR,

@@ -23,6 +23,7 @@ from runtime.job import Job, Shop
 from runtime.lease import LASTS, Lease
 from runtime.storage.engine import Database
 from tests.no_marker import NoMarker
+from tests.no_media import NO_MEDIA
 
 SECOND = timedelta(seconds=1)
 ACTOR = "marketplace:x"
@@ -39,7 +40,7 @@ class Bench:
         self.clock = ManualClock(self._tell)
         self.lease = Lease(self.clock.now())
         self.lease.renew(self.clock.now())
-        workers = WorkerPool(UNREACHABLE, Directory(), 1, NoMarker())
+        workers = WorkerPool(UNREACHABLE, Directory(), 1, NoMarker(), NO_MEDIA)
         self.dispatcher = Dispatcher(
             ACTOR, Marketplace("x", lane_calls=99), self.clock, workers, self.lease,
             self._tell, lambda _ticket: self.run,

@@ -33,3 +33,9 @@ def test_everything_that_is_wrong_is_named_at_once() -> None:
     for part in ("EBAY_FR", "must be JSON", "'policy' is no setting of ebay", "no name=value"):
         assert part in message
     assert "Known: marketplace_id (the site)" in message
+
+
+def test_shops_of_every_marketplace_can_follow_sales() -> None:
+    assert parsed_settings(Marketplace("other"), ["follow_sales=yes"]) == {"follow_sales": "yes"}
+    with pytest.raises(InputError, match="follow_sales"):
+        parsed_settings(EBAY, ["follow_sales=maybe"])

@@ -9,7 +9,7 @@ from runtime.storage.models.base import SCHEMA, Base
 from runtime.storage.models.jobs import MarketplaceJob, MarketplaceTask
 from runtime.storage.models.nodes import BrowserPresence, RuntimeNode
 from runtime.storage.models.scheduling import BatchJob, BudgetClosure, BudgetUsage, JobSchedule
-from runtime.storage.models.selling import Conversation, Listing, Order, Product
+from runtime.storage.models.selling import Conversation, Listing, Order, OrderLine, Product
 from runtime.storage.models.shops import Shop, ShopCredentials
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "MarketplaceJob",
     "MarketplaceTask",
     "Order",
+    "OrderLine",
     "Product",
     "RuntimeNode",
     "Shop",

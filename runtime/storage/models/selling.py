@@ -57,16 +57,29 @@ class Listing(Base):
 
 
 class Product(Base):
-    """Something that a seller sells, on any marketplace. ``data`` holds the whole of it."""
+    """Something that a seller sells, on any marketplace.
+
+    ``data`` holds the whole of it as :mod:`runtime.products` describes it; a few columns repeat
+    what is searched and counted. ``stated_quantity`` is what was imported last: the same again
+    does not bring back what was sold since.
+    """
 
     __tablename__ = "products"
-    __table_args__ = (UniqueConstraint("user_id", "sku"), {"schema": SCHEMA})
+    __table_args__ = (
+        UniqueConstraint("user_id", "sku"),
+        CheckConstraint("quantity >= 0", name="quantity"),
+        CheckConstraint(
+            "data ->> 'sku' = sku AND (data ->> 'quantity')::int = quantity", name="data"
+        ),
+        {"schema": SCHEMA},
+    )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     user_id: Mapped[int] = mapped_column(BigInteger)
     sku: Mapped[str]
     title: Mapped[str]
     quantity: Mapped[int] = mapped_column(Integer, server_default="1")
+    stated_quantity: Mapped[int | None] = mapped_column(Integer)
     data: Mapped[dict[str, Any]]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())
@@ -89,6 +102,25 @@ class Order(Base):
     data: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
     first_seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
     last_seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class OrderLine(Base):
+    """One thing that was sold in an order.
+
+    Once ``product_id`` is set, the product's quantity has been lowered for this line.
+    """
+
+    __tablename__ = "order_lines"
+    __table_args__ = (UniqueConstraint("order_id", "external_id"), {"schema": SCHEMA})
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    order_id: Mapped[int] = mapped_column(ForeignKey(f"{SCHEMA}.orders.id", ondelete="CASCADE"))
+    external_id: Mapped[str]
+    listing_external_id: Mapped[str | None]
+    sku: Mapped[str | None]
+    title: Mapped[str | None]
+    quantity: Mapped[int] = mapped_column(Integer, server_default="1")
+    product_id: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class Conversation(Base):

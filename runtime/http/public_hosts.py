@@ -1,0 +1,65 @@
+"""Which addresses a download may go to: those that the whole internet has. Pure but for DNS."""
+
+import ipaddress
+import socket
+
+from runtime.errors import ImageRefused, NotSent
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_IPV4_BITS = 2**32
+
+
+def is_public(address: str) -> bool:
+    """Whether an address is nobody's own network, machine, or group."""
+    try:
+        return _is_public(ipaddress.ip_address(address))
+    except ValueError:  # one with a zone of an interface, or none at all
+        return False
+
+
+def resolved(host: str, port: int) -> list[str]:
+    """All addresses of a host.
+
+    Raises:
+        NotSent: it has none, or they cannot be looked up now.
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise NotSent(f"the host {host} cannot be looked up: {error}") from None
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+
+
+def refuse_private(host: str, addresses: list[str]) -> None:
+    """Let a host through only where every address that it has is public.
+
+    Raises:
+        ImageRefused: one is not.
+    """
+    private = [address for address in addresses if not is_public(address)]
+    if private or not addresses:
+        raise ImageRefused(
+            f"the host {host} leads into a private network ({', '.join(private)}): images come "
+            "from the public internet only"
+        )
+
+
+def _is_public(address: Address) -> bool:
+    if isinstance(address, ipaddress.IPv6Address) and (inner := _inner(address)) is not None:
+        return _is_public(inner)
+    return address.is_global and not (
+        address.is_multicast or address.is_reserved or address.is_unspecified
+    )
+
+
+def _inner(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """The IPv4 address that packets to this one end at."""
+    if address.ipv4_mapped is not None or address.sixtofour is not None:
+        return address.ipv4_mapped or address.sixtofour
+    if address.teredo is not None:
+        return address.teredo[1]
+    if address in _NAT64:
+        return ipaddress.IPv4Address(int(address) % _IPV4_BITS)
+    return None

@@ -1,0 +1,24 @@
+"""Which images are taken, told by their first bytes. Pure."""
+
+HEAD_BYTES = 16
+"""How many of the first bytes are enough to tell."""
+
+_SIGNATURES = (
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"GIF87a", "image/gif"),
+    (b"GIF89a", "image/gif"),
+)
+SUFFIXES = {
+    "image/jpeg": ".jpg",
+    "image/png": ".png",
+    "image/gif": ".gif",
+    "image/webp": ".webp",
+}
+
+
+def image_type(head: bytes) -> str | None:
+    """The content type of an image that begins like this; None: it is no such image."""
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "image/webp"
+    return next((kind for begin, kind in _SIGNATURES if head.startswith(begin)), None)

@@ -1,0 +1,55 @@
+"""Signed URLs of images: whoever has one may fetch that image until it expires. Pure.
+
+``<base>/media/<path>?expires=<seconds since 1970>&signature=<hex>``
+"""
+
+import hashlib
+import hmac
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from urllib.parse import parse_qs, quote
+
+PREFIX = "/media/"
+_PURPOSE = b"marketplace-runtime: URLs of media"
+_NUMBER = re.compile(r"[0-9]{1,12}", re.ASCII)
+
+
+def media_key(token_secret: str) -> bytes:
+    """The key that signs URLs; it tells nothing of the secret that it is made from."""
+    return hmac.digest(token_secret.encode(), _PURPOSE, "sha256")
+
+
+def signed_url(base: str, path: str, key: bytes, expires_at: datetime) -> str:
+    """The URL of a path below the media directory."""
+    expires = int(expires_at.timestamp())
+    return f"{base}{PREFIX}{quote(path)}?expires={expires}&signature={_sign(path, expires, key)}"
+
+
+def refusal(path: str, query: str, key: bytes, now: datetime) -> str | None:
+    """Why a request for the path may not have it; None: it may.
+
+    Args:
+        query: of the URL, undecoded.
+    """
+    given = _single_values(query)
+    expires, signature = given.get("expires", ""), given.get("signature", "")
+    if not _NUMBER.fullmatch(expires) or not signature.isascii():
+        return "the URL is not signed"
+    if not hmac.compare_digest(signature, _sign(path, int(expires), key)):
+        return "the signature of the URL is wrong"
+    if datetime.fromtimestamp(int(expires), UTC) <= now:
+        return "the URL has expired"
+    return None
+
+
+def _single_values(query: str) -> Mapping[str, str]:
+    try:
+        return {name: values[0] for name, values in parse_qs(query, max_num_fields=10).items()}
+    except ValueError:
+        return {}
+
+
+def _sign(path: str, expires: int, key: bytes) -> str:
+    signed = f"{expires}\n{path}".encode("utf-8", "surrogateescape")
+    return hmac.new(key, signed, hashlib.sha256).hexdigest()

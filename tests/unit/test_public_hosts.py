@@ -1,0 +1,35 @@
+"""Which addresses are public."""
+
+import pytest
+
+from runtime.errors import ImageRefused
+from runtime.http.public_hosts import is_public, refuse_private
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1", "127.255.255.254", "0.0.0.0", "10.1.2.3", "172.16.0.1", "172.31.255.255",
+        "192.168.0.1", "169.254.169.254", "100.64.0.1", "192.0.2.1", "198.18.0.1", "203.0.113.9",
+        "224.0.0.1", "239.255.255.255", "240.0.0.1", "255.255.255.255",
+        "::", "::1", "::127.0.0.1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "fe80::1",
+        "fe80::1%eth0",
+        "fc00::1", "fd12::1", "ff02::1", "2001:db8::1", "64:ff9b::7f00:1", "64:ff9b::a00:1",
+        "2002:7f00:1::", "2002:c0a8:101::", "2001:0:4136:e378:8000:63bf:80ff:fffe",
+        "nonsense", "",
+    ],
+)  # fmt: skip
+def test_these_are_not(address):
+    assert not is_public(address)
+
+
+@pytest.mark.parametrize(
+    "address", ["8.8.8.8", "93.184.216.34", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"]
+)
+def test_these_are(address):
+    assert is_public(address)
+
+
+def test_a_host_without_addresses_is_refused():
+    with pytest.raises(ImageRefused):
+        refuse_private("x", [])
