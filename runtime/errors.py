@@ -51,6 +51,7 @@ thing and the way out.
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from runtime.storable import safe_repr
 
@@ -267,7 +268,10 @@ class CallFailed(MarketplaceRuntimeError):
         status: the HTTP status that the marketplace gave, or None.
         error_code: the machine-readable code that came with it, or None.
         writes: whether the call was one that may change something outside.
+        details: what else the marketplace said of it, as JSON values; or None.
     """
+
+    details: dict[str, Any] | None = None
 
     def __init__(
         self,
@@ -276,11 +280,13 @@ class CallFailed(MarketplaceRuntimeError):
         status: int | None = None,
         error_code: str | None = None,
         writes: bool = False,
+        details: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.error_code = error_code
         self.writes = writes
+        self.details = details
 
 
 class CallRejected(CallFailed):

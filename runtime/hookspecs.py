@@ -8,6 +8,7 @@ from typing import Any
 import pluggy
 
 from runtime.handler import BaseJobHandler
+from runtime.refusals import ReadRefusal
 
 PROJECT = "marketplace_runtime"
 
@@ -99,6 +100,7 @@ class Marketplace:
         lane_calls: how many calls of one lane are in flight at once; 1 where a browser executes.
         auth: how its HTTP calls are authorized; None: not at all.
         identification: asked after a consent; None: the operator names the account.
+        read_refusal: what its error answers say; a pure function.
         shop_settings: by name.
     """
 
@@ -112,6 +114,7 @@ class Marketplace:
     action_types: tuple[ActionType, ...] = ()
     auth: OAuth2 | None = None
     identification: Identification | None = None
+    read_refusal: ReadRefusal | None = None
     shop_settings: Mapping[str, ShopSetting] = field(default_factory=dict)
 
 

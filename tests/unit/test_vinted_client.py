@@ -4,8 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from plugins.vinted.client import VintedBrowser, parse_sync
+from plugins.vinted.client import VintedBrowser
+from plugins.vinted.failures import Trouble, trouble_of
 from plugins.vinted.marketplace import VINTED
+from plugins.vinted.pages import parse_sync
 from plugins.vinted.sandbox import Wardrobe, example_item
 from runtime.calls import Failure, Success, WebSocketCall
 from runtime.errors import CallRejected, JobFailed
@@ -48,6 +50,49 @@ class TestCall:
         assert raised.value is refusal
 
 
+class TestRefusal:
+    @pytest.mark.parametrize(
+        ("status", "code", "trouble"),
+        [
+            (401, None, Trouble.SESSION_ENDED),
+            (None, "session_expired", Trouble.SESSION_ENDED),
+            (403, None, Trouble.BLOCKED),
+            (400, "captcha", Trouble.BLOCKED),
+            (None, "CAPTCHA", Trouble.BLOCKED),
+            (403, "wrong_account", Trouble.BLOCKED),
+            (429, None, Trouble.COOL_DOWN),
+            (None, "rate_limited", Trouble.COOL_DOWN),
+            (404, None, Trouble.GONE),
+            (410, None, Trouble.GONE),
+            (None, "already_deleted", Trouble.GONE),
+            (400, None, Trouble.INVALID),
+            (422, "strange", Trouble.INVALID),
+            (None, "validation_error", Trouble.INVALID),
+            (403, "not_found", Trouble.GONE),
+            (500, None, None),
+            (None, None, None),
+        ],
+    )
+    def test_means_one_thing_whatever_the_plugin_calls_it(self, status, code, trouble):
+        refusal = CallRejected("no", status=status, error_code=code, writes=True)
+        assert trouble_of(refusal) is trouble
+        coroutine, _ = first_turn()
+        with pytest.raises(CallRejected, match="no") as raised:
+            coroutine.send(Failure(refusal))
+        assert (raised.value.error_code, raised.value.writes) == (code, True)
+        if trouble is not None:
+            # Whoever knows only statuses comes to the same.
+            assert trouble_of(CallRejected("", status=raised.value.status)) is trouble
+
+    def test_of_another_account_comes_from_the_answer(self):
+        coroutine, _ = first_turn(1, 50)
+        page = Wardrobe.of(1).page(1) | {"account": {"id": 999, "login": "other"}}
+        with pytest.raises(CallRejected, match=r"account 999, and the job is for 123") as raised:
+            coroutine.send(Success(page))
+        assert (raised.value.status, raised.value.error_code) == (403, "wrong_account")
+        assert not raised.value.writes
+
+
 class TestPage:
     def test_reads_vinteds_own_shape(self):
         page = parse_sync({"items": [ITEM], "pagination": PAGINATION}, 1)
@@ -61,6 +106,7 @@ class TestPage:
                     "url": "https://www.vinted.fr/items/4000000001",
                     "data": ITEM,
                     "flaw": None,
+                    "sku": None,
                 }
             ],
             "unidentified": 0,

@@ -1,0 +1,154 @@
+"""The simulated Etsy: its operations put together, with its doorman."""
+
+import copy
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from plugins.etsy.sandbox.errors import plain
+from plugins.etsy.sandbox.images import Images
+from plugins.etsy.sandbox.inventory import Inventory
+from plugins.etsy.sandbox.limits import Limits
+from plugins.etsy.sandbox.listings import Listings
+from plugins.etsy.sandbox.oauth import OAuth
+from plugins.etsy.sandbox.operations import WITHOUT_KEY, routes_of
+from plugins.etsy.sandbox.receipts import Receipts
+from plugins.etsy.sandbox.shop import Shop
+from plugins.etsy.sandbox.state import SHOP_ID, USER_ID, Fee, Record, State
+from runtime.sandbox import Answer, Call, Request, Route, Sandbox
+
+T = TypeVar("T")
+
+
+class EtsySandbox(Sandbox):
+    """One seller's Etsy, and the application that may act for her.
+
+    The seller is user 7001 with shop 5001, which has shipping profile 9001, return policy 9101
+    and readiness state 9201; categories are 1, 66, 374 and 1063.
+
+    Attributes:
+        oauth: the application's credentials, where a consent leads, and the tokens.
+        limits: the application's limits.
+        user_id, shop_id: the seller's.
+    """
+
+    user_id = USER_ID
+    shop_id = SHOP_ID
+
+    def __init__(
+        self,
+        *,
+        keystring: str = "etsy-keystring",
+        shared_secret: str = "etsy-secret",  # noqa: S107 - of an invented application
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        super().__init__(now)
+        self._state = State(now)
+        self.oauth = OAuth(keystring, shared_secret, now)
+        self.limits = Limits(now)
+        self._receipts = Receipts(self._state)
+        listings = Listings(self._state)
+        self.routes = routes_of(
+            self.oauth,
+            Shop(self._state),
+            listings,
+            Images(self._state, listings),
+            Inventory(self._state),
+            self._receipts,
+        )
+
+    # --- what tests and the demo look at and do ---------------------------------------------
+
+    @property
+    def listings(self) -> dict[int, Record]:
+        """A copy of the listings, by id: each with its ``images`` and its ``inventory``."""
+        self.settle()
+        with self._lock:
+            return {
+                listing_id: copy.deepcopy(
+                    {
+                        **listing,
+                        "images": self._state.images[listing_id],
+                        "inventory": self._state.inventories[listing_id],
+                    }
+                )
+                for listing_id, listing in self._state.listings.items()
+            }
+
+    @property
+    def orders(self) -> list[Record]:
+        """A copy of the receipts, in order of sale."""
+        return self._copied(self._state.receipts)
+
+    @property
+    def fees(self) -> list[Fee]:
+        """Each call that cost money, in order."""
+        return self._copied(self._state.fees)
+
+    @property
+    def in_eu(self) -> bool:
+        """Whether the shop is in the EU, where an active listing needs no return policy."""
+        return self._state.in_eu
+
+    @in_eu.setter
+    def in_eu(self, value: bool) -> None:
+        self._state.in_eu = value
+
+    def connect(self) -> Record:
+        """The seller's consent without a browser: what redeeming a code answers."""
+        with self._lock:
+            return self.oauth.connect()
+
+    def sell(self, sku: str, quantity: int = 1) -> Record:
+        """Let somebody buy; returns the receipt.
+
+        Raises:
+            ValueError: so many are not on sale.
+        """
+        self.settle()
+        with self._lock:
+            return self._receipts.sell(sku, quantity)
+
+    def cancel_order(self, receipt_id: int) -> None:
+        """Let an order be cancelled and paid back."""
+        with self._lock:
+            self._receipts.cancel(receipt_id)
+
+    def _copied(self, value: T) -> T:
+        self.settle()
+        with self._lock:
+            return copy.deepcopy(value)
+
+    # --- the doorman ------------------------------------------------------------------------
+
+    def admit(self, route: Route, call: Call) -> None:
+        """Check the key, the token, its scopes, and the application's limits."""
+        if route.operation in WITHOUT_KEY:
+            return
+        self.oauth.check_key(call)
+        self.limits.take()
+        if route.scopes:
+            self.oauth.check_token(call, route.scopes)
+
+    def dressed(self, route: Route | None, answer: Answer) -> Answer:
+        """The answer with the headers that tell of the limits."""
+        if route is None or route.operation in WITHOUT_KEY:
+            return answer
+        headers = {**self.limits.headers(), **answer.headers}
+        return Answer(answer.status, answer.body, headers)
+
+    def unknown(self, request: Request) -> Answer:
+        """404 in Etsy's shape."""
+        return plain(404, f"Resource not found: {request.method} {request.path}")
+
+    def unreadable(self, reason: str) -> Answer:
+        """400 in Etsy's shape."""
+        return plain(400, reason)
+
+    def failed(self) -> Answer:
+        """500 in Etsy's shape."""
+        return plain(500, "Server error")
+
+    def limited(self) -> Answer:
+        """429 without any information."""
+        return plain(429, "Exceeded rate limit")

@@ -1,0 +1,110 @@
+"""What goes wrong, when, and how often."""
+
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import Enum, auto
+
+
+class Fault(Enum):
+    """What can happen to a call that is in order itself.
+
+    In all but the first four the call is carried out, whatever its client gets to see.
+    """
+
+    FAILED = auto()
+    """500, and nothing was done."""
+    LIMITED = auto()
+    """429 in the marketplace's own shape, with the plan's headers and no others."""
+    LATE = auto()
+    """The connection ends without an answer; the call is carried out ``lands_after`` later."""
+    REFUSED = auto()
+    """The connection ends without an answer, and nothing was done."""
+    DONE_BUT_FAILED = auto()
+    """500 although it was done."""
+    UNANSWERED = auto()
+    """The connection ends without an answer."""
+    CUT_OFF = auto()
+    """The connection ends in the middle of the answer; of one without a body, before it."""
+    NOT_JSON = auto()
+    """200 with a page of HTML."""
+    OVERSIZED = auto()
+    """The answer, filled up with blanks to ``size`` bytes."""
+    SLOW = auto()
+    """The answer, ``delay`` later."""
+
+
+UNDONE = frozenset({Fault.FAILED, Fault.LIMITED, Fault.LATE, Fault.REFUSED})
+
+
+@dataclass(slots=True)
+class Plan:
+    """A fault that waits for its calls."""
+
+    operation: str
+    fault: Fault
+    times: int | None
+    after: int
+    headers: Mapping[str, str] = field(default_factory=dict)
+    lands_after: timedelta = timedelta(0)
+    delay: timedelta = timedelta(0)
+    size: int = 0
+
+
+class Faults:
+    """The plans of one sandbox; may be made and dropped at any time."""
+
+    def __init__(self) -> None:
+        self._plans: list[Plan] = []
+        self._lock = threading.Lock()
+
+    def plan(
+        self,
+        operation: str,
+        fault: Fault,
+        *,
+        times: int | None = 1,
+        after: int = 0,
+        headers: Mapping[str, str] | None = None,
+        lands_after: timedelta = timedelta(seconds=5),
+        delay: timedelta = timedelta(seconds=2),
+        size: int = 200_000_000,
+    ) -> None:
+        """Let something happen to calls of an operation that are admitted.
+
+        Args:
+            operation: its name in the marketplace's document; ``*`` for any.
+            times: how many calls it happens to; None for all until :meth:`clear`.
+            after: how many calls are spared before.
+            headers: of :attr:`Fault.LIMITED`, such as ``{"retry-after": "30"}``.
+            lands_after: of :attr:`Fault.LATE`, on the sandbox's clock.
+            delay: of :attr:`Fault.SLOW`, in real time.
+            size: of :attr:`Fault.OVERSIZED`.
+        """
+        plan = Plan(
+            operation, fault, times, after, headers or {}, lands_after, delay, size
+        )  # fmt: skip
+        with self._lock:
+            self._plans.append(plan)
+
+    def clear(self) -> None:
+        """Let everything go well from now on."""
+        with self._lock:
+            self._plans.clear()
+
+    def take(self, operation: str) -> Plan | None:
+        """What happens to this call: the earliest plan that is for it."""
+        with self._lock:
+            for plan in self._plans:
+                if plan.operation not in {operation, "*"}:
+                    continue
+                if plan.after > 0:
+                    plan.after -= 1
+                    continue
+                if plan.times is not None:
+                    plan.times -= 1
+                    if plan.times == 0:
+                        self._plans.remove(plan)
+                return plan
+        return None
