@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from runtime.calls import ImageFile
 from runtime.errors import JobCancelled, JobFailed, Snooze
 from runtime.handler import BaseJobHandler
 from runtime.hookspecs import ActionType, Marketplace, hookimpl
@@ -16,6 +17,7 @@ __all__ = [
     "ActionType",
     "BaseJobHandler",
     "BatchJobService",
+    "ImageFile",
     "Job",
     "JobCancelled",
     "JobFailed",
