@@ -1,21 +1,26 @@
-"""Sends the calls of one marketplace's runs, each when its lane and its pace allow."""
+"""Sends the calls of one marketplace's runs, each when its budgets and its lane allow."""
 
+import random
 import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
-from actors.lanes import Lane
+import structlog
+
 from actors.runs import Quiet, Run
 from actors.worker_pool import WorkerPool
 from runtime import messages
-from runtime.budgets import Pacer
+from runtime.alarm import Alarm
+from runtime.budgets import BudgetTree
+from runtime.call_queue import CallQueue, Wish
 from runtime.calls import (
     AwaitQuiet,
     BlockingCall,
     Failure,
     HttpCall,
+    Outcome,
     ProgressCall,
     RecordStep,
     SleepCall,
@@ -24,14 +29,20 @@ from runtime.calls import (
     WebSocketCall,
 )
 from runtime.clock import Clock
-from runtime.errors import CallTimeout, ConnectionLost, HeldUp
+from runtime.closures import Closure, Node
+from runtime.errors import BudgetClosed, CallTimeout, ConnectionLost, HeldUp
 from runtime.execution import Perform
 from runtime.hookspecs import Marketplace
 from runtime.lease import Lease
+from runtime.limit_keeper import INQUIRY_TIME, Changes, LimitKeeper, Sent
 from runtime.messages import CallSettled, CallTicket
 from runtime.request_record import request_record
 
 REQUEST_ID_BYTES = 18
+INQUIRY = 0
+"""In the place of a job's id: nobody's call but the dispatcher's own, about a limit."""
+
+log = structlog.get_logger(__name__)
 
 
 class Dispatcher:
@@ -41,6 +52,9 @@ class Dispatcher:
         actor: name of the marketplace actor, to which outcomes go.
         tell: sends a message to an actor.
         find_run: the run that a ticket belongs to, while it goes on.
+
+    Attributes:
+        budgets: what was used, what is closed, and what is free.
     """
 
     def __init__(
@@ -60,9 +74,21 @@ class Dispatcher:
         self._lease = lease
         self._tell = tell
         self._find_run = find_run
-        self._pacers: dict[tuple[int, str], Pacer] = {}
-        self._lane_calls = 1 if marketplace.browser_bound else marketplace.lane_calls
+        places = 1 if marketplace.browser_bound else marketplace.lane_calls
+        draw = random.random
+        self.budgets = BudgetTree(marketplace.budgets)
+        self._queue: CallQueue[CallTicket] = CallQueue(marketplace.name, self.budgets, places, draw)
+        self._limits = LimitKeeper(marketplace, self.budgets, self._queue, self._complain)
+        self._alarm = Alarm(clock, actor, messages.CallsReleased())
+        self._usage_known = False
+        self._inquiries: dict[int, Node] = {}
+        self._inquiry_count = 0
         self._closed = False
+
+    def started(self) -> None:
+        """Ask what was used before this process, or this actor, began."""
+        wanted = messages.UsageWanted(self._actor, self._marketplace.name)
+        self._tell(messages.RECORDER, wanted)
 
     def perform(self, run: Run, effect: Perform) -> None:
         """Carry the call out, now or when it is its turn."""
@@ -75,8 +101,12 @@ class Dispatcher:
         ticket = run.ticket(self._actor, call_id)
         match call:
             case WebSocketCall() | HttpCall():
-                run.lane.waiting_calls.append(ticket)
-                self.pump(run.lane)
+                job = run.job
+                self._queue.put(
+                    Wish(ticket, job.shop.id, job.action, run.lane.key, job.priority,
+                         job.rate_limit)
+                )  # fmt: skip
+                self.pump()
             case SleepCall(duration):
                 due = self._clock.now() + duration
                 self._clock.call_at(due, self._actor, CallSettled(ticket, Success(None)))
@@ -97,39 +127,72 @@ class Dispatcher:
             case AwaitQuiet():
                 self._await_quiet(run, ticket, call)
 
-    def pump(self, lane: Lane) -> None:
-        """Send the calls of a lane whose turn has come."""
-        if self._closed:
+    def pump(self) -> None:
+        """Send the calls whose turn has come."""
+        waits_for_usage = self._marketplace.budgets.counts and not self._usage_known
+        if self._closed or waits_for_usage:
             return
-        now = self._clock.now()
-        while lane.waiting_calls and lane.in_flight < self._lane_calls:
-            ticket = lane.waiting_calls[0]
-            run = self._find_run(ticket)
-            if run is None or ticket.call_id not in run.calls:
-                lane.waiting_calls.popleft()
-                continue
-            pacer = self._pacers.setdefault((run.job.shop.id, run.job.action), Pacer())
-            free_at = pacer.free_at(now)
-            if free_at > now:
-                self._wake(lane, free_at)
-                return
-            lane.waiting_calls.popleft()
-            pacer.release(now, run.job.rate_limit)
-            self._send(run, ticket)
+        while self._send_released():
+            pass
+        self._alarm.set(self._queue.next_due())
+
+    def _send_released(self) -> bool:
+        """Send what may leave now; whether some of it was not wanted, and left its place."""
+        turn = self._queue.take(self._clock.now())
+        for ticket, blocked in turn.refused:
+            closed = BudgetClosed(blocked.node, blocked.reason, blocked.until)
+            self._tell(self._actor, CallSettled(ticket, Failure(closed)))
+        if used := self.budgets.changed():
+            self._tell(messages.RECORDER, messages.RecordUsage(used))
+        place_left = False
+        for wish in turn.released:
+            run = self._find_run(wish.item)
+            if run is None or wish.item.call_id not in run.calls:
+                self._queue.place_freed(wish.lane)
+                place_left = True
+            else:
+                self._send(run, wish.item)
+        return place_left
+
+    def usage_loaded(self, loaded: messages.UsageLoaded) -> None:
+        """Count what was used before, once."""
+        if not self._usage_known:
+            self._usage_known = True
+            self.budgets.restore(loaded.usage)
+            self.pump()
+
+    def closures_loaded(self, closures: Iterable[Closure]) -> None:
+        """Hold closed what is said to be, and nothing else."""
+        self._limits.loaded(closures)
+        self.pump()
 
     def intent_recorded(self, run: Run, call_id: int) -> None:
         """The write may leave now."""
         if run.entries.pop(call_id, None) is not None:
             self._leave(run, call_id)
 
-    def settled(self, run: Run, call_id: int) -> bool:
+    def settled(self, run: Run, call_id: int, outcome: Outcome) -> bool:
         """Count an outcome in; False where nobody waits for it."""
         if call_id not in run.calls:
             return False
         self._note_quiet(run, call_id)
+        if call_id in run.left_at:
+            job, call, left_at = run.job, run.calls[call_id], run.left_at[call_id]
+            sent = Sent(job.shop.id, job.action, call, left_at)
+            self._make_known(self._limits.answered(sent, outcome, self._clock.now()))
         self._land(run, call_id)
-        self.pump(run.lane)
+        self.pump()
         return True
+
+    def inquiry_settled(self, settled: CallSettled) -> None:
+        """An outcome came that no run waits for; it may be that of an inquiry."""
+        if settled.ticket.job_id != INQUIRY:
+            return
+        node = self._inquiries.pop(settled.ticket.call_id, None)
+        if node is not None:
+            outcome = settled.outcome
+            self._make_known(self._limits.inquired(node, outcome, self._clock.now()))
+            self.pump()
 
     def withdraw(self, run: Run, call_ids: Iterable[int]) -> None:
         """Nobody waits for these outcomes any more."""
@@ -137,13 +200,18 @@ class Dispatcher:
             request = run.requests.get(call_id)
             if request is not None:
                 self._tell(messages.BRIDGE, messages.BrowserRequestWithdrawn(request.request_id))
+            self._queue.withdraw(run.ticket(self._actor, call_id))
             self._land(run, call_id)
         # Only now: the place that one of them leaves must not go to another of them.
-        self.pump(run.lane)
+        self.pump()
 
     def withdraw_all(self, run: Run) -> None:
         """The run ended or was dropped."""
         self.withdraw(run, list(run.calls))
+
+    def in_flight(self, run: Run) -> int:
+        """How many places of the run's lane are taken."""
+        return self._queue.in_flight(run.lane.key)
 
     def close(self) -> None:
         """Send nothing more."""
@@ -171,7 +239,6 @@ class Dispatcher:
     def _send(self, run: Run, ticket: CallTicket) -> None:
         call_id = ticket.call_id
         call = run.calls[call_id]
-        run.lane.in_flight += 1
         run.placed.add(call_id)
         if isinstance(call, WebSocketCall):
             run.requests[call_id] = self._browser_request(run, ticket, call)
@@ -211,6 +278,7 @@ class Dispatcher:
             self._tell(self._actor, CallSettled(ticket, Failure(late)))
             return
         run.left.add(call_id)
+        run.left_at[call_id] = now
         if isinstance(call, HttpCall):
             timeout = call.timeout or run.job.timeout
             shop_id = run.job.shop.id
@@ -267,16 +335,36 @@ class Dispatcher:
             run.quiet[name] = Quiet(now, max(settling, known.settling) if known else settling)
 
     def _land(self, run: Run, call_id: int) -> None:
-        for kept in (run.calls, run.requests, run.steps, run.entries, run.not_after):
+        for kept in (run.calls, run.requests, run.steps, run.entries, run.not_after, run.left_at):
             kept.pop(call_id, None)
         run.left.discard(call_id)
         if call_id in run.placed:
             run.placed.discard(call_id)
-            run.lane.in_flight -= 1
+            self._queue.place_freed(run.lane.key)
 
-    def _wake(self, lane: Lane, when: datetime) -> None:
-        if lane.release_timer is not None:
-            lane.release_timer.cancel()
-        lane.release_timer = self._clock.call_at(
-            when, self._actor, messages.CallsReleased(lane.key)
-        )
+    def _make_known(self, changes: Changes) -> None:
+        for closure in changes.closed:
+            log.warning("budget closed", node=str(closure.node), reason=closure.reason,
+                        until=closure.until and closure.until.isoformat())  # fmt: skip
+            self._tell(messages.RECORDER, messages.RecordClosure(closure))
+        for node, kind in changes.opened:
+            log.info("budget opened", node=str(node), kind=kind.value)
+            self._tell(messages.RECORDER, messages.RecordOpening(node, kind))
+        if changes.inquire is not None:
+            self._inquire(*changes.inquire)
+
+    def _inquire(self, node: Node, shop_id: int) -> None:
+        inquiry = self._marketplace.limit_inquiry
+        assert inquiry is not None
+        self._inquiry_count += 1
+        # Of one node only the last counts; the answer to a former one got lost, or is late.
+        others = {key: one for key, one in self._inquiries.items() if one != node}
+        self._inquiries = {**others, self._inquiry_count: node}
+        ticket = CallTicket(self._actor, INQUIRY, 0, self._inquiry_count)
+        name, call = self._marketplace.name, inquiry.call
+        request = messages.HttpRequest(ticket, name, shop_id, call, INQUIRY_TIME)
+        self._tell(messages.HTTP, request)
+
+    def _complain(self, error: Exception) -> None:
+        log.error("the marketplace's reader of answers failed",
+                  marketplace=self._marketplace.name, error=repr(error))  # fmt: skip

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from runtime.clock import Clock, Timer
+from runtime.closures import Node
 from runtime.hookspecs import Marketplace
 from runtime.job import Job
 from runtime.lane_work import LaneWork
-from runtime.messages import CallTicket, LaneDue, LaneHeads, LaneRequest, LaneShop
+from runtime.messages import LaneDue, LaneHeads, LaneRequest, LaneShop
 from runtime.turns import Turns
 
 MAX_LANES_PER_CLAIM = 100
@@ -29,8 +30,6 @@ class Lane:
         last_priority: of the job that it got last; 0: it got none.
         ready: claimed jobs that wait for a place.
         running: how many jobs have a place.
-        waiting_calls: calls that wait for their pace or for a place, in order.
-        in_flight: how many calls have left and are not answered.
     """
 
     key: int
@@ -39,9 +38,6 @@ class Lane:
     last_priority: int = 0
     ready: deque[Job] = field(default_factory=deque)
     running: int = 0
-    waiting_calls: deque[CallTicket] = field(default_factory=deque)
-    in_flight: int = 0
-    release_timer: Timer | None = None
     due_timer: tuple[datetime, Timer] | None = None
 
 
@@ -76,6 +72,9 @@ class Lanes:
         self._turns = Turns(aging)
         self._startable: dict[int, None] = {}
         self._present: set[int] = set()
+        self._key_of_shop: dict[int, int] = {}
+        self._closed_shops: set[int] = set()
+        self._closed_above: set[Node] = set()
         self.taken = 0
         """Places of the marketplace that are taken by running and ready jobs."""
 
@@ -126,20 +125,35 @@ class Lanes:
         self._present.discard(user_id)
         self._refresh(self._lanes.get(user_id))
 
+    def shop_closed(self, shop_id: int, closed: bool) -> None:
+        """No jobs of this shop are asked for while it is closed; the seller's others go on."""
+        (self._closed_shops.add if closed else self._closed_shops.discard)(shop_id)
+        lane = self._lanes.get(self._key_of_shop.get(shop_id, -1))
+        if lane is None:
+            return
+        if not closed:
+            lane.work.hint(None, self._clock.now())
+        self._refresh(lane)
+
+    def marketplace_closed(self, node: Node, closed: bool) -> None:
+        """No jobs at all are asked for while any node above the shops is closed."""
+        (self._closed_above.add if closed else self._closed_above.discard)(node)
+
     def next_requests(self) -> tuple[tuple[LaneRequest, ...], int]:
         """The lanes whose turn it is, each with its room, and how many jobs they may get.
 
         A lane that gets none of them keeps its turn.
         """
         limit = min(self._marketplace.concurrency - self.taken, MAX_JOBS_PER_CLAIM)
-        if limit <= 0:
+        if limit <= 0 or self._closed_above:
             return (), limit
         requests = []
         for key in self._turns.first(min(limit, MAX_LANES_PER_CLAIM), self._clock.now()):
             lane = self._lanes[key]
             lane.work.asked()
             room = min(self._room(lane), MAX_JOBS_PER_CLAIM)
-            requests.append(LaneRequest(key, tuple(sorted(lane.shops)), room, lane.last_priority))
+            shops = tuple(sorted(self._open_shops(lane)))
+            requests.append(LaneRequest(key, shops, room, lane.last_priority))
         return tuple(requests), limit
 
     def add_ready(self, job: Job) -> None:
@@ -193,7 +207,11 @@ class Lanes:
         return self._places - lane.running - len(lane.ready)
 
     def _is_served(self, lane: Lane) -> bool:
-        return not self._marketplace.browser_bound or lane.key in self._present
+        present = not self._marketplace.browser_bound or lane.key in self._present
+        return present and bool(self._open_shops(lane))
+
+    def _open_shops(self, lane: Lane) -> set[int]:
+        return lane.shops - self._closed_shops if self._closed_shops else lane.shops
 
     def _refresh(self, lane: Lane | None) -> None:
         if lane is None:
@@ -232,4 +250,5 @@ class Lanes:
         if lane is None:
             lane = self._lanes[key] = Lane(key)
         lane.shops.add(shop_id)
+        self._key_of_shop[shop_id] = key
         return lane

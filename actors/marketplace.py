@@ -11,12 +11,14 @@ from datetime import timedelta
 from typing import Any
 
 from actors.base import BaseActor
+from actors.closed_lanes import ClosedLanes
 from actors.dispatch import Dispatcher
+from actors.interruptions import Interruptions
 from actors.lanes import Lane, Lanes, PendingClaim
 from actors.runs import Quiet, Run
 from actors.worker_pool import WorkerPool
 from runtime import messages
-from runtime.calls import Failure, Outcome, ProgressCall
+from runtime.calls import Failure, ProgressCall
 from runtime.crash_marker import CrashMarker
 from runtime.errors import FenceLost, HandlerError, JobFailed
 from runtime.execution import Cancelled, Effect, End, Execution, Failed, Perform, Withdraw
@@ -54,24 +56,31 @@ class MarketplaceActor(BaseActor):
         self._marker = marker
         self._lanes = Lanes(self.name, marketplace, self.clock, aging)
         self._runs: dict[int, Run] = {}
+        self._closed = ClosedLanes(self.name, marketplace.name, self._lanes, self.clock, self.tell)
         self._dispatcher = Dispatcher(
-            self.name, marketplace, self.clock, workers, lease, self.tell, self._run_of
+            self.name, marketplace, self.clock, workers, lease, self._closed.tell, self._run_of
         )
+        self._interruptions = Interruptions(
+            self.name, self.clock, self.log, self._runs,
+            self._step, self._end, self._settle, self._dispatcher.withdraw,
+        )  # fmt: skip
         self._claim: PendingClaim | None = None
         self._strays: set[tuple[int, int]] = set()
         self._sequence = 0
         self._draining = False
 
     def started(self) -> None:
-        """Ask who is connected."""
+        """Ask what is closed, who is connected, and what was used."""
+        self._closed.ask()
+        self._dispatcher.started()
         if self._marketplace.browser_bound:
             self.tell(messages.BRIDGE, messages.PresenceWanted(self.name))
 
     def receive(self, message: Any) -> None:  # noqa: C901 - one line for each message
         """Handle one message, then ask for jobs where there is room."""
         match message:
-            case messages.CallSettled(ticket, outcome):
-                self._call_settled(ticket, outcome)
+            case messages.CallSettled():
+                self._call_settled(message)
             case messages.IntentRecorded(ticket, kept):
                 self._intent_recorded(ticket, kept)
             case messages.JobsClaimed():
@@ -84,9 +93,10 @@ class MarketplaceActor(BaseActor):
                 self._lanes.found(shops)
             case messages.LaneDue(key):
                 self._lanes.fell_due(key)
-            case messages.CallsReleased(key):
-                if (lane := self._lanes.get(key)) is not None:
-                    self._dispatcher.pump(lane)
+            case messages.CallsReleased():
+                self._dispatcher.pump()
+            case messages.UsageLoaded():
+                self._dispatcher.usage_loaded(message)
             case messages.SellerConnected(user_id):
                 self._lanes.seller_connected(user_id)
             case messages.SellerDisconnected(user_id):
@@ -96,9 +106,17 @@ class MarketplaceActor(BaseActor):
             case messages.RunningJobs(jobs):
                 self._compare(jobs)
             case messages.CancelRequested(job_id):
-                self._cancel(job_id)
+                self._interruptions.cancel(job_id)
+            case messages.PauseRequested(job_id):
+                self._interruptions.pause(job_id)
             case messages.CancellationOverdue(job_id, fence):
-                self._cancellation_overdue(job_id, fence)
+                self._interruptions.overdue(job_id, fence)
+            case messages.ClosuresLoaded(closures):
+                self._dispatcher.closures_loaded(self._closed.load(closures))
+            case messages.ClosureRecorded(entry):
+                self._closed.recorded(entry)
+            case messages.ClosureOver(node):
+                self._closed.over(node)
             case messages.ActorRestarted(name):
                 self._ask_again(name)
             case messages.Drain(deadline):
@@ -113,7 +131,7 @@ class MarketplaceActor(BaseActor):
     # --- jobs come in ---------------------------------------------------------------------
 
     def _ask_for_jobs(self) -> None:
-        if self._draining:
+        if self._draining or not self._closed.loaded:
             return
         now = self.clock.now()
         if self._claim is not None and now - self._claim.sent_at < CLAIM_LOST_AFTER:
@@ -169,7 +187,9 @@ class MarketplaceActor(BaseActor):
         self._strays = strays
         for job in jobs:
             if job.cancel_requested:
-                self._cancel(job.job_id)
+                self._interruptions.cancel(job.job_id)
+            elif job.pause_requested:
+                self._interruptions.pause(job.job_id)
 
     def _start_ready(self) -> None:
         while (place := self._lanes.start_next()) is not None:
@@ -202,9 +222,13 @@ class MarketplaceActor(BaseActor):
         run = self._runs.get(ticket.job_id)
         return run if run is not None and run.job.fence == ticket.fence else None
 
-    def _call_settled(self, ticket: messages.CallTicket, outcome: Outcome) -> None:
+    def _call_settled(self, settled: messages.CallSettled) -> None:
+        ticket, outcome = settled.ticket, settled.outcome
         run = self._run_of(ticket)
-        if run is None or not self._dispatcher.settled(run, ticket.call_id):
+        if run is None:
+            self._dispatcher.inquiry_settled(settled)
+            return
+        if not self._dispatcher.settled(run, ticket.call_id, outcome):
             return
         if isinstance(outcome, Failure) and isinstance(outcome.error, FenceLost):
             self._drop(run, str(outcome.error))
@@ -241,18 +265,14 @@ class MarketplaceActor(BaseActor):
         if run.execution.ended is not None:
             self._end(run, run.execution.ended)
             return
-        run.finishing &= run.calls.keys()
-        if run.execution.told and not run.finishing and run.overdue is None:
-            overdue = messages.CancellationOverdue(run.job.id, run.job.fence)
-            due = self.clock.now() + run.job.timeout
-            run.overdue = self.clock.call_at(due, self.name, overdue)
+        self._interruptions.stepped(run)
 
     def _carry_out(self, run: Run, effects: Sequence[Effect]) -> None:
         withdrawn = [one.call_id for one in effects if isinstance(one, Withdraw)]
         if withdrawn:
             self._dispatcher.withdraw(run, withdrawn)
         for effect in effects:
-            if isinstance(effect, Perform):
+            if isinstance(effect, Perform) and not self._interruptions.holds(run, effect.call):
                 if isinstance(effect.call, ProgressCall):
                     self._record_progress(run.job, effect.call)
                 self._dispatcher.perform(run, effect)
@@ -273,6 +293,9 @@ class MarketplaceActor(BaseActor):
     def _ask_again(self, name: str) -> None:
         if name == messages.SUPERVISOR:
             self._claim = None
+        if name == messages.RECORDER:
+            self._closed.ask()
+            self._dispatcher.started()
         for run in list(self._runs.values()):
             if name == messages.RECORDER and run.settlement is not None:
                 self._record(run.settlement)
@@ -294,7 +317,8 @@ class MarketplaceActor(BaseActor):
 
     def _settlement_of(self, job: Job, end: End) -> Settlement:
         try:
-            return settlement_of(job, end, self.clock.now())
+            bound = self._marketplace.browser_bound
+            return settlement_of(job, end, self.clock.now(), browser_bound=bound)
         except Exception as error:
             self.log.exception("the end of a run cannot be read", **job.log_context)
             text = f"the handler's {type(error).__name__} cannot be read"
@@ -351,21 +375,7 @@ class MarketplaceActor(BaseActor):
         self._lanes.ended(run.lane, run.job.priority, back_in)
         self._start_ready()
 
-    # --- cancelling and draining ----------------------------------------------------------
-
-    def _cancel(self, job_id: int) -> None:
-        run = self._runs.get(job_id)
-        if run is not None and run.settlement is None:
-            self.log.info("cancelling", **run.job.log_context)
-            run.finishing = run.irrevocable_calls()
-            self._step(run, lambda: run.execution.cancel(run.finishing))
-
-    def _cancellation_overdue(self, job_id: int, fence: int) -> None:
-        run = self._runs.get(job_id)
-        if run is None or run.job.fence != fence or run.settlement is not None:
-            return
-        run.execution.drop()
-        self._end(run, Cancelled())
+    # --- draining -------------------------------------------------------------------------
 
     def _drain(self, deadline: Any) -> None:
         self._draining = True

@@ -107,7 +107,9 @@ class Node:
         self._keep_supervisor()
         self._listener = Listener(self._database, self._tell_supervisor)
         self._listener.start()
-        self._housekeeper = Housekeeper(self._database, self._settings.retention)
+        self._housekeeper = Housekeeper(
+            self._database, self._settings.retention, self._registry.browser_bound
+        )
         self._housekeeper.start()
         log.info(
             "node started",
@@ -199,9 +201,6 @@ class Node:
             self._tell_supervisor(self._drain)
 
     def _recipes(self) -> dict[str, Spawn]:
-        browser_bound = tuple(
-            name for name, one in self._registry.marketplaces.items() if one.browser_bound
-        )
         marketplaces = self._registry.marketplaces
         transport = AuthorizedTransport(
             HttpTransport(marketplaces, image_opener(self._media)),
@@ -230,7 +229,7 @@ class Node:
             BridgeActor,
             server=self._server,
             grace=self._settings.grace,
-            browser_marketplaces=browser_bound,
+            browser_marketplaces=self._registry.browser_bound,
         )
         return recipes
 

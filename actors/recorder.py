@@ -1,15 +1,18 @@
 """RecorderActor: writes down what happened, in group commits, acknowledged after COMMIT."""
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from actors.base import BaseActor
+from actors.closure_records import ClosureRecords
 from runtime import messages
+from runtime.budgets import Usage
 from runtime.calls import Failure, Success
 from runtime.clock import Timer
+from runtime.closures import Node
 from runtime.errors import DatabaseRefused, DatabaseUnavailable, FenceLost
-from runtime.storage import journal, nodes, settlements
+from runtime.storage import budget_usage, journal, nodes, settlements
 from runtime.storage.engine import Database
 
 MAX_GROUP = 500
@@ -24,6 +27,7 @@ Entry = (
     | messages.ReleaseJobs
     | messages.RecordIntent
     | messages.RecordOutcome
+    | messages.UsageWanted
 )
 
 
@@ -42,6 +46,8 @@ class RecorderActor(BaseActor):
         self._progress: dict[tuple[int, int], messages.RecordProgress] = {}
         self._presence: dict[int, bool] = {}
         self._presence_due: Timer | None = None
+        self._closures = ClosureRecords(database, self.tell)
+        self._usage: dict[tuple[Node, timedelta, datetime], Usage] = {}
         self._flush_queued = False
         self._retry: Timer | None = None
         self._retry_delay = FIRST_RETRY
@@ -67,12 +73,16 @@ class RecorderActor(BaseActor):
             case messages.PresenceDue():
                 self._presence_due = None
                 self._write_presence()
+            case messages.RecordClosure() | messages.RecordOpening() | messages.LoadClosures():
+                self._closures.note(message)
+            case messages.RecordUsage(usage):
+                self._usage |= {(one.node, one.window, one.bucket_start): one for one in usage}
             case _:
                 self._entries.append(message)
         self._continue()
 
     def _continue(self) -> None:
-        waiting = bool(self._entries or self._progress)
+        waiting = bool(self._entries or self._progress or self._closures or self._usage)
         if waiting and not self._flush_queued and self._retry is None:
             self._flush_queued = True
             self.actor_ref.tell(messages.Flush())
@@ -84,7 +94,10 @@ class RecorderActor(BaseActor):
         group = self._entries[:MAX_GROUP]
         held: list[Entry] = []
         try:
+            self._write_usage()
             self._write_progress()
+            # Before the endings, so that whoever is told of one knows what is closed.
+            nothing_locked = self._closures.flush()
             self._write(group, held)
         except DatabaseUnavailable as error:
             self.log.warning(
@@ -100,7 +113,7 @@ class RecorderActor(BaseActor):
             # Behind the others, so that these do not wait for whoever holds a row.
             self._entries[: len(group)] = []
             self._entries.extend(held)
-            if len(self._entries) == len(held) > 0:
+            if len(self._entries) == len(held) and (held or not nothing_locked):
                 self._flush_later(HELD_RETRY)
 
     def _flush_later(self, delay: timedelta) -> None:
@@ -123,6 +136,9 @@ class RecorderActor(BaseActor):
                 self._bisected(entries, self._intend, self._refuse_step, held)
             case messages.RecordOutcome():
                 self._bisected(entries, self._outcomes, self._refuse_step, held)
+            case messages.UsageWanted():
+                for wanted in entries:
+                    self._load_usage(wanted)
             case messages.ReleaseJobs() if held:
                 # Nothing is handed back while an ending that came before is not written.
                 held.extend(entries)
@@ -228,6 +244,17 @@ class RecorderActor(BaseActor):
     def _write_presence_later(self, delay: timedelta) -> None:
         due = self.clock.now() + delay
         self._presence_due = self.clock.call_at(due, self.name, messages.PresenceDue())
+
+    def _write_usage(self) -> None:
+        if self._usage:
+            with self._database.transaction("usage") as session:
+                budget_usage.record_usage(session, list(self._usage.values()))
+            self._usage.clear()
+
+    def _load_usage(self, wanted: messages.UsageWanted) -> None:
+        with self._database.transaction("usage") as session:
+            usage = budget_usage.load_usage(session, wanted.marketplace)
+        self.tell(wanted.reply_to, messages.UsageLoaded(usage))
 
     def _release(self, release: messages.ReleaseJobs) -> None:
         with self._database.transaction("release") as session:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from actors.lanes import Lane
-from runtime.calls import BlockingCall, Call
+from runtime.calls import BlockingCall, Call, RecordStep
 from runtime.clock import Timer
 from runtime.execution import Execution
 from runtime.job import Job
@@ -41,7 +41,9 @@ class Run:
         placed: ids of the calls that have a place in their lane.
         not_after: when an intended write may not leave any more, by call id.
         task_types: how each step is carried out.
+        left_at: when a call left, by id.
         settlement: how the run ended, until that is recorded.
+        pausing: nothing new leaves; once what has left is recorded, the run is parked.
     """
 
     job: Job
@@ -57,9 +59,11 @@ class Run:
     quiet: dict[str, Quiet] = field(default_factory=dict)
     placed: set[int] = field(default_factory=set)
     not_after: dict[int, datetime] = field(default_factory=dict)
+    left_at: dict[int, datetime] = field(default_factory=dict)
     task_types: dict[str, str] = field(default_factory=dict)
     settlement: Settlement | None = None
     refused: bool = False
+    pausing: bool = False
     overdue: Timer | None = None
 
     def ticket(self, actor: str, call_id: int) -> CallTicket:
@@ -73,3 +77,8 @@ class Run:
             for call_id in self.left
             if self.calls[call_id].writes or isinstance(self.calls[call_id], BlockingCall)
         }
+
+    def unfinished_calls(self) -> set[int]:
+        """Calls whose outcome, or the record of it, would be missing were the run left now."""
+        records = {key for key, call in self.calls.items() if isinstance(call, RecordStep)}
+        return self.irrevocable_calls() | records | self.entries.keys()

@@ -85,17 +85,17 @@ class SupervisorActor(BaseActor):
                 self._claim(message)
             case messages.JobsAnnounced(marketplace, shops):
                 self._hand_on(marketplace, messages.LanesFound(shops))
-            case messages.CancelRequested():
+            case messages.CancelRequested() | messages.PauseRequested():
                 for name in self._marketplaces:
                     self.tell(name, message)
             case messages.SchedulesChanged():
                 self.tell(messages.SCHEDULES, message)
+            case messages.ClosuresChanged(marketplace):
+                self._load_closures(marketplace)
             case messages.ListeningAgain():
-                self._find_lanes()
-                self._compare_running()
+                self._look()
             case messages.Poll():
-                self._find_lanes()
-                self._compare_running()
+                self._look()
                 self._later(self._poll_interval, message)
             case messages.CheckChildren():
                 self._check_children()
@@ -116,6 +116,13 @@ class SupervisorActor(BaseActor):
                 pass
             case _:
                 super().receive(message)
+
+    def _look(self) -> None:
+        """Find what no announcement told of."""
+        for marketplace in self._marketplaces.values():
+            self._load_closures(marketplace)
+        self._find_lanes()
+        self._compare_running()
 
     # --- loading jobs ---------------------------------------------------------------------
 
@@ -151,6 +158,11 @@ class SupervisorActor(BaseActor):
                     self._hand_on(marketplace, messages.LanesFound(shops))
         except DatabaseUnavailable as error:
             self.log.warning("database away, lanes cannot be found", reason=str(error))
+
+    def _load_closures(self, marketplace: str) -> None:
+        name = messages.marketplace_actor(marketplace)
+        if name in self._marketplaces:
+            self.tell(messages.RECORDER, messages.LoadClosures(name, marketplace))
 
     def _compare_running(self) -> None:
         """Show the actors what they run: a claim or a cancellation may have got lost."""

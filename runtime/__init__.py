@@ -3,7 +3,9 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from runtime.budgets import Budgets, Limit
 from runtime.calls import ImageFile
+from runtime.closures import Level
 from runtime.errors import JobCancelled, JobFailed, Snooze
 from runtime.handler import BaseJobHandler
 from runtime.hookspecs import ActionType, Marketplace, hookimpl
@@ -17,10 +19,13 @@ __all__ = [
     "ActionType",
     "BaseJobHandler",
     "BatchJobService",
+    "Budgets",
     "ImageFile",
     "Job",
     "JobCancelled",
     "JobFailed",
+    "Level",
+    "Limit",
     "Marketplace",
     "MarketplaceJobService",
     "Shop",

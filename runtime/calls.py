@@ -11,6 +11,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
+from runtime.answers import Answer
 from runtime.errors import InvalidCall
 from runtime.journal import StepStatus
 
@@ -22,9 +23,14 @@ READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 @dataclass(frozen=True, slots=True)
 class Success:
-    """The call was answered."""
+    """The call was answered.
+
+    Attributes:
+        answer: the envelope, where the marketplace's API answered.
+    """
 
     value: Any
+    answer: Answer | None = field(default=None, compare=False, repr=False)
 
     def unwrap(self) -> Any:
         """The answer."""
@@ -33,9 +39,14 @@ class Success:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """The call was not answered as hoped; the error says how."""
+    """The call was not answered as hoped; the error says how.
+
+    Attributes:
+        answer: the envelope, where the marketplace's API answered.
+    """
 
     error: BaseException
+    answer: Answer | None = field(default=None, compare=False, repr=False)
 
     def unwrap(self) -> Any:
         """Raise the error at the ``await``."""

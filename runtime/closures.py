@@ -80,6 +80,11 @@ class Closure:
     since: datetime
     until: datetime | None = None
 
+    @property
+    def key(self) -> tuple[Node, ClosureKind]:
+        """What can be closed once: a newer closure of the same key takes its place."""
+        return self.node, self.kind
+
     def holds(self, now: datetime) -> bool:
         """Whether it is closed at that time."""
         return self.until is None or self.until > now

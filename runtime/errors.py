@@ -30,6 +30,7 @@
         - NotSent: nothing left this machine
             - SellerNotConnected
             - HeldUp: it was too late for it to leave
+            - BudgetClosed: no call goes through a node of the budgets for now
             - NotAuthorized: the seller has to let us act for the shop again
         - OutcomeUnknown: it may or may not have happened
             - CallTimeout
@@ -50,9 +51,10 @@ thing and the way out.
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from runtime.closures import Node
 from runtime.storable import safe_repr
 
 
@@ -88,6 +90,16 @@ class DatabaseNotMigrated(ConfigurationError):
 
 class DatabaseConflict(ConfigurationError):
     """The database holds something else where this project keeps its own."""
+
+
+class LockHeld(DatabaseUnavailable):
+    """Another transaction holds what was to be changed; nothing was changed."""
+
+    def __init__(self, what: str, seconds: float) -> None:
+        super().__init__(
+            f"{what} is locked by another transaction for more than {seconds:g} s: "
+            "end that transaction, then try again"
+        )
 
 
 class CredentialsUnreadable(ConfigurationError):
@@ -290,7 +302,13 @@ class CallFailed(MarketplaceRuntimeError):
 
 
 class CallRejected(CallFailed):
-    """The marketplace, or the browser plugin, answered and said no."""
+    """The marketplace, or the browser plugin, answered and said no.
+
+    Attributes:
+        retry_at: when it may be tried again, where there were too many; None: not known.
+    """
+
+    retry_at: datetime | None = None
 
 
 class NotSent(CallFailed):
@@ -307,6 +325,23 @@ class SellerNotConnected(NotSent):
 
 class HeldUp(NotSent):
     """The node was held up, so that another may have taken the job over; nothing left."""
+
+
+class BudgetClosed(NotSent):
+    """No call goes through a node of the budgets for so long that the job had better wait.
+
+    Attributes:
+        node: what is closed.
+        until: when it opens; None: when somebody opens it.
+    """
+
+    def __init__(self, node: Node, reason: str, until: datetime | None) -> None:
+        when = "until it is resumed" if until is None else f"until {_to_the_second(until)}"
+        super().__init__(
+            f"budget {str(node)!r} is closed {when}: {reason}", error_code="budget_closed"
+        )
+        self.node = node
+        self.until = until
 
 
 class NotAuthorized(NotSent):
@@ -410,6 +445,10 @@ class Snooze(Exception):
 
 class JobCancelled(BaseException):
     """Thrown into a handler whose job was cancelled; let it pass."""
+
+
+def _to_the_second(when: datetime) -> str:
+    return when.astimezone(UTC).isoformat(timespec="seconds")
 
 
 def not_connected_message(user_id: int) -> str:

@@ -7,7 +7,9 @@ from typing import Any
 
 import pluggy
 
+from runtime.budgets import Budgets
 from runtime.handler import BaseJobHandler
+from runtime.limit_signals import LimitInquiry, ReadAnswer, read_answer
 from runtime.refusals import ReadRefusal
 
 PROJECT = "marketplace_runtime"
@@ -98,6 +100,9 @@ class Marketplace:
         concurrency: how many jobs run at once on the whole.
         lane_concurrency: how many jobs of one lane run at once; 1 where a browser executes.
         lane_calls: how many calls of one lane are in flight at once; 1 where a browser executes.
+        budgets: the limits that its calls keep to, until it announces others.
+        read_answer: what its answers say of limits and of the account; a pure function.
+        limit_inquiry: where to ask after a 429 that says nothing.
         auth: how its HTTP calls are authorized; None: not at all.
         identification: asked after a consent; None: the operator names the account.
         read_refusal: what its error answers say; a pure function.
@@ -112,6 +117,9 @@ class Marketplace:
     lane_concurrency: int = 8
     lane_calls: int = 8
     action_types: tuple[ActionType, ...] = ()
+    budgets: Budgets = field(default_factory=Budgets)
+    read_answer: ReadAnswer = read_answer
+    limit_inquiry: LimitInquiry | None = None
     auth: OAuth2 | None = None
     identification: Identification | None = None
     read_refusal: ReadRefusal | None = None

@@ -185,8 +185,9 @@ def _checked(
     shop = chosen_shop(session, request.marketplace, request.user_id, request.shop_id)
     priority = action_type.priority if request.priority is None else request.priority
     retries = action_type.max_retries if request.max_retries is None else request.max_retries
-    input_data = checked_input(request.input_data)
-    product = chosen_product(session, shop.user_id, request.product_id, input_data)
+    product = chosen_product(
+        session, shop.user_id, request.product_id, checked_input(request.input_data)
+    )
     return jobs.NewJob(
         marketplace=request.marketplace,
         action_type_id=action_type.id,
@@ -224,6 +225,10 @@ def checked_input(value: Mapping[str, Any] | None) -> dict[str, Any]:
         raise InvalidJson(f'input_data must be a JSON object such as {{"page": 1}}, not {value!r}')
     checked: dict[str, Any] = checked_json(dict(value), "input_data")
     return checked
+
+
+def _optional_id(value: int | None, name: str) -> int | None:
+    return None if value is None else checked_id(value, name)
 
 
 def _optional_moment(value: datetime | None, name: str) -> datetime | None:

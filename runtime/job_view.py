@@ -6,7 +6,10 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from runtime.closing import in_words
+from runtime.closures import Closure, Closures, path
 from runtime.states import JobStatus
+from runtime.storage.closures import closures_of
 from runtime.storage.liveness import Circumstances, circumstances
 from runtime.storage.models import MarketplaceJob, MarketplaceTask, Shop
 from runtime.waiting import WaitingFacts, waiting_reason
@@ -22,9 +25,13 @@ def job_views(
     session: Session, rows: Sequence[Row], browser_bound: BrowserBound
 ) -> list[dict[str, Any]]:
     """The jobs as JSON objects, each with what it waits for now."""
-    users = [job.user_id for job, _ in rows if job.status == JobStatus.PENDING]
-    around = circumstances(session, users)
-    return [job_view(job, code, _reason(job, around, browser_bound)) for job, code in rows]
+    pending = [job for job, _ in rows if job.status == JobStatus.PENDING]
+    around = circumstances(session, [job.user_id for job in pending])
+    found = closures_of(session, sorted({job.marketplace for job in pending})) if pending else ()
+    closed = Closures(found)
+    return [
+        job_view(job, code, _reason(job, code, around, closed, browser_bound)) for job, code in rows
+    ]
 
 
 def job_view(job: MarketplaceJob, action: str, waiting_for: str | None) -> dict[str, Any]:
@@ -37,6 +44,7 @@ def job_view(job: MarketplaceJob, action: str, waiting_for: str | None) -> dict[
         "priority": job.priority,
         "retry_count": job.retry_count,
         "max_retries": job.max_retries,
+        "snooze_count": job.snooze_count,
         "result": job.result_data,
         "error": job.error_message,
         "failed_step": job.failed_step,
@@ -49,6 +57,7 @@ def job_view(job: MarketplaceJob, action: str, waiting_for: str | None) -> dict[
         "superseded_by": job.superseded_by,
         "input": job.input_data,
         "cancel_requested": job.cancel_requested,
+        "pause_requested": job.pause_requested,
         "idempotency_key": job.idempotency_key,
         "run_at": _iso(job.run_at),
         "created_at": _iso(job.created_at),
@@ -58,8 +67,8 @@ def job_view(job: MarketplaceJob, action: str, waiting_for: str | None) -> dict[
     }
 
 
-def shop_view(shop: Shop) -> dict[str, Any]:
-    """One shop as a JSON object."""
+def shop_view(shop: Shop, closed: Sequence[Closure] = ()) -> dict[str, Any]:
+    """One shop as a JSON object, with what closes it or its actions."""
     return {
         "id": shop.id,
         "marketplace": shop.marketplace,
@@ -67,11 +76,33 @@ def shop_view(shop: Shop) -> dict[str, Any]:
         "external_id": shop.external_id,
         "name": shop.name,
         "settings": shop.settings,
+        "closures": [closure_view(one) for one in closed],
         "created_at": _iso(shop.created_at),
     }
 
 
-def _reason(job: MarketplaceJob, around: Circumstances, browser_bound: BrowserBound) -> str | None:
+def closure_view(closure: Closure) -> dict[str, Any]:
+    """One closure as a JSON object; ``until`` is null where somebody has to open it."""
+    return {
+        "marketplace": closure.node.marketplace,
+        "level": closure.node.level.value,
+        "shop_id": closure.node.shop_id,
+        "action": closure.node.action,
+        "kind": closure.kind.value,
+        "reason": closure.reason,
+        "since": _iso(closure.since),
+        "until": _iso(closure.until),
+    }
+
+
+def _reason(
+    job: MarketplaceJob,
+    action: str,
+    around: Circumstances,
+    closed: Closures,
+    browser_bound: BrowserBound,
+) -> str | None:
+    nodes = path(job.marketplace, job.shop_id, action)
     return waiting_reason(
         WaitingFacts(
             status=JobStatus(job.status),
@@ -82,6 +113,7 @@ def _reason(job: MarketplaceJob, around: Circumstances, browser_bound: BrowserBo
             service_alive=around.service_alive,
             seller_connected=job.user_id in around.connected,
             browser_bound=job.status == JobStatus.PENDING and browser_bound(job.marketplace),
+            closed=tuple(in_words(one) for one in closed.of(nodes, around.now)),
         )
     )
 

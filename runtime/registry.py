@@ -45,6 +45,11 @@ class Registry:
     marketplaces: Mapping[str, Marketplace] = field(default_factory=dict)
     handlers: Mapping[str, type[BaseJobHandler]] = field(default_factory=dict)
 
+    @property
+    def browser_bound(self) -> tuple[str, ...]:
+        """The marketplaces whose jobs the sellers' browsers execute."""
+        return tuple(name for name, one in self.marketplaces.items() if one.browser_bound)
+
     def handler_class(self, key: str) -> type[BaseJobHandler]:
         """The handler of a key.
 

@@ -9,7 +9,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from runtime.account_trouble import account_trouble
+from runtime.closures import Level
 from runtime.errors import (
+    BudgetClosed,
     CallRejected,
     CannotTell,
     DatabaseRefused,
@@ -72,9 +75,18 @@ def backoff(attempt: int, draw: float) -> timedelta:
 
 
 def settlement_of(
-    job: Job, end: End, now: datetime, random_draw: float | None = None
+    job: Job,
+    end: End,
+    now: datetime,
+    random_draw: float | None = None,
+    *,
+    browser_bound: bool = False,
 ) -> Settlement:
-    """Decide what the end of a run means for its job."""
+    """Decide what the end of a run means for its job.
+
+    Args:
+        browser_bound: the seller's browser executes the jobs of this marketplace.
+    """
     match end:
         case Finished(result):
             return _finished(job, result)
@@ -94,9 +106,9 @@ def settlement_of(
                 f"`run.py jobs retry {job.id}` or `run.py jobs cancel {job.id}`",
             )
         case Undecided(step, error):
-            return _undecided(job, step, error, _draw(random_draw))
+            return _undecided(job, step, error, now, _draw(random_draw), browser_bound)
         case Failed(error):
-            settlement = _failed(job, error, _draw(random_draw))
+            settlement = _failed(job, error, now, _draw(random_draw), browser_bound)
             return replace(settlement, ended_by=failed_steps(error))
 
 
@@ -111,7 +123,9 @@ def _finished(job: Job, result: Any) -> Settlement:
     return Settlement(job.id, job.fence, JobEvent.COMPLETE, result=checked)
 
 
-def _failed(job: Job, error: BaseException, draw: float) -> Settlement:
+def _failed(
+    job: Job, error: BaseException, now: datetime, draw: float, browser_bound: bool
+) -> Settlement:
     message = describe(error)
     step = failed_step(error)
     if step is not None:
@@ -121,10 +135,25 @@ def _failed(job: Job, error: BaseException, draw: float) -> Settlement:
             job.id, job.fence, JobEvent.SNOOZE,
             waiting_reason=storable(error), failed_step=step, awaits_seller=True,
         )  # fmt: skip
+    trouble = account_trouble(error, job.marketplace, job.shop.id, browser_bound=browser_bound)
+    if trouble is not None:
+        # The closure of the shop holds it up; the delay only bounds what happens without one.
+        return Settlement(
+            job.id, job.fence, JobEvent.SNOOZE,
+            delay=FIRST_DELAY, waiting_reason=storable(trouble.reason), failed_step=step,
+        )  # fmt: skip
+    if isinstance(error, BudgetClosed):
+        # Above an action the lane is closed with it, and opens earlier where somebody opens it.
+        alone = error.node.level is Level.ACTION
+        return Settlement(
+            job.id, job.fence, JobEvent.SNOOZE,
+            delay=_delay(error.until, now) if alone else FIRST_DELAY,
+            waiting_reason=storable(error), failed_step=step,
+        )  # fmt: skip
     if isinstance(error, CallRejected) and error.status == TOO_MANY_REQUESTS:
         return Settlement(
             job.id, job.fence, JobEvent.SNOOZE,
-            delay=COOL_DOWN, waiting_reason=storable(error), failed_step=step,
+            delay=_delay(error.retry_at, now), waiting_reason=storable(error), failed_step=step,
         )  # fmt: skip
     if isinstance(error, DatabaseUnavailable | HeldUp):
         return Settlement(
@@ -140,10 +169,12 @@ def _failed(job: Job, error: BaseException, draw: float) -> Settlement:
     )  # fmt: skip
 
 
-def _undecided(job: Job, step: str, error: Exception | None, draw: float) -> Settlement:
+def _undecided(
+    job: Job, step: str, error: Exception | None, now: datetime, draw: float, browser_bound: bool
+) -> Settlement:
     """A look that failed for a passing reason is taken again; else a person has to look."""
     if error is not None and not isinstance(error, CannotTell):
-        again = _failed(job, error, draw)
+        again = _failed(job, error, now, draw, browser_bound)
         if again.event is not JobEvent.FAIL:
             return replace(again, failed_step=storable(step))
     reason = "nobody can look" if error is None else safe_str(error)
@@ -164,6 +195,10 @@ def _paused(job: Job, reason: str, step: str | None = None) -> Settlement:
 
 def _listed(names: tuple[str, ...]) -> str:
     return ", ".join(repr(name) for name in names[:5]) + (" and more" if names[5:] else "")
+
+
+def _delay(until: datetime | None, now: datetime) -> timedelta:
+    return COOL_DOWN if until is None else max(until - now, timedelta(0))
 
 
 def _draw(given: float | None) -> float:

@@ -8,14 +8,16 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from runtime import awaiting, job_creation, shop_choice
+from runtime import awaiting, closing, job_creation, shop_choice
 from runtime.arguments import is_storable
+from runtime.closures import Closure
 from runtime.errors import InputError, JobFailed, JobNotFound
 from runtime.journal import StepStatus
 from runtime.json_values import checked_json
+from runtime.registry import load_registry
 from runtime.retry import backoff, describe
 from runtime.states import FINAL, JobStatus
-from runtime.storage import action_types, job_events, jobs, journal, liveness, statistics
+from runtime.storage import action_types, expiry, job_events, jobs, journal, liveness, statistics
 from runtime.storage.border import application_errors
 from runtime.storage.models import MarketplaceActionType, MarketplaceJob, MarketplaceTask, Shop
 
@@ -54,6 +56,44 @@ class MarketplaceJobService:
             InputError: a value cannot be used, or the account is another user's.
         """
         return shop_choice.add_shop(self._session, marketplace, user_id, external_id, name)
+
+    @application_errors()
+    def pause_shop(
+        self, shop_id: int, reason: str | None = None, *, until: datetime | None = None
+    ) -> Closure:
+        """Start no further jobs of a shop, and send no further calls of those that run.
+
+        Calls that have left are answered; the jobs go on where they stand when it opens.
+
+        Args:
+            reason: in words for a person.
+            until: None: until it is resumed; needs a time zone.
+
+        Raises:
+            ShopNotFound, InputError
+        """
+        return closing.pause_shop(self._session, shop_id, reason, until)
+
+    @application_errors()
+    def resume_shop(self, shop_id: int) -> list[Closure]:
+        """Open a shop, whatever closed it: a pause, its marketplace, a rate limit.
+
+        Returns:
+            What was closed until now; empty where nothing was.
+        """
+        return closing.resume_shop(self._session, shop_id)
+
+    @application_errors()
+    def pause_marketplace(
+        self, marketplace: str, reason: str | None = None, *, until: datetime | None = None
+    ) -> Closure:
+        """Like :meth:`pause_shop`, for all shops of a marketplace."""
+        return closing.pause_marketplace(self._session, marketplace, reason, until)
+
+    @application_errors()
+    def resume_marketplace(self, marketplace: str) -> list[Closure]:
+        """Open a marketplace and its app key; shops that are closed themselves stay so."""
+        return closing.resume_marketplace(self._session, marketplace)
 
     @application_errors()
     def create_job(
@@ -158,12 +198,16 @@ class MarketplaceJobService:
 
     @application_errors()
     def pause_job(self, job_id: int) -> MarketplaceJob:
-        """Pending or running → paused. A run under way is dropped at its next write."""
+        """Pending → paused; a running job comes back with ``pause_requested``.
+
+        The service that runs it leaves it at its next call, with all its steps recorded; it may
+        still end before that.
+        """
         return job_events.pause(self._session, job_id)
 
     @application_errors()
     def resume_job(self, job_id: int) -> MarketplaceJob:
-        """Paused → pending, with the attempts it has left."""
+        """Paused → pending, with the attempts it has left; a request to pause is withdrawn."""
         return job_events.resume(self._session, job_id)
 
     @application_errors()
@@ -242,8 +286,12 @@ class MarketplaceJobService:
 
     @application_errors()
     def expire_old_jobs(self, marketplace: str) -> int:
-        """Expire the jobs that never started and whose ``expires_at`` passed; returns how many."""
-        return job_events.expire(self._session, marketplace)
+        """Expire the jobs that never started though they could have; returns how many.
+
+        What waits for its seller, for a closure or for a person does not expire; its time
+        goes on once it can run.
+        """
+        return expiry.expire_jobs(self._session, marketplace, load_registry().browser_bound)
 
     @application_errors()
     def get_stats(self, days: int = 7) -> dict[str, Any]:

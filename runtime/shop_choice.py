@@ -54,6 +54,20 @@ def add_shop(
     return shop
 
 
+def existing_shop(session: Session, shop_id: int) -> Shop:
+    """The shop of an id.
+
+    Raises:
+        ShopNotFound: there is none.
+    """
+    shop = shops.shop_by_id(session, checked_id(shop_id, "shop_id"))
+    if shop is None:
+        raise ShopNotFound(
+            f"shop {shop_id} does not exist; `run.py shops list` shows those that do"
+        )
+    return shop
+
+
 def check_marketplace(session: Session, marketplace: str) -> None:
     """Refuse a marketplace on which nothing can be done.
 
@@ -69,11 +83,7 @@ def check_marketplace(session: Session, marketplace: str) -> None:
 
 
 def _named_shop(session: Session, marketplace: str, user_id: int | None, shop_id: int) -> Shop:
-    shop = shops.shop_by_id(session, shop_id)
-    if shop is None:
-        raise ShopNotFound(
-            f"shop {shop_id} does not exist; `run.py shops list` shows those that do"
-        )
+    shop = existing_shop(session, shop_id)
     if shop.marketplace != marketplace:
         raise ShopNotFound(
             f"shop {shop_id} is a shop on {shop.marketplace}, not on {marketplace}: "

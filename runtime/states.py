@@ -58,10 +58,7 @@ TRANSITIONS: dict[JobEvent, dict[JobStatus, JobStatus]] = {
         JobStatus.PAUSED: JobStatus.CANCELLED,
         JobStatus.RUNNING: JobStatus.CANCELLED,
     },
-    JobEvent.EXPIRE: {
-        JobStatus.PENDING: JobStatus.EXPIRED,
-        JobStatus.PAUSED: JobStatus.EXPIRED,
-    },
+    JobEvent.EXPIRE: {JobStatus.PENDING: JobStatus.EXPIRED},
     JobEvent.REQUEUE: {
         JobStatus.PAUSED: JobStatus.PENDING,
         JobStatus.FAILED: JobStatus.PENDING,

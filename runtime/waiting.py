@@ -17,6 +17,7 @@ class WaitingFacts:
     Attributes:
         stored_reason: what the last run left as the reason.
         browser_bound: the seller's browser has to execute it.
+        closed: what is closed on its way, in words.
     """
 
     status: JobStatus
@@ -27,6 +28,7 @@ class WaitingFacts:
     service_alive: bool
     seller_connected: bool
     browser_bound: bool
+    closed: tuple[str, ...] = ()
 
 
 def waiting_reason(facts: WaitingFacts) -> str | None:
@@ -44,6 +46,8 @@ def waiting_reason(facts: WaitingFacts) -> str | None:
     if facts.run_at > facts.now:
         when = f"scheduled for {facts.run_at.astimezone(UTC).isoformat(timespec='seconds')}"
         return f"{facts.stored_reason} ({when})" if facts.stored_reason else when
+    if facts.closed:
+        return "; ".join(facts.closed)
     if facts.browser_bound and not facts.seller_connected:
         return not_connected_message(facts.user_id)
     return facts.stored_reason or NEXT

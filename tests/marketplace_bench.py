@@ -69,6 +69,8 @@ class MarketplaceBench:
             marker=NoMarker(),
         )
 
+        self.actor.receive(messages.ClosuresLoaded(()))
+
     def _fall_due(self, name: str, message: Any) -> None:
         assert name == self.actor.name
         self.receive(message)

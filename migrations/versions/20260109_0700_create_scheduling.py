@@ -13,6 +13,11 @@ down_revision = "20260109_0600"
 SCHEMA = "marketplace_runtime"
 UNFINISHED_PRODUCT = "product_key IS NOT NULL AND status IN ('pending', 'running', 'paused')"
 RUNNING_PRODUCT = "product_key IS NOT NULL AND status = 'running'"
+EXPIRY_RUNNING = (
+    "status = 'pending' AND started_at IS NULL AND expires_at IS NOT NULL"
+    " AND expiry_held_since IS NULL"
+)
+EXPIRY_HELD = "status = 'pending' AND expiry_held_since IS NOT NULL"
 
 
 def upgrade() -> None:
@@ -23,6 +28,11 @@ def upgrade() -> None:
     op.add_column(
         "marketplace_jobs",
         sa.Column("expiry_held_since", sa.DateTime(timezone=True), nullable=True),
+        schema=SCHEMA,
+    )
+    op.add_column(
+        "marketplace_jobs",
+        sa.Column("pause_requested", sa.Boolean(), server_default=sa.false(), nullable=False),
         schema=SCHEMA,
     )
     op.create_index(
@@ -40,6 +50,14 @@ def upgrade() -> None:
         schema=SCHEMA,
         postgresql_where=sa.text(RUNNING_PRODUCT),
     )
+    for name, where in (("running", EXPIRY_RUNNING), ("held", EXPIRY_HELD)):
+        op.create_index(
+            f"ix_marketplace_jobs_expiry_{name}",
+            "marketplace_jobs",
+            ["shop_id"],
+            schema=SCHEMA,
+            postgresql_where=sa.text(where),
+        )
     op.create_table(
         "budget_closures",
         sa.Column("id", sa.BigInteger(), sa.Identity(), nullable=False),
@@ -91,7 +109,10 @@ def downgrade() -> None:
     op.drop_table("budget_usage", schema=SCHEMA)
     op.drop_table("budget_closures", schema=SCHEMA)
     op.drop_index("uq_marketplace_jobs_product_running", "marketplace_jobs", schema=SCHEMA)
+    for name in ("running", "held"):
+        op.drop_index(f"ix_marketplace_jobs_expiry_{name}", "marketplace_jobs", schema=SCHEMA)
     op.drop_index("ix_marketplace_jobs_product", "marketplace_jobs", schema=SCHEMA)
+    op.drop_column("marketplace_jobs", "pause_requested", schema=SCHEMA)
     op.drop_column("marketplace_jobs", "expiry_held_since", schema=SCHEMA)
     op.drop_column("marketplace_jobs", "product_key", schema=SCHEMA)
     context.config.attributes["done"].append(f"✓ Dropped {SCHEMA}.budget_closures and budget_usage")

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from plugins.ebay.rate_limits import INQUIRY
 from plugins.ebay.settings import EbaySettings
 from runtime import ActionType, Marketplace
 from runtime.hookspecs import OAuth2, ShopSetting
@@ -91,4 +92,5 @@ def ebay(settings: EbaySettings | None = None) -> Marketplace:
             application_scopes=(SCOPE,),
         ),
         shop_settings=SHOP_SETTINGS,
+        limit_inquiry=INQUIRY,
     )

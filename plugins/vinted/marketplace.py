@@ -2,13 +2,20 @@
 
 from datetime import timedelta
 
-from runtime import ActionType, Marketplace
+from runtime import ActionType, Budgets, Level, Limit, Marketplace
 
 VINTED = Marketplace(
     name="vinted",
     browser_bound=True,
     lane_concurrency=1,
     lane_calls=1,
+    # It publishes no limits; a person who lists by hand is not faster than this.
+    budgets=Budgets(
+        shop=(Limit(1, timedelta(seconds=1)),),
+        speaks_of=Level.SHOP,
+        jitter=timedelta(seconds=1),
+        cool_down=timedelta(minutes=1),
+    ),
     action_types=(
         ActionType(
             code="message",

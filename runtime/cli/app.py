@@ -17,6 +17,7 @@ from runtime.cli import (
     doctor,
     handlers,
     jobs,
+    marketplaces,
     migrate,
     products,
     schedules,
@@ -60,6 +61,7 @@ def build_app(parts: Parts) -> typer.Typer:
     app.add_typer(jobs.app, name="jobs")
     app.add_typer(batches.app, name="batches")
     app.add_typer(schedules.app, name="schedules")
+    app.add_typer(marketplaces.app, name="marketplaces")
     app.add_typer(shops.app, name="shops")
     app.add_typer(products.app, name="products")
     app.add_typer(handlers.app, name="handlers")

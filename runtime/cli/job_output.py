@@ -69,6 +69,8 @@ def _note(view: dict[str, Any]) -> str | None:
     """What a person wants to know first of a job in that state."""
     if view["cancel_requested"] and view["completed_at"] is None:
         return "cancellation requested"
+    if view["pause_requested"] and view["status"] == "running":
+        return "pause requested"
     note = view["waiting_reason"] or view["error"]
     if note is None and view["status"] == "running":
         note = progress_text(view["progress"])

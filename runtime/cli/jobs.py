@@ -136,7 +136,7 @@ def cancel(job_id: JobId, as_json: AsJson = False) -> None:
 
 @app.command()
 def pause(job_id: JobId, as_json: AsJson = False) -> None:
-    """Let nobody run a job until it is resumed."""
+    """Let nobody run a job until it is resumed; one that runs is left at its next call."""
     _change(job_id, as_json, MarketplaceJobService.pause_job)
 
 

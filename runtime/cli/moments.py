@@ -1,12 +1,17 @@
 """Times on the command line: read with or without a time zone, shown in local time."""
 
-from datetime import datetime
+import re
+from datetime import datetime, timedelta
 
 import typer
 
+LONGEST = timedelta(days=3650)
 
-def parse_moment(text: str) -> datetime:
-    """The ISO time of ``--at``; one without a time zone is local time.
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def parse_moment(text: str, option: str = "--at") -> datetime:
+    """The ISO time of an option; one without a time zone is local time.
 
     Raises:
         typer.BadParameter: it is not one.
@@ -17,8 +22,44 @@ def parse_moment(text: str) -> datetime:
         raise typer.BadParameter(
             f"{text!r} is not an ISO time such as 2026-01-09T18:00 (local time) "
             "or 2026-01-09T17:00:00Z",
-            param_hint="--at",
+            param_hint=option,
         ) from None
+
+
+def parse_duration(text: str, option: str) -> timedelta:
+    """The length of time of an option, such as ``30d``.
+
+    Raises:
+        typer.BadParameter: it is not one, or is zero.
+    """
+    match = re.fullmatch(r"([0-9]{1,9})([smhdw])", text.strip())
+    duration = timedelta(**{_UNITS[match[2]]: int(match[1])}) if match else timedelta(0)
+    if not timedelta(0) < duration <= LONGEST:
+        raise typer.BadParameter(
+            f"{text!r} is not a length of time such as 45s, 30m, 12h, 30d or 2w "
+            f"(more than zero, at most {LONGEST.days} days)",
+            param_hint=option,
+        )
+    return duration
+
+
+def parse_end(until: str | None, for_: str | None) -> datetime | None:
+    """When something ends that ``--until`` or ``--for`` was given for; None: neither was.
+
+    Raises:
+        typer.BadParameter: both were, or one that cannot be used.
+    """
+    if until is not None and for_ is not None:
+        raise typer.BadParameter("give either --until or --for, not both")
+    now = datetime.now().astimezone()
+    if for_ is not None:
+        return now + parse_duration(for_, "--for")
+    if until is None:
+        return None
+    end = parse_moment(until, "--until")
+    if end <= now:
+        raise typer.BadParameter(f"{until!r} is in the past", param_hint="--until")
+    return end
 
 
 def local_time(iso: str | None) -> str | None:

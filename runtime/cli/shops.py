@@ -1,17 +1,21 @@
-"""shops add, shops list."""
+"""shops add, list, pause, resume."""
 
 from typing import Annotated
 
 import typer
 
+from runtime.cli.closure_output import print_closed, print_opened
 from runtime.cli.context import Plugins, command_session
-from runtime.cli.options import AsJson, Marketplace
+from runtime.cli.moments import parse_end
+from runtime.cli.options import AsJson, For, Marketplace, Reason, ShopId, Until
 from runtime.cli.output import print_json, print_line, print_table
 from runtime.cli.shop_connections import add_connections
+from runtime.closing import by_shop, in_words
 from runtime.job_view import shop_view
 from runtime.service import MarketplaceJobService
 from runtime.shop_choice import check_marketplace
 from runtime.storage.action_types import known_marketplaces
+from runtime.storage.closures import closures_of
 from runtime.storage.shops import list_shops
 
 app = typer.Typer(help="Sellers' accounts.")
@@ -49,10 +53,45 @@ def list_(
         if marketplace is not None:
             check_marketplace(session, marketplace)
         shops = list_shops(session, marketplace=marketplace, user_id=user)
+        closed = by_shop(closures_of(session))
         if as_json:
-            print_json([shop_view(shop) for shop in shops])
+            print_json([shop_view(shop, closed.get(shop.id, ())) for shop in shops])
         else:
             print_table(
-                ("id", "marketplace", "user", "external id", "name"),
-                [(s.id, s.marketplace, s.user_id, s.external_id, s.name) for s in shops],
+                ("id", "marketplace", "user", "external id", "name", "closed"),
+                [
+                    (
+                        *(shop.id, shop.marketplace, shop.user_id, shop.external_id, shop.name),
+                        "; ".join(map(in_words, closed.get(shop.id, ()))) or None,
+                    )
+                    for shop in shops
+                ],
             )
+
+
+@app.command()
+def pause(
+    shop_id: ShopId,
+    reason: Reason = None,
+    until: Until = None,
+    for_: For = None,
+    as_json: AsJson = False,
+) -> None:
+    """Start no further jobs of a shop, and let those that run send nothing more.
+
+    What has left is answered; the jobs go on where they stand once the shop is open again.
+    """
+    end = parse_end(until, for_)
+    with command_session() as session:
+        closed = MarketplaceJobService(session).pause_shop(shop_id, reason, until=end)
+        session.commit()
+        print_closed(closed, as_json)
+
+
+@app.command()
+def resume(shop_id: ShopId, as_json: AsJson = False) -> None:
+    """Open a shop, whatever closed it: a pause, a lost session, a captcha, a rate limit."""
+    with command_session() as session:
+        opened = MarketplaceJobService(session).resume_shop(shop_id)
+        session.commit()
+        print_opened(f"shop {shop_id}", opened, as_json)

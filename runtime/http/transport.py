@@ -5,6 +5,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
@@ -14,6 +15,7 @@ import requests
 from requests import exceptions
 from urllib3.exceptions import MaxRetryError, ReadTimeoutError
 
+from runtime.answers import Answer
 from runtime.calls import Failure, HttpCall, Outcome, Success
 from runtime.errors import (
     CallRejected,
@@ -28,7 +30,7 @@ from runtime.errors import (
 from runtime.hookspecs import Marketplace
 from runtime.http.attached_images import OpenImage, no_images, opened
 from runtime.http.last_moment import LastMomentAdapter
-from runtime.refusals import UNREADABLE, ReadRefusal, Refusal, excerpt, refusal_in
+from runtime.refusals import EXCERPT, UNREADABLE, ReadRefusal, Refusal, excerpt, refusal_in
 
 CONNECT_TIMEOUT = timedelta(seconds=10)
 MAX_BYTES = 20_000_000
@@ -104,7 +106,8 @@ class HttpTransport:
             what = f"{call.method} {call.path}: {error!r}"
             return Failure(ConnectionLost(what, writes=call.writes))
         known = self._marketplaces.get(marketplace)
-        return _sorted(response, bytes(body), call, known.read_refusal if known else None)
+        sorted_out = _sorted(response, bytes(body), call, known.read_refusal if known else None)
+        return replace(sorted_out, answer=_answer(response, bytes(body)))
 
     def _session(self, marketplace: str) -> requests.Session:
         sessions: dict[str, requests.Session] = self._local.__dict__.setdefault("sessions", {})
@@ -205,6 +208,13 @@ def _refused(where: str, status: int, refusal: Refusal, call: HttpCall) -> Outco
             details=dict(refusal.details) or None,
         )
     )
+
+
+def _answer(response: requests.Response, body: bytes) -> Answer:
+    good = response.status_code < 300
+    text = "" if good else body[:EXCERPT].decode(errors="replace")
+    headers = {name.lower(): value for name, value in response.headers.items()}
+    return Answer(response.status_code, headers, text, good=good)
 
 
 def _is_complete(response: requests.Response) -> bool:

@@ -31,9 +31,7 @@ class CallSettled:
 
 @dataclass(frozen=True, slots=True)
 class CallsReleased:
-    """A pace allows the next call of this lane; marketplace actor to itself."""
-
-    lane: int
+    """Calls that wait may leave now; marketplace actor to itself."""
 
 
 @dataclass(frozen=True, slots=True)

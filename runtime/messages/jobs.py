@@ -135,6 +135,13 @@ class CancelRequested:
 
 
 @dataclass(frozen=True, slots=True)
+class PauseRequested:
+    """Somebody asked to pause this job, which runs."""
+
+    job_id: int
+
+
+@dataclass(frozen=True, slots=True)
 class RunningJob:
     """A job that this node runs, as the database has it."""
 
@@ -142,14 +149,15 @@ class RunningJob:
     fence: int
     marketplace: str
     cancel_requested: bool
+    pause_requested: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class RunningJobs:
     """All jobs that a marketplace's actor runs, as the database has it.
 
-    What it does not know of was claimed for it and got lost; a cancellation it has not heard
-    of, too.
+    What it does not know of was claimed for it and got lost; a cancellation or a pause it has
+    not heard of, too.
     """
 
     jobs: tuple[RunningJob, ...]

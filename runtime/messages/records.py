@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from runtime.budgets import Usage
 from runtime.calls import RecordStep
+from runtime.closures import Closure, ClosureKind, Node
 from runtime.messages.calls import CallTicket
 from runtime.retry import Settlement
 
@@ -98,6 +100,53 @@ class RecordPresence:
 @dataclass(frozen=True, slots=True)
 class PresenceDue:
     """Write who came and went since the last time; recorder to itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordClosure:
+    """Write down that a node is closed; of one kind the newer word counts."""
+
+    closure: Closure
+
+    @property
+    def key(self) -> tuple[Node, ClosureKind]:
+        """What it is a word on; of several words the last counts."""
+        return self.closure.key
+
+
+@dataclass(frozen=True, slots=True)
+class RecordOpening:
+    """Write down that a node is not closed any more for this reason."""
+
+    node: Node
+    kind: ClosureKind
+
+    @property
+    def key(self) -> tuple[Node, ClosureKind]:
+        """What it is a word on; of several words the last counts."""
+        return self.node, self.kind
+
+
+@dataclass(frozen=True, slots=True)
+class RecordUsage:
+    """Write down how many calls went through nodes of the budgets."""
+
+    usage: tuple[Usage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UsageWanted:
+    """Tell what went through the nodes of a marketplace, behind what is to be written of it."""
+
+    reply_to: str
+    marketplace: str
+
+
+@dataclass(frozen=True, slots=True)
+class UsageLoaded:
+    """What went through the nodes of the budgets, as the database has it."""
+
+    usage: tuple[Usage, ...]
 
 
 @dataclass(frozen=True, slots=True)

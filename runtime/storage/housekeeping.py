@@ -4,7 +4,7 @@ A little at a time.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import structlog
@@ -12,31 +12,21 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from runtime.errors import DatabaseUnavailable
-from runtime.states import FINAL, JobEvent, sources, target
+from runtime.states import FINAL
 from runtime.storage import batches
+from runtime.storage.budget_usage import prune_usage
+from runtime.storage.closures import prune_closures
 from runtime.storage.engine import Database
+from runtime.storage.expiry import SWEEP_INTERVAL, expire_due, hold_expiry, release_expiry
 from runtime.storage.models import SCHEMA
 
-INTERVAL = timedelta(minutes=1)
+INTERVAL = SWEEP_INTERVAL
 BATCH = 500
 STOP_PATIENCE_SECONDS = 5.0
 
 _FINAL = ", ".join(f"'{status.value}'" for status in sorted(FINAL))
 
 _SHORT_LOCKS = text("SET LOCAL lock_timeout = '1s'")
-
-_EXPIRE = text(f"""
-    UPDATE {SCHEMA}.marketplace_jobs
-    SET status = :target, completed_at = clock_timestamp(), waiting_reason = NULL,
-        fence = fence + 1, error_message = 'it expired before it could start'
-    WHERE id IN (
-        SELECT id FROM {SCHEMA}.marketplace_jobs
-        WHERE status = ANY(:sources) AND started_at IS NULL AND expires_at <= now()
-        ORDER BY expires_at LIMIT :batch
-        FOR UPDATE SKIP LOCKED
-    )
-    RETURNING batch_job_id
-""")
 
 # The jobs of a batch are kept as long as the batch, which counts them when it closes.
 _PRUNE = text(f"""
@@ -65,11 +55,15 @@ class Housekeeper:
 
     Args:
         retention: how long jobs that are over are kept, with their journal.
+        browser_bound: the marketplaces whose jobs need the seller's browser.
     """
 
-    def __init__(self, database: Database, retention: timedelta) -> None:
+    def __init__(
+        self, database: Database, retention: timedelta, browser_bound: Sequence[str] = ()
+    ) -> None:
         self._database = database
         self._retention = retention
+        self._browser_bound = tuple(browser_bound)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="housekeeper", daemon=True)
 
@@ -84,9 +78,16 @@ class Housekeeper:
 
     def tidy(self) -> tuple[int, int]:
         """Do what there is to do; returns how many jobs expired and how many were removed."""
-        expired = self._in_batches("expire", expire_jobs)
+        # In this order, so that what is blocked does not expire first.
+        self._in_batches("hold", lambda session: hold_expiry(session, self._browser_bound, BATCH))
+        self._in_batches(
+            "unhold", lambda session: release_expiry(session, self._browser_bound, BATCH)
+        )
+        expired = self._in_batches("expire", lambda session: expire_due(session, BATCH))
         self._close_batches()
+        self._in_batches("forget", lambda session: prune_closures(session, BATCH))
         pruned = self._in_batches("prune", lambda session: prune_jobs(session, self._retention))
+        self._in_batches("prune", prune_usage)
         self._in_batches(
             "prune-batches",
             lambda session: batches.prune_batches(session, self._retention, BATCH),
@@ -118,18 +119,6 @@ class Housekeeper:
             if done < BATCH:
                 break
         return total
-
-
-def expire_jobs(session: Session) -> int:
-    """End one batch of jobs that never started and whose time is over."""
-    values = {
-        "sources": sources(JobEvent.EXPIRE),
-        "target": target(JobEvent.EXPIRE).value,
-        "batch": BATCH,
-    }
-    of_batches = session.scalars(_EXPIRE, values).all()
-    batches.close_ended(session, of_batches)
-    return len(of_batches)
 
 
 def prune_jobs(session: Session, retention: timedelta) -> int:

@@ -3,10 +3,11 @@
 Each bumps the fence, so that a run that owned the job until now writes nothing more.
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -15,9 +16,11 @@ from runtime.errors import JobNotFound, ProductBusy
 from runtime.states import FINAL, JobEvent, JobStatus, after, sources, target
 from runtime.storage import batches, journal
 from runtime.storage.jobs import announce_end, announce_job, job_by_id, notify
-from runtime.storage.locks import bounded_lock_waits
+from runtime.storage.locks import again_and_again, bounded_lock_waits
 from runtime.storage.models import MarketplaceJob
-from runtime.storage.notifications import CANCEL_CHANNEL
+from runtime.storage.notifications import CANCEL_CHANNEL, PAUSE_CHANNEL
+
+PAUSED = "paused; it goes on when it is resumed"
 
 
 def start(session: Session, job_id: int) -> MarketplaceJob:
@@ -61,14 +64,34 @@ def try_again(session: Session, job_id: int, delay: timedelta) -> MarketplaceJob
 
 
 def pause(session: Session, job_id: int) -> MarketplaceJob:
-    """Let nobody run the job until it is resumed."""
-    values = {"node_id": None, "waiting_reason": "paused; it goes on when it is resumed"}
-    return _change(session, job_id, JobEvent.PAUSE, values)
+    """Let nobody run the job until it is resumed; one that runs is asked to stop where it can.
+
+    A job that a service runs is not marked paused here: what it has under way is recorded first.
+    """
+    at_once = or_(MarketplaceJob.status != JobStatus.RUNNING, MarketplaceJob.node_id.is_(None))
+    held = func.coalesce(MarketplaceJob.expiry_held_since, func.clock_timestamp())
+    paused: dict[str, Any] = {
+        "status": target(JobEvent.PAUSE).value,
+        "fence": MarketplaceJob.fence + 1,
+        "waiting_reason": PAUSED,
+        "expiry_held_since": held,
+    }
+    asked = {"pause_requested": True}
+    return _ask(session, job_id, JobEvent.PAUSE, at_once, paused, asked, PAUSE_CHANNEL)
 
 
 def resume(session: Session, job_id: int) -> MarketplaceJob:
-    """Let a paused job run again, with the attempts it has left."""
-    job = _change(session, job_id, JobEvent.RESUME, {"waiting_reason": None})
+    """Let a paused job run again, with the attempts it has left.
+
+    One that has been asked to pause and still runs goes on.
+    """
+
+    def change() -> MarketplaceJob:
+        asked = MarketplaceJob.pause_requested
+        job = _update(session, job_id, [JobStatus.RUNNING], {"pause_requested": False}, asked)
+        return job or _changed(session, job_id, JobEvent.RESUME, {"waiting_reason": None})
+
+    job = again_and_again(session, f"job {job_id}", change)
     announce_job(session, job)
     return job
 
@@ -91,6 +114,7 @@ def requeue(session: Session, job_id: int) -> MarketplaceJob:
         **dict.fromkeys(("waiting_reason", "completed_at", "expires_at", "superseded_by")),
         **dict.fromkeys(("retry_count", "snooze_count", "poison_count"), 0),
         "cancel_requested": False,
+        "pause_requested": False,
         "run_at": func.clock_timestamp(),
     }
     job = _change(session, job_id, JobEvent.REQUEUE, values)
@@ -106,22 +130,14 @@ def cancel(session: Session, job_id: int) -> MarketplaceJob:
     A running job is not marked cancelled here: what it has under way may still take effect,
     and only its own settlement knows.
     """
-    waiting = [status for status in sources(JobEvent.CANCEL) if status != JobStatus.RUNNING]
-    running = [JobStatus.RUNNING.value]
+    cancelled = {
+        "status": target(JobEvent.CANCEL).value,
+        "fence": MarketplaceJob.fence + 1,
+        **_ended(),
+    }
     asked = {"cancel_requested": True}
-    ended = {"status": target(JobEvent.CANCEL).value, "fence": MarketplaceJob.fence + 1, **_ended()}
-    with bounded_lock_waits(session, f"job {job_id}"):
-        while True:
-            job = _update(session, job_id, waiting, ended | asked)
-            if job is not None:
-                announce_end(session, job)
-                batches.close_ended(session, [job.batch_job_id])
-                return job
-            job = _update(session, job_id, running, asked)
-            if job is not None:
-                notify(session, CANCEL_CHANNEL, str(job_id))
-                return job
-            _require(session, job_id, JobEvent.CANCEL)
+    waits = MarketplaceJob.status != JobStatus.RUNNING
+    return _ask(session, job_id, JobEvent.CANCEL, waits, cancelled | asked, asked, CANCEL_CHANNEL)
 
 
 def finish_cancellation(session: Session, job_id: int) -> MarketplaceJob:
@@ -129,68 +145,75 @@ def finish_cancellation(session: Session, job_id: int) -> MarketplaceJob:
     return _end(session, job_id, JobEvent.CANCEL, {})
 
 
-def expire(session: Session, marketplace: str) -> int:
-    """End the jobs that never started and whose time is over; returns how many."""
-    overdue = (
-        select(MarketplaceJob.id)
-        .where(
-            MarketplaceJob.marketplace == marketplace,
-            MarketplaceJob.status.in_(sources(JobEvent.EXPIRE)),
-            MarketplaceJob.started_at.is_(None),
-            MarketplaceJob.expires_at <= func.now(),
-        )
-        .with_for_update(skip_locked=True)
-    )
-    statement = (
-        update(MarketplaceJob)
-        .where(MarketplaceJob.id.in_(overdue))
-        .values(
-            status=target(JobEvent.EXPIRE).value,
-            error_message="it expired before it could start",
-            **_ended(),
-        )
-        .returning(MarketplaceJob)
-        .execution_options(synchronize_session=False, populate_existing=True)
-    )
-    expired = session.scalars(statement).all()
-    for job in expired:
-        announce_end(session, job)
-    batches.close_ended(session, [job.batch_job_id for job in expired])
-    return len(expired)
-
-
 def _end(session: Session, job_id: int, event: JobEvent, values: dict[str, Any]) -> MarketplaceJob:
-    job = _change(session, job_id, event, {**values, **_ended()})
-    announce_end(session, job)
-    return job
+    return _change(session, job_id, event, {**values, **_ended()})
 
 
 def _ended() -> dict[str, Any]:
     return {"completed_at": func.clock_timestamp(), "node_id": None, "waiting_reason": None}
 
 
-def _change(
-    session: Session, job_id: int, event: JobEvent, values: dict[str, Any]
+def _ask(
+    session: Session,
+    job_id: int,
+    event: JobEvent,
+    at_once: Any,
+    done: dict[str, Any],
+    asked: dict[str, Any],
+    channel: str,
 ) -> MarketplaceJob:
-    changed = {"status": target(event).value, "fence": MarketplaceJob.fence + 1, **values}
-    with bounded_lock_waits(session, f"job {job_id}"):
+    """Do it where it can be done at once; ask the service that runs the job to do so otherwise."""
+
+    def change() -> MarketplaceJob:
         while True:
-            job = _update(session, job_id, sources(event), changed)
+            job = _update(session, job_id, sources(event), done, at_once)
             if job is not None:
-                if target(event) in FINAL:
-                    batches.close_ended(session, [job.batch_job_id])
+                return _after(session, job, event)
+            job = _update(session, job_id, [JobStatus.RUNNING], asked)
+            if job is not None:
+                notify(session, channel, str(job_id))
                 return job
             _require(session, job_id, event)
 
+    return again_and_again(session, f"job {job_id}", change)
+
+
+def _change(
+    session: Session, job_id: int, event: JobEvent, values: dict[str, Any]
+) -> MarketplaceJob:
+    def change() -> MarketplaceJob:
+        return _changed(session, job_id, event, values)
+
+    return again_and_again(session, f"job {job_id}", change)
+
+
+def _changed(
+    session: Session, job_id: int, event: JobEvent, values: dict[str, Any]
+) -> MarketplaceJob:
+    changed = {"status": target(event).value, "fence": MarketplaceJob.fence + 1, **values}
+    while True:
+        job = _update(session, job_id, sources(event), changed)
+        if job is not None:
+            return _after(session, job, event)
+        _require(session, job_id, event)
+
+
+def _after(session: Session, job: MarketplaceJob, event: JobEvent) -> MarketplaceJob:
+    """What follows from a job's end: its product is free, and its batch may be over."""
+    if target(event) in FINAL:
+        announce_end(session, job)
+        batches.close_ended(session, [job.batch_job_id])
+    return job
+
 
 def _update(
-    session: Session, job_id: int, statuses: list[str], values: dict[str, Any]
+    session: Session, job_id: int, statuses: Sequence[str], values: dict[str, Any], *where: Any
 ) -> MarketplaceJob | None:
     if not 0 < job_id <= LARGEST_ID:
         return None
     statement = (
         update(MarketplaceJob)
-        .where(MarketplaceJob.id == job_id, MarketplaceJob.status.in_(statuses))
+        .where(MarketplaceJob.id == job_id, MarketplaceJob.status.in_(statuses), *where)
         .values(values)
         .returning(MarketplaceJob)
         .execution_options(synchronize_session=False, populate_existing=True)

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select, text
+from sqlalchemy import Row, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -93,7 +93,7 @@ def announce_job(session: Session, job: MarketplaceJob) -> None:
     )
 
 
-def announce_end(session: Session, job: MarketplaceJob) -> None:
+def announce_end(session: Session, job: MarketplaceJob | Row[Any]) -> None:
     """Tell running services that jobs may go on which waited for this one of their product.
 
     For jobs that end outside of a run; who runs a job knows by itself.
@@ -102,7 +102,7 @@ def announce_end(session: Session, job: MarketplaceJob) -> None:
         notify(session, JOBS_CHANNEL, json.dumps(_shop_of(job)))
 
 
-def _shop_of(job: MarketplaceJob) -> dict[str, Any]:
+def _shop_of(job: MarketplaceJob | Row[Any]) -> dict[str, Any]:
     return {"marketplace": job.marketplace, "shop_id": job.shop_id, "user_id": job.user_id}
 
 

@@ -1,15 +1,20 @@
 """How long a statement may wait for another transaction's lock."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeVar
 
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from runtime.errors import DatabaseUnavailable, MarketplaceRuntimeError
+from runtime.errors import LockHeld, MarketplaceRuntimeError
 
 LONGEST_WAIT_SECONDS = 5
+TRY_SECONDS = 1
+TRIES = 5
+
+T = TypeVar("T")
 _LOCK_NOT_AVAILABLE = "55P03"
 
 _REPLACE = text("""
@@ -19,29 +24,47 @@ _REPLACE = text("""
 
 
 @contextmanager
-def bounded_lock_waits(session: Session, what: str) -> Iterator[None]:
+def bounded_lock_waits(session: Session, what: str, seconds: float | None = None) -> Iterator[None]:
     """Give up on a lock that another transaction holds for long.
 
     The former ``lock_timeout`` comes back afterwards: the transaction is the caller's and
     goes on.
 
+    Args:
+        seconds: how long; by default ``LONGEST_WAIT_SECONDS``.
+
     Raises:
-        DatabaseUnavailable: ``what`` stayed locked.
+        LockHeld: ``what`` stayed locked.
     """
-    former = _replace_timeout(session, f"{LONGEST_WAIT_SECONDS}s")
+    seconds = LONGEST_WAIT_SECONDS if seconds is None else seconds
+    former = _replace_timeout(session, f"{round(seconds * 1000)}ms")
     try:
         yield
     except OperationalError as error:
         if getattr(error.orig, "pgcode", None) != _LOCK_NOT_AVAILABLE:
             raise
-        raise DatabaseUnavailable(
-            f"{what} is locked by another transaction for more than {LONGEST_WAIT_SECONDS} s: "
-            "end that transaction, then try again"
-        ) from error
+        raise LockHeld(what, seconds) from error
     except MarketplaceRuntimeError:
         _replace_timeout(session, former)
         raise
     _replace_timeout(session, former)
+
+
+def again_and_again(session: Session, what: str, change: Callable[[], T]) -> T:
+    """Make a change for which a lock may have to be waited for, a second at a time.
+
+    In between, nobody queues behind it. What the transaction did before stays.
+
+    Raises:
+        LockHeld: ``what`` stayed locked; nothing was changed.
+    """
+    for _ in range(TRIES):
+        try:
+            with session.begin_nested(), bounded_lock_waits(session, what, TRY_SECONDS):
+                return change()
+        except LockHeld as error:
+            held = error
+    raise LockHeld(what, TRY_SECONDS * TRIES) from held
 
 
 def _replace_timeout(session: Session, timeout: str) -> str:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from runtime import lease
 from runtime.messages import LaneShop, RunningJob
-from runtime.states import FINAL, JobEvent, target
+from runtime.states import JobEvent, JobStatus, target
 from runtime.storage.batches import close_ended
 from runtime.storage.journal import close_open_steps
 from runtime.storage.models import SCHEMA
@@ -56,12 +56,15 @@ _HAND_BACK = text(f"""
     UPDATE {SCHEMA}.marketplace_jobs AS job
     SET node_id = NULL,
         poison_count = ended.poisonings,
-        status = CASE WHEN ended.poisonings > :most THEN :failed ELSE :pending END,
+        status = CASE WHEN ended.poisonings > :most THEN :failed
+            WHEN job.pause_requested AND NOT job.cancel_requested THEN :paused ELSE :pending END,
+        pause_requested = false,
         completed_at = CASE WHEN ended.poisonings > :most THEN clock_timestamp() END,
         error_message = CASE WHEN ended.poisonings > :most
             THEN 'the service died or hung ' || ended.poisonings || ' times while it ran this job'
             ELSE job.error_message END,
-        waiting_reason = CASE WHEN ended.poisonings > :most THEN NULL ELSE :reason END
+        waiting_reason = CASE WHEN ended.poisonings > :most
+            OR job.pause_requested AND NOT job.cancel_requested THEN NULL ELSE :reason END
     FROM (
         SELECT id, poison_count + CAST(id = ANY(CAST(:suspects AS bigint[])) AND NOT EXISTS (
             SELECT 1 FROM {SCHEMA}.marketplace_tasks AS task
@@ -84,7 +87,8 @@ _STALE = text(f"""
 """)
 
 _RUNNING = text(f"""
-    SELECT id, fence, marketplace, cancel_requested FROM {SCHEMA}.marketplace_jobs
+    SELECT id, fence, marketplace, cancel_requested, pause_requested
+    FROM {SCHEMA}.marketplace_jobs
     WHERE node_id = :node_id AND status = 'running'
 """)
 
@@ -165,16 +169,17 @@ def hand_back_jobs(
             "most": MAX_POISONINGS,
             "pending": target(JobEvent.RELEASE).value,
             "failed": target(JobEvent.FAIL).value,
+            "paused": target(JobEvent.PAUSE).value,
             "reason": reason,
         },
     )
     shops: dict[str, list[LaneShop]] = {}
     over: dict[int, int | None] = {}
     for job_id, status, batch_id, name, shop_id, user_id, priority in rows:
-        ended = status in FINAL
-        shop = LaneShop(shop_id, user_id, None if ended else priority)
+        waits = status == JobStatus.PENDING
+        shop = LaneShop(shop_id, user_id, priority if waits else None)
         shops.setdefault(name, []).append(shop)
-        if ended:
+        if not waits:
             over[job_id] = batch_id
     close_open_steps(session, list(over))
     close_ended(session, over.values())

@@ -20,9 +20,11 @@ from psycopg2.extensions import connection as Connection  # noqa: N812 - a class
 from runtime.errors import DatabaseUnavailable
 from runtime.messages import (
     CancelRequested,
+    ClosuresChanged,
     JobsAnnounced,
     LaneShop,
     ListeningAgain,
+    PauseRequested,
     SchedulesChanged,
 )
 from runtime.storage.engine import Database
@@ -30,12 +32,23 @@ from runtime.storage.engine import Database
 JOBS_CHANNEL = "marketplace_runtime_jobs"
 CANCEL_CHANNEL = "marketplace_runtime_cancel"
 SCHEDULES_CHANNEL = "marketplace_runtime_schedules"
+PAUSE_CHANNEL = "marketplace_runtime_pause"
+CLOSURES_CHANNEL = "marketplace_runtime_closures"
 PROBE_CHANNEL = "marketplace_runtime_probe"
+
+CHANNELS = (JOBS_CHANNEL, CANCEL_CHANNEL, PAUSE_CHANNEL, CLOSURES_CHANNEL, SCHEDULES_CHANNEL)
 
 STOP_PATIENCE_SECONDS = 5.0
 LONGEST_MS = 10**12
 
-Hint = JobsAnnounced | CancelRequested | SchedulesChanged | ListeningAgain
+Hint = (
+    JobsAnnounced
+    | CancelRequested
+    | PauseRequested
+    | ClosuresChanged
+    | SchedulesChanged
+    | ListeningAgain
+)
 
 log = structlog.get_logger(__name__)
 
@@ -90,7 +103,7 @@ class Listener:
         connection = self._database.direct_connection()
         try:
             with connection.cursor() as cursor:
-                for channel in (JOBS_CHANNEL, CANCEL_CHANNEL, SCHEDULES_CHANNEL):
+                for channel in CHANNELS:
                     cursor.execute(f'LISTEN "{channel}"')
                 # A channel of its own, so that nodes do not answer each other's probes.
                 probe = f"{PROBE_CHANNEL}_{connection.info.backend_pid}"
@@ -123,6 +136,7 @@ class Listener:
 
     def _hand_on(self, connection: Connection) -> None:
         announced: dict[str, set[LaneShop]] = {}
+        changed: dict[str, None] = {}
         for notification in connection.notifies:
             try:
                 if notification.channel == JOBS_CHANNEL:
@@ -133,9 +147,15 @@ class Listener:
                     self._deliver(CancelRequested(int(notification.payload)))
                 elif notification.channel == SCHEDULES_CHANNEL:
                     self._deliver(SchedulesChanged())
+                elif notification.channel == PAUSE_CHANNEL:
+                    self._deliver(PauseRequested(int(notification.payload)))
+                elif notification.channel == CLOSURES_CHANNEL:
+                    changed[notification.payload] = None
             except (ValueError, KeyError, TypeError):
                 log.warning("unreadable notification", channel=notification.channel)
         connection.notifies.clear()
+        for marketplace in changed:
+            self._deliver(ClosuresChanged(marketplace))
         for marketplace, shops in announced.items():
             self._deliver(JobsAnnounced(marketplace, tuple(shops)))
 

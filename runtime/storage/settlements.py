@@ -17,7 +17,8 @@ from runtime.storage.refusals import refusals
 from runtime.storage.written import Written, held_jobs
 
 # SKIP LOCKED: an application's open transaction on one job must not hold up all the others.
-# A cancellation that was asked for while the run failed or snoozed wins over another run.
+# A cancellation that was asked for while the run failed or snoozed wins over another run, and
+# so does a pause.
 _SETTLE = text(f"""
     WITH ended AS (
         SELECT * FROM unnest(
@@ -39,13 +40,16 @@ _SETTLE = text(f"""
     )
     UPDATE {SCHEMA}.marketplace_jobs AS job
     SET status = CASE WHEN job.cancel_requested AND ended.ends_attempt THEN 'cancelled'
-            ELSE ended.status END,
+            WHEN job.pause_requested AND ended.status = 'pending' AND NOT job.cancel_requested
+            THEN 'paused' ELSE ended.status END,
+        pause_requested = false,
         completed_at = CASE WHEN ended.final OR job.cancel_requested AND ended.ends_attempt
             THEN clock_timestamp() END,
         result_data = CAST(ended.result AS jsonb),
         error_message = ended.error,
         failed_step = ended.failed_step,
-        waiting_reason = ended.waiting_reason,
+        waiting_reason = CASE WHEN job.pause_requested AND ended.status = 'pending'
+            AND NOT job.cancel_requested THEN NULL ELSE ended.waiting_reason END,
         run_at = CASE WHEN ended.delay IS NULL THEN job.run_at
             ELSE clock_timestamp() + ended.delay END,
         retry_count = job.retry_count + CAST(ended.event = 'retry' AS int),

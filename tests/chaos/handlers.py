@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import text
 
-from runtime import ActionType, BaseJobHandler, Marketplace
+from runtime import ActionType, BaseJobHandler, Budgets, Limit, Marketplace
 from runtime.errors import CallRejected
 from runtime.registry import Registry
 from tests.integration.running_node import registry_of
@@ -102,12 +102,18 @@ def note(session: Any, reference: str) -> dict[str, str]:
     return {"noted": reference}
 
 
+# Never used up; but what was used is written down.
+ROOMY = Budgets(app_key=(Limit(1_000_000, timedelta(days=1)),))
+
+
 def chaos_registry(base_url: str) -> Registry:
     """One marketplace that is called over HTTP, and one that a browser executes."""
     over_http = {"publish": Publish, "blind": Blind, "gated": Gated}
     in_browsers = {"publish": InBrowser}
     return registry_of(
-        Marketplace("chaos", base_url=base_url, action_types=_action_types(over_http)),
+        Marketplace(
+            "chaos", base_url=base_url, action_types=_action_types(over_http), budgets=ROOMY
+        ),
         Marketplace("browsed", browser_bound=True, action_types=_action_types(in_browsers)),
         handlers={
             **{(name, "chaos"): handler for name, handler in over_http.items()},

@@ -2,19 +2,22 @@
 
 ``python -m tests.chaos.service [--without fence|intent|settles_within|not_after]``; the
 marketplace's URL is in ``CHAOS_MARKETPLACE``. With ``CHAOS_FAIL_ACTOR`` set, the marketplace
-actor fails once, soon after the start.
+actor fails once, soon after the start. With ``CHAOS_CLOSE_ACTION`` set, an action that nobody
+uses is closed.
 """
 
 import os
 import sys
+from datetime import UTC, datetime
 from typing import Any
 
 from actors.marketplace import MarketplaceActor
 from actors.node import Node
+from runtime import closures
 from runtime.cli.stopping import StopSignals
 from runtime.config import load_settings
 from runtime.logs import configure_logging
-from runtime.messages import marketplace_actor
+from runtime.messages import RECORDER, RecordClosure, marketplace_actor
 from runtime.storage.engine import open_database
 from tests.chaos.broken import BROKEN
 from tests.chaos.handlers import chaos_registry
@@ -40,6 +43,15 @@ def _fail_actor(node: Node) -> None:
     node._directory.tell(name, _Bomb())
 
 
+def _close_action(node: Node) -> None:
+    unused = closures.Node("chaos", closures.Level.ACTION, None, "unused")
+    closure = closures.Closure(
+        unused, closures.ClosureKind.RATE_LIMIT, "nobody asks", datetime.now(UTC)
+    )
+    wait_until(lambda: node._directory.find(RECORDER))
+    node._directory.tell(RECORDER, RecordClosure(closure))
+
+
 def main() -> int:
     quicken()
     if "--without" in sys.argv:
@@ -53,6 +65,8 @@ def main() -> int:
             node.start()
             if os.environ.get("CHAOS_FAIL_ACTOR"):
                 _fail_actor(node)
+            if os.environ.get("CHAOS_CLOSE_ACTION"):
+                _close_action(node)
             stop.wait()
             return 0 if node.stop() else 1
         finally:

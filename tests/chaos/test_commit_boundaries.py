@@ -28,13 +28,18 @@ PATIENCE = 30.0
 TIMES = {
     "register": 1, "heartbeat": 4, "claim": 2, "rescue": 3, "intend": 3, "record": 4,
     "transaction": 2, "settle": 2, "progress": 1, "release": 1, "presence": 1, "leave": 1,
-    "expire": 1, "prune": 1, "schedule": 2, "close-batches": 2, "prune-batches": 1,
+    "hold": 1, "unhold": 1, "expire": 1, "forget": 1, "prune": 1, "close": 1,
+    "usage": 3, "schedule": 2, "close-batches": 2, "prune-batches": 1,
 }  # fmt: skip
 # What no job of these tests comes to, and which tests do.
 ELSEWHERE = {
     "renew_tokens": "tests/integration/test_authorizer.py",
     "rotate_keys": "tests/integration/test_key_rotation.py",
 }
+
+
+# What the service is told to do on top of its work, so that the commit comes about.
+PROVOKED = {"release": {"CHAOS_FAIL_ACTOR": "1"}, "close": {"CHAOS_CLOSE_ACTION": "1"}}
 
 
 def names_in_source() -> set[str]:
@@ -76,7 +81,7 @@ def test_a_death_before_and_after_the_commit_costs_nothing(staged, name):
 
 def dies_at(stage: Stage, name: str, fault: str) -> None:
     """A service that dies there, at its work."""
-    more = {"CHAOS_FAIL_ACTOR": "1"} if name == "release" else {}
+    more = PROVOKED.get(name, {})
     service = stage.start(RUNTIME_FAULT=fault, **more)
     provoke(service, name)
     assert service.death() == KILLED

@@ -19,7 +19,7 @@ from runtime.service import MarketplaceJobService
 from runtime.states import TRANSITIONS, JobEvent, JobStatus
 from runtime.storage import locks
 from runtime.storage.engine import Database
-from runtime.storage.models import MarketplaceJob, Shop
+from runtime.storage.models import BrowserPresence, MarketplaceJob, Shop
 from tests.integration.listening import listening, received
 
 
@@ -161,6 +161,21 @@ def test_a_result_that_is_no_json_is_refused(service: MarketplaceJobService, sho
     assert service.complete_job(job.id, {"imported": 3}).result_data == {"imported": 3}
 
 
+def connect(session: Session, user_id: int) -> None:
+    """The seller's browser is there from now on, and was for a while."""
+    session.execute(
+        text("UPDATE marketplace_runtime.marketplace_jobs SET expiry_held_since = NULL")
+    )
+    node = session.scalar(
+        text(
+            "INSERT INTO marketplace_runtime.runtime_nodes (hostname, pid) VALUES ('x', 1) "
+            "RETURNING id"
+        )
+    )
+    session.add(BrowserPresence(user_id=user_id, node_id=node))
+    session.flush()
+
+
 def test_only_a_job_that_never_started_expires(
     service: MarketplaceJobService, session: Session, shop: Shop
 ) -> None:
@@ -172,6 +187,8 @@ def test_only_a_job_that_never_started_expires(
     service.start_job(started.id)
     service.increment_retry(started.id)
     assert service.expire_old_jobs("ebay") == 0
+    assert service.expire_old_jobs("vinted") == 0, "the seller is away"
+    connect(session, 7)
     assert service.expire_old_jobs("vinted") == 1
     session.commit()
     for job in (never, started, later, endless):
@@ -191,7 +208,7 @@ def test_a_lock_of_another_transaction_is_not_waited_for_long(
     shop: Shop,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(locks, "LONGEST_WAIT_SECONDS", 0.05)
+    monkeypatch.setattr(locks, "TRY_SECONDS", 0.01)
     job_id = service.create_job("vinted", "sync").id
     session.execute(text("SET LOCAL lock_timeout = '77s'"))
     service.cancel_job(job_id)

@@ -124,3 +124,34 @@ def test_released_jobs_are_pending_again_without_an_attempt(database, job, node)
     assert given_back == {"vinted": [LaneShop(job.shop.id, 7, job.priority)]}
     row = get_job(database, job.id)
     assert (row.status, row.retry_count, row.node_id) == ("pending", 0, None)
+
+
+@pytest.mark.parametrize("event", [JobEvent.RELEASE, JobEvent.RETRY, JobEvent.SNOOZE])
+def test_a_pause_that_was_asked_for_wins_over_another_run(database, job, event):
+    set_job(database, job.id, {"pause_requested": True})
+    settle(database, Settlement(job.id, job.fence, event, waiting_reason="tried again"))
+    row = get_job(database, job.id)
+    assert (row.status, row.pause_requested, row.waiting_reason) == ("paused", False, None)
+
+
+@pytest.mark.parametrize(
+    ("event", "status"), [(JobEvent.COMPLETE, "completed"), (JobEvent.CANCEL, "cancelled")]
+)
+def test_a_job_that_ended_before_its_pause_has_ended(database, job, event, status):
+    set_job(database, job.id, {"pause_requested": True})
+    settle(database, Settlement(job.id, job.fence, event))
+    assert get_job(database, job.id).status == status
+
+
+def test_a_cancellation_that_was_asked_for_wins_over_a_pause(database, job):
+    set_job(database, job.id, {"pause_requested": True, "cancel_requested": True})
+    settle(database, Settlement(job.id, job.fence, JobEvent.SNOOZE))
+    assert get_job(database, job.id).status == "cancelled"
+
+
+def test_the_pause_of_a_job_whose_node_died_is_honoured(database, node, job):
+    set_job(database, job.id, {"pause_requested": True})
+    with database.session.begin() as session:
+        hand_back_jobs(session, node)
+    row = get_job(database, job.id)
+    assert (row.status, row.pause_requested) == ("paused", False)

@@ -9,13 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import make_url
 
-from actors.directory import Directory
-from actors.dispatch import Dispatcher
-from actors.lanes import Lane
-from actors.runs import Run
-from actors.worker_pool import WorkerPool
 from runtime import messages
 from runtime.calls import (
     BlockingCall,
@@ -29,94 +23,7 @@ from runtime.calls import (
 )
 from runtime.clock import ManualClock
 from runtime.errors import ConnectionLost, DatabaseUnavailable
-from runtime.execution import Execution, Perform
-from runtime.hookspecs import Marketplace
-from runtime.job import Job, Shop
-from runtime.lease import Lease
-from runtime.storage.engine import Database
-from tests.no_marker import NoMarker
-from tests.no_media import NO_MEDIA
-
-SECOND = timedelta(seconds=1)
-ACTOR = "marketplace:x"
-READ = HttpCall("GET", "/x")
-WRITE = HttpCall("POST", "/x")
-UNREACHABLE = Database(make_url("postgresql+psycopg2://nobody@127.0.0.1:1/none"))
-
-
-class RecordingDirectory(Directory):
-    """Notes what is told to whom."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.told: list[tuple[str, Any]] = []
-        self.arrived = threading.Semaphore(0)
-
-    def tell(self, name: str, message: Any) -> None:
-        self.told.append((name, message))
-        self.arrived.release()
-
-
-class Bench:
-    """A dispatcher with nothing around it but time."""
-
-    def __init__(self, **marketplace: Any) -> None:
-        self.directory = RecordingDirectory()
-        self.clock = ManualClock(self._fall_due)
-        self.woken = 0
-        self.lane = Lane(1)
-        self.runs: dict[int, Run] = {}
-        self.workers = WorkerPool(UNREACHABLE, self.directory, 1, NoMarker(), NO_MEDIA)
-        self.lease = Lease(self.clock.now() + timedelta(hours=1))
-        self.dispatcher = Dispatcher(
-            ACTOR,
-            Marketplace("x", **marketplace),
-            self.clock,
-            self.workers,
-            self.lease,
-            self._tell,
-            lambda ticket: self.runs.get(ticket.job_id),
-        )
-
-    def _tell(self, name: str, message: Any) -> None:
-        """The recorder writes every intent down at once; the others are noted."""
-        if isinstance(message, messages.RecordIntent):
-            run = self.runs[message.ticket.job_id]
-            self.dispatcher.intent_recorded(run, message.ticket.call_id)
-        else:
-            self.directory.tell(name, message)
-
-    def perform(self, run: Run, call_id: int, call: Call) -> None:
-        """Perform a call; one that writes is a step."""
-        step = f"step-{call_id}" if call.writes else None
-        self.dispatcher.perform(run, Perform(call_id, call, step))
-
-    def _fall_due(self, name: str, message: Any) -> None:
-        if isinstance(message, messages.CallsReleased):
-            self.woken += 1
-            self.dispatcher.pump(self.lane)
-        else:
-            self.directory.tell(name, message)
-
-    def run(self, number: int = 1, rate: timedelta = timedelta(0), action: str = "sync") -> Run:
-        job = Job(
-            id=number, fence=3, marketplace="x", action=action, user_id=7, shop=Shop(2, "2"),
-            priority=3, retry_count=0, max_retries=3, rate_limit=rate, timeout=30 * SECOND,
-            created_at=self.clock.now(),
-        )  # fmt: skip
-        self.runs[number] = Run(job, self.lane, Execution(lambda: None))  # type: ignore[arg-type,return-value]
-        return self.runs[number]
-
-    def sent(self) -> list[tuple[int, int]]:
-        """Job and call id of what has left since the last look."""
-        requests = (messages.HttpRequest, messages.BrowserRequest)
-        left = [
-            (one.ticket.job_id, one.ticket.call_id)
-            for _, one in self.directory.told
-            if isinstance(one, requests)
-        ]
-        self.directory.told.clear()
-        return left
+from tests.dispatch_bench import ACTOR, READ, SECOND, WRITE, Bench
 
 
 @pytest.fixture
@@ -190,7 +97,7 @@ def test_work_and_sleep_are_neither_paced_nor_counted(bench: Bench) -> None:
     run = bench.run(rate=10 * SECOND)
     for call_id, call in enumerate([SleepCall(SECOND), BlockingCall(int), READ]):
         bench.perform(run, call_id, call)
-    assert run.lane.in_flight == 1
+    assert bench.dispatcher.in_flight(run) == 1
     assert (1, 2) in bench.sent()
 
 
@@ -233,18 +140,18 @@ def test_whenever_calls_are_made_they_leave_in_order_and_apart(
     def look() -> None:
         for _, call_id in bench.sent():
             left.append((call_id, bench.clock.now()))
-            assert not browser_bound or run.lane.in_flight == 1
+            assert not browser_bound or bench.dispatcher.in_flight(run) == 1
             bench.clock.call_at(bench.clock.now() + 1.5 * SECOND, "answer", call_id)
 
     def fall_due(name: str, message: Any) -> None:
         if name == "answer":
-            bench.dispatcher.settled(run, message)
+            bench.dispatcher.settled(run, message, Success(None))
         else:
-            bench.dispatcher.pump(run.lane)
+            bench.dispatcher.pump()
         look()
 
     bench.clock = ManualClock(fall_due)
-    bench.dispatcher._clock = bench.clock
+    bench.dispatcher._clock = bench.dispatcher._alarm._clock = bench.clock
     for call_id, pause in enumerate(pauses):
         bench.clock.advance(timedelta(milliseconds=pause))
         bench.perform(run, call_id, READ)
@@ -252,7 +159,7 @@ def test_whenever_calls_are_made_they_leave_in_order_and_apart(
     bench.clock.advance(60 * SECOND)
     assert [call_id for call_id, _ in left] == list(range(len(pauses)))
     assert all(later - earlier >= SECOND for (_, earlier), (_, later) in pairwise(left))
-    assert run.lane.in_flight == 0
+    assert bench.dispatcher.in_flight(run) == 0
 
 
 # --- room in the lane -----------------------------------------------------------------------
@@ -264,7 +171,7 @@ def test_a_lane_has_so_many_calls_in_flight_and_no_more() -> None:
     for call_id in (1, 2, 3, 4):
         bench.perform(run, call_id, READ)
     assert bench.sent() == [(1, 1), (1, 2)]
-    assert bench.dispatcher.settled(run, 2)
+    assert bench.dispatcher.settled(run, 2, Success(None))
     assert bench.sent() == [(1, 3)]
 
 
@@ -275,9 +182,9 @@ def test_a_browser_has_one_call_in_flight_whatever_the_record_says() -> None:
     bench.perform(first, 2, WebSocketCall("LOOK"))
     bench.perform(second, 1, WebSocketCall("LOOK"))
     assert bench.sent() == [(1, 1)]
-    bench.dispatcher.settled(first, 1)
+    bench.dispatcher.settled(first, 1, Success(None))
     assert bench.sent() == [(1, 2)]
-    bench.dispatcher.settled(first, 2)
+    bench.dispatcher.settled(first, 2, Success(None))
     assert bench.sent() == [(2, 1)]
 
 
@@ -286,10 +193,10 @@ def test_an_outcome_counts_once() -> None:
     run = bench.run()
     for call_id in (1, 2, 3):
         bench.perform(run, call_id, READ)
-    assert bench.dispatcher.settled(run, 1)
-    assert not bench.dispatcher.settled(run, 1)
-    assert not bench.dispatcher.settled(run, 99)
-    assert run.lane.in_flight == 1
+    assert bench.dispatcher.settled(run, 1, Success(None))
+    assert not bench.dispatcher.settled(run, 1, Success(None))
+    assert not bench.dispatcher.settled(run, 99, Success(None))
+    assert bench.dispatcher.in_flight(run) == 1
     assert bench.sent() == [(1, 1), (1, 2)]
 
 
@@ -319,9 +226,9 @@ def test_the_bridge_is_told_of_a_command_that_nobody_waits_for_any_more(bench: B
     assert bench.directory.told[1:] == [
         (messages.BRIDGE, messages.BrowserRequestWithdrawn(command.request_id))
     ]
-    assert not bench.dispatcher.settled(run, 1)
+    assert not bench.dispatcher.settled(run, 1, Success(None))
     bench.dispatcher.withdraw(run, [1])
-    assert run.lane.in_flight == 0
+    assert bench.dispatcher.in_flight(run) == 0
 
 
 def test_a_withdrawn_call_costs_no_pace(bench: Bench) -> None:
@@ -341,7 +248,7 @@ def test_calls_of_a_run_that_is_gone_do_not_leave_and_hold_up_nobody() -> None:
         bench.perform(one, 1, READ)
     del bench.runs[2]
     bench.sent()
-    bench.dispatcher.settled(run, 1)
+    bench.dispatcher.settled(run, 1, Success(None))
     assert bench.sent() == [(3, 1)]
 
 

@@ -143,7 +143,7 @@ def test_a_write_that_is_withdrawn_before_its_intent_is_recorded_never_leaves() 
     bench.dispatcher.withdraw(bench.run, [1])
     bench.recorded()
     assert bench.sent() == []
-    assert bench.run.lane.in_flight == 0
+    assert bench.dispatcher.in_flight(bench.run) == 0
 
 
 def quiet_answer(bench: Bench, settled: bool) -> tuple[timedelta, bool]:
@@ -163,7 +163,7 @@ def test_a_no_is_waited_for_until_what_left_has_settled() -> None:
     bench.perform(WRITES[0])
     bench.clock.advance(5 * SECOND)
     bench.recorded()
-    bench.dispatcher.settled(bench.run, 1)
+    bench.dispatcher.settled(bench.run, 1, Success(None))
     assert quiet_answer(bench, settled=False) == (timedelta(0), False), "a yes counts at once"
     assert quiet_answer(bench, settled=True) == (40 * SECOND, True)
     assert quiet_answer(bench, settled=True) == (timedelta(0), False), "now a no counts"
@@ -174,7 +174,7 @@ def test_of_several_writes_of_a_step_the_one_that_settles_last_counts() -> None:
     for call_id, settles in enumerate([90 * SECOND, 10 * SECOND], 1):
         bench.perform(HttpCall("POST", "/x", settles_within=settles), call_id)
         bench.recorded(call_id)
-        bench.dispatcher.settled(bench.run, call_id)
+        bench.dispatcher.settled(bench.run, call_id, Success(None))
         bench.clock.advance(SECOND)
     assert quiet_answer(bench, settled=True) == (88 * SECOND, True)
 

@@ -328,3 +328,20 @@ def test_two_jobs_that_failed_together_do_not_return_together() -> None:
 
 def test_a_snooze_says_until_when_if_it_says_no_more() -> None:
     assert str(Snooze(NOW)) == "snoozed until 2026-01-09T00:00:00+00:00"
+
+
+@pytest.mark.parametrize("browser_bound", [True, False])
+@pytest.mark.parametrize("end", [Failed, lambda error: Undecided("create", error)])
+@pytest.mark.parametrize(
+    "error",
+    [CallRejected("log in", status=401), CallRejected("no", status=403, error_code="captcha")],
+)
+def test_a_job_whose_account_is_in_trouble_waits_for_a_person(error, end, browser_bound):
+    settled = settlement_of(job(retry_count=3), end(error), NOW, browser_bound=browser_bound)
+    assert settled.event is JobEvent.SNOOZE
+    assert settled.waiting_reason is not None
+    assert "`run.py shops resume 2`" in settled.waiting_reason
+
+
+def test_a_403_of_an_api_that_names_no_block_is_about_the_request():
+    assert failed(CallRejected("not yours", status=403)).event is JobEvent.FAIL

@@ -19,7 +19,6 @@ LEGAL = {
     ("paused", "cancel"): "cancelled",
     ("running", "cancel"): "cancelled",
     ("pending", "expire"): "expired",
-    ("paused", "expire"): "expired",
     ("paused", "requeue"): "pending",
     ("failed", "requeue"): "pending",
     ("cancelled", "requeue"): "pending",

@@ -190,6 +190,19 @@ def test_a_change_of_the_schedules_goes_to_their_actor(running: Bench) -> None:
     assert running.directory.told == [(SCHEDULES, SchedulesChanged())]
 
 
+def test_a_change_of_closures_is_read_for_its_marketplace_and_a_poll_for_all(
+    running: Bench,
+) -> None:
+    running.directory.told.clear()
+    running.receive(messages.ClosuresChanged("vinted"), messages.ClosuresChanged("unknown"))
+    load = messages.LoadClosures(VINTED, "vinted")
+    assert running.told(messages.LoadClosures) == [(messages.RECORDER, load)]
+    running.directory.told.clear()
+    running.receive(messages.Poll())
+    loads = [message.marketplace for _, message in running.told(messages.LoadClosures)]
+    assert loads == ["ebay", "vinted"]
+
+
 def test_a_claim_that_finds_the_database_away_is_answered_after_a_while(running: Bench) -> None:
     running.receive(messages.ClaimRequested("ebay", 5, (messages.LaneRequest(2, (2,), 1),), 100))
     assert running.told(messages.ClaimFailed) == []

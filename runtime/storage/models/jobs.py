@@ -62,6 +62,20 @@ class MarketplaceJob(Base):
             "expires_at",
             postgresql_where=text("started_at IS NULL AND expires_at IS NOT NULL"),
         ),
+        # The time of those whose shop is blocked stands still.
+        Index(
+            "ix_marketplace_jobs_expiry_running",
+            "shop_id",
+            postgresql_where=text(
+                "status = 'pending' AND started_at IS NULL AND expires_at IS NOT NULL"
+                " AND expiry_held_since IS NULL"
+            ),
+        ),
+        Index(
+            "ix_marketplace_jobs_expiry_held",
+            "shop_id",
+            postgresql_where=text("status = 'pending' AND expiry_held_since IS NOT NULL"),
+        ),
         # Jobs of one product run one at a time.
         Index(
             "ix_marketplace_jobs_product",
@@ -129,6 +143,7 @@ class MarketplaceJob(Base):
     idempotency_key: Mapped[str | None]
     superseded_by: Mapped[int | None] = mapped_column(BigInteger)
     cancel_requested: Mapped[bool] = mapped_column(Boolean, server_default=false())
+    pause_requested: Mapped[bool] = mapped_column(Boolean, server_default=false())
     waiting_reason: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     started_at: Mapped[datetime | None]

@@ -1,0 +1,119 @@
+"""What is closed for the claims of one marketplace, and which words of it are on their way."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from actors.lanes import Lanes
+from runtime import messages
+from runtime.clock import Clock
+from runtime.closures import Closure, ClosureKind, Closures, Level, Node
+from runtime.messages import RecordClosure, RecordOpening
+
+SHORT = timedelta(seconds=1)
+"""A closure no longer than this costs less than claiming anew; calls wait for it instead."""
+
+
+class ClosedLanes:
+    """Keeps the jobs of closed shops unclaimed, and finds their lanes again afterwards.
+
+    Closures of one action leave the lane open: its other actions go on.
+
+    Args:
+        actor: name of the marketplace actor.
+        tell: sends a message to an actor.
+
+    Attributes:
+        loaded: it is known what the database has; before, nothing may be claimed.
+    """
+
+    def __init__(
+        self,
+        actor: str,
+        marketplace: str,
+        lanes: Lanes,
+        clock: Clock,
+        tell: Callable[[str, Any], None],
+    ) -> None:
+        self._actor = actor
+        self._marketplace = marketplace
+        self._lanes = lanes
+        self._clock = clock
+        self._tell = tell
+        self._closures = Closures()
+        self._known: dict[tuple[Node, ClosureKind], Closure] = {}
+        self._unwritten: dict[tuple[Node, ClosureKind], RecordClosure | RecordOpening] = {}
+        self.loaded = False
+
+    def ask(self) -> None:
+        """Ask the recorder what is closed; tell it again what it has not acknowledged."""
+        for entry in self._unwritten.values():
+            self._tell(messages.RECORDER, entry)
+        wanted = messages.LoadClosures(self._actor, self._marketplace)
+        self._tell(messages.RECORDER, wanted)
+
+    def tell(self, name: str, message: Any) -> None:
+        """Send a message on, and heed what it closes or opens."""
+        if isinstance(message, RecordClosure):
+            self._unwritten[message.key] = message
+            self._close(message.closure)
+        elif isinstance(message, RecordOpening):
+            self._unwritten[message.key] = message
+            self._open(message.key)
+        self._tell(name, message)
+
+    def recorded(self, entry: RecordClosure | RecordOpening) -> None:
+        """The recorder committed it; a newer word may be on its way."""
+        if self._unwritten.get(entry.key) is entry:
+            del self._unwritten[entry.key]
+
+    def load(self, closures: tuple[Closure, ...]) -> tuple[Closure, ...]:
+        """Take over what the database has; returns it with what is not written yet."""
+        self.loaded = True
+        wanted = {one.key: one for one in closures}
+        for key, entry in self._unwritten.items():
+            wanted.pop(key, None)
+            if isinstance(entry, RecordClosure):
+                wanted[key] = entry.closure
+        for key in self._known.keys() - wanted.keys():
+            self._open(key)
+        for key, closure in wanted.items():
+            if self._known.get(key) != closure:
+                self._close(closure)
+        return tuple(wanted.values())
+
+    def over(self, node: Node) -> None:
+        """The time of a closure ended."""
+        self._refresh(node)
+
+    def _close(self, closure: Closure) -> None:
+        self._known[closure.key] = closure
+        if not _keeps_from_claims(closure):
+            self._forget(closure.key)
+            return
+        self._closures.close(closure)
+        if closure.until is not None:
+            over = messages.ClosureOver(closure.node)
+            self._clock.call_at(closure.until, self._actor, over)
+        self._refresh(closure.node)
+
+    def _open(self, key: tuple[Node, ClosureKind]) -> None:
+        self._known.pop(key, None)
+        self._forget(key)
+
+    def _forget(self, key: tuple[Node, ClosureKind]) -> None:
+        if self._closures.open(*key):
+            self._refresh(key[0])
+
+    def _refresh(self, node: Node) -> None:
+        closed = any(self._closures.of([node], self._clock.now()))
+        if node.level is Level.SHOP and node.shop_id is not None:
+            self._lanes.shop_closed(node.shop_id, closed)
+        else:
+            self._lanes.marketplace_closed(node, closed)
+
+
+def _keeps_from_claims(closure: Closure) -> bool:
+    if closure.node.level is Level.ACTION:
+        return False
+    return closure.until is None or closure.until - closure.since > SHORT

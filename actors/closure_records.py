@@ -1,0 +1,94 @@
+"""The recorder's part in closures: what is to be written, and who wants to read."""
+
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+
+from runtime import messages
+from runtime.closures import ClosureKind, Node
+from runtime.errors import DatabaseRefused, LockHeld
+from runtime.messages import ClosureRecorded, ClosuresLoaded, RecordClosure, RecordOpening
+from runtime.storage import closures
+from runtime.storage.engine import Database, database_errors
+from runtime.storage.locks import bounded_lock_waits
+from runtime.storage.refusals import refusals
+
+Entry = RecordClosure | RecordOpening
+
+LOCK_WAIT_SECONDS = 0.02
+
+log = structlog.get_logger(__name__)
+
+
+class ClosureRecords:
+    """Closures and openings until they are committed, and loads behind them.
+
+    Of each node and kind only the last word counts, however many gather, so the order of what
+    is said of one node is kept whatever is held up.
+
+    Args:
+        tell: sends a message to an actor.
+    """
+
+    def __init__(self, database: Database, tell: Callable[[str, Any], None]) -> None:
+        self._database = database
+        self._tell = tell
+        self._entries: dict[tuple[Node, ClosureKind], Entry] = {}
+        self._loads: dict[str, str] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._entries or self._loads)
+
+    def note(self, message: Entry | messages.LoadClosures) -> None:
+        """Keep it until :meth:`flush`."""
+        if isinstance(message, messages.LoadClosures):
+            self._loads[message.reply_to] = message.marketplace
+        else:
+            self._entries[message.key] = message
+
+    def flush(self) -> bool:
+        """Write all, then read what was asked for; False where a row is held by another.
+
+        Raises:
+            DatabaseUnavailable: what is not written is kept.
+        """
+        if self._entries:
+            self._write(list(self._entries.values()))
+        for reply_to, marketplace in list(self._loads.items()):
+            with database_errors(), self._database.session() as session:
+                loaded = tuple(closures.closures_of(session, [marketplace]))
+            del self._loads[reply_to]
+            self._tell(reply_to, ClosuresLoaded(loaded))
+        return not self._entries
+
+    def _write(self, entries: list[Entry]) -> None:
+        """Halve a group that is refused or held up until the offender stands alone."""
+        try:
+            self._commit(entries)
+        except (DatabaseRefused, LockHeld) as error:
+            if len(entries) > 1:
+                middle = len(entries) // 2
+                self._write(entries[:middle])
+                self._write(entries[middle:])
+                return
+            if isinstance(error, LockHeld):
+                return
+            log.error("closure refused", node=str(entries[0].key[0]), reason=str(error))
+        for entry in entries:
+            del self._entries[entry.key]
+            marketplace = entry.key[0].marketplace
+            self._tell(messages.marketplace_actor(marketplace), ClosureRecorded(entry))
+
+    def _commit(self, entries: list[Entry]) -> None:
+        closed = [one.closure for one in entries if isinstance(one, RecordClosure)]
+        opened = [(one.node, one.kind) for one in entries if isinstance(one, RecordOpening)]
+        with (
+            refusals(),
+            self._database.transaction("close") as session,
+            bounded_lock_waits(session, "a closure", LOCK_WAIT_SECONDS),
+        ):
+            if closed:
+                closures.close_nodes(session, closed)
+            if opened:
+                closures.open_nodes(session, opened)

@@ -1,0 +1,90 @@
+"""Runs that are to stop before they end by themselves: cancelled, or paused."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from actors.runs import Run
+from runtime import messages
+from runtime.calls import Call, RecordStep
+from runtime.clock import Clock
+from runtime.execution import Cancelled, Effect, End
+from runtime.retry import Settlement
+from runtime.states import JobEvent
+
+Advance = Callable[[], Sequence[Effect]]
+
+
+class Interruptions:
+    """Ends runs at their next call, once what has left is answered.
+
+    Args:
+        actor: name of the marketplace actor.
+        runs: by job id.
+        step: advances a run's coroutine.
+        end: ends a run.
+        settle: writes down how a run ended.
+        withdraw: takes calls of a run back.
+    """
+
+    def __init__(
+        self,
+        actor: str,
+        clock: Clock,
+        log: Any,
+        runs: Mapping[int, Run],
+        step: Callable[[Run, Advance], None],
+        end: Callable[[Run, End], None],
+        settle: Callable[[Run, Settlement], None],
+        withdraw: Callable[[Run, Iterable[int]], None],
+    ) -> None:
+        self._actor = actor
+        self._clock = clock
+        self._log = log
+        self._runs = runs
+        self._step = step
+        self._end = end
+        self._settle = settle
+        self._withdraw = withdraw
+
+    def cancel(self, job_id: int) -> None:
+        """Throw ``JobCancelled`` in; it wins over a pause."""
+        run = self._runs.get(job_id)
+        if run is not None and run.settlement is None:
+            self._log.info("cancelling", **run.job.log_context)
+            run.pausing = False
+            run.finishing = run.irrevocable_calls()
+            self._step(run, lambda: run.execution.cancel(run.finishing))
+
+    def overdue(self, job_id: int, fence: int) -> None:
+        """A cancelled run had its time for ``finally``."""
+        run = self._runs.get(job_id)
+        if run is None or run.job.fence != fence or run.settlement is not None:
+            return
+        run.execution.drop()
+        self._end(run, Cancelled())
+
+    def pause(self, job_id: int) -> None:
+        """Leave the run where it stands, with nothing thrown in and its journal complete."""
+        run = self._runs.get(job_id)
+        if run is None or run.settlement is not None or run.execution.cancelling or run.pausing:
+            return
+        self._log.info("pausing", **run.job.log_context)
+        run.pausing = True
+        self._withdraw(run, run.calls.keys() - run.unfinished_calls())
+        self.stepped(run)
+
+    def holds(self, run: Run, call: Call) -> bool:
+        """Whether the call does not leave any more; what happened is written down all the same."""
+        return run.pausing and not isinstance(call, RecordStep)
+
+    def stepped(self, run: Run) -> None:
+        """The run went on, or has to."""
+        run.finishing &= run.calls.keys()
+        if run.pausing and not run.unfinished_calls():
+            run.execution.drop()
+            # The database makes it paused, unless the request was withdrawn meanwhile.
+            self._settle(run, Settlement(run.job.id, run.job.fence, JobEvent.RELEASE))
+        elif run.execution.told and not run.finishing and run.overdue is None:
+            overdue = messages.CancellationOverdue(run.job.id, run.job.fence)
+            due = self._clock.now() + run.job.timeout
+            run.overdue = self._clock.call_at(due, self._actor, overdue)

@@ -1,0 +1,102 @@
+/** Carries a command out once, whatever happens, and remembers that and how it went. */
+
+import { answerOf, answerOfThrown, notExecuted, textOf, unknownOutcome } from "./answers.js";
+import type { Report } from "./events.js";
+import type { Memory } from "./memory.js";
+import type { Execute } from "./plugin.js";
+import type { Command, PluginResponse } from "./protocol.js";
+
+export interface ExecutorOptions {
+  memory: Memory;
+  execute: Execute;
+  canExecute: () => boolean;
+  isRead: (action: string, payload: unknown) => boolean;
+  report: Report;
+}
+
+export class Executor {
+  readonly #running = new Map<string, Promise<void>>();
+
+  constructor(private readonly options: ExecutorOptions) {}
+
+  /** Whether a command is being carried out in this page. */
+  has(requestId: string): boolean {
+    return this.#running.has(requestId);
+  }
+
+  /** Fulfilled once nothing is being carried out any more. */
+  async idle(): Promise<void> {
+    await Promise.all(this.#running.values());
+  }
+
+  /**
+   * Take a command that arrived.
+   *
+   * @param held whether this page still is the one that may execute.
+   * @param deliver takes each response that has to be sent now.
+   */
+  take(command: Command, held: () => boolean, deliver: (response: PluginResponse) => void): void {
+    const { memory, report } = this.options;
+    const { request_id, action } = command;
+    const known = memory.get(request_id);
+    if (this.#running.has(request_id)) {
+      report({ type: "repeated", request_id, action, from_memory: false });
+    } else if (known?.response !== undefined) {
+      report({ type: "repeated", request_id, action, from_memory: true });
+      deliver(known.response);
+    } else {
+      report({ type: "command", request_id, action });
+      const run = this.#run(command, held).then(
+        (response) => {
+          this.#running.delete(request_id);
+          if (response === undefined) return;
+          const { success, error, error_code } = response;
+          report({ type: "answered", request_id, action, success, error, error_code });
+          deliver(response);
+        },
+      );
+      this.#running.set(request_id, run);
+    }
+  }
+
+  async #run(command: Command, held: () => boolean): Promise<PluginResponse | undefined> {
+    const { memory, execute, canExecute, isRead } = this.options;
+    if (command.repeated && !isRead(command.action, command.payload)) {
+      const why = `${command.action} is not known here; it may have been executed elsewhere`;
+      return this.#remember(unknownOutcome(command, why));
+    }
+    if (!canExecute()) {
+      const why = "the browser plugin is not there (window.stoflow.executeAction)";
+      return this.#remember(notExecuted(command, "plugin_missing", why));
+    }
+    try {
+      await memory.begin(command);
+    } catch (error) {
+      const why = `what is begun could not be written down (${textOf(error)})`;
+      return this.#remember(notExecuted(command, "memory_failed", why));
+    }
+    if (!held()) {
+      // Another tab may be asked from now on; this one has done nothing.
+      await memory.withdraw(command.request_id).catch(() => {});
+      return undefined;
+    }
+    let response: PluginResponse;
+    try {
+      response = answerOf(command, await execute(command.action, command.payload));
+    } catch (error) {
+      response = answerOfThrown(command, error);
+    }
+    return this.#remember(response);
+  }
+
+  /** What is kept in this page at least, and what a former answer may have settled already. */
+  async #remember(response: PluginResponse): Promise<PluginResponse> {
+    const { memory, report } = this.options;
+    try {
+      await memory.finish(response);
+    } catch (error) {
+      report({ type: "warning", message: `an answer could not be stored: ${textOf(error)}` });
+    }
+    return memory.get(response.request_id)?.response ?? response;
+  }
+}

@@ -1,0 +1,105 @@
+"""What eBay tells of its limits, where a 429 (errorId 2001) told nothing: pure.
+
+The document is that of ``getRateLimits`` (Developer Analytics), asked with an application token.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from runtime.answers import json_number
+from runtime.calls import Authorization, HttpCall
+from runtime.limit_signals import LimitInquiry, Signals
+from runtime.retry_after import bounded
+
+RATE_LIMITS = HttpCall(
+    "GET",
+    "/developer/analytics/v1_beta/rate_limit/",
+    authorization=Authorization.APPLICATION,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """One rate of one resource.
+
+    Attributes:
+        context: of the API, for example ``sell``.
+        api: for example ``inventory``.
+        resource: a method of that API, or the whole of it.
+        window: None where it is not told.
+    """
+
+    context: str
+    api: str
+    resource: str
+    limit: int
+    remaining: int
+    reset: datetime
+    window: timedelta | None
+
+
+def read_quotas(document: Any) -> Iterator[Quota]:
+    """Every rate in the document that can be understood; anything else is passed over."""
+    for api in _objects(document, "rateLimits"):
+        for resource in _objects(api, "resources"):
+            for rate in _objects(resource, "rates"):
+                limit, remaining = (
+                    json_number(rate.get("limit")),
+                    json_number(rate.get("remaining")),
+                )
+                reset = _time(rate.get("reset"))
+                if limit is None or remaining is None or reset is None:
+                    continue
+                seconds = json_number(rate.get("timeWindow"))
+                yield Quota(
+                    str(api.get("apiContext")).lower(),
+                    str(api.get("apiName")).lower(),
+                    str(resource.get("name")),
+                    limit,
+                    remaining,
+                    reset,
+                    timedelta(seconds=min(seconds, 10**9)) if seconds else None,
+                )
+
+
+def read_inquiry(document: Any, called: str, now: datetime) -> Signals:
+    """Which quota the refused call has used up, and until when.
+
+    The document counts by API; of those that are used up in the API of the call, the one that
+    is filled again last decides.
+
+    Args:
+        called: path of the call, for example ``/sell/inventory/v1/offer``.
+    """
+    context, _, rest = called.strip("/").lower().partition("/")
+    api = rest.partition("/")[0]
+    used_up = [
+        quota
+        for quota in read_quotas(document)
+        if (quota.context, quota.api) == (context, api) and quota.remaining == 0
+    ]
+    last = max(used_up, key=lambda quota: quota.reset, default=None)
+    if last is None or last.reset <= now:
+        return Signals()
+    reason = f"the {last.limit:,} calls of {last.resource} are used up"
+    return Signals(refused=True, until=bounded(last.reset, now), reason=reason)
+
+
+INQUIRY = LimitInquiry(RATE_LIMITS, read_inquiry)
+
+
+def _objects(holder: Any, name: str) -> Iterator[dict[str, Any]]:
+    members = holder.get(name) if isinstance(holder, dict) else None
+    for member in members if isinstance(members, list) else ():
+        if isinstance(member, dict):
+            yield member
+
+
+def _time(value: Any) -> datetime | None:
+    try:
+        time = datetime.fromisoformat(value)
+        return time.replace(tzinfo=time.tzinfo or UTC).astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
+        return None

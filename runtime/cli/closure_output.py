@@ -1,0 +1,26 @@
+"""What was closed and opened, as a person, or a program, reads it."""
+
+from collections.abc import Sequence
+
+from runtime.cli.output import print_json, print_line
+from runtime.closing import in_words
+from runtime.closures import Closure
+from runtime.job_view import closure_view
+
+
+def print_closed(closure: Closure, as_json: bool) -> None:
+    """Print what is closed from now on."""
+    if as_json:
+        print_json(closure_view(closure))
+    else:
+        print_line(f"closed {in_words(closure)}")
+
+
+def print_opened(what: str, opened: Sequence[Closure], as_json: bool) -> None:
+    """Print what was closed until now."""
+    if as_json:
+        print_json([closure_view(one) for one in opened])
+    elif not opened:
+        print_line(f"{what} was not closed")
+    for one in () if as_json else opened:
+        print_line(f"opened {in_words(one)}")

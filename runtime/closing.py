@@ -1,0 +1,79 @@
+"""What an operator closes and opens: shops and marketplaces."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from sqlalchemy.orm import Session
+
+from runtime.arguments import checked_moment, checked_text
+from runtime.closures import Closure, ClosureKind, Level, Node
+from runtime.errors import InputError
+from runtime.shop_choice import check_marketplace, existing_shop
+from runtime.storage import closures
+from runtime.storage.locks import again_and_again
+
+BY_AN_OPERATOR = "paused by an operator"
+
+
+def pause_shop(
+    session: Session, shop_id: int, reason: str | None, until: datetime | None
+) -> Closure:
+    """Close a shop; what it has under way ends, nothing further leaves."""
+    shop = existing_shop(session, shop_id)
+    return _pause(session, Node(shop.marketplace, Level.SHOP, shop.id), reason, until)
+
+
+def resume_shop(session: Session, shop_id: int) -> list[Closure]:
+    """Open a shop, whoever closed it; returns what was closed."""
+    shop = existing_shop(session, shop_id)
+    what = f"what closes shop {shop.id}"
+    return again_and_again(session, what, lambda: closures.open_shop(session, shop.id))
+
+
+def pause_marketplace(
+    session: Session, marketplace: str, reason: str | None, until: datetime | None
+) -> Closure:
+    """Close a marketplace with all its shops."""
+    check_marketplace(session, marketplace)
+    return _pause(session, Node(marketplace, Level.MARKETPLACE), reason, until)
+
+
+def resume_marketplace(session: Session, marketplace: str) -> list[Closure]:
+    """Open a marketplace and its app key; its shops that are closed themselves stay so."""
+    check_marketplace(session, marketplace)
+    what = f"what closes {marketplace}"
+    return again_and_again(session, what, lambda: closures.open_marketplace(session, marketplace))
+
+
+def by_shop(found: Iterable[Closure]) -> dict[int, list[Closure]]:
+    """Closures of shops and of their actions, by shop."""
+    grouped: dict[int, list[Closure]] = {}
+    for closure in found:
+        if closure.node.shop_id is not None:
+            grouped.setdefault(closure.node.shop_id, []).append(closure)
+    return grouped
+
+
+def in_words(closure: Closure) -> str:
+    """What is closed, why and for how long: ``shop 3: paused by an operator, until …``."""
+    if closure.until is None:
+        return f"{closure.node}: {closure.reason}"
+    when = closure.until.astimezone(UTC).isoformat(timespec="seconds")
+    return f"{closure.node}: {closure.reason} (until {when})"
+
+
+def _pause(session: Session, node: Node, reason: str | None, until: datetime | None) -> Closure:
+    now = datetime.now(UTC)
+    if until is not None and checked_moment(until, "until") <= now:
+        raise InputError(
+            f"until is in the past ({until.isoformat(timespec='seconds')}): give a later time, "
+            "or none to pause until it is resumed"
+        )
+    words = BY_AN_OPERATOR
+    if reason is not None:
+        words = f"{words}: {checked_text(reason, 'reason')}"
+    closure = Closure(node, ClosureKind.PAUSED, words, now, until)
+    again_and_again(
+        session, f"what closes {node}", lambda: closures.close_nodes(session, [closure])
+    )
+    return closure

@@ -1,0 +1,220 @@
+"""What an answer changes: closes and opens nodes, sets limits, halves a rate. Pure."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from runtime.answers import Answer
+from runtime.budgets import BudgetTree
+from runtime.call_queue import CallQueue
+from runtime.calls import Call, Failure, HttpCall, Outcome, Success, WebSocketCall
+from runtime.closures import Closure, ClosureKind, Closures, Level, Node, path
+from runtime.errors import CallFailed, CallRejected, NotAuthorized
+from runtime.hookspecs import Marketplace
+from runtime.limit_signals import Signals
+from runtime.limit_signals import read_answer as read_any_answer
+
+INQUIRY_TIME = timedelta(seconds=30)
+SHORTEST = timedelta(seconds=1)
+"""One that refuses a call and says "now" is not asked again in the same moment."""
+
+
+NEEDS = (ClosureKind.NEEDS_USER, ClosureKind.NEEDS_AUTH)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A call that was answered.
+
+    Attributes:
+        left_at: when it left.
+    """
+
+    shop_id: int
+    action: str
+    call: Call
+    left_at: datetime
+
+
+@dataclass(slots=True)
+class Changes:
+    """What others are to be told of.
+
+    Attributes:
+        inquire: the node whose limits are to be asked for, and a shop of it.
+    """
+
+    closed: list[Closure] = field(default_factory=list)
+    opened: list[tuple[Node, ClosureKind]] = field(default_factory=list)
+    inquire: tuple[Node, int] | None = None
+
+
+class LimitKeeper:
+    """Keeps the budgets of one marketplace up to what its answers say.
+
+    Args:
+        complain: told of a marketplace's own reader that failed.
+    """
+
+    def __init__(
+        self,
+        marketplace: Marketplace,
+        tree: BudgetTree,
+        queue: CallQueue[Any],
+        complain: Callable[[Exception], None],
+    ) -> None:
+        self._marketplace = marketplace
+        self._tree = tree
+        self._queue = queue
+        self._complain = complain
+        self._closed: dict[tuple[Node, ClosureKind], Closure] = {}
+        self._asked: dict[Node, tuple[Sent, datetime]] = {}
+
+    def answered(self, sent: Sent, outcome: Outcome, now: datetime) -> Changes:
+        """An answer came; a refusal for being too many learns when it may be tried again."""
+        changes = Changes()
+        answer = envelope(sent.call, outcome)
+        if answer is not None:
+            signals = self._read(self._marketplace.read_answer, answer, now)
+            self._apply(signals, sent, now, changes)
+            if signals.refused and isinstance(outcome, Failure):
+                self._tell_when(sent, outcome.error, now)
+        elif isinstance(outcome, Failure) and isinstance(outcome.error, NotAuthorized):
+            shop, reason = self._node(Level.SHOP, sent), str(outcome.error)
+            self._close(shop, None, reason, now, changes, ClosureKind.NEEDS_AUTH)
+        return changes
+
+    def inquired(self, node: Node, outcome: Outcome, now: datetime) -> Changes:
+        """The answer to an inquiry came; one that tells nothing leaves a halved rate."""
+        changes = Changes()
+        inquiry = self._marketplace.limit_inquiry
+        asked = self._asked.pop(node, None)
+        if asked is None or inquiry is None:
+            return changes
+        sent, _ = asked
+        signals = Signals()
+        if isinstance(outcome, Success) and isinstance(sent.call, HttpCall):
+            called = sent.call.path
+            signals = self._read(
+                lambda _answer, at: inquiry.read(outcome.value, called, at), Answer(200), now
+            )
+        # Until now it was closed for as long as the inquiry may take.
+        self._open(node, ClosureKind.RATE_LIMIT, changes)
+        if signals.until is not None and signals.until > now:
+            self._close(node, signals.until, signals.reason, now, changes)
+        else:
+            self._throttle(node, sent, now, changes)
+        return changes
+
+    def loaded(self, closures: Iterable[Closure]) -> None:
+        """These are all closures, those included that are still to be written."""
+        known = {(one.node, one.kind): one for one in closures}
+        touched = {key[0] for key in known.keys() | self._closed.keys()}
+        self._closed = known
+        self._tree.closures = Closures(known.values())
+        for node in touched:
+            self._queue.changed(node)
+
+    def _read(
+        self, read: Callable[[Answer, datetime], Signals], answer: Answer, now: datetime
+    ) -> Signals:
+        try:
+            return read(answer, now)
+        except Exception as error:  # noqa: BLE001 - a marketplace's reader may raise anything
+            self._complain(error)
+            return read_any_answer(answer, now)
+
+    def _apply(self, signals: Signals, sent: Sent, now: datetime, changes: Changes) -> None:
+        node = self._node(signals.level or self._tree.budgets.speaks_of, sent)
+        for one in signals.limits:
+            in_flight = self._queue.total_in_flight
+            self._tree.announce(node, one.limit, one.remaining, in_flight, now)
+            self._queue.changed(node)
+        until = signals.until
+        if until is not None and signals.refused:
+            until = max(until, now + SHORTEST)
+        if until is not None and until > now:
+            self._close(node, until, signals.reason, now, changes)
+        elif signals.says_nothing and self._marketplace.limit_inquiry is not None:
+            self._inquire(node, sent, now, changes)
+        elif signals.says_nothing:
+            self._throttle(node, sent, now, changes)
+        shop = self._node(Level.SHOP, sent)
+        if signals.needs is not None:
+            self._close(shop, None, signals.reason, now, changes, signals.needs)
+        if signals.good:
+            self._open_needs(shop, sent, changes)
+
+    def _inquire(self, node: Node, sent: Sent, now: datetime, changes: Changes) -> None:
+        """Ask once at a time; nothing goes through the node until the answer is there."""
+        _, asked_at = self._asked.get(node, (sent, None))
+        if asked_at is not None and now - asked_at < INQUIRY_TIME:
+            return
+        self._asked[node] = (sent, now)
+        changes.inquire = (node, sent.shop_id)
+        reason = "it answered 429, and is asked until when"
+        self._close(node, now + INQUIRY_TIME, reason, now, changes)
+
+    def _throttle(self, node: Node, sent: Sent, now: datetime, changes: Changes) -> None:
+        if self._tree.throttle(node, now, sent.left_at):
+            reason = f"it answered 429; its rate is {self._tree.rate(node, now):.0%} for now"
+            self._close(node, now + self._tree.budgets.cool_down, reason, now, changes)
+
+    def _close(
+        self,
+        node: Node,
+        until: datetime | None,
+        reason: str,
+        now: datetime,
+        changes: Changes,
+        kind: ClosureKind = ClosureKind.RATE_LIMIT,
+    ) -> None:
+        former = self._closed.get((node, kind))
+        if former is not None and former.holds(now) and not _outlasts(until, former.until):
+            return
+        closure = Closure(node, kind, reason, now, until)
+        self._closed[node, kind] = closure
+        self._tree.closures.close(closure)
+        self._queue.changed(node)
+        changes.closed.append(closure)
+
+    def _open(self, node: Node, kind: ClosureKind, changes: Changes) -> None:
+        if self._closed.pop((node, kind), None) is not None:
+            self._tree.closures.open(node, kind)
+            self._queue.changed(node)
+            changes.opened.append((node, kind))
+
+    def _open_needs(self, shop: Node, sent: Sent, changes: Changes) -> None:
+        """A call that left after the shop was closed went well; an operator let it through."""
+        for kind in NEEDS:
+            closure = self._closed.get((shop, kind))
+            if closure is not None and closure.since < sent.left_at:
+                self._open(shop, kind, changes)
+
+    def _tell_when(self, sent: Sent, error: BaseException, now: datetime) -> None:
+        if isinstance(error, CallRejected):
+            nodes = path(self._marketplace.name, sent.shop_id, sent.action)
+            error.retry_at = self._tree.closures.opens_at(nodes, now)
+
+    def _node(self, level: Level, sent: Sent) -> Node:
+        nodes = path(self._marketplace.name, sent.shop_id, sent.action)
+        return next(node for node in nodes if node.level is level)
+
+
+def _outlasts(until: datetime | None, other: datetime | None) -> bool:
+    return other is not None and (until is None or until > other)
+
+
+def envelope(call: Call, outcome: Outcome) -> Answer | None:
+    """What came with an outcome; None where nobody answered."""
+    if outcome.answer is not None:
+        return outcome.answer
+    if not isinstance(call, WebSocketCall):
+        return None
+    if isinstance(outcome, Success):
+        return Answer(None, from_browser=True, good=True)
+    error = outcome.error
+    if isinstance(error, CallFailed) and (error.status or error.error_code):
+        return Answer(error.status, {}, str(error), error.error_code, from_browser=True)
+    return None
