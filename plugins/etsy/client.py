@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from plugins.etsy import shapes
+from plugins.etsy.refusals import NOT_FOUND
 from runtime import BaseJobHandler, ImageFile, JobFailed
 from runtime.calls import HTTP_SETTLES_WITHIN, HttpCall
 from runtime.errors import CallRejected
@@ -12,7 +13,6 @@ from runtime.refusals import unreadable
 
 ROOT = "/v3/application"
 MAX_LIMIT = 100
-NOT_FOUND = 404
 
 T = TypeVar("T")
 
@@ -70,7 +70,7 @@ class EtsyClient:
         try:
             await self._write("DELETE", f"{ROOT}/listings/{listing_id}", lambda _: None)
         except CallRejected as error:
-            if error.status != NOT_FOUND:
+            if error.error_code != NOT_FOUND:
                 raise
             return False
         return True
@@ -130,7 +130,7 @@ class EtsyClient:
         try:
             return await self._read("GET", path, shape)
         except CallRejected as error:
-            if error.status != NOT_FOUND:
+            if error.error_code != NOT_FOUND:
                 raise
             return None
 

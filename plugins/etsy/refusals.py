@@ -4,8 +4,15 @@ from typing import Any
 
 from runtime.refusals import Refusal
 
+NOT_FOUND = "not_found"
+"""What was asked for is not there: a 404 in Etsy's own shape.
 
-def read_refusal(_status: int, body: Any) -> Refusal | None:
+One in any other speaks of the address: a proxy that leads nowhere must not make a seller's
+listings look sold.
+"""
+
+
+def read_refusal(status: int, body: Any) -> Refusal | None:
     """``{error}``, ``{error, error_description}`` or ``[{path, type, message}]``.
 
     Of the second the ``error`` becomes the code, of the third the ``type`` of the first.
@@ -17,7 +24,7 @@ def read_refusal(_status: int, body: Any) -> Refusal | None:
     error, description = body["error"], body.get("error_description")
     if isinstance(description, str):
         return Refusal(f"{error}: {description}", code=error)
-    return Refusal(error)
+    return Refusal(error, code=NOT_FOUND if status == 404 else None)
 
 
 def _listed(complaints: list[Any]) -> Refusal | None:

@@ -1,0 +1,119 @@
+"""publish_etsy: put one product on sale."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from plugins.etsy.client import EtsyClient
+from plugins.etsy.drafts import find_draft, is_marked, marked
+from plugins.etsy.inventory import first_inventory
+from plugins.etsy.offer import Offer, checked_offer
+from plugins.etsy.rows import listing_row
+from runtime import BaseJobHandler, Job, JobFailed, hookimpl
+from runtime.calls import HTTP_SETTLES_WITHIN
+from runtime.errors import CannotTell
+from runtime.storage.listing_changes import record_listing
+from runtime.storage.listings import ListingRow
+
+
+class PublishEtsy(BaseJobHandler):
+    """Makes a draft, gives it its images and its inventory, and activates it, each once.
+
+    The activation is what costs money, and what buyers see. A job that fails before it leaves
+    its draft, with which `jobs retry` goes on.
+
+    Attributes:
+        settles_within: how long after it left a write can still take effect.
+    """
+
+    settles_within = HTTP_SETTLES_WITHIN
+
+    async def execute(self, job: Job) -> dict[str, Any]:  # noqa: ARG002 - the interface
+        """Check the product; then go from the draft to the sale."""
+        offer = checked_offer(self.product, self.shop.settings, publishes=True)
+        etsy = EtsyClient(self, self.settles_within)
+        listing_id: int = await self.step(
+            "draft",
+            partial(self._draft, etsy, offer),
+            reconcile=partial(find_draft, etsy, self.job),
+        )
+        await self._upload_images(etsy, offer, listing_id)
+        await self.step(
+            "inventory", partial(self._put_inventory, etsy, offer, listing_id), repeatable=True
+        )
+        row: ListingRow = await self.step(
+            "activate",
+            partial(self._activate, etsy, offer, listing_id),
+            reconcile=partial(self._find_active, etsy, offer, listing_id),
+        )
+        await self.transaction(
+            "store-listing", record_listing, self.shop_id, row, self.job.product_id
+        )
+        return {"success": True, "external_id": row["external_id"], "url": row["url"]}
+
+    async def _draft(self, etsy: EtsyClient, offer: Offer) -> int:
+        # Refuses here, before anything is sent, an image that is not in the media directory.
+        await self.image_urls(offer.images)
+        draft = await etsy.create_draft(offer.draft_form(marked(offer, self.job)))
+        listing_id: int = draft["listing_id"]
+        return listing_id
+
+    async def _upload_images(self, etsy: EtsyClient, offer: Offer, listing_id: int) -> None:
+        uploaded: list[int] = []
+        for rank, image in enumerate(offer.images, start=1):
+            image_id: int = await self.step(
+                f"image-{rank}",
+                partial(_upload, etsy, listing_id, image, rank),
+                reconcile=partial(_find_image, etsy, listing_id, tuple(uploaded)),
+            )
+            uploaded.append(image_id)
+
+    async def _put_inventory(self, etsy: EtsyClient, offer: Offer, listing_id: int) -> None:
+        await etsy.put_inventory(listing_id, first_inventory(offer))
+
+    async def _activate(self, etsy: EtsyClient, offer: Offer, listing_id: int) -> ListingRow:
+        listing = await etsy.listing(listing_id)
+        if listing is None:
+            raise JobFailed(
+                f"the draft {listing_id} was deleted on Etsy before it was activated: create a "
+                "new job"
+            )
+        if listing["state"] == "draft":
+            form = {"state": "active", "description": offer.description}
+            listing = await etsy.update(listing_id, form)
+            if listing["state"] == "draft":
+                raise JobFailed(f"Etsy left the listing {listing_id} a draft: look at it there")
+        elif is_marked(listing, self.job):
+            # The seller was faster, and buyers can see the mark.
+            listing = await etsy.update(listing_id, {"description": offer.description})
+        return listing_row(listing, offer.sku)
+
+    async def _find_active(
+        self, etsy: EtsyClient, offer: Offer, listing_id: int
+    ) -> ListingRow | None:
+        """Whatever it is, if it is a draft no more it was activated."""
+        listing = await etsy.listing(listing_id)
+        if listing is None or listing["state"] == "draft":
+            return None
+        return listing_row(listing, offer.sku)
+
+
+async def _upload(etsy: EtsyClient, listing_id: int, image: str, rank: int) -> int:
+    uploaded = await etsy.upload_image(listing_id, image, rank)
+    image_id: int = uploaded["listing_image_id"]
+    return image_id
+
+
+async def _find_image(etsy: EtsyClient, listing_id: int, uploaded: Sequence[int]) -> int | None:
+    """The image that is there beside those that were uploaded before."""
+    ids = [one.get("listing_image_id") for one in await etsy.images(listing_id)]
+    others = [one for one in ids if one not in uploaded]
+    if len(others) > 1:
+        raise CannotTell(f"the listing {listing_id} has {len(others)} images of unknown origin")
+    return others[0] if others else None
+
+
+@hookimpl
+def job_handler() -> type[PublishEtsy]:
+    """The handler of ``publish_etsy``."""
+    return PublishEtsy

@@ -1,0 +1,71 @@
+"""Listings and sales of Etsy as the runtime stores them. Pure."""
+
+from typing import Any
+
+from plugins.etsy.shapes import amount, currency
+from runtime.errors import InputError
+from runtime.order_rows import OrderRow, order, order_line
+from runtime.storage import listings
+from runtime.storage.listings import ListingRow
+
+_LONG = frozenset({"description", "rich_description", "images", "inventory", "file_data"})
+NOT_SOLD = frozenset({"canceled", "fully refunded"})
+"""Of these the seller has the thing, or gets it back. Of one that is not paid yet Etsy has
+taken the pieces off sale, so they must not be sold elsewhere."""
+
+
+def listing_row(listing: dict[str, Any], sku: str | None = None) -> ListingRow:
+    """One listing.
+
+    Args:
+        sku: of the product that it sells; else what Etsy says, where it sells one alone.
+
+    Raises:
+        InputError: it has no id that can be used.
+    """
+    skus = listing.get("skus")
+    if sku is None and isinstance(skus, list) and len(skus) == 1:
+        sku = skus[0]
+    return listings.row(
+        listing.get("listing_id"),
+        data={name: value for name, value in listing.items() if name not in _LONG},
+        title=listing.get("title"),
+        price=amount(listing.get("price")),
+        currency=currency(listing.get("price")),
+        url=listing.get("url"),
+        sku=sku or None,
+    )
+
+
+def order_row(receipt: Any) -> OrderRow:
+    """One sale, which Etsy calls a receipt, with its lines, which it calls transactions.
+
+    Raises:
+        InputError: it cannot be stored.
+    """
+    transactions = receipt.get("transactions")
+    if not isinstance(transactions, list):
+        raise InputError("a receipt must tell its transactions")
+    lines = [
+        order_line(
+            one.get("transaction_id"),
+            listing=one.get("listing_id"),
+            sku=one.get("sku") or None,
+            title=one.get("title"),
+            quantity=one.get("quantity", 1),
+        )
+        for one in transactions
+        if isinstance(one, dict)
+    ]
+    status, total = receipt.get("status"), receipt.get("grandtotal")
+    return order(
+        receipt.get("receipt_id"),
+        lines,
+        data=receipt,
+        sold=str(status).lower() not in NOT_SOLD,
+        status=status,
+        buyer=receipt.get("name"),
+        total=amount(total),
+        currency=currency(total),
+        ordered_at=receipt.get("created_timestamp"),
+    )
