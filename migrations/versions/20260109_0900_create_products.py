@@ -77,9 +77,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("shop_id", "external_id", name="uq_orders_shop_id_external_id"),
         schema=SCHEMA,
     )
-    op.add_column(
-        "shops", sa.Column("orders_synced_at", sa.DateTime(timezone=True)), schema=SCHEMA
-    )
+    op.add_column("shops", sa.Column("orders_synced_at", sa.DateTime(timezone=True)), schema=SCHEMA)
     op.create_table(
         "order_lines",
         sa.Column("id", sa.BigInteger(), sa.Identity(), nullable=False),

@@ -1,9 +1,11 @@
 """Listings and sales of Etsy as the runtime stores them. Pure."""
 
+import json
 from typing import Any
 
 from plugins.etsy.shapes import amount, currency
 from runtime.errors import InputError
+from runtime.marketplace_values import MAX_DATA_BYTES
 from runtime.order_rows import OrderRow, order, order_line
 from runtime.storage import listings
 from runtime.storage.listings import ListingRow
@@ -58,10 +60,14 @@ def order_row(receipt: Any) -> OrderRow:
         if isinstance(one, dict)
     ]
     status, total = receipt.get("status"), receipt.get("grandtotal")
+    said = receipt
+    if len(json.dumps(receipt)) > MAX_DATA_BYTES // 2:
+        # Rather the sale without what the lines say already than no sale.
+        said = {name: value for name, value in receipt.items() if name != "transactions"}
     return order(
         receipt.get("receipt_id"),
         lines,
-        data=receipt,
+        data=said,
         sold=str(status).lower() not in NOT_SOLD,
         status=status,
         buyer=receipt.get("name"),
