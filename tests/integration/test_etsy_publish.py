@@ -137,15 +137,17 @@ def test_two_equal_products_and_the_sellers_own_draft_are_kept_apart(shop):
 
 
 def test_a_draft_is_found_behind_a_hundred_others(shop):
-    app = shop.app()
     shop.etsy.faults.plan("createDraftListing", Fault.DONE_BUT_FAILED)
-    # Newest first: these have to come after it, and before the look.
-    shop.etsy.faults.plan("getListingsByShop", Fault.SLOW, delay=timedelta(seconds=1))
+    shop.etsy.faults.plan("getListingsByShop", Fault.FAILED, times=None)
     job_id = shop.job("publish", product=product())
+    set_job(shop.database, job_id, {"max_retries": 100})
     wait_until(lambda: shop.etsy.done["createDraftListing"])
+    app = shop.app()
+    # The newest come first, so all of these stand before it.
     for _ in range(100):
         app.draft()
-    job = shop.scene.ended(job_id, seconds=30)
+    shop.etsy.faults.clear()
+    job = shop.scene.ended(job_id, seconds=60)
     assert job.status == "completed", job.error_message
     assert len(shop.states()) == 101
     assert shop.states()[job.result_data["external_id"]] == "active"
