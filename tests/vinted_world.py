@@ -155,8 +155,10 @@ def _carry_out(world: World, it: JobInWorld, effect: Perform, tick: Callable[[],
         case WebSocketCall():
             return world.send(call)
         case AwaitQuiet(name, settled):
-            world.wait_until(it.quiet.get(name, (0, 0))[settled])
-            return Success(True)
+            until = it.quiet.get(name, (0, 0))[settled]
+            waited = until > world.now
+            world.wait_until(until)
+            return Success(waited)
         case RecordStep(name, status, text, error):
             result = json.loads(text or "null")
             it.journal[name] = RecordedStep(name, status, result, error, within=effect.within)

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from plugins.vinted import protocol
-from plugins.vinted.failures import WRONG_ACCOUNT, sorted_out
+from plugins.vinted.failures import WrongAccount, sorted_out
 from plugins.vinted.pages import (
     Asked,
     Frame,
@@ -46,7 +46,7 @@ class VintedBrowser:
 
         Raises:
             JobFailed: the answer cannot be understood.
-            CallRejected: see :mod:`plugins.vinted.failures`; all methods raise it.
+            CallRejected, WrongAccount: see :mod:`plugins.vinted.failures`; all methods raise them.
         """
         answer = await self._ask("VINTED_SYNC", self._page(page, per_page), reads=True)
         return parse_sync(answer, page)
@@ -64,10 +64,12 @@ class VintedBrowser:
         """The ids of the newest items; None where the browser plugin cannot tell.
 
         Raises:
-            CallRejected: among others, because somebody else is logged in.
+            WrongAccount: somebody else is logged in.
         """
         try:
             page = await self.wardrobe(1)
+        except WrongAccount:
+            raise
         except (JobFailed, CallRejected) as error:
             if isinstance(error, CallRejected) and error.status not in BARE_REFUSALS:
                 raise
@@ -83,7 +85,7 @@ class VintedBrowser:
         shop.
 
         Raises:
-            CallRejected: it is another account.
+            WrongAccount: it is another account.
         """
         if not self._verified:
             await self.newest()
@@ -206,10 +208,9 @@ class VintedBrowser:
         if told is None:
             return
         if str(told) != self._shop_id:
-            raise CallRejected(
+            raise WrongAccount(
                 f"the browser is logged in to Vinted as account {told}, and the job is for "
-                f"{self._shop_id}: nothing was sent; log in there with the shop's account",
-                status=403,
-                error_code=WRONG_ACCOUNT,
+                f"{self._shop_id}: log in there with the shop's account, then "
+                f"`run.py jobs retry {self._handler.job_id}`"
             )
         self._verified = True

@@ -1,8 +1,13 @@
 """What a browser's "no" means, whatever words the browser plugin has for it. Pure."""
 
+import re
+from dataclasses import replace
+from datetime import datetime
 from enum import Enum
 
-from runtime.errors import CallRejected
+from runtime.answers import Answer
+from runtime.errors import CallRejected, JobFailed
+from runtime.limit_signals import Signals, read_answer
 
 
 class Trouble(Enum):
@@ -29,19 +34,19 @@ class Trouble(Enum):
         return self.value[1]
 
 
-WRONG_ACCOUNT = "wrong_account"
+class WrongAccount(JobFailed):
+    """Somebody else than the shop is logged in to Vinted."""
+
 
 _CODES = {
     **{one.code: one for one in Trouble},
     "session_expired": Trouble.SESSION_ENDED,
     "not_logged_in": Trouble.SESSION_ENDED,
     "login_required": Trouble.SESSION_ENDED,
+    "logged_out": Trouble.SESSION_ENDED,
     "unauthorized": Trouble.SESSION_ENDED,
-    "captcha": Trouble.BLOCKED,
-    "captcha_required": Trouble.BLOCKED,
-    "account_blocked": Trouble.BLOCKED,
     "forbidden": Trouble.BLOCKED,
-    WRONG_ACCOUNT: Trouble.BLOCKED,
+    "wrong_account": Trouble.BLOCKED,
     "too_many_requests": Trouble.COOL_DOWN,
     "rate_limit": Trouble.COOL_DOWN,
     "gone": Trouble.GONE,
@@ -50,18 +55,21 @@ _CODES = {
     "validation_error": Trouble.INVALID,
     "validation_failed": Trouble.INVALID,
 }
+_BLOCK = re.compile("captcha|blocked|challenge|datadome")
 _STATUSES = {**{one.status: one for one in Trouble}, 400: Trouble.INVALID, 410: Trouble.GONE}
 
 
-def trouble_of(error: CallRejected) -> Trouble | None:
+def trouble_of(refusal: CallRejected | Answer) -> Trouble | None:
     """What the answer says; None where it says nothing that is known.
 
     A code is more exact than a status: some plugins pass on a captcha with a status of 400.
     """
-    code = (error.error_code or "").lower()
+    code = (refusal.error_code or "").lower()
     if code in _CODES:
         return _CODES[code]
-    return None if error.status is None else _STATUSES.get(error.status)
+    if _BLOCK.search(code):
+        return Trouble.BLOCKED
+    return _STATUSES.get(refusal.status or 0)
 
 
 def sorted_out(error: CallRejected) -> CallRejected:
@@ -75,3 +83,11 @@ def sorted_out(error: CallRejected) -> CallRejected:
         error_code=error.error_code,
         writes=error.writes,
     )
+
+
+def read_refusal(answer: Answer, now: datetime) -> Signals:
+    """What an answer says of the account and its limits, whatever its words for it."""
+    trouble = None if answer.good else trouble_of(answer)
+    if trouble is None or _STATUSES.get(answer.status or 0) is trouble:
+        return read_answer(answer, now)
+    return read_answer(replace(answer, status=trouble.status), now)

@@ -9,7 +9,7 @@ from plugins.vinted.client import VintedBrowser
 from plugins.vinted.failures import Trouble, trouble_of
 from plugins.vinted.offer import MOST_IMAGES
 from plugins.vinted.pages import money, parse_item
-from plugins.vinted.targets import item_id
+from plugins.vinted.targets import named_listing
 from runtime import BaseJobHandler, Job, JobFailed, hookimpl
 from runtime.errors import CallRejected, ImageRefused, InputError
 from runtime.products import checked_product
@@ -39,9 +39,9 @@ class LinkProductVinted(BaseJobHandler):
 
     async def execute(self, job: Job) -> dict[str, Any]:
         """Read the listing, download its photos, store the product."""
-        wanted = item_id(job.input_data)
+        wanted = named_listing(job.input_data)
         if wanted is None:
-            raise JobFailed("input_data.item_id is missing: the id of the listing on Vinted")
+            raise JobFailed("input_data.external_id is missing: the id of the listing on Vinted")
         browser = VintedBrowser(self)
         try:
             item = await self.step("item", partial(self._read, browser, wanted))

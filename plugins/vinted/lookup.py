@@ -60,6 +60,11 @@ async def find_published(
     raise CannotTell(f"it is not in the wardrobe as it could be read, but {doubt}")
 
 
+def is_certain(browser: VintedBrowser, found: Sequence[ListingRow]) -> bool:
+    """Whether what was found bears the job's reference, and does not only look like it."""
+    return any(row["data"].get("reference") == browser.reference for row in found)
+
+
 async def _look(browser: VintedBrowser, before: set[str]) -> Look:
     """Read pages until most of one was there before, or the wardrobe ends."""
     look = Look()

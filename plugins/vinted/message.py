@@ -5,7 +5,9 @@ from functools import partial
 from typing import Any
 
 from plugins.vinted.client import BARE_REFUSALS, VintedBrowser
+from plugins.vinted.failures import WrongAccount
 from runtime import BaseJobHandler, Job, JobFailed, hookimpl
+from runtime.calls import AwaitQuiet
 from runtime.errors import CallRejected, CannotTell
 from runtime.storage.sent_messages import MessageTaken, record_sent
 
@@ -40,6 +42,8 @@ class MessageVinted(BaseJobHandler):
         """The conversation; None where the browser plugin cannot read any."""
         try:
             return await browser.conversation(conversation_id)
+        except WrongAccount:
+            raise
         except JobFailed as error:
             reason = str(error)
         except CallRejected as error:
@@ -60,15 +64,17 @@ class MessageVinted(BaseJobHandler):
         self, browser: VintedBrowser, conversation_id: str, text: str, before: Conversation | None
     ) -> Any:
         now = await browser.conversation(conversation_id)
-        earlier = {str(one["id"]) for one in _own_messages(before or {})}
-        new = [one for one in _own_messages(now) if str(one["id"]) not in earlier]
-        found = [one for one in new if one.get("reference") == browser.reference] or [
-            one for one in new if not one.get("reference") and one.get("text") == text
-        ]
+        found = _new_messages(now, before, browser.reference, text)
+        certain = any(one.get("reference") for one in found)
+        if found and not certain:
+            if before is None:
+                raise CannotTell("a message of these words is there, and may be an older one")
+            if await AwaitQuiet(STEP, settled=True):
+                # It may be another job's, with this one's still on its way.
+                now = await browser.conversation(conversation_id)
+                found = _new_messages(now, before, browser.reference, text)
         if not found:
             return None
-        if before is None and not found[0].get("reference"):
-            raise CannotTell("a message of these words is there, and may be an older one")
         try:
             return await self._store(browser, conversation_id, now, found)
         except MessageTaken:
@@ -110,6 +116,16 @@ def checked_message(input_data: dict[str, Any]) -> tuple[str, str]:
     if flaws:
         raise JobFailed(f"input_data cannot be used: {'; '.join(flaws)}; nothing was sent")
     return str(conversation_id), str(text)
+
+
+def _new_messages(
+    now: Conversation, before: Conversation | None, reference: str, text: str
+) -> list[dict[str, Any]]:
+    """What the job may have written; messages of its reference, else of its words."""
+    earlier = {str(one["id"]) for one in _own_messages(before or {})}
+    new = [one for one in _own_messages(now) if str(one["id"]) not in earlier]
+    named = [one for one in new if one.get("reference") == reference]
+    return named or [one for one in new if not one.get("reference") and one.get("text") == text]
 
 
 def _own_messages(conversation: Conversation) -> list[dict[str, Any]]:

@@ -4,12 +4,16 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from plugins.vinted.client import MAX_PER_PAGE, VintedBrowser
 from plugins.vinted.pages import money
 from runtime import BaseJobHandler, Job, JobFailed, hookimpl
 from runtime.errors import InputError
 from runtime.order_rows import OrderRow, order, order_line
+from runtime.sold_elsewhere import follow_sales
 from runtime.storage import orders
+from runtime.storage.listing_changes import mark_listing_gone
 
 MAX_ORDERS = 100_000
 NOT_SOLD = ("cancel", "refund")
@@ -48,9 +52,7 @@ class OrdersVinted(BaseJobHandler):
                 continue
             if await self.transaction(f"known-{number}", orders.known_orders, self.shop_id, ids):
                 break
-        stored = await self.transaction(
-            "store", orders.upsert_orders, self.shop_id, list(rows.values())
-        )
+        stored = await self.transaction("store", store, self.shop_id, list(rows.values()))
         return {
             "success": True,
             "new": len(stored["new"]),
@@ -58,6 +60,7 @@ class OrdersVinted(BaseJobHandler):
             "errors": errors,
             "pages": number,
             "sales": stored["sales"],
+            "jobs": stored["jobs"],
         }
 
     async def _read(self, browser: VintedBrowser, number: int) -> dict[str, Any]:
@@ -73,6 +76,21 @@ class OrdersVinted(BaseJobHandler):
             "errors": len(frame.entries) - len(rows),
             "total_pages": frame.total_pages,
         }
+
+
+def store(session: Session, shop_id: int, rows: Sequence[OrderRow]) -> dict[str, Any]:
+    """Store sales; what they sold is on sale no more, here and where the seller wants it so.
+
+    Vinted knows single pieces: a listing that was sold is gone.
+    """
+    stored = orders.upsert_orders(session, shop_id, rows)
+    new = set(stored["new"])
+    sold = [row for row in rows if row["sold"] and row["external_id"] in new]
+    for listing in sorted(
+        {one["listing_external_id"] or "" for row in sold for one in row["lines"]}
+    ):
+        mark_listing_gone(session, shop_id, listing)
+    return {**stored, "jobs": follow_sales(session, shop_id, stored["sales"])}
 
 
 def _readable(entries: Sequence[Any]) -> list[OrderRow]:

@@ -6,9 +6,10 @@ from functools import partial
 from typing import Any
 
 from plugins.vinted.client import VintedBrowser
-from plugins.vinted.lookup import find_published
+from plugins.vinted.lookup import find_published, is_certain
 from plugins.vinted.offer import checked_offer, product_sent
 from runtime import BaseJobHandler, Job, hookimpl
+from runtime.calls import AwaitQuiet
 from runtime.storage import published
 from runtime.storage.listings import ListingRow
 
@@ -51,6 +52,9 @@ class PublishVinted(BaseJobHandler):
         self, browser: VintedBrowser, product: dict[str, Any], before: Sequence[str] | None
     ) -> Any:
         found = await find_published(browser, product, before)
+        if found and not is_certain(browser, found) and await AwaitQuiet(STEP, settled=True):
+            # It may be another job's, with this one's still on its way.
+            found = await find_published(browser, product, before)
         try:
             return await self._store(product, found) if found else None
         except published.ListingTaken:

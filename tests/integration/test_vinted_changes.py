@@ -72,7 +72,7 @@ def test_what_is_gone_already_is_as_good_as_deleted(shop, listed):
 def test_a_listing_may_be_named_by_its_id(shop):
     wanted = str(shop.wardrobe.items()[1]["id"])
     shop.done("sync")
-    assert shop.done("delete", item_id=wanted)["deleted"] == [wanted]
+    assert shop.done("delete", external_id=wanted)["deleted"] == [wanted]
     assert shop.listings()[wanted] == "gone"
 
 

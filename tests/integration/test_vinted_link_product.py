@@ -62,7 +62,7 @@ def put(shop, internet, *photos: object, **details: object) -> str:
 
 def test_makes_a_product_with_its_photos(shop, internet):
     listed = put(shop, internet, PNG + b"1", PNG + b"2")
-    result = shop.done("link_product", item_id=listed)
+    result = shop.done("link_product", external_id=listed)
     (row,) = shop.rows(Product)
     assert (result["product_id"], result["sku"], result["created"]) == (
         row.id, f"vinted-{listed}", True,
@@ -78,19 +78,19 @@ def test_makes_a_product_with_its_photos(shop, internet):
 
 def test_a_photo_that_was_downloaded_is_not_downloaded_again(shop, internet):
     listed = put(shop, internet, PNG + b"1", [CallTimeout("slow"), PNG + b"2"], PNG + b"3")
-    assert len(shop.done("link_product", item_id=listed)["kept"]) == 3
+    assert len(shop.done("link_product", external_id=listed)["kept"]) == 3
     assert [url[-5] for url in internet.asked] == ["0", "1", "1", "2"]
 
 
 def test_a_photo_that_may_not_be_downloaded_is_left_out_and_named(shop, internet):
     listed = put(shop, internet, ImageRefused("10.0.0.1 is no public host"), PNG)
-    result = shop.done("link_product", item_id=listed)
+    result = shop.done("link_product", external_id=listed)
     assert (len(result["kept"]), result["refused"]) == (1, ["10.0.0.1 is no public host"])
 
 
 def test_without_any_photo_there_is_no_product(shop, internet):
     listed = put(shop, internet, ImageRefused("it is text/html, no image"))
-    job = shop.run("link_product", item_id=listed)
+    job = shop.run("link_product", external_id=listed)
     assert "no photo that can be used: it is text/html" in (job.error_message or "")
     assert shop.rows(Product) == []
 
@@ -101,23 +101,23 @@ def test_links_to_a_product_that_is_there_and_leaves_it_as_it_is(shop, internet)
     listed = put(shop, internet, PNG)
     job_id = add_job(
         shop.database, shop.shop_id, "link_product",
-        product_id=row.id, input_data={"item_id": listed},
+        product_id=row.id, input_data={"external_id": listed},
     )  # fmt: skip
     result = shop.ended(job_id).result_data
     (now,) = shop.rows(Product)
     assert (result["created"], now.title, now.data["images"]) == (
         False, "My own words", result["kept"],
     )  # fmt: skip
-    assert shop.done("delete", item_id=listed)["deleted"] == [listed]
+    assert shop.done("delete", external_id=listed)["deleted"] == [listed]
 
 
 def test_a_listing_that_is_gone_is_a_clear_failure(shop, internet):
-    job = shop.run("link_product", item_id="77")
+    job = shop.run("link_product", external_id="77")
     assert "the listing 77 is gone from Vinted" in (job.error_message or "")
 
 
 def test_another_sellers_listing_is_refused(shop, internet):
     listed = put(shop, internet, PNG, user={"id": 999})
-    job = shop.run("link_product", item_id=listed)
+    job = shop.run("link_product", external_id=listed)
     assert "is another seller's (999)" in (job.error_message or "")
     assert internet.asked == []

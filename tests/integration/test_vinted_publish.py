@@ -3,6 +3,7 @@
 import pytest
 
 from plugins.vinted.sandbox import example_item
+from runtime.closures import ClosureKind
 from tests.deadline import wait_until
 from tests.integration.job_rows import add_job
 from tests.integration.vinted_seller import Listing, Product, only, open_shop, product
@@ -99,22 +100,33 @@ def test_an_older_plugin_that_does_not_answer_leaves_a_question_for_a_person(sho
     assert len(published(shop)) == 1
 
 
-@pytest.mark.parametrize("fault", ["session_lost", "captcha", "rate_limited"])
-def test_trouble_with_the_account_sends_nothing_more(shop, fault):
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        ("session_lost", ClosureKind.NEEDS_USER),
+        ("captcha", ClosureKind.NEEDS_USER),
+        ("rate_limited", ClosureKind.RATE_LIMIT),
+    ],
+)
+def test_trouble_with_the_account_stops_the_shop_until_it_is_resumed(shop, fault, kind):
     browser = shop.browser()
     only(browser, "VINTED_PUBLISH", **{fault: True})
-    shop.held_up(shop.job("publish", product=product()))
-    assert published(shop) == []
-    assert [name for name, _ in browser.executed].count("VINTED_PUBLISH") == 1
+    job = shop.held_up(shop.job("publish", product=product()))
+    assert (job.status, job.retry_count, published(shop)) == ("pending", 0, [])
+    only(browser, "VINTED_PUBLISH", **{fault: False})
+    assert kind in {one.kind for one in wait_until(shop.resume)}
+    if kind is ClosureKind.NEEDS_USER:
+        assert shop.ended(job.id).status == "completed"
+        assert len(published(shop)) == 1
+    writes = [name for name, _ in browser.executed if name == "VINTED_PUBLISH"]
+    assert len(writes) == 1 + len(published(shop))
 
 
 def test_nothing_is_sent_to_another_account(shop):
     browser = shop.browser()
     browser.faults.wrong_account = "999"
-    job = shop.held_up(shop.job("publish", product=product()))
-    assert "account 999" in f"{job.error_message}{job.waiting_reason}" or "wrong_account" in str(
-        job.waiting_reason
-    )
+    job = shop.run("publish", product=product())
+    assert "logged in to Vinted as account 999" in (job.error_message or "")
     assert browser.extension.strayed == []
     assert "VINTED_PUBLISH" not in [name for name, _ in browser.executed]
 

@@ -22,6 +22,7 @@ def test_all_sales_are_stored_once(shop, faults):
     only(shop.browsers[0], "VINTED_ORDERS", **faults)
     assert shop.done("orders") == {
         "success": True, "new": 100, "updated": 0, "errors": 0, "pages": 2, "sales": [],
+        "jobs": [],
     }  # fmt: skip
     rows = shop.rows(Order)
     assert {row.external_id for row in rows} == {str(example_order(n)["id"]) for n in range(100)}
@@ -45,6 +46,7 @@ def test_a_sale_lowers_the_quantity_of_its_product_once(shop):
     for _ in range(2):
         shop.done("orders", full=True)
     assert [row.quantity for row in shop.rows(Product)] == [1]
+    assert shop.listings() == {sold: "gone"}
 
 
 def test_a_sale_that_was_cancelled_lowers_nothing(shop):

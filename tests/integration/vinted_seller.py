@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -18,6 +18,7 @@ from plugins.vinted.publish import PublishVinted
 from plugins.vinted.sandbox import SimulatedBrowser, Wardrobe
 from plugins.vinted.sync import SyncVinted
 from plugins.vinted.update import UpdateVinted
+from runtime.closures import Closure
 from runtime.config import Settings
 from runtime.data_directory import token_secret
 from runtime.products import checked_product
@@ -46,6 +47,9 @@ class QuickMessage(MessageVinted):
 
     settles_within = SETTLES_WITHIN
 
+
+HASTY = replace(VINTED, budgets=replace(VINTED.budgets, shop=(), jitter=timedelta(0)))
+"""Vinted at the pace of a test."""
 
 HANDLERS = {
     "publish": QuickPublish,
@@ -129,6 +133,11 @@ class Shop:
         with self.database.session.begin() as session:
             upsert(session, SELLER, [checked_product(one) for one in products])
 
+    def resume(self) -> list[Closure]:
+        """The operator opens the shop again; what it was closed for."""
+        with self.database.session.begin() as session:
+            return MarketplaceJobService(session).resume_shop(self.shop_id)
+
     def waits(self, job_id: int, words: str) -> MarketplaceJob:
         """The job once it waits for a reason with these words in it."""
 
@@ -176,7 +185,7 @@ def open_shop(settings: Settings, database: Database, items: int = 0) -> Iterato
             )
         )
     keyed = {(action, "vinted"): handler for action, handler in HANDLERS.items()}
-    registry = registry_of(VINTED, handlers=keyed)
+    registry = registry_of(HASTY, handlers=keyed)
     with running_node(settings, database, registry, bridge_grace_seconds=0.5) as scene:
         shop = Shop(scene, database, scene.settings, Wardrobe.of(items, shop_id=ACCOUNT), shop_id)
         try:
