@@ -151,6 +151,7 @@ def _consented(auth: OAuth2, port: int, *, paste: bool) -> Credentials:
         consent = ask_consent(auth, f"http://127.0.0.1:{port}/callback")
         print_line(f"Let the seller consent here:\n{consent.url}")
         print_aside("Then paste the address that the browser was sent to:")
+        sys.stdout.flush()
         code = code_of(consent, sys.stdin.readline().strip())
     else:
         with Callback(port) as callback:

@@ -91,6 +91,16 @@ def record_of(sandbox: EtsySandbox) -> Marketplace:
     )
 
 
+def etsy_environment(sandbox: EtsySandbox) -> dict[str, str]:
+    """The variables that let a process use the sandbox."""
+    return {
+        "RUNTIME_ETSY_API_URL": sandbox.url,
+        "RUNTIME_ETSY_AUTH_URL": sandbox.url,
+        "RUNTIME_ETSY_KEYSTRING": sandbox.oauth.keystring,
+        "RUNTIME_ETSY_SHARED_SECRET": sandbox.oauth.shared_secret,
+    }
+
+
 @dataclass
 class Shop:
     """A seller's shop on a running node, and what Etsy has of it."""
