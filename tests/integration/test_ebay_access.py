@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 
 from runtime.sandbox import Fault
+from runtime.storage.closures import closures_of
 from runtime.storage.models import MarketplaceJob
 from tests.deadline import wait_until
 from tests.integration.ebay_seller import open_ebay, product
-from tests.integration.job_rows import get_job
 
 
 @pytest.fixture
@@ -59,9 +59,17 @@ def test_too_many_requests_are_waited_out_without_an_attempt(shop, operation):
 def test_a_quota_that_is_used_up_is_asked_for_once_and_waited_for(shop):
     shop.ebay.limits.quotas["inventory"].limit = 2
     job_id = shop.job("publish", product=product())
-    job = shop.waits(job_id, "are used up")
+    job = shop.waits(job_id, "answered 429")
+    closure = wait_until(lambda: closed(shop, "are used up"))
+    reset = shop.ebay.limits.quotas["inventory"].reset
+    assert abs(closure.until - reset) < timedelta(seconds=1)
     assert (job.status, job.retry_count) == ("pending", 0)
     assert shop.ebay.done["getRateLimits"] == 1
     refused = [one for one in shop.ebay.exchanges if one.answer.status == 429]
     assert len(refused) == 1
-    assert get_job(shop.database, job_id).status == "pending"
+
+
+def closed(shop, words):
+    """What is closed for a reason with these words in it, or None."""
+    with shop.database.session() as session:
+        return next((one for one in closures_of(session, ["ebay"]) if words in one.reason), None)

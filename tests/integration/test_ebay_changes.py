@@ -1,4 +1,4 @@
-"""update_ebay and delete_ebay over real HTTP: what is merged, what goes, and that faults do no harm."""
+"""update_ebay and delete_ebay over real HTTP: what is merged, what goes, what faults do."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""publish_ebay over real HTTP: whatever goes wrong, the product is listed once and paid for once."""
+"""publish_ebay over real HTTP: whatever goes wrong, it is listed once and paid for once."""
 
 from datetime import timedelta
 
