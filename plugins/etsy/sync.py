@@ -1,12 +1,16 @@
 """sync_etsy: store what is on sale in the shop."""
 
 from collections import Counter
+from contextlib import suppress
 from functools import partial
 from typing import Any, TypedDict
+
+from sqlalchemy.orm import Session
 
 from plugins.etsy.client import EtsyClient
 from plugins.etsy.marketplace import etsy
 from plugins.etsy.rows import listing_row
+from plugins.etsy.shapes import Page
 from plugins.etsy.walk import Look
 from runtime import BaseJobHandler, Job, JobFailed, Marketplace, hookimpl
 from runtime.errors import InputError
@@ -18,11 +22,12 @@ MAX_LOOKS = 3
 
 
 class StoredPage(TypedDict):
-    """A page as it is recorded: what can be stored of it, and what it says of all."""
+    """A page as it is recorded: what was stored of it, and how many there are on all."""
 
-    rows: list[ListingRow]
+    ids: list[str]
     records: int
     count: int
+    counts: listings.Counts
 
 
 class SyncEtsy(BaseJobHandler):
@@ -64,36 +69,46 @@ class SyncEtsy(BaseJobHandler):
         look = Look()
         while not look.is_over:
             number = look.pages + 1
+            step = f"{prefix}page-{number}"
             page: StoredPage = await self.step(
-                f"{prefix}page-{number}", partial(_read_page, client, look.offset)
+                step, partial(self._read_page, client, step, walk, look.offset)
             )
-            rows = page["rows"]
-            stored = await self.transaction(
-                f"{prefix}store-page-{number}", listings.upsert, self.shop_id, walk, rows
-            )
-            counts.update(stored)
-            counts["errors"] += page["records"] - len(rows)
-            look.add(page["count"], [one["external_id"] for one in rows], page["records"])
-            if flaws := {one["external_id"]: one["flaw"] for one in rows if one["flaw"]}:
-                self.log.warning("listings stored without their details", flaws=flaws)
+            counts.update(page["counts"])
+            counts["errors"] += page["records"] - len(page["ids"])
+            look.add(page["count"], page["ids"], page["records"])
             await self.progress(len(look.ids), max(page["count"], len(look.ids)), "listings")
         return look
 
-
-async def _read_page(client: EtsyClient, offset: int) -> StoredPage:
-    page = await client.listings("active", offset)
-    if page["count"] > MAX_LISTINGS:
-        raise JobFailed(
-            f"the shop has {page['count']:,} listings, as Etsy says, and that is more than "
-            f"{MAX_LISTINGS:,}: check the shop's external id"
+    async def _read_page(self, client: EtsyClient, step: str, walk: str, offset: int) -> StoredPage:
+        """Ends with the transaction that stores the page, which is the step's record."""
+        page = await client.listings("active", offset)
+        if page["count"] > MAX_LISTINGS:
+            raise JobFailed(
+                f"the shop has {page['count']:,} listings, as Etsy says, and that is more than "
+                f"{MAX_LISTINGS:,}: check the shop's external id"
+            )
+        rows = []
+        for one in page["results"]:
+            with suppress(InputError):
+                rows.append(listing_row(one))
+        if flaws := {one["external_id"]: one["flaw"] for one in rows if one["flaw"]}:
+            self.log.warning("listings stored without their details", flaws=flaws)
+        stored: StoredPage = await self.transaction(
+            step, store_page, self.shop_id, walk, rows, page
         )
-    rows = []
-    for one in page["results"]:
-        try:
-            rows.append(listing_row(one))
-        except InputError:
-            continue
-    return StoredPage(rows=rows, records=len(page["results"]), count=page["count"])
+        return stored
+
+
+def store_page(
+    session: Session, shop_id: int, walk: str, rows: list[ListingRow], page: Page
+) -> StoredPage:
+    """Store what can be stored of a page."""
+    return StoredPage(
+        ids=[one["external_id"] for one in rows],
+        records=len(page["results"]),
+        count=page["count"],
+        counts=listings.upsert(session, shop_id, walk, rows),
+    )
 
 
 @hookimpl

@@ -1,7 +1,7 @@
 """sync_orders_etsy: store the sales, and what became of them."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, TypedDict
 
@@ -9,25 +9,36 @@ from sqlalchemy.orm import Session
 
 from plugins.etsy.client import EtsyClient
 from plugins.etsy.rows import order_row
+from plugins.etsy.shapes import Page
 from plugins.etsy.walk import Look
 from runtime import BaseJobHandler, Job, JobFailed, hookimpl
 from runtime.errors import InputError
 from runtime.order_rows import OrderRow
 from runtime.sold_elsewhere import follow_sales
 from runtime.storage import order_sync
-from runtime.storage.orders import Upserted, upsert_orders
+from runtime.storage.orders import Sale, upsert_orders
 
 MAX_ORDERS = 100_000
 EARLIEST = 946_684_800
 """Etsy takes no time before the year 2000."""
 
 
-class StoredPage(TypedDict):
-    """A page as it is recorded: what can be stored of it, and what it says of all."""
+FIRST = timedelta(days=90)
+"""How far back the first sync of a shop goes: an older sale says nothing of what is left now."""
 
-    rows: list[OrderRow]
+
+class StoredPage(TypedDict):
+    """A page as it is recorded: what was stored of it, and how many there are on all.
+
+    ``jobs`` are those in the seller's other shops that its sales called for.
+    """
+
+    ids: list[str]
     records: int
     count: int
+    new: list[str]
+    sales: list[Sale]
+    jobs: list[int]
 
 
 class SyncOrdersEtsy(BaseJobHandler):
@@ -43,74 +54,71 @@ class SyncOrdersEtsy(BaseJobHandler):
         """Read and store the pages; then note how far they reach."""
         client = EtsyClient(self)
         window: order_sync.Window = await self.transaction("begin", order_sync.begin, self.shop_id)
-        since = None if job.input_data.get("full") is True else _seconds(window["since"])
-        new: list[str] = []
-        sales: list[Any] = []
-        jobs: list[int] = []
-        known: set[str] = set()
-        errors, look = 0, Look()
+        since = None if job.input_data.get("full") is True else changed_since(window)
+        pages: list[StoredPage] = []
+        look = Look()
         while not look.is_over:
-            number = look.pages + 1
+            step = f"page-{look.pages + 1}"
             page: StoredPage = await self.step(
-                f"page-{number}", partial(_read_page, client, look.offset, since)
+                step, partial(self._read_page, client, step, look.offset, since)
             )
-            rows = page["rows"]
-            stored: Stored = await self.transaction(
-                f"store-page-{number}", store, self.shop_id, rows
-            )
-            new += stored["new"]
-            sales += stored["sales"]
-            jobs += stored["jobs"]
-            known.update(stored["known"])
-            if unreadable := page["records"] - len(rows):
-                self.log.warning("orders that cannot be stored", page=number, orders=unreadable)
-            errors += unreadable
-            look.add(page["count"], [one["external_id"] for one in rows], page["records"])
+            pages.append(page)
+            look.add(page["count"], page["ids"], page["records"])
             await self.progress(len(look.ids), max(page["count"], len(look.ids)), "orders")
         await self.transaction("finish", order_sync.finish, self.shop_id, window["began"])
+        new = {one for page in pages for one in page["new"]}
         return {
             "success": True,
             "new": len(new),
-            "updated": len(known.difference(new)),
-            "errors": errors,
+            "updated": len(look.ids - new),
+            "errors": sum(page["records"] - len(page["ids"]) for page in pages),
             "pages": look.pages,
-            "sales": sales,
-            "jobs": jobs,
+            "sales": [sale for page in pages for sale in page["sales"]],
+            "jobs": [job_id for page in pages for job_id in page["jobs"]],
         }
 
+    async def _read_page(
+        self, client: EtsyClient, step: str, offset: int, since: int | None
+    ) -> StoredPage:
+        """Ends with the transaction that stores the page, which is the step's record."""
+        page = await client.receipts(offset, since)
+        if page["count"] > MAX_ORDERS:
+            raise JobFailed(
+                f"the shop has {page['count']:,} orders, as Etsy says, and that is more than "
+                f"{MAX_ORDERS:,}: check the shop's external id"
+            )
+        rows, problems = [], []
+        for one in page["results"]:
+            try:
+                rows.append(order_row(one))
+            except InputError as problem:
+                problems.append(str(problem))
+        if problems:
+            self.log.warning("orders that cannot be stored", problems=problems)
+        stored: StoredPage = await self.transaction(step, store_page, self.shop_id, rows, page)
+        return stored
 
-class Stored(Upserted):
-    """What came of a page, and the jobs in the seller's other shops that it called for."""
 
-    jobs: list[int]
-
-
-def store(session: Session, shop_id: int, rows: Sequence[OrderRow]) -> Stored:
-    """Store sales, and let the seller's other shops follow them."""
+def store_page(session: Session, shop_id: int, rows: Sequence[OrderRow], page: Page) -> StoredPage:
+    """Store the sales of a page, and let the seller's other shops follow them."""
     stored = upsert_orders(session, shop_id, rows)
-    return Stored(**stored, jobs=follow_sales(session, shop_id, stored["sales"]))
+    return StoredPage(
+        ids=[one["external_id"] for one in rows],
+        records=len(page["results"]),
+        count=page["count"],
+        new=stored["new"],
+        sales=stored["sales"],
+        jobs=follow_sales(session, shop_id, stored["sales"]),
+    )
 
 
-async def _read_page(client: EtsyClient, offset: int, since: int | None) -> StoredPage:
-    page = await client.receipts(offset, since)
-    if page["count"] > MAX_ORDERS:
-        raise JobFailed(
-            f"the shop has {page['count']:,} orders, as Etsy says, and that is more than "
-            f"{MAX_ORDERS:,}: check the shop's external id"
-        )
-    rows = []
-    for one in page["results"]:
-        try:
-            rows.append(order_row(one))
-        except InputError:
-            continue
-    return StoredPage(rows=rows, records=len(page["results"]), count=page["count"])
-
-
-def _seconds(moment: str | None) -> int | None:
-    if moment is None:
-        return None
-    return max(int(datetime.fromisoformat(moment).timestamp()), EARLIEST)
+def changed_since(window: order_sync.Window) -> int:
+    """From when on changes have to be read, in seconds since 1970."""
+    if window["since"] is None:
+        since = datetime.fromisoformat(window["began"]) - FIRST
+    else:
+        since = datetime.fromisoformat(window["since"])
+    return max(int(since.timestamp()), EARLIEST)
 
 
 @hookimpl

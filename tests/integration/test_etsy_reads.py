@@ -155,6 +155,19 @@ def test_only_what_changed_since_is_read_again(shop, small_pages):
     assert len(shop.rows(Order)) == 5
 
 
+def test_the_first_sync_goes_back_ninety_days_and_a_full_one_to_the_beginning(shop):
+    shop.done("sync_orders")
+    shop.done("sync_orders", full=True)
+    first, full = [
+        dict(one.request.query_pairs())
+        for one in shop.etsy.exchanges
+        if one.operation == "getShopReceipts"
+    ]
+    began = shop.etsy.now() - timedelta(days=90)
+    assert abs(int(first["min_last_modified"]) - began.timestamp()) < 60
+    assert "min_last_modified" not in full
+
+
 def test_a_cancellation_is_noted(shop):
     shop.app().publish("S-1", quantity=2)
     receipt = shop.etsy.sell("S-1")
