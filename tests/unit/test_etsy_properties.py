@@ -55,7 +55,7 @@ def to_the_end(world: EtsyWorld, one: Job, order: random.Random, crashes: list[i
     st.randoms(use_true_random=False),
     st.integers(0, 3),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_equal_products_are_on_sale_once_each(answers, crashes, order, own_drafts):
     etsy = Etsy(answers)
     path = f"/v3/application/shops/{EtsySandbox.shop_id}/listings"
