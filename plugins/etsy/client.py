@@ -80,8 +80,7 @@ class EtsyClient:
     async def images(self, listing_id: int | str) -> list[dict[str, Any]]:
         """getListingImages: all of them."""
         path = f"{ROOT}/listings/{listing_id}/images"
-        found: shapes.Page = await self._read("GET", path, shapes.page)
-        return found["results"]
+        return await self._read("GET", path, shapes.images)
 
     async def upload_image(self, listing_id: int | str, image: str, rank: int) -> dict[str, Any]:
         """uploadListingImage: not idempotent.

@@ -6,15 +6,22 @@ says in the first line of its description whose it is: the job, which is the sam
 database, and the SKU. A draft that says so was made by that job, any other was not.
 """
 
-from typing import Any
+from typing import Any, TypedDict
 
 from plugins.etsy.client import EtsyClient
 from plugins.etsy.offer import Offer
+from plugins.etsy.shapes import identifier
 from plugins.etsy.walk import Look
 from runtime import Job
 from runtime.errors import CannotTell
 
 MAX_LOOKS = 3
+
+
+class Draft(TypedDict):
+    """The record of a draft that was made."""
+
+    listing_id: int
 
 
 def reference(job: Job) -> str:
@@ -33,7 +40,7 @@ def is_marked(listing: dict[str, Any], job: Job) -> bool:
     return isinstance(description, str) and description.startswith(f"[{reference(job)} ")
 
 
-async def find_draft(etsy: EtsyClient, job: Job) -> int | None:
+async def find_draft(etsy: EtsyClient, job: Job) -> Draft | None:
     """The draft that the job made, after a look at all drafts; None: it made none.
 
     Raises:
@@ -46,8 +53,7 @@ async def find_draft(etsy: EtsyClient, job: Job) -> int | None:
             page = await etsy.listings("draft", look.offset)
             for draft in page["results"]:
                 if is_marked(draft, job):
-                    found: int = draft["listing_id"]
-                    return found
+                    return Draft(listing_id=identifier(draft, "listing_id"))
             ids = [str(one.get("listing_id")) for one in page["results"]]
             look.add(page["count"], ids, len(ids))
         doubt = look.doubt()

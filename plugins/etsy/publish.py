@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypedDict
 
 from plugins.etsy.client import EtsyClient
-from plugins.etsy.drafts import find_draft, is_marked, marked
+from plugins.etsy.drafts import Draft, find_draft, is_marked, marked
 from plugins.etsy.inventory import first_inventory
 from plugins.etsy.offer import Offer, checked_offer
 from plugins.etsy.rows import listing_row
@@ -14,6 +14,12 @@ from runtime.calls import HTTP_SETTLES_WITHIN
 from runtime.errors import CannotTell
 from runtime.storage.listing_changes import record_listing
 from runtime.storage.listings import ListingRow
+
+
+class Image(TypedDict):
+    """The record of an image that was uploaded."""
+
+    listing_image_id: int
 
 
 class PublishEtsy(BaseJobHandler):
@@ -32,11 +38,12 @@ class PublishEtsy(BaseJobHandler):
         """Check the product; then go from the draft to the sale."""
         offer = checked_offer(self.product, self.shop.settings, publishes=True)
         etsy = EtsyClient(self, self.settles_within)
-        listing_id: int = await self.step(
+        draft: Draft = await self.step(
             "draft",
             partial(self._draft, etsy, offer),
             reconcile=partial(find_draft, etsy, self.job),
         )
+        listing_id = draft["listing_id"]
         await self._upload_images(etsy, offer, listing_id)
         await self.step(
             "inventory", partial(self._put_inventory, etsy, offer, listing_id), repeatable=True
@@ -51,22 +58,21 @@ class PublishEtsy(BaseJobHandler):
         )
         return {"success": True, "external_id": row["external_id"], "url": row["url"]}
 
-    async def _draft(self, etsy: EtsyClient, offer: Offer) -> int:
+    async def _draft(self, etsy: EtsyClient, offer: Offer) -> Draft:
         # Refuses here, before anything is sent, an image that is not in the media directory.
         await self.image_urls(offer.images)
         draft = await etsy.create_draft(offer.draft_form(marked(offer, self.job)))
-        listing_id: int = draft["listing_id"]
-        return listing_id
+        return Draft(listing_id=draft["listing_id"])
 
     async def _upload_images(self, etsy: EtsyClient, offer: Offer, listing_id: int) -> None:
         uploaded: list[int] = []
-        for rank, image in enumerate(offer.images, start=1):
-            image_id: int = await self.step(
+        for rank, source in enumerate(offer.images, start=1):
+            image: Image = await self.step(
                 f"image-{rank}",
-                partial(_upload, etsy, listing_id, image, rank),
+                partial(_upload, etsy, listing_id, source, rank),
                 reconcile=partial(_find_image, etsy, listing_id, tuple(uploaded)),
             )
-            uploaded.append(image_id)
+            uploaded.append(image["listing_image_id"])
 
     async def _put_inventory(self, etsy: EtsyClient, offer: Offer, listing_id: int) -> None:
         await etsy.put_inventory(listing_id, first_inventory(offer))
@@ -98,19 +104,18 @@ class PublishEtsy(BaseJobHandler):
         return listing_row(listing, offer.sku)
 
 
-async def _upload(etsy: EtsyClient, listing_id: int, image: str, rank: int) -> int:
-    uploaded = await etsy.upload_image(listing_id, image, rank)
-    image_id: int = uploaded["listing_image_id"]
-    return image_id
+async def _upload(etsy: EtsyClient, listing_id: int, source: str, rank: int) -> Image:
+    uploaded = await etsy.upload_image(listing_id, source, rank)
+    return Image(listing_image_id=uploaded["listing_image_id"])
 
 
-async def _find_image(etsy: EtsyClient, listing_id: int, uploaded: Sequence[int]) -> int | None:
+async def _find_image(etsy: EtsyClient, listing_id: int, uploaded: Sequence[int]) -> Image | None:
     """The image that is there beside those that were uploaded before."""
-    ids = [one.get("listing_image_id") for one in await etsy.images(listing_id)]
+    ids = [one["listing_image_id"] for one in await etsy.images(listing_id)]
     others = [one for one in ids if one not in uploaded]
     if len(others) > 1:
         raise CannotTell(f"the listing {listing_id} has {len(others)} images of unknown origin")
-    return others[0] if others else None
+    return Image(listing_image_id=others[0]) if others else None
 
 
 @hookimpl

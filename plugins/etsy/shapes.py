@@ -58,6 +58,15 @@ def image(answer: Any) -> dict[str, Any]:
     return found
 
 
+def images(answer: Any) -> list[dict[str, Any]]:
+    """All images of a listing, each with its id.
+
+    Raises:
+        ShapeError
+    """
+    return [image(one) for one in page(answer)["results"]]
+
+
 def inventory(answer: Any) -> dict[str, Any]:
     """An inventory: products, each with its offerings.
 
