@@ -8,18 +8,23 @@ from plugins.etsy.client import EtsyClient
 from plugins.etsy.drafts import Draft, find_draft, is_marked, marked
 from plugins.etsy.inventory import first_inventory
 from plugins.etsy.offer import Offer, checked_offer
-from plugins.etsy.rows import listing_row
 from runtime import BaseJobHandler, Job, JobFailed, hookimpl
 from runtime.calls import HTTP_SETTLES_WITHIN
 from runtime.errors import CannotTell
 from runtime.storage.listing_changes import record_listing
-from runtime.storage.listings import ListingRow
+from runtime.storage.listings import ListingRow, row
 
 
 class Image(TypedDict):
     """The record of an image that was uploaded."""
 
     listing_image_id: int
+
+
+class Activated(TypedDict):
+    """The record of an activation."""
+
+    url: str | None
 
 
 class PublishEtsy(BaseJobHandler):
@@ -48,15 +53,16 @@ class PublishEtsy(BaseJobHandler):
         await self.step(
             "inventory", partial(self._put_inventory, etsy, offer, listing_id), repeatable=True
         )
-        row: ListingRow = await self.step(
+        activated: Activated = await self.step(
             "activate",
             partial(self._activate, etsy, offer, listing_id),
-            reconcile=partial(self._find_active, etsy, offer, listing_id),
+            reconcile=partial(_find_active, etsy, listing_id),
         )
+        sold = sold_row(listing_id, offer, activated)
         await self.transaction(
-            "store-listing", record_listing, self.shop_id, row, self.job.product_id
+            "store-listing", record_listing, self.shop_id, sold, self.job.product_id
         )
-        return {"success": True, "external_id": row["external_id"], "url": row["url"]}
+        return {"success": True, "external_id": sold["external_id"], "url": sold["url"]}
 
     async def _draft(self, etsy: EtsyClient, offer: Offer) -> Draft:
         # Refuses here, before anything is sent, an image that is not in the media directory.
@@ -77,7 +83,7 @@ class PublishEtsy(BaseJobHandler):
     async def _put_inventory(self, etsy: EtsyClient, offer: Offer, listing_id: int) -> None:
         await etsy.put_inventory(listing_id, first_inventory(offer))
 
-    async def _activate(self, etsy: EtsyClient, offer: Offer, listing_id: int) -> ListingRow:
+    async def _activate(self, etsy: EtsyClient, offer: Offer, listing_id: int) -> Activated:
         listing = await etsy.listing(listing_id)
         if listing is None:
             raise JobFailed(
@@ -92,16 +98,29 @@ class PublishEtsy(BaseJobHandler):
         elif is_marked(listing, self.job):
             # The seller was faster, and buyers can see the mark.
             listing = await etsy.update(listing_id, {"description": offer.description})
-        return listing_row(listing, offer.sku)
+        return Activated(url=listing.get("url"))
 
-    async def _find_active(
-        self, etsy: EtsyClient, offer: Offer, listing_id: int
-    ) -> ListingRow | None:
-        """Whatever it is, if it is a draft no more it was activated."""
-        listing = await etsy.listing(listing_id)
-        if listing is None or listing["state"] == "draft":
-            return None
-        return listing_row(listing, offer.sku)
+
+def sold_row(listing_id: int, offer: Offer, activated: Activated) -> ListingRow:
+    """The listing as it is known without another look; a sync tells the rest."""
+    return row(
+        listing_id,
+        data={"listing_id": listing_id, "state": "active"},
+        title=offer.title,
+        price=offer.price,
+        currency=offer.currency,
+        # A person who answers for the step may not know it.
+        url=activated.get("url"),
+        sku=offer.sku,
+    )
+
+
+async def _find_active(etsy: EtsyClient, listing_id: int) -> Activated | None:
+    """Whatever it is, if it is a draft no more it was activated."""
+    listing = await etsy.listing(listing_id)
+    if listing is None or listing["state"] == "draft":
+        return None
+    return Activated(url=listing.get("url"))
 
 
 async def _upload(etsy: EtsyClient, listing_id: int, source: str, rank: int) -> Image:

@@ -16,18 +16,14 @@ NOT_SOLD = frozenset({"canceled", "fully refunded"})
 taken the pieces off sale, so they must not be sold elsewhere."""
 
 
-def listing_row(listing: dict[str, Any], sku: str | None = None) -> ListingRow:
-    """One listing.
-
-    Args:
-        sku: of the product that it sells; else what Etsy says, where it sells one alone.
+def listing_row(listing: dict[str, Any]) -> ListingRow:
+    """One listing; its SKU is told where it sells one product alone.
 
     Raises:
         InputError: it has no id that can be used.
     """
     skus = listing.get("skus")
-    if sku is None and isinstance(skus, list) and len(skus) == 1:
-        sku = skus[0]
+    sku = skus[0] if isinstance(skus, list) and len(skus) == 1 else None
     return listings.row(
         listing.get("listing_id"),
         data={name: value for name, value in listing.items() if name not in _LONG},

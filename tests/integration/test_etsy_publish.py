@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from runtime.sandbox import Fault
+from runtime.service import MarketplaceJobService
 from runtime.storage.models import MarketplaceTask
 from tests.deadline import wait_until
 from tests.integration.etsy_shop import Listing, open_shop, product
@@ -228,10 +229,28 @@ def test_a_draft_that_the_seller_activated_meanwhile_is_paid_once_and_loses_its_
     assert_on_sale_once(shop, str(listing_id))
 
 
-def test_drafts_that_never_hold_still_leave_a_question_for_a_person(shop):
-    shop.etsy.faults.plan("createDraftListing", Fault.REFUSED)
+def test_where_nobody_can_look_a_person_says_what_happened_and_the_job_goes_on(shop):
+    shop.etsy.faults.plan("createDraftListing", Fault.DONE_BUT_FAILED)
     shop.etsy.faults.plan("getListingsByShop", Fault.NOT_JSON, times=None)
     set_job(shop.database, job_id := shop.job("publish", product=product()), {"max_retries": 0})
     job = shop.scene.reaches(job_id, "paused", seconds=30)
     assert "did step 'draft' take effect on etsy?" in (job.waiting_reason or "")
-    assert shop.states() == {}
+    shop.etsy.faults.clear()
+    (listing_id,) = shop.etsy.listings
+    with shop.database.session.begin() as session:
+        service = MarketplaceJobService(session)
+        service.answer_step(job_id, "draft", happened={"listing_id": listing_id})
+    assert shop.scene.ended(job_id).status == "completed"
+    assert_on_sale_once(shop, str(listing_id))
+
+
+def test_whoever_answers_for_the_activation_need_not_know_the_address(shop):
+    shop.etsy.faults.plan("updateListing", Fault.DONE_BUT_FAILED)
+    shop.etsy.faults.plan("getListing", Fault.NOT_JSON, after=1, times=None)
+    set_job(shop.database, job_id := shop.job("publish", product=product()), {"max_retries": 0})
+    assert "'activate'" in shop.scene.reaches(job_id, "paused", seconds=30).waiting_reason
+    with shop.database.session.begin() as session:
+        MarketplaceJobService(session).answer_step(job_id, "activate", happened={})
+    job = shop.scene.ended(job_id)
+    assert job.status == "completed", job.error_message
+    assert_on_sale_once(shop, job.result_data["external_id"])
