@@ -333,15 +333,19 @@ class BudgetClosed(NotSent):
     Attributes:
         node: what is closed.
         until: when it opens; None: when somebody opens it.
+        is_closure: it was closed, with the lanes below it; else what it allows is used up.
     """
 
-    def __init__(self, node: Node, reason: str, until: datetime | None) -> None:
+    def __init__(
+        self, node: Node, reason: str, until: datetime | None, *, is_closure: bool
+    ) -> None:
         when = "until it is resumed" if until is None else f"until {_to_the_second(until)}"
         super().__init__(
             f"budget {str(node)!r} is closed {when}: {reason}", error_code="budget_closed"
         )
         self.node = node
         self.until = until
+        self.is_closure = is_closure
 
 
 class NotAuthorized(NotSent):
