@@ -152,6 +152,7 @@ def _consented(auth: OAuth2, port: int, *, paste: bool) -> Credentials:
         print_line(f"Let the seller consent here:\n{consent.url}")
         sys.stdout.flush()
         print_aside("Then paste the address that the browser was sent to:")
+        sys.stdout.flush()
         code = code_of(consent, sys.stdin.readline().strip())
     else:
         with Callback(port) as callback:

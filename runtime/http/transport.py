@@ -22,11 +22,13 @@ from runtime.errors import (
     CallTimeout,
     ConnectionLost,
     HeldUp,
+    ImageRefused,
     InvalidCall,
     NotSent,
     OutcomeUnknown,
 )
 from runtime.hookspecs import Marketplace
+from runtime.http.attached_images import OpenImage, no_images, opened
 from runtime.http.last_moment import LastMomentAdapter
 from runtime.refusals import EXCERPT, UNREADABLE, ReadRefusal, Refusal, excerpt, refusal_in
 
@@ -40,10 +42,14 @@ class HttpTransport:
 
     Args:
         marketplaces: base URL and default headers of each.
+        open_image: reads the images that go with a request.
     """
 
-    def __init__(self, marketplaces: Mapping[str, Marketplace]) -> None:
+    def __init__(
+        self, marketplaces: Mapping[str, Marketplace], open_image: OpenImage = no_images
+    ) -> None:
         self._marketplaces = marketplaces
+        self._open_image = open_image
         self._local = threading.local()
 
     def perform(
@@ -75,12 +81,12 @@ class HttpTransport:
         call: HttpCall,
         timeout: timedelta,
     ) -> Outcome:
-        deadline = time.monotonic() + timeout.total_seconds()
         body = bytearray()
         try:
             request = self._prepared(session, marketplace, call)
-        except InvalidCall as error:
+        except (InvalidCall, ImageRefused, NotSent) as error:
             return Failure(error)
+        deadline = time.monotonic() + timeout.total_seconds()
         try:
             response = session.send(
                 request,
@@ -132,13 +138,13 @@ class HttpTransport:
                     params=call.params,
                     json=call.json,
                     data=call.form,
-                    files=call.files,
+                    files=opened(call.files, self._open_image),
                     headers=call.headers,
                 )
             )
             for name, value in request.headers.items():
                 f"{name}: {value}".encode("latin-1")
-        except InvalidCall:
+        except (InvalidCall, ImageRefused, NotSent):
             raise
         except Exception as error:
             raise InvalidCall(f"{call.method} {call.path} cannot be sent: {error}") from error
