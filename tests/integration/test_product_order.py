@@ -108,7 +108,7 @@ def test_other_products_and_other_shops_are_not_held_up(database, node, shop):
         ({"status": "cancelled"}, False),
         ({"status": "expired"}, False),
     ],
-    ids=str,
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else None,
 )
 def test_what_an_earlier_job_keeps_a_later_one_from(database, node, shop, values, blocks):
     earlier = add_job(database, shop, input_data=SKU)
