@@ -45,7 +45,7 @@ def random_rows(
         row = JobRow(
             id=job_id, marketplace="vinted", action="sync", user_id=shops[shop], shop_id=shop,
             priority=priority, product_key=product, status=status, run_at=None, created_at=None,
-        )  # type: ignore[arg-type] # fmt: skip
+        )  # fmt: skip
         started = status is JobStatus.RUNNING or draw.random() < 0.1
         rows.append((row, due_in))
         with database.session.begin() as session:
