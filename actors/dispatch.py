@@ -138,8 +138,10 @@ class Dispatcher:
 
     def _send_released(self) -> bool:
         """Send what may leave now; whether some of it was not wanted, and left its place."""
-        turn = self._queue.take(self._clock.now())
+        now = self._clock.now()
+        turn = self._queue.take(now)
         for ticket, blocked in turn.refused:
+            self._make_known(self._limits.refused(blocked, now))
             closed = BudgetClosed(blocked.node, blocked.reason, blocked.until)
             self._tell(self._actor, CallSettled(ticket, Failure(closed)))
         if used := self.budgets.changed():
@@ -343,13 +345,14 @@ class Dispatcher:
             self._queue.place_freed(run.lane.key)
 
     def _make_known(self, changes: Changes) -> None:
+        # Of a node that was opened to be closed until another time, the closure is the last word.
+        for node, kind in changes.opened:
+            log.info("budget opened", node=str(node), kind=kind.value)
+            self._tell(messages.RECORDER, messages.RecordOpening(node, kind))
         for closure in changes.closed:
             log.warning("budget closed", node=str(closure.node), reason=closure.reason,
                         until=closure.until and closure.until.isoformat())  # fmt: skip
             self._tell(messages.RECORDER, messages.RecordClosure(closure))
-        for node, kind in changes.opened:
-            log.info("budget opened", node=str(node), kind=kind.value)
-            self._tell(messages.RECORDER, messages.RecordOpening(node, kind))
         if changes.inquire is not None:
             self._inquire(*changes.inquire)
 
