@@ -29,7 +29,7 @@ from runtime.calls import (
     WebSocketCall,
 )
 from runtime.clock import Clock
-from runtime.closures import Closure, Node
+from runtime.closures import Closure, Node, path
 from runtime.errors import BudgetClosed, CallTimeout, ConnectionLost, HeldUp
 from runtime.execution import Perform
 from runtime.hookspecs import Marketplace
@@ -246,6 +246,7 @@ class Dispatcher:
             run.requests[call_id] = self._browser_request(run, ticket, call)
         name = run.steps.get(call_id)
         if call.writes and name is not None:
+            run.released_at[call_id] = self._clock.now()
             self._record(run, call_id, self._intent(run, ticket, name))
         else:
             self._leave(run, call_id)
@@ -281,6 +282,10 @@ class Dispatcher:
             return
         run.left.add(call_id)
         run.left_at[call_id] = now
+        released_at = run.released_at.pop(call_id, now)
+        if released_at < now:
+            nodes = path(self._marketplace.name, run.job.shop.id, run.job.action)
+            self.budgets.left(nodes, released_at, now)
         if isinstance(call, HttpCall):
             timeout = call.timeout or run.job.timeout
             shop_id = run.job.shop.id
@@ -337,8 +342,9 @@ class Dispatcher:
             run.quiet[name] = Quiet(now, max(settling, known.settling) if known else settling)
 
     def _land(self, run: Run, call_id: int) -> None:
-        for kept in (run.calls, run.requests, run.steps, run.entries, run.not_after, run.left_at):
-            kept.pop(call_id, None)
+        kept = (run.calls, run.requests, run.steps, run.entries, run.not_after)
+        for of_call in (*kept, run.released_at, run.left_at):
+            of_call.pop(call_id, None)
         run.left.discard(call_id)
         if call_id in run.placed:
             run.placed.discard(call_id)

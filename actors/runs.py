@@ -41,6 +41,7 @@ class Run:
         placed: ids of the calls that have a place in their lane.
         not_after: when an intended write may not leave any more, by call id.
         task_types: how each step is carried out.
+        released_at: when the budgets let a call go that has not left yet, by id.
         left_at: when a call left, by id.
         settlement: how the run ended, until that is recorded.
         pausing: nothing new leaves; once what has left is recorded, the run is parked.
@@ -59,6 +60,7 @@ class Run:
     quiet: dict[str, Quiet] = field(default_factory=dict)
     placed: set[int] = field(default_factory=set)
     not_after: dict[int, datetime] = field(default_factory=dict)
+    released_at: dict[int, datetime] = field(default_factory=dict)
     left_at: dict[int, datetime] = field(default_factory=dict)
     task_types: dict[str, str] = field(default_factory=dict)
     settlement: Settlement | None = None
