@@ -11,6 +11,7 @@ from runtime.closures import Closure, ClosureKind, Level, Node
 from runtime.states import JobStatus
 from tests.simulation import records
 from tests.simulation.job_table import JobRow
+from tests.simulation.predictions import Fortune
 from tests.simulation.servers import Refusal, Words
 from tests.simulation.world import World
 
@@ -59,6 +60,9 @@ class Day:
         self.start = start
         self.world = World(seed, refusals(seed, start))
         self.rows = self.world.table.rows
+        self.few: list[JobRow] = []
+        self.many: list[JobRow] = []
+        self.fortune = Fortune(self.world, seed)
         self._ids = count(1)
 
     def prepare(self) -> None:
@@ -77,6 +81,12 @@ class Day:
         self._at(0.2, lambda: self._backlog("etsy", BIG, BIG_JOBS))
         self._at(0.2, lambda: self._backlog("ebay", BUSY, BUSY_JOBS))
         self._operator()
+        for _ in range(150):
+            self._at(self.draw.uniform(0.3, 23), self._ask)
+
+    def _ask(self) -> None:
+        """Explain some jobs, some of them of the great backlogs."""
+        self.fortune.ask(self.few + self.draw.sample(self.many, min(20, len(self.many))))
 
     def run(self) -> None:
         """Let the day pass."""
@@ -99,7 +109,9 @@ class Day:
             product_key=f"p:{self.draw.randint(1, 5)}" if action == "publish" else None,
             calls=self.draw.randint(1, 5), ready_in=MINUTE * self.draw.uniform(0, 30),
         )  # fmt: skip
+        row.alone = self.world.is_idle(row.shop_id)
         self.world.table.add(row)
+        self.few.append(row)
         self.world.announce(row)
         return row
 
@@ -109,8 +121,10 @@ class Day:
             row = JobRow(
                 id=next(self._ids), marketplace=name, action="sync", user_id=user,
                 shop_id=FIRST_SHOP[name] + user, priority=3, run_at=now, created_at=now, calls=3,
+                backlog=True,
             )  # fmt: skip
             self.world.table.add(row)
+            self.many.append(row)
         self.world.announce(row)
 
     def _bursts(self) -> None:
@@ -159,12 +173,14 @@ class Day:
     def _close(self, node: Node, until: datetime | None) -> None:
         now = self.world.clock.now()
         closure = Closure(node, ClosureKind.PAUSED, "paused by an operator", now, until)
+        self.world.log.closed.append((now, node))
         self.world.recorder.closures[closure.key] = closure
         self.world.closures_changed(node.marketplace)
 
     def _open(self, node: Node) -> None:
         for key in [key for key in self.world.recorder.closures if key[0] == node]:
             del self.world.recorder.closures[key]
+            self.world.log.closed.append((self.world.clock.now(), node))
         self.world.closures_changed(node.marketplace)
 
     def _look_after_shops(self) -> None:
@@ -176,7 +192,7 @@ class Day:
 
     def _interrupt(self) -> None:
         """Pause, cancel and resume some jobs."""
-        waiting = [row for row in self.rows.values() if row.status is JobStatus.PENDING]
+        waiting = [row for row in self.few if row.status is JobStatus.PENDING]
         for row in self.draw.sample(waiting, min(2, len(waiting))):
             self._pause_or_cancel(row)
         running = sorted(self.world.running.values(), key=lambda row: row.id)
@@ -185,6 +201,7 @@ class Day:
 
     def _pause_or_cancel(self, row: JobRow) -> None:
         pause = self.draw.random() < 0.6
+        self.world.log.touched.setdefault(row.id, []).append(self.world.clock.now())
         if row.status is JobStatus.RUNNING:
             row.pause_requested, row.cancel_requested = pause, row.cancel_requested or not pause
             kind = messages.PauseRequested if pause else messages.CancelRequested
@@ -197,6 +214,7 @@ class Day:
 
     def _resume(self, row: JobRow) -> None:
         row.pause_requested = False
+        self.world.log.touched.setdefault(row.id, []).append(self.world.clock.now())
         if row.status is JobStatus.PAUSED:
             self.world.table.change(row, JobStatus.PENDING)
             self.world.announce(row)

@@ -32,6 +32,8 @@ class JobRow:
     product_key: str | None = None
     calls: int = 1
     ready_in: timedelta = timedelta(0)
+    backlog: bool = False
+    alone: bool = False
     status: JobStatus = JobStatus.PENDING
     fence: int = 0
     retry_count: int = 0

@@ -15,6 +15,7 @@ from actors.worker_pool import WorkerPool
 from runtime import Job, Shop, messages
 from runtime.calls import Outcome
 from runtime.clock import ManualClock, Timer
+from runtime.closures import Node
 from runtime.lease import Lease
 from runtime.retry import Settlement
 from runtime.states import JobStatus
@@ -24,7 +25,7 @@ from tests.no_marker import NoMarker
 from tests.no_media import NO_MEDIA
 from tests.simulation import records
 from tests.simulation.browsers import Browsers
-from tests.simulation.job_table import JobRow, JobTable
+from tests.simulation.job_table import PRIORITIES, JobRow, JobTable
 from tests.simulation.recorder import Records
 from tests.simulation.servers import Refusal, Server
 
@@ -59,6 +60,11 @@ class Log:
     starts_of: dict[int, list[datetime]] = field(default_factory=dict)
     ends: dict[int, list[tuple[datetime, Settlement]]] = field(default_factory=dict)
     double_runs: int = 0
+    closed: list[tuple[datetime, Node]] = field(default_factory=list)
+    touched: dict[int, list[datetime]] = field(default_factory=dict)
+    came: dict[int, list[datetime]] = field(default_factory=dict)
+    arrived: dict[int, list[datetime]] = field(default_factory=dict)
+    unannounced: set[int] = field(default_factory=set)
 
 
 class _Mail(Directory):
@@ -116,7 +122,10 @@ class World:
 
     def announce(self, row: JobRow) -> None:
         """Notify of a job; one of fifty announcements is lost."""
+        now = self.clock.now()
+        self.log.arrived.setdefault(row.shop_id, []).append(now)
         if self.draw.random() < 0.02:
+            self.log.unannounced.add(row.id)
             return
         name = messages.marketplace_actor(row.marketplace)
 
@@ -132,6 +141,11 @@ class World:
         for name in self.actors:
             self._tell(name, message)
 
+    def is_idle(self, shop_id: int) -> bool:
+        """Whether nothing waits or runs for a shop."""
+        waits = any(self.table.pending(shop_id, priority) for priority in PRIORITIES)
+        return not waits and all(row.shop_id != shop_id for row in self.running.values())
+
     def closures_changed(self, marketplace: str) -> None:
         """Somebody wrote to the closures."""
         name = messages.marketplace_actor(marketplace)
@@ -139,6 +153,7 @@ class World:
 
     def connect(self, user_id: int) -> None:
         """A seller comes."""
+        self.log.came.setdefault(user_id, []).append(self.clock.now())
         self.browsers.connected.add(user_id)
         self._tell(messages.marketplace_actor("vinted"), messages.SellerConnected(user_id))
 
@@ -148,6 +163,7 @@ class World:
         if busy is not None:
             self.clock.call_at(busy, WORLD, lambda: self.disconnect(user_id))
             return
+        self.log.came.setdefault(user_id, []).append(self.clock.now())
         self.browsers.leave(user_id, self.clock.now())
         self._tell(messages.marketplace_actor("vinted"), messages.SellerDisconnected(user_id))
 
@@ -185,6 +201,8 @@ class World:
             elif name == WORLD:
                 message()
             elif name == messages.RECORDER:
+                if isinstance(message, messages.RecordClosure | messages.RecordOpening):
+                    self.log.closed.append((self.clock.now(), message.key[0]))
                 self.recorder.receive(message)
             else:
                 self._receive(message)
