@@ -194,7 +194,7 @@ class Lanes:
 
         Args:
             priority: of the job.
-            back_in: the time until it may run again; None: it waits no more.
+            back_in: the time until it is due again, negative where it is; None: it waits no more.
         """
         lane.running -= 1
         self.taken -= 1

@@ -13,6 +13,7 @@ from tests.simulation import records
 from tests.simulation.job_table import JobRow
 from tests.simulation.predictions import Fortune
 from tests.simulation.servers import Refusal, Words
+from tests.simulation.watching import Watch
 from tests.simulation.world import World
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
@@ -60,6 +61,7 @@ class Day:
         self.start = start
         self.world = World(seed, refusals(seed, start))
         self.rows = self.world.table.rows
+        self.watch: Watch | None = None
         self.few: list[JobRow] = []
         self.many: list[JobRow] = []
         self.fortune = Fortune(self.world, seed)

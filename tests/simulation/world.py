@@ -289,7 +289,7 @@ class World:
             id=row.id, fence=row.fence, marketplace=row.marketplace, action=row.action,
             user_id=row.user_id, shop=Shop(row.shop_id, str(row.shop_id)), priority=row.priority,
             retry_count=row.retry_count, max_retries=5, rate_limit=records.GAPS[row.marketplace],
-            timeout=timedelta(seconds=60), created_at=row.created_at,
+            timeout=timedelta(seconds=60), created_at=row.created_at, waited=now - row.run_at,
             input_data={"calls": row.calls}, cancel_requested=row.cancel_requested,
             journal=tuple(row.journal.values()) if row.fence > 1 else (),
         )  # fmt: skip
