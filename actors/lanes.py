@@ -15,6 +15,10 @@ from runtime.turns import Turns
 
 MAX_LANES_PER_CLAIM = 100
 MAX_JOBS_PER_CLAIM = 100
+SPARE_LANES = 10
+"""Named beyond those that there are places for: they get the places of lanes that turn out to have
+nothing, which would go to further jobs of the others."""
+
 # What is said to be due and was not claimed is held by somebody for the moment.
 REST = timedelta(milliseconds=50)
 LONGEST_DUE = timedelta(hours=1)
@@ -148,7 +152,8 @@ class Lanes:
         if limit <= 0 or self._closed_above:
             return (), limit
         requests = []
-        for key in self._turns.first(min(limit, MAX_LANES_PER_CLAIM), self._clock.now()):
+        most = min(limit + SPARE_LANES, MAX_LANES_PER_CLAIM)
+        for key in self._turns.first(most, self._clock.now()):
             lane = self._lanes[key]
             lane.work.asked()
             room = min(self._room(lane), MAX_JOBS_PER_CLAIM)

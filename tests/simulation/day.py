@@ -17,7 +17,9 @@ from tests.simulation.watching import Watch
 from tests.simulation.world import World
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
-DAY = timedelta(hours=24)
+DAY = timedelta(hours=24) - timedelta(minutes=1)
+"""A minute less: at midnight what is closed for long opens, and nothing waits for anything."""
+
 SELLERS = 500
 BIG, BIG_JOBS = 1, 100_000
 BUSY, BUSY_JOBS = 500, 20_000

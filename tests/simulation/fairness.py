@@ -20,13 +20,15 @@ class Wait:
     Attributes:
         from_then: when it was known and due; for :func:`aged`, also as urgent as can be.
         before: how many jobs each other lane started in a claim that was asked for since then.
-        worse: of those, how many were on a worse level.
+        worse: how many of them were on a worse level.
+        own: how many jobs of its own lane went before it.
     """
 
     start: Start
     from_then: datetime
     before: Counter[int]
     worse: int
+    own: int
 
     @property
     def lasted(self) -> timedelta:
@@ -39,7 +41,9 @@ def single(world: World, marketplace: str) -> Iterator[Wait]:
     for start, starts in _first_starts(world, marketplace):
         row = start.row
         if row.alone and row.run_at == row.created_at:
-            yield _wait(world, start, starts, row.run_at + NOTICED)
+            wait = _wait(world, start, starts, row.run_at + NOTICED)
+            if not wait.own:
+                yield wait
 
 
 def aged(world: World, marketplace: str) -> Iterator[Wait]:
@@ -47,7 +51,9 @@ def aged(world: World, marketplace: str) -> Iterator[Wait]:
     for start, starts in _first_starts(world, marketplace):
         best = start.row.run_at + NOTICED + (start.row.priority - 1) * world.aging
         if start.row.alone and start.at > best:
-            yield _wait(world, start, starts, best)
+            wait = _wait(world, start, starts, best)
+            if not wait.own:
+                yield wait
 
 
 def _first_starts(world: World, marketplace: str) -> Iterator[tuple[Start, list[Start]]]:
@@ -66,13 +72,14 @@ def _first_starts(world: World, marketplace: str) -> Iterator[tuple[Start, list[
 
 def _wait(world: World, start: Start, starts: list[Start], since: datetime) -> Wait:
     before: Counter[int] = Counter()
-    worse = 0
+    worse = own = 0
     for other in starts[bisect_left(starts, since, key=lambda one: one.at) :]:
         if other.at >= start.at:
             break
+        own += other.lane == start.lane
         if other.asked_at >= since and other.lane != start.lane:
             mine = level(start.row.priority, other.asked_at - start.row.run_at, world.aging)
             worse += other.level > mine
             if other.level >= mine:
                 before[other.lane] += 1
-    return Wait(start, since, before, worse)
+    return Wait(start, since, before, worse, own)
