@@ -313,9 +313,7 @@ class MarketplaceActor(BaseActor):
                 # The seller may have come back before the run ended.
                 self.tell(messages.BRIDGE, messages.PresenceWanted(self.name, run.job.user_id))
             else:
-                settlement = replace(
-                    settlement, delay=UNBOUND_SELLER_DELAY, keeps_place=False
-                )
+                settlement = replace(settlement, delay=UNBOUND_SELLER_DELAY, keeps_place=False)
         self._settle(run, settlement)
 
     def _settlement_of(self, job: Job, end: End) -> Settlement:

@@ -74,8 +74,10 @@ class NodeBudget:
 
     def left(self, released_at: datetime, now: datetime) -> None:
         """What was released then leaves only now; whoever comes next comes so much later."""
-        for window in (*self._paced.values(), *self._counted.values()):
-            window.left(released_at, now)
+        for paced in self._paced.values():
+            paced.left(released_at, now)
+        for counted in self._counted.values():
+            counted.left(released_at, now)
         if self._guessed is not None:
             self._guessed.left(released_at, now)
         if self._open_at is not None and self._open_at > released_at:

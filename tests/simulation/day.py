@@ -157,12 +157,12 @@ class Day:
     # --- the operator ---------------------------------------------------------------------
 
     def _operator(self) -> None:
-        for name in SHOPS:
+        for name, users in SHOPS.items():
             hours = self.draw.uniform(3, 20)
             node = Node(name, Level.MARKETPLACE)
             self._at(hours, lambda node=node: self._close(node, None))
             self._at(hours + 0.25, lambda node=node: self._open(node))
-            for user in self.draw.sample(list(SHOPS[name]), 20):
+            for user in self.draw.sample(list(users), 20):
                 hours = self.draw.uniform(1, 20)
                 node = Node(name, Level.SHOP, FIRST_SHOP[name] + user)
                 until = self.start + HOUR * (hours + self.draw.uniform(0.2, 2))

@@ -134,9 +134,7 @@ class Fortune:
         """What nobody could know: newer closures, interventions, arrivals, sellers."""
         row, log = one.row, self._world.log
         nodes = set(path(row.marketplace, row.shop_id, row.action))
-        yield any(
-            one.at < when <= end and node in nodes for when, node in log.closed
-        )
+        yield any(one.at < when <= end and node in nodes for when, node in log.closed)
         yield any(one.at < when <= end for when in log.touched.get(row.id, ()))
         yield any(one.at < when <= end for when in log.came.get(row.user_id, ())) and (
             row.marketplace == "vinted"

@@ -88,9 +88,7 @@ class Server:
         self._last: dict[tuple[int, str], datetime] = {}
         self._told: list[tuple[datetime, datetime]] = []
 
-    def arrive(
-        self, row: JobRow, call: HttpCall, now: datetime, answered_at: datetime
-    ) -> Outcome:
+    def arrive(self, row: JobRow, call: HttpCall, now: datetime, answered_at: datetime) -> Outcome:
         """Take a call; gives what is answered."""
         self.calls += 1
         stream = row.shop_id, row.action
@@ -99,9 +97,9 @@ class Server:
         self._last[stream] = now
         if any(known <= now < until for known, until in self._told):
             self.too_early += 1
-        good = all([counter.arrive(now) for counter in self.counters])
+        exceeded = [one for one in self.counters if not one.arrive(now)]
         refusal = next((one for one in self.refusals if one.begin <= now < one.end), None)
-        if not good:
+        if exceeded:
             return self._refuse(None, call, now, answered_at)
         if refusal is not None:
             self.refused += 1

@@ -1,3 +1,4 @@
+# ruff: noqa: T201 - the figures of the day are for whoever asks for them (pytest -s)
 """A day of three marketplaces with 500 sellers, on a virtual clock.
 
 Rerun with the ``SIMULATION_SEED`` that is printed, it is the same day.

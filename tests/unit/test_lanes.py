@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from actors.lanes import MAX_JOBS_PER_CLAIM, MAX_LANES_PER_CLAIM, SPARE_LANES, REST, Lane, Lanes
+from actors.lanes import MAX_JOBS_PER_CLAIM, MAX_LANES_PER_CLAIM, REST, SPARE_LANES, Lane, Lanes
 from runtime.clock import ManualClock
 from runtime.hookspecs import Marketplace
 from runtime.job import Job, Shop
@@ -323,7 +323,9 @@ def test_a_job_that_is_pending_again_is_asked_for_when_it_may_run() -> None:
     assert asked(lanes) == [1]
 
 
-def test_more_lanes_are_named_than_there_are_places_for_those_that_turn_out_to_have_nothing() -> None:
+def test_more_lanes_are_named_than_there_are_places_for_those_that_turn_out_to_have_nothing() -> (
+    None
+):
     lanes = api(concurrency=2)
     lanes.found(shops(*range(1, 30)))
     requests, limit = lanes.next_requests()
