@@ -142,7 +142,8 @@ class Dispatcher:
         turn = self._queue.take(now)
         for ticket, blocked in turn.refused:
             self._make_known(self._limits.refused(blocked, now))
-            closed = BudgetClosed(blocked.node, blocked.reason, blocked.until)
+            # What was used up is a closure by now.
+            closed = BudgetClosed(blocked.node, blocked.reason, blocked.until, is_closure=True)
             self._tell(self._actor, CallSettled(ticket, Failure(closed)))
         if used := self.budgets.changed():
             self._tell(messages.RECORDER, messages.RecordUsage(used))

@@ -153,10 +153,14 @@ class Lanes:
             return (), limit
         requests = []
         most = min(limit + SPARE_LANES, MAX_LANES_PER_CLAIM)
-        for key in self._turns.first(most, self._clock.now()):
+        *named, beyond = [*self._turns.first(most + 1, self._clock.now()), None][: most + 1]
+        crowded = None if beyond is None else self._turns.level(beyond)
+        for key in named:
             lane = self._lanes[key]
             lane.work.asked()
-            room = min(self._room(lane), MAX_JOBS_PER_CLAIM)
+            # Where lanes of its level are not even named, it gets no more than its turn.
+            alone = self._turns.level(key) != crowded
+            room = min(self._room(lane), MAX_JOBS_PER_CLAIM) if alone else 1
             shops = tuple(sorted(self._open_shops(lane)))
             requests.append(LaneRequest(key, shops, room, lane.last_priority))
         return tuple(requests), limit

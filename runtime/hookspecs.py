@@ -3,13 +3,16 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
 from runtime.budgets import Budgets
-from runtime.handler import BaseJobHandler
 from runtime.limit_signals import LimitInquiry, ReadAnswer, read_answer
+from runtime.refusals import ReadRefusal
+
+if TYPE_CHECKING:
+    from runtime.handler import BaseJobHandler
 
 PROJECT = "marketplace_runtime"
 
@@ -104,6 +107,7 @@ class Marketplace:
         limit_inquiry: where to ask after a 429 that says nothing.
         auth: how its HTTP calls are authorized; None: not at all.
         identification: asked after a consent; None: the operator names the account.
+        read_refusal: what its error answers say; a pure function.
         shop_settings: by name.
     """
 
@@ -120,6 +124,7 @@ class Marketplace:
     limit_inquiry: LimitInquiry | None = None
     auth: OAuth2 | None = None
     identification: Identification | None = None
+    read_refusal: ReadRefusal | None = None
     shop_settings: Mapping[str, ShopSetting] = field(default_factory=dict)
 
 
@@ -127,7 +132,7 @@ class HookSpecs:
     """Implemented by modules that stand under the entry point ``marketplace_runtime.handlers``."""
 
     @hookspec
-    def job_handler(self) -> type[BaseJobHandler]:  # type: ignore[empty-body]
+    def job_handler(self) -> "type[BaseJobHandler]":  # type: ignore[empty-body]
         """Return the handler class of the key that the entry point is named after."""
 
     @hookspec

@@ -146,11 +146,13 @@ def _failed(
             keeps_place=True, waiting_reason=storable(trouble.reason), failed_step=step,
         )  # fmt: skip
     if isinstance(error, BudgetClosed):
-        # Above an action the lane is closed with it, and opens earlier where somebody opens it.
-        alone = error.node.level is Level.ACTION
+        # The lanes below a closure are closed, and open earlier where somebody opens it. One of
+        # an action leaves its lane open.
+        holds_lanes = error.is_closure and error.node.level is not Level.ACTION
         return Settlement(
             job.id, job.fence, JobEvent.SNOOZE,
-            delay=_delay(error.until, now) if alone else timedelta(0), keeps_place=not alone,
+            delay=timedelta(0) if holds_lanes else _delay(error.until, now),
+            keeps_place=holds_lanes,
             waiting_reason=storable(error), failed_step=step,
         )  # fmt: skip
     if isinstance(error, CallRejected) and error.status == TOO_MANY_REQUESTS:

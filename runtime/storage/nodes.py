@@ -179,8 +179,9 @@ def hand_back_jobs(
 
 def forget_nodes(session: Session, node_ids: Sequence[int]) -> None:
     """Remove nodes and what they knew of connected browsers."""
-    remember_seen(session, node_ids)
-    session.execute(_FORGET, {"nodes": list(node_ids)})
+    if node_ids:
+        remember_seen(session, node_ids)
+        session.execute(_FORGET, {"nodes": list(node_ids)})
 
 
 def leave(session: Session, node_id: int) -> None:

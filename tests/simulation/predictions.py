@@ -1,6 +1,7 @@
 """What explanations say at random moments of the day, compared with what then happens."""
 
 import random
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -85,11 +86,13 @@ class Outcome:
 
     Attributes:
         overtaken: something happened that nobody could know when it was said.
+        in_turn: the time was right, and then other lanes had their turns first.
         errors: of the others, with the time that was to be waited.
     """
 
     unknown: int = 0
     overtaken: int = 0
+    in_turn: int = 0
     errors: list[tuple[timedelta, timedelta, Prediction]] = field(default_factory=list)
 
     @property
@@ -127,8 +130,21 @@ class Fortune:
             if started is None or any(self._overtakes(one, end)):
                 result.overtaken += 1
                 continue
+            if self._had_turns(one, started):
+                result.in_turn += 1
+                continue
             result.errors.append((abs(started - one.said.start), started - one.at, one))
         return result
+
+    def _had_turns(self, one: Prediction, started: datetime) -> bool:
+        """Whether every place was given to others from the time that was said until it started."""
+        said = one.said.start
+        assert said is not None
+        starts = self._world.log.starts[one.row.marketplace]
+        first = bisect_left(starts, said, key=lambda start: start.at)
+        others = [start for start in starts[first:] if start.at < started]
+        places = records.MARKETPLACES[one.row.marketplace].concurrency
+        return len(others) >= places
 
     def _overtakes(self, one: Prediction, end: datetime) -> Iterator[bool]:
         """What nobody could know: newer closures, interventions, arrivals, sellers."""

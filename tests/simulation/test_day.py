@@ -138,7 +138,8 @@ def test_what_was_expected_happened(day):
     outcome = day.fortune.outcome()
     worst = max((error for error, _, _ in outcome.errors), default=timedelta(0))
     print(f"{len(day.fortune.said)} explained: {outcome.unknown} unknown, {outcome.overtaken} "
-          f"overtaken, {len(outcome.errors)} compared, worst error {worst}")  # fmt: skip
+          f"overtaken, {outcome.in_turn} in turn, {len(outcome.errors)} compared, "
+          f"worst error {worst}")  # fmt: skip
     assert len(outcome.errors) > 20
     assert not outcome.wrong, outcome.wrong[:3]
 

@@ -92,6 +92,24 @@ def test_what_may_work_the_next_time_is_retried_and_uses_up_an_attempt(
     assert settlement.error
 
 
+@pytest.mark.parametrize(
+    ("node", "is_closure", "opens_in", "delay"),
+    [
+        (Node("vinted", Level.APP_KEY), True, timedelta(hours=9), timedelta(0)),
+        (Node("vinted", Level.SHOP, 2), True, None, timedelta(0)),
+        (Node("vinted", Level.APP_KEY), False, timedelta(hours=9), timedelta(hours=9)),
+        (Node("vinted", Level.ACTION, 2, "publish"), True, timedelta(hours=9), timedelta(hours=9)),
+        (Node("vinted", Level.ACTION, 2, "publish"), True, None, COOL_DOWN),
+    ],
+)
+def test_where_its_lane_stays_open_a_job_waits_until_the_budget_is(
+    node: Node, is_closure: bool, opens_in: timedelta | None, delay: timedelta
+) -> None:
+    until = None if opens_in is None else NOW + opens_in
+    settlement = failed(BudgetClosed(node, "why", until, is_closure=is_closure), retry_count=3)
+    assert (settlement.event, settlement.delay) == (JobEvent.SNOOZE, delay)
+
+
 def test_the_last_attempt_fails_the_job() -> None:
     assert failed(NotSent("x"), retry_count=2).event is JobEvent.RETRY
     assert failed(NotSent("x"), retry_count=3).event is JobEvent.FAIL
@@ -158,7 +176,7 @@ def test_who_waits_for_a_closed_lane_keeps_its_place_and_else_waits_for_the_time
     assert failed(refused).keeps_place
     until = NOW + timedelta(hours=2)
     for level, keeps in ((Level.APP_KEY, True), (Level.SHOP, True), (Level.ACTION, False)):
-        settlement = failed(BudgetClosed(Node("ebay", level), "used up", until))
+        settlement = failed(BudgetClosed(Node("ebay", level), "used up", until, is_closure=True))
         assert (settlement.event, settlement.keeps_place) == (JobEvent.SNOOZE, keeps)
         assert settlement.delay == (timedelta(0) if keeps else timedelta(hours=2))
 
