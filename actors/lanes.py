@@ -153,9 +153,9 @@ class Lanes:
             return (), limit
         requests = []
         most = min(limit + SPARE_LANES, MAX_LANES_PER_CLAIM)
-        *named, beyond = [*self._turns.first(most + 1, self._clock.now()), None][: most + 1]
-        crowded = None if beyond is None else self._turns.level(beyond)
-        for key in named:
+        first = self._turns.first(most + 1, self._clock.now())
+        crowded = self._turns.level(first[most]) if len(first) > most else None
+        for key in first[:most]:
             lane = self._lanes[key]
             lane.work.asked()
             # Where lanes of its level are not even named, it gets no more than its turn.

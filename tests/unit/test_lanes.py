@@ -333,6 +333,14 @@ def test_more_lanes_are_named_than_there_are_places_for_those_that_turn_out_to_h
     assert [one.lane for one in requests] == list(range(1, 3 + SPARE_LANES))
 
 
+def test_where_lanes_of_a_level_are_not_even_named_none_of_it_gets_more_than_its_turn() -> None:
+    lanes = api(concurrency=2, lane_concurrency=8)
+    lanes.found(shops(1, priority=1))
+    lanes.found(shops(*range(2, 30)))
+    requests, _ = lanes.next_requests()
+    assert [one.room for one in requests] == [8] + [1] * (1 + SPARE_LANES)
+
+
 def test_a_job_that_keeps_its_place_is_as_urgent_as_it_was() -> None:
     lanes, clock = lanes_of(Marketplace("ebay", concurrency=1))
     lanes.found(shops(1, priority=3))
