@@ -101,11 +101,7 @@ class Dispatcher:
         ticket = run.ticket(self._actor, call_id)
         match call:
             case WebSocketCall() | HttpCall():
-                job = run.job
-                self._queue.put(
-                    Wish(ticket, job.shop.id, job.action, run.lane.key, job.priority,
-                         job.rate_limit)
-                )  # fmt: skip
+                self._queue.put(_wish(run, ticket), self._clock.now())
                 self.pump()
             case SleepCall(duration):
                 due = self._clock.now() + duration
@@ -378,3 +374,9 @@ class Dispatcher:
     def _complain(self, error: Exception) -> None:
         log.error("the marketplace's reader of answers failed",
                   marketplace=self._marketplace.name, error=repr(error))  # fmt: skip
+
+
+def _wish(run: Run, ticket: CallTicket) -> Wish[CallTicket]:
+    job = run.job
+    lane = run.lane.key
+    return Wish(ticket, job.shop.id, job.action, lane, job.priority, job.rate_limit)
