@@ -9,9 +9,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from runtime.account_trouble import account_trouble
+from runtime.account_trouble import AccountTrouble, account_trouble
 from runtime.closures import Level
 from runtime.errors import (
+    BrowserNotReady,
     BudgetClosed,
     CallRejected,
     CannotTell,
@@ -32,6 +33,7 @@ from runtime.states import JobEvent
 from runtime.storable import safe_str, storable
 
 FIRST_DELAY = timedelta(seconds=2)
+NOT_READY_DELAY = timedelta(seconds=5)
 LONGEST_DELAY = timedelta(minutes=10)
 TOO_MANY_REQUESTS = 429
 LONGEST_SNOOZE = timedelta(days=3650)
@@ -44,7 +46,9 @@ class Settlement:
 
     Attributes:
         delay: for events that lead back to pending, the time until it may run again.
-        awaits_seller: the job waits for the seller's browser, not for a time.
+        awaits_seller: the job waits for the seller's browser; where that is connected all the
+            same, only for the delay.
+        trouble: what the job's shop is to be closed for.
         ended_by: the steps whose failure ended the run; the next one does them again.
     """
 
@@ -57,6 +61,7 @@ class Settlement:
     waiting_reason: str | None = None
     delay: timedelta = timedelta(0)
     awaits_seller: bool = False
+    trouble: AccountTrouble | None = None
     ended_by: tuple[str, ...] = ()
 
 
@@ -135,12 +140,17 @@ def _failed(
             job.id, job.fence, JobEvent.SNOOZE,
             waiting_reason=storable(error), failed_step=step, awaits_seller=True,
         )  # fmt: skip
+    if isinstance(error, BrowserNotReady):
+        return Settlement(
+            job.id, job.fence, JobEvent.SNOOZE, delay=NOT_READY_DELAY,
+            waiting_reason=storable(error), failed_step=step, awaits_seller=True,
+        )  # fmt: skip
     trouble = account_trouble(error, job.marketplace, job.shop.id, browser_bound=browser_bound)
     if trouble is not None:
-        # The closure of the shop holds it up; the delay only bounds what happens without one.
+        # The closure of the shop holds it up, until somebody opens it.
         return Settlement(
-            job.id, job.fence, JobEvent.SNOOZE,
-            delay=FIRST_DELAY, waiting_reason=storable(trouble.reason), failed_step=step,
+            job.id, job.fence, JobEvent.SNOOZE, delay=FIRST_DELAY,
+            waiting_reason=storable(trouble.reason), failed_step=step, trouble=trouble,
         )  # fmt: skip
     if isinstance(error, BudgetClosed):
         # Above an action the lane is closed with it, and opens earlier where somebody opens it.

@@ -5,7 +5,6 @@ from functools import partial
 from typing import Any
 
 from plugins.vinted.client import BARE_REFUSALS, VintedBrowser
-from plugins.vinted.failures import WrongAccount
 from runtime import BaseJobHandler, Job, JobFailed, hookimpl
 from runtime.calls import AwaitQuiet
 from runtime.errors import CallRejected, CannotTell
@@ -42,8 +41,6 @@ class MessageVinted(BaseJobHandler):
         """The conversation; None where the browser plugin cannot read any."""
         try:
             return await browser.conversation(conversation_id)
-        except WrongAccount:
-            raise
         except JobFailed as error:
             reason = str(error)
         except CallRejected as error:

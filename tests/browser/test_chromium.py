@@ -10,6 +10,7 @@ import pytest
 
 from plugins.vinted.protocol import PROTOCOL
 from plugins.vinted.sandbox import Wardrobe, example_item
+from runtime import retry
 from runtime.data_directory import media_directory, token_secret
 from runtime.service import MarketplaceJobService
 from runtime.storage.models import Listing, MarketplaceJob
@@ -210,11 +211,12 @@ def test_a_page_without_the_plugin_waits_and_is_in_nobodys_way(settings, databas
         first.shows("connected")
 
 
-def test_a_page_whose_plugin_is_removed_says_so_and_makes_way(stage):
+def test_a_page_whose_plugin_is_removed_says_so_and_makes_way(stage, monkeypatch):
     first = stage.tab()
     first.shows("connected")
     second = stage.tab()
     second.shows("waiting-for-tab")
+    monkeypatch.setattr(retry, "NOT_READY_DELAY", timedelta(seconds=0.2))
     first.run("delete window.stoflow")
     job_id = stage.start("publish", product=product())
     first.shows("waiting-for-plugin")

@@ -5,20 +5,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from plugins.vinted.client import VintedBrowser
-from plugins.vinted.failures import (
-    Trouble,
-    WrongAccount,
-    read_refusal,
-    sorted_out,
-    trouble_of,
-)
+from plugins.vinted.failures import Trouble, read_refusal, sorted_out, trouble_of
 from plugins.vinted.marketplace import VINTED
 from plugins.vinted.pages import parse_sync
 from plugins.vinted.sandbox import Wardrobe, example_item
 from runtime.account_trouble import account_trouble
 from runtime.answers import Answer
 from runtime.calls import Failure, Success, WebSocketCall
-from runtime.errors import CallRejected, JobFailed
+from runtime.errors import CallRejected, JobFailed, NeedsUser
 from runtime.handler import BaseJobHandler
 from tests.handler_harness import make_job
 
@@ -108,7 +102,7 @@ class TestRefusal:
     def test_of_another_account_comes_from_the_answer(self):
         coroutine, _ = first_turn(1, 50)
         page = Wardrobe.of(1).page(1) | {"account": {"id": 999, "login": "other"}}
-        with pytest.raises(WrongAccount, match=r"account 999, and the job is for 123"):
+        with pytest.raises(NeedsUser, match=r"account 999, and the shop is 123"):
             coroutine.send(Success(page))
 
 
