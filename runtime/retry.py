@@ -14,6 +14,7 @@ from runtime.closures import Level
 from runtime.errors import (
     BrowserNotReady,
     BudgetClosed,
+    CallFailed,
     CallRejected,
     CannotTell,
     DatabaseRefused,
@@ -22,7 +23,6 @@ from runtime.errors import (
     HeldUp,
     InputError,
     JobFailed,
-    OutcomeUnknown,
     SellerNotConnected,
 )
 from runtime.execution import Cancelled, CodeChanged, End, Failed, Finished, Snoozed, Undecided
@@ -225,7 +225,7 @@ def _is_final(error: BaseException) -> bool:
 
 def describe(error: BaseException) -> str:
     """The error's own words; with the traceback where it is nobody's expected failure."""
-    if isinstance(error, CallRejected | OutcomeUnknown | HandlerError | JobFailed | InputError):
+    if isinstance(error, CallFailed | HandlerError | JobFailed | InputError):
         return storable(error)
     try:
         text = "".join(traceback.format_exception(error))

@@ -74,7 +74,9 @@ class MessageVinted(BaseJobHandler):
             return None
         try:
             return await self._store(browser, conversation_id, now, found)
-        except MessageTaken:
+        except MessageTaken as taken:
+            if any(one.get("reference") for one in found):
+                raise CannotTell(f"the message there is this job's, and {taken}") from taken
             return None
 
     async def _store(

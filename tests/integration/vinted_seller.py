@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from plugins.vinted.delete import DeleteVinted
 from plugins.vinted.link_product import LinkProductVinted
-from plugins.vinted.marketplace import VINTED
+from plugins.vinted.marketplace import vinted
 from plugins.vinted.message import MessageVinted
 from plugins.vinted.orders import OrdersVinted
 from plugins.vinted.protocol import PROTOCOL
@@ -50,7 +50,7 @@ class QuickMessage(MessageVinted):
     settles_within = SETTLES_WITHIN
 
 
-HASTY = replace(VINTED, budgets=replace(VINTED.budgets, shop=(), jitter=timedelta(0)))
+HASTY = replace(vinted(), budgets=replace(vinted().budgets, shop=(), jitter=timedelta(0)))
 """Vinted at the pace of a test."""
 
 HANDLERS = {
