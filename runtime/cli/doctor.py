@@ -15,7 +15,7 @@ _SIGNS = {"ok": "ok     ", "failed": "FAILED ", "skipped": "skipped"}
 def doctor(as_json: AsJson = False) -> None:
     """Check that all is as the service needs it.
 
-    The settings, the data directory, the handlers, the database and the bridge's port.
+    The settings, the data and media directories, the handlers, the database and the bridge's port.
     """
     findings = []
     for finding in examine(command_settings()):
