@@ -135,7 +135,7 @@ def test_what_nobody_expected_is_one_line_too(
         session.execute(
             text(
                 "CREATE VIEW marketplace_runtime.shops AS SELECT id / (id - id) AS id, "
-                "marketplace, user_id, external_id, name, settings, created_at "
+                "marketplace, user_id, external_id, name, settings, orders_synced_at, created_at "
                 "FROM marketplace_runtime.aside"
             )
         )
