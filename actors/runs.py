@@ -42,6 +42,7 @@ class Run:
         not_after: when an intended write may not leave any more, by call id.
         task_types: how each step is carried out.
         left_at: when a call left, by id.
+        began_at: when each step that is not recorded yet first asked for something, by name.
         settlement: how the run ended, until that is recorded.
         pausing: nothing new leaves; once what has left is recorded, the run is parked.
     """
@@ -60,6 +61,7 @@ class Run:
     placed: set[int] = field(default_factory=set)
     not_after: dict[int, datetime] = field(default_factory=dict)
     left_at: dict[int, datetime] = field(default_factory=dict)
+    began_at: dict[str, datetime] = field(default_factory=dict)
     task_types: dict[str, str] = field(default_factory=dict)
     settlement: Settlement | None = None
     refused: bool = False
@@ -69,6 +71,13 @@ class Run:
     def ticket(self, actor: str, call_id: int) -> CallTicket:
         """What comes back with the outcome of a call."""
         return CallTicket(actor, self.job.id, self.job.fence, call_id)
+
+    def step_began(self, name: str, now: datetime) -> None:
+        """A step asked for something; those that it is part of have begun with it."""
+        step: str | None = name
+        while step is not None:
+            self.began_at.setdefault(step, now)
+            step = self.within.get(step)
 
     def irrevocable_calls(self) -> set[int]:
         """Calls that have left and may change something outside."""
