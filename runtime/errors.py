@@ -300,9 +300,11 @@ class CallRejected(CallFailed):
 
     Attributes:
         retry_at: when it may be tried again, where there were too many; None: not known.
+        lanes_closed: the lane of its shop is closed for as long.
     """
 
     retry_at: datetime | None = None
+    lanes_closed: bool = False
 
 
 class NotSent(CallFailed):

@@ -195,7 +195,10 @@ class LimitKeeper:
     def _tell_when(self, sent: Sent, error: BaseException, now: datetime) -> None:
         if isinstance(error, CallRejected):
             nodes = path(self._marketplace.name, sent.shop_id, sent.action)
-            error.retry_at = self._tree.closures.opens_at(nodes, now)
+            closed = self._tree.closures
+            error.retry_at = closed.opens_at(nodes, now)
+            of_lanes = [node for node in nodes if node.level is not Level.ACTION]
+            error.lanes_closed = closed.opens_at(of_lanes, now) == error.retry_at
 
     def _node(self, level: Level, sent: Sent) -> Node:
         nodes = path(self._marketplace.name, sent.shop_id, sent.action)

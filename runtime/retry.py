@@ -143,18 +143,18 @@ def _failed(
             delay=FIRST_DELAY, waiting_reason=storable(trouble.reason), failed_step=step,
         )  # fmt: skip
     if isinstance(error, BudgetClosed):
-        # The lanes below a closure are closed, and open earlier where somebody opens it. One of
-        # an action leaves its lane open, and so does a quota that is used up.
-        holds_lanes = error.is_closure and error.node.level is not Level.ACTION
+        # A closure of an action leaves its lane open, and so does a quota that is used up.
+        lanes_closed = error.is_closure and error.node.level is not Level.ACTION
         return Settlement(
             job.id, job.fence, JobEvent.SNOOZE,
-            delay=FIRST_DELAY if holds_lanes else _delay(error.until, now),
+            delay=_until_open(error.until, now, lanes_closed=lanes_closed),
             waiting_reason=storable(error), failed_step=step,
         )  # fmt: skip
     if isinstance(error, CallRejected) and error.status == TOO_MANY_REQUESTS:
         return Settlement(
             job.id, job.fence, JobEvent.SNOOZE,
-            delay=_delay(error.retry_at, now), waiting_reason=storable(error), failed_step=step,
+            delay=_until_open(error.retry_at, now, lanes_closed=error.lanes_closed),
+            waiting_reason=storable(error), failed_step=step,
         )  # fmt: skip
     if isinstance(error, DatabaseUnavailable | HeldUp):
         return Settlement(
@@ -198,8 +198,11 @@ def _listed(names: tuple[str, ...]) -> str:
     return ", ".join(repr(name) for name in names[:5]) + (" and more" if names[5:] else "")
 
 
-def _delay(until: datetime | None, now: datetime) -> timedelta:
-    return COOL_DOWN if until is None else max(until - now, timedelta(0))
+def _until_open(until: datetime | None, now: datetime, *, lanes_closed: bool) -> timedelta:
+    """Lanes below a closure are closed as long as it holds: it may be opened earlier."""
+    longest = FIRST_DELAY if lanes_closed else LONGEST_SNOOZE
+    delay = COOL_DOWN if until is None else max(until - now, timedelta(0))
+    return min(delay, longest)
 
 
 def _draw(given: float | None) -> float:

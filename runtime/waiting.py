@@ -120,7 +120,8 @@ def waiting_reason(facts: WaitingFacts) -> str | None:
         return None
     found = obstacles(facts)
     if not found:
-        return facts.stored_reason or NEXT
+        # What the last run left as its reason is over.
+        return NEXT
     return "; ".join(one.text for one in found if one.kind is found[0].kind)
 
 

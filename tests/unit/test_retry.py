@@ -41,6 +41,7 @@ from runtime.states import JobEvent, JobStatus, after
 from runtime.storable import LONGEST_TEXT
 
 NOW = datetime(2026, 1, 9, tzinfo=UTC)
+TOMORROW = timedelta(days=1)
 
 
 def job(retry_count: int = 0, max_retries: int = 3) -> Job:
@@ -168,6 +169,15 @@ def test_a_429_snoozes_and_uses_up_no_attempt(writes: bool) -> None:
     assert settlement.event is JobEvent.SNOOZE
     assert settlement.delay == COOL_DOWN
     assert settlement.waiting_reason == "slow down"
+
+
+@pytest.mark.parametrize(("lanes_closed", "delay"), [(True, FIRST_DELAY), (False, TOMORROW)])
+def test_behind_a_429_the_closed_lane_waits_which_may_be_opened_earlier(
+    lanes_closed: bool, delay: timedelta
+) -> None:
+    error = CallRejected("slow down", status=429)
+    error.retry_at, error.lanes_closed = NOW + TOMORROW, lanes_closed
+    assert failed(error).delay == delay
 
 
 def test_a_seller_who_is_away_is_waited_for_and_costs_no_attempt() -> None:
