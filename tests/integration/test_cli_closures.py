@@ -47,7 +47,7 @@ def test_a_marketplace_is_paused_shown_and_resumed(
     cli.run("shops", "pause", str(shop))
     views = {view["marketplace"]: view for view in cli.json("marketplaces", "list")}
     vinted = views["vinted"]
-    assert vinted["handlers"] == ["sync_vinted"]
+    assert "sync_vinted" in vinted["handlers"]
     assert (vinted["browser_bound"], vinted["pending"], vinted["running"]) == (True, 1, 0)
     assert [one["kind"] for one in vinted["closures"]] == ["paused"]
     assert vinted["closed_shops"] == 1
