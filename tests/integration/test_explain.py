@@ -204,3 +204,14 @@ def test_the_command_explains(database: Database, database_url, tmp_path) -> Non
     assert [one["kind"] for one in view["obstacles"]] == ["no_service", "seller_away"]
     assert view["expected_start"] is None
     assert cli.run("jobs", "explain", "999", check=False).returncode == 1
+
+
+def test_a_withdrawn_job_names_the_one_that_made_it_needless(
+    database: Database, database_url, tmp_path
+) -> None:
+    shop = add_shop(database)
+    older, newer = add_job(database, shop), add_job(database, shop)
+    set_job(database, older, {"status": "cancelled", "superseded_by": newer})
+    cli = on_database(tmp_path, database_url)
+    assert f"- job {newer} makes it needless" in cli.run("jobs", "explain", str(older)).stdout
+    assert cli.json("jobs", "explain", str(older))["superseded_by"] == newer
