@@ -99,6 +99,8 @@ class Dispatcher:
             run.steps[call_id] = effect.step
             if effect.within is not None:
                 run.within[effect.step] = effect.within
+            if not isinstance(call, RecordStep):
+                run.step_began(effect.step, self._clock.now())
         ticket = run.ticket(self._actor, call_id)
         match call:
             case WebSocketCall() | HttpCall():
@@ -120,7 +122,9 @@ class Dispatcher:
                 self._workers.run_transaction(ticket, run.job, call, effect.within)
             case RecordStep(name):
                 task_type = run.task_types.get(name)
-                outcome = messages.RecordOutcome(ticket, call, task_type, effect.within)
+                now = self._clock.now()
+                took = now - run.began_at.pop(name, now)
+                outcome = messages.RecordOutcome(ticket, call, task_type, effect.within, took)
                 self._record(run, call_id, outcome)
             case AwaitQuiet():
                 self._await_quiet(run, ticket, call)

@@ -47,6 +47,7 @@ class Run:
         task_types: how each step is carried out.
         released_at: when the budgets let a call go that has not left yet, by id.
         left_at: when a call left, by id.
+        began_at: when each step that is not recorded yet first asked for something, by name.
         settlement: how the run ended, until that is recorded.
         pausing: nothing new leaves; once what has left is recorded, the run is parked.
     """
@@ -67,6 +68,7 @@ class Run:
     not_after: dict[int, datetime] = field(default_factory=dict)
     released_at: dict[int, datetime] = field(default_factory=dict)
     left_at: dict[int, datetime] = field(default_factory=dict)
+    began_at: dict[str, datetime] = field(default_factory=dict)
     task_types: dict[str, str] = field(default_factory=dict)
     settlement: Settlement | None = None
     refused: bool = False
@@ -100,6 +102,13 @@ class Run:
         if settlement.keeps_place or settlement.event is JobEvent.RELEASE:
             return self.due_at - now
         return settlement.delay
+
+    def step_began(self, name: str, now: datetime) -> None:
+        """A step asked for something; those that it is part of have begun with it."""
+        step: str | None = name
+        while step is not None:
+            self.began_at.setdefault(step, now)
+            step = self.within.get(step)
 
     def irrevocable_calls(self) -> set[int]:
         """Calls that have left and may change something outside."""

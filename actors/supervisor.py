@@ -14,6 +14,7 @@ from actors.children import Child
 from runtime import messages
 from runtime.crash_marker import forget_marker, jobs_running_at_death
 from runtime.errors import DatabaseUnavailable
+from runtime.storable import storable
 from runtime.storage import claims, nodes
 from runtime.storage.engine import Database, database_errors
 from runtime.urgency import DEFAULT_AGING
@@ -58,6 +59,8 @@ class SupervisorActor(BaseActor):
         self._poll_interval = poll_interval
         self._drained = drained
         self._aging = aging
+        self._down: dict[str, str] = {}
+        self._down_shown = False
         self._drain: messages.Drain | None = None
         self._undrained: set[str] = set()
 
@@ -176,15 +179,20 @@ class SupervisorActor(BaseActor):
             jobs = tuple(job for job in running if job.marketplace == marketplace)
             self.tell(name, messages.RunningJobs(jobs))
 
-    def _rescue(self) -> None:
+    def _look_after_nodes(self) -> None:
+        """Hand back the jobs of dead nodes, and show which marketplaces this one cannot serve."""
         try:
             with self._database.transaction("rescue") as session:
+                if self._down or self._down_shown:
+                    # Again and again: a node that was taken for dead comes back without.
+                    nodes.mark_down(session, self._node_id, self._down)
                 dead = nodes.dead_nodes(session, self._node_id)
                 rescued = [self._hand_back(session, node) for node in dead]
                 nodes.forget_nodes(session, dead)
         except DatabaseUnavailable as error:
             self.log.warning("database away, dead nodes cannot be found", reason=str(error))
             return
+        self._down_shown = bool(self._down)
         for node in dead:
             forget_marker(self._markers, node)
         for shops in rescued:
@@ -212,7 +220,7 @@ class SupervisorActor(BaseActor):
                 self._child_failed(child.name, child.incarnation, "it is gone")
             elif child.name in self._marketplaces:
                 self._check_pulse(child)
-        self._rescue()
+        self._look_after_nodes()
 
     def _check_pulse(self, child: Child) -> None:
         entry = self.directory.find(child.name)
@@ -232,6 +240,7 @@ class SupervisorActor(BaseActor):
         if child is None or child.incarnation != incarnation:
             return
         child.started(self.clock.now())
+        self._down.pop(self._marketplaces.get(name, ""), None)
         if incarnation > 1:
             self.log.info("actor restarted", child=name, incarnation=incarnation)
             for other in (*self._marketplaces, messages.BRIDGE):
@@ -255,6 +264,8 @@ class SupervisorActor(BaseActor):
             self.log.error(
                 "actor marked down", child=name, error=error, retry_seconds=delay.seconds
             )
+            if name in self._marketplaces:
+                self._down[self._marketplaces[name]] = storable(error)
         else:
             self.log.warning("actor failed", child=name, error=error)
         if self._drain is not None and name in self._marketplaces:

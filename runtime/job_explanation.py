@@ -88,6 +88,7 @@ def explain_job(
         browser_bound=marketplace.browser_bound,
         retry_count=job.retry_count,
         has_handler=handler_key(action, job.marketplace) in registry.handlers,
+        down=around.down.get(job.marketplace),
         seller_away_since=last_seen(session, job.user_id),
         closures=tuple(Closures(closures_of(session, [job.marketplace])).of(nodes, around.now)),
         used_up=_used_up(session, marketplace, job.shop_id, action, around.now),

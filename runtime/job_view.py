@@ -113,6 +113,7 @@ def _reason(
             seller_connected=job.user_id in around.connected,
             browser_bound=job.status == JobStatus.PENDING and browser_bound(job.marketplace),
             retry_count=job.retry_count,
+            down=around.down.get(job.marketplace),
             closures=tuple(closed.of(nodes, around.now)),
         )
     )

@@ -20,6 +20,7 @@ class ObstacleKind(StrEnum):
     PAUSED = "paused"
     NO_SERVICE = "no_service"
     NO_HANDLER = "no_handler"
+    DOWN = "down"
     CLOSED = "closed"
     USED_UP = "used_up"
     SELLER_AWAY = "seller_away"
@@ -75,6 +76,7 @@ class WaitingFacts:
         retry_count: how many attempts it has used up.
         browser_bound: the seller's browser has to execute it.
         has_handler: some living service can run it; True where that is not known.
+        down: why no living service can serve its marketplace for now.
         seller_away_since: None where the seller was never seen.
         closures: those that hold on a node of its path.
         used_up: what else of the budgets keeps its first call back for long.
@@ -95,6 +97,7 @@ class WaitingFacts:
     browser_bound: bool
     retry_count: int = 0
     has_handler: bool = True
+    down: str | None = None
     seller_away_since: datetime | None = None
     closures: tuple[Closure, ...] = ()
     used_up: UsedUp | None = None
@@ -120,7 +123,8 @@ def waiting_reason(facts: WaitingFacts) -> str | None:
         return None
     found = obstacles(facts)
     if not found:
-        return facts.stored_reason or NEXT
+        # What the last run left as its reason is over.
+        return NEXT
     return "; ".join(one.text for one in found if one.kind is found[0].kind)
 
 
@@ -132,6 +136,8 @@ def _obstacles(facts: WaitingFacts) -> Iterator[Obstacle]:
             ObstacleKind.NO_HANDLER,
             "no running service has a handler for it: `run.py handlers list`",
         )
+    if facts.down is not None:
+        yield Obstacle(ObstacleKind.DOWN, f"its marketplace is marked down: {facts.down}")
     due = facts.run_at <= facts.now
     if not due:
         yield Obstacle(ObstacleKind.TIME, _scheduled(facts), facts.run_at)

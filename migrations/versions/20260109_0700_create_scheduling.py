@@ -6,6 +6,7 @@ Revises: 20260109_0600
 
 import sqlalchemy as sa
 from alembic import context, op
+from sqlalchemy.dialects import postgresql
 
 revision = "20260109_0700"
 down_revision = "20260109_0600"
@@ -58,6 +59,11 @@ def upgrade() -> None:
             schema=SCHEMA,
             postgresql_where=sa.text(where),
         )
+    op.add_column(
+        "runtime_nodes",
+        sa.Column("down", postgresql.JSONB(), server_default=sa.text("'{}'"), nullable=False),
+        schema=SCHEMA,
+    )
     op.create_table(
         "budget_closures",
         sa.Column("id", sa.BigInteger(), sa.Identity(), nullable=False),
@@ -120,6 +126,7 @@ def downgrade() -> None:
     for name in ("running", "held"):
         op.drop_index(f"ix_marketplace_jobs_expiry_{name}", "marketplace_jobs", schema=SCHEMA)
     op.drop_index("ix_marketplace_jobs_product", "marketplace_jobs", schema=SCHEMA)
+    op.drop_column("runtime_nodes", "down", schema=SCHEMA)
     op.drop_column("marketplace_jobs", "pause_requested", schema=SCHEMA)
     op.drop_column("marketplace_jobs", "expiry_held_since", schema=SCHEMA)
     op.drop_column("marketplace_jobs", "product_key", schema=SCHEMA)

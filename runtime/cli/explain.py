@@ -25,6 +25,8 @@ def explain(job_id: JobId, as_json: AsJson = False) -> None:
 def _print(explanation: JobExplanation) -> None:
     job = explanation.job
     print_line(f"job {job.id} ({explanation.action} on {job.marketplace}) is {job.status}")
+    if job.superseded_by is not None:
+        print_line(f"- job {job.superseded_by} makes it needless")
     for obstacle in explanation.obstacles:
         print_line(f"- {obstacle.text}")
     if explanation.expected is not None:
@@ -54,6 +56,7 @@ def _view(explanation: JobExplanation) -> dict[str, Any]:
     return {
         "id": explanation.job.id,
         "status": explanation.job.status,
+        "superseded_by": explanation.job.superseded_by,
         "obstacles": [
             {"kind": one.kind.value, "text": one.text, "until": _iso(one.until)}
             for one in explanation.obstacles

@@ -1,6 +1,6 @@
 """marketplaces list, pause, resume."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import typer
@@ -18,6 +18,8 @@ from runtime.service import MarketplaceJobService
 from runtime.states import JobStatus
 from runtime.storage.action_types import known_marketplaces
 from runtime.storage.closures import closures_of
+from runtime.storage.liveness import living_nodes
+from runtime.storage.models import RuntimeNode
 from runtime.storage.statistics import count_by_marketplace
 
 COUNTED = (JobStatus.PENDING, JobStatus.RUNNING)
@@ -32,8 +34,9 @@ def list_(as_json: AsJson = False) -> None:
         registry = Plugins().registry
         closed = closures_of(session)
         counts = {status: count_by_marketplace(session, status) for status in COUNTED}
+        nodes = living_nodes(session)
         views = [
-            _view(name, registry, closed, counts)
+            _view(name, registry, closed, counts, nodes)
             for name in sorted({*known_marketplaces(session), *registry.marketplaces})
         ]
     if as_json:
@@ -47,8 +50,7 @@ def list_(as_json: AsJson = False) -> None:
                 " ".join(view["handlers"]) or None,
                 *(view[status.value] for status in COUNTED),
                 view["closed_shops"],
-                "; ".join(in_words(one) for one in closed if _is_of(one, view["marketplace"]))
-                or None,
+                "; ".join(_whole(view, closed)) or None,
             )
             for view in views
         ],
@@ -92,6 +94,7 @@ def _view(
     registry: Registry,
     closed: Sequence[Closure],
     counts: Mapping[JobStatus, Mapping[str, int]],
+    nodes: Sequence[RuntimeNode],
 ) -> dict[str, Any]:
     described = registry.marketplaces.get(name)
     shops = {one.node.shop_id for one in closed if one.node.marketplace == name}
@@ -102,7 +105,17 @@ def _view(
         **{status.value: counts[status].get(name, 0) for status in COUNTED},
         "closed_shops": len(shops - {None}),
         "closures": [closure_view(one) for one in closed if _is_of(one, name)],
+        "down": [
+            {"node": node.id, "reason": node.down[name]} for node in nodes if name in node.down
+        ],
     }
+
+
+def _whole(view: Mapping[str, Any], closed: Sequence[Closure]) -> Iterator[str]:
+    """What keeps all of its jobs from running, in words."""
+    for one in view["down"]:
+        yield f"down on node {one['node']}: {one['reason']}"
+    yield from (in_words(one) for one in closed if _is_of(one, view["marketplace"]))
 
 
 def _is_of(closure: Closure, marketplace: str) -> bool:

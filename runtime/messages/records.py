@@ -72,12 +72,17 @@ class IntentRecorded:
 
 @dataclass(frozen=True, slots=True)
 class RecordOutcome:
-    """Write down how a step ended; answered with :class:`CallSettled`."""
+    """Write down how a step ended; answered with :class:`CallSettled`.
+
+    Attributes:
+        took: how long ago this run began it.
+    """
 
     ticket: CallTicket
     step: RecordStep
     task_type: str | None
     within: str | None = None
+    took: timedelta = timedelta(0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,9 +107,10 @@ class Database:
             name: what is committed, for the points at which a test ends the process.
 
         Raises:
-            DatabaseUnavailable: the server is away; whether it committed is not known.
+            DatabaseUnavailable: the server is away, and whether it committed is not known; or
+                what passes in time was in the way: a deadlock, a lock, a full disk.
         """
-        with database_errors(), self.session.begin() as session:
+        with database_errors(), _passing_errors(), self.session.begin() as session:
             # For each transaction, because a pooling proxy shares connections out.
             limit = f"{LONGEST_IDLE.total_seconds() * 1000:.0f}ms"
             session.execute(_SET_UP, {"limit": limit})
@@ -190,7 +191,7 @@ def _passing_errors() -> Iterator[None]:
         if code not in _PASSING_CODES and not code.startswith(_PASSING_CLASS):
             raise
         raise DatabaseUnavailable(
-            f"the database cannot do it now ({_first_line(error.orig)}); it is tried again"
+            f"the database cannot do it now ({_first_line(error.orig)}): try it again"
         ) from error
 
 

@@ -134,7 +134,7 @@ def jobs_by_ids(session: Session, job_ids: Sequence[int]) -> list[MarketplaceJob
 
 
 def next_pending(session: Session, marketplace: str | None, limit: int) -> Sequence[MarketplaceJob]:
-    """Pending jobs that are due, in the order in which one lane would take them."""
+    """Pending jobs that are due, by priority, then age; a service lets none starve, too."""
     query = select(MarketplaceJob).where(
         MarketplaceJob.status == JobStatus.PENDING, MarketplaceJob.run_at <= func.now()
     )

@@ -56,19 +56,22 @@ _INTEND = text(f"""
 def _record(owned: str) -> TextClause:
     return text(f"""
     INSERT INTO {SCHEMA}.marketplace_tasks AS task (
-        job_id, name, within, task_type, status, fence, result, error, completed_at
+        job_id, name, within, task_type, status, fence, result, error, completed_at,
+        created_at
     )
     SELECT entry.job_id, entry.name, entry.within, entry.task_type, entry.status, entry.fence,
-        CAST(entry.result AS jsonb), CAST(entry.error AS jsonb), clock_timestamp()
+        CAST(entry.result AS jsonb), CAST(entry.error AS jsonb), clock_timestamp(),
+        coalesce(clock_timestamp() - entry.took, now())
     FROM unnest(
         CAST(:job_ids AS bigint[]), CAST(:fences AS bigint[]), CAST(:names AS text[]),
         CAST(:task_types AS text[]), CAST(:statuses AS text[]), CAST(:results AS text[]),
-        CAST(:errors AS text[]), CAST(:withins AS text[])
-    ) AS entry (job_id, fence, name, task_type, status, result, error, within)
+        CAST(:errors AS text[]), CAST(:withins AS text[]), CAST(:tooks AS interval[])
+    ) AS entry (job_id, fence, name, task_type, status, result, error, within, took)
     CROSS JOIN LATERAL ({owned}) AS owned
     ON CONFLICT (job_id, name) DO UPDATE SET
         status = excluded.status, fence = excluded.fence, result = excluded.result,
-        error = excluded.error, ended_run = false, completed_at = excluded.completed_at
+        error = excluded.error, ended_run = false, completed_at = excluded.completed_at,
+        created_at = CASE WHEN task.ended_run THEN excluded.created_at ELSE task.created_at END
     RETURNING task.job_id, task.fence, task.name, task.result
 """)
 
@@ -178,6 +181,7 @@ def record_outcomes(session: Session, outcomes: Sequence[RecordOutcome]) -> Writ
                     for one in latest.values()
                 ],
                 "withins": [one.within for one in latest.values()],
+                "tooks": [one.took for one in latest.values()],
             },
         )
         kept = {(row.job_id, row.fence, row.name): row.result for row in rows}
@@ -199,6 +203,8 @@ def record_transaction(
             "results": [json_text(result, f"the result of transaction {name!r}")],
             "errors": [None],
             "withins": [within],
+            # It began with its transaction.
+            "tooks": [None],
         },
     )
     return rows.first() is not None

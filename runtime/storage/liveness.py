@@ -1,6 +1,6 @@
 """Which services live, and whose browsers are connected to them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,24 +22,30 @@ class Circumstances:
     Attributes:
         now: the database's time.
         connected: the users whose browser is connected to a living service.
+        down: marketplaces that no living service can serve for now, each with the reason.
     """
 
     now: datetime
     service_alive: bool
     connected: frozenset[int]
+    down: Mapping[str, str]
 
 
 def circumstances(session: Session, user_ids: Sequence[int]) -> Circumstances:
     """How things stand, for the jobs of these users."""
-    now, alive = session.execute(
-        select(func.clock_timestamp(), exists(select(RuntimeNode.id).where(_is_fresh())))
-    ).one()
+    now: datetime = session.execute(select(func.clock_timestamp())).scalar_one()
+    downs = session.scalars(select(RuntimeNode.down).where(_is_fresh())).all()
     connected = session.scalars(
         select(BrowserPresence.user_id)
         .join(RuntimeNode, RuntimeNode.id == BrowserPresence.node_id)
         .where(BrowserPresence.user_id.in_(user_ids), _is_fresh())
     )
-    return Circumstances(now, alive, frozenset(connected))
+    return Circumstances(now, bool(downs), frozenset(connected), _down_everywhere(downs))
+
+
+def _down_everywhere(downs: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    first, *others = downs or [{}]
+    return {name: why for name, why in first.items() if all(name in one for one in others)}
 
 
 def living_nodes(session: Session) -> Sequence[RuntimeNode]:

@@ -1,8 +1,9 @@
 """Nodes: who is alive, and the jobs of those who are not."""
 
+import json
 import os
 import socket
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -32,6 +33,10 @@ _HEARTBEAT = text(f"""
     VALUES (:id, :hostname, :pid)
     ON CONFLICT (id) DO UPDATE SET heartbeat_at = clock_timestamp()
     RETURNING xmax = 0 AS is_new
+""")
+
+_MARK_DOWN = text(f"""
+    UPDATE {SCHEMA}.runtime_nodes SET down = CAST(:down AS jsonb) WHERE id = :id
 """)
 
 _DEAD = text(f"""
@@ -109,6 +114,11 @@ def register_node(session: Session) -> int:
 def confirm_heartbeat(session: Session, node_id: int) -> bool:
     """Say that the node is alive; returns whether it had been taken for dead and forgotten."""
     return bool(session.execute(_HEARTBEAT, {"id": node_id, **_identity()}).scalar_one())
+
+
+def mark_down(session: Session, node_id: int, down: Mapping[str, str]) -> None:
+    """Write which marketplaces a node cannot serve for now, each with the reason."""
+    session.execute(_MARK_DOWN, {"id": node_id, "down": json.dumps(down)})
 
 
 def running_jobs(session: Session, node_id: int) -> list[RunningJob]:

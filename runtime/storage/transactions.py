@@ -5,6 +5,7 @@ from typing import Any
 
 import structlog
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from runtime.calls import TransactionCall
@@ -17,6 +18,7 @@ from runtime.storage.refusals import refusals
 
 FIRST_DELAY_SECONDS = 0.2
 LONGEST_DELAY_SECONDS = 5.0
+_QUERY_CANCELLED = "57014"
 
 _LOCK_RUN = text(f"""
     SELECT id FROM {SCHEMA}.marketplace_jobs
@@ -36,8 +38,8 @@ def run_transaction(
 ) -> Any:
     """Run ``function(session, *arguments)`` and commit it with its row in the step journal.
 
-    While the database is away it is tried again. Where the connection broke during COMMIT, the
-    journal tells whether it was committed.
+    While the database is away, or something that passes in time is in the way, it is tried
+    again. Where the connection broke during COMMIT, the journal tells whether it was committed.
 
     Args:
         stopping: gives up waiting for the database.
@@ -83,6 +85,11 @@ def _called(call: TransactionCall, session: Session) -> Any:
         return call.function(session, *call.arguments)
     except (ValueError, TypeError) as error:
         raise _RaisedByHandlerError(error) from error
+    except DBAPIError as error:
+        # A statement that takes too long takes as long the next time.
+        if getattr(error.orig, "pgcode", None) == _QUERY_CANCELLED:
+            raise _RaisedByHandlerError(error) from error
+        raise
 
 
 class _RaisedByHandlerError(Exception):

@@ -277,5 +277,26 @@ class TestDatabaseErrors:
                 other.execute(text("SELECT count(*) FROM marketplace_runtime.shops"))
 
 
+class TestTransaction:
+    @pytest.mark.parametrize("state", ["25006", "40001", "40P01", "55P03", "57014", "53100"])
+    def test_what_passes_in_time_is_tried_again_like_a_database_that_is_away(
+        self, database: Database, state: str
+    ) -> None:
+        with (
+            pytest.raises(DatabaseUnavailable, match="on purpose") as caught,
+            database.transaction("example") as session,
+        ):
+            session.execute(text(raising(state)))
+
+        assert "\n" not in str(caught.value)
+
+    def test_a_mistake_stays_one(self, database: Database) -> None:
+        with (
+            pytest.raises(ProgrammingError),
+            database.transaction("example") as session,
+        ):
+            session.execute(text("SELEKT 1"))
+
+
 def raising(state: str) -> str:
     return f"DO $$ BEGIN RAISE EXCEPTION 'on purpose' USING ERRCODE = '{state}'; END $$"

@@ -16,7 +16,7 @@ from runtime.storage.budget_usage import record_usage
 from runtime.storage.closures import close_nodes
 from runtime.storage.engine import Database
 from runtime.storage.models import MarketplaceTask
-from runtime.storage.nodes import forget_nodes, register_node
+from runtime.storage.nodes import forget_nodes, mark_down, register_node
 from runtime.storage.presence import record_presence
 from runtime.waiting import ObstacleKind
 from tests.integration.commands import on_database
@@ -173,6 +173,24 @@ def test_of_a_job_that_ran_it_is_told_where_its_time_went(database: Database) ->
     ]
 
 
+def test_a_marketplace_that_every_service_marked_down_is_in_the_way(
+    database: Database, node: int
+) -> None:
+    job = add_job(database, add_shop(database, "ebay"), "sync", "ebay")
+    with database.session.begin() as session:
+        mark_down(session, node, {"ebay": "KeyError('x')", "vinted": "KeyError('y')"})
+        other = register_node(session)
+    assert explained(database, job).obstacles == (), "the other one serves it"
+    with database.session.begin() as session:
+        mark_down(session, other, {"ebay": "KeyError('z')"})
+    found = explained(database, job)
+    assert kinds(found) == [ObstacleKind.DOWN]
+    assert str(found.expected) == ("unknown, because its marketplace is marked down: KeyError('x')")
+    with database.session.begin() as session:
+        mark_down(session, other, {})
+    assert explained(database, job).obstacles == ()
+
+
 def test_the_command_explains(database: Database, database_url, tmp_path) -> None:
     job = add_job(database, add_shop(database))
     cli = on_database(tmp_path, database_url)
@@ -186,3 +204,14 @@ def test_the_command_explains(database: Database, database_url, tmp_path) -> Non
     assert [one["kind"] for one in view["obstacles"]] == ["no_service", "seller_away"]
     assert view["expected_start"] is None
     assert cli.run("jobs", "explain", "999", check=False).returncode == 1
+
+
+def test_a_withdrawn_job_names_the_one_that_made_it_needless(
+    database: Database, database_url, tmp_path
+) -> None:
+    shop = add_shop(database)
+    older, newer = add_job(database, shop), add_job(database, shop)
+    set_job(database, older, {"status": "cancelled", "superseded_by": newer})
+    cli = on_database(tmp_path, database_url)
+    assert f"- job {newer} makes it needless" in cli.run("jobs", "explain", str(older)).stdout
+    assert cli.json("jobs", "explain", str(older))["superseded_by"] == newer

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
+from runtime.errors import DatabaseUnavailable
 from runtime.storage import housekeeping
 from runtime.storage.housekeeping import Housekeeper
 from runtime.storage.models import MarketplaceJob, MarketplaceTask
@@ -67,3 +68,11 @@ def test_a_job_that_somebody_holds_is_left_for_the_next_time(database, keeper):
         )
         assert keeper.tidy() == (0, 0)
     assert keeper.tidy() == (0, 1)
+
+
+def test_a_table_that_somebody_holds_is_waited_for(database, keeper):
+    with database.engine.begin() as other:
+        other.execute(text("LOCK TABLE marketplace_runtime.budget_closures"))
+        with pytest.raises(DatabaseUnavailable):
+            keeper.tidy()
+    assert keeper.tidy() == (0, 0)

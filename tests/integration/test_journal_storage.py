@@ -56,10 +56,12 @@ def intent(job, name="create", fence=None, **changes) -> RecordIntent:
     return RecordIntent(ticket(job, fence), name, **{**values, **changes})
 
 
-def outcome(job, name="create", result="1", fence=None, error=None, within=None) -> RecordOutcome:
+def outcome(
+    job, name="create", result="1", fence=None, error=None, within=None, took=timedelta(0)
+) -> RecordOutcome:
     status = StepStatus.SUCCEEDED if error is None else StepStatus.FAILED
     step = RecordStep(name, status, result if error is None else None, error)
-    return RecordOutcome(ticket(job, fence), step, "http", within)
+    return RecordOutcome(ticket(job, fence), step, "http", within, took)
 
 
 def intend(database, *intents):
@@ -170,6 +172,23 @@ def test_of_several_writes_of_a_step_the_one_that_settles_last_counts(database, 
     intend(database, intent(job, settles_within=300 * SECOND))
     intend(database, intent(job, settles_within=SECOND))
     assert loaded(database, job)["create"].settled_in > 200 * SECOND
+
+
+def test_a_step_that_was_read_began_when_its_run_began_it(database, job):
+    record(database, outcome(job, "look", took=timedelta(seconds=8)))
+    row = rows(database, job)["look"]
+    took = row.completed_at - row.created_at
+    assert timedelta(seconds=8) <= took < timedelta(seconds=9)
+
+
+def test_a_step_that_is_done_again_began_again(database, job, claim):
+    failure = outcome(job, "look", error={"message": "no"}, took=timedelta(hours=1))
+    record(database, failure)
+    settle(database, job, JobEvent.RETRY, ended_by=("look",))
+    (again,) = claim()
+    record(database, outcome(again, "look", took=timedelta(seconds=8)))
+    row = rows(database, job)["look"]
+    assert row.completed_at - row.created_at < timedelta(minutes=1)
 
 
 def test_an_outcome_keeps_what_the_intent_said(database, job):

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 from sqlalchemy import make_url, text
+from sqlalchemy.exc import DBAPIError
 
 from runtime.calls import TransactionCall
 from runtime.errors import DatabaseRefused, DatabaseUnavailable, FenceLost, HandlerError, JobFailed
@@ -105,6 +106,25 @@ def test_a_connection_that_breaks_before_commit_costs_nothing(database, job, kil
     assert run(database, job, call(job, hook=breaks), stopping)["name"] == "x"
     assert stopping.waits == [transactions.FIRST_DELAY_SECONDS]
     assert name(database, job) == "x"
+
+
+def raises(state: str) -> Callable:
+    return lambda session: session.execute(
+        text(f"DO $$ BEGIN RAISE EXCEPTION 'on purpose' USING ERRCODE = '{state}'; END $$")
+    )
+
+
+def test_a_deadlock_costs_nothing(database, job):
+    stopping = Stopping()
+    assert run(database, job, call(job, hook=once(raises("40P01"))), stopping)["name"] == "x"
+    assert stopping.waits == [transactions.FIRST_DELAY_SECONDS]
+    assert name(database, job) == "x"
+
+
+def test_a_statement_that_takes_too_long_is_the_handlers_failure(database, job):
+    with pytest.raises(DBAPIError, match="on purpose"):
+        run(database, job, call(job, hook=raises("57014")))
+    assert name(database, job) is None
 
 
 def test_a_connection_that_breaks_at_commit_costs_nothing(database, job, killer, monkeypatch):

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Any
@@ -16,6 +17,7 @@ from runtime.calls import (
     Call,
     Failure,
     HttpCall,
+    RecordStep,
     SleepCall,
     Success,
     TransactionCall,
@@ -23,6 +25,8 @@ from runtime.calls import (
 )
 from runtime.clock import ManualClock
 from runtime.errors import ConnectionLost, DatabaseUnavailable
+from runtime.execution import Perform
+from runtime.journal import StepStatus
 from tests.dispatch_bench import ACTOR, READ, SECOND, WRITE, Bench
 
 
@@ -31,6 +35,20 @@ def bench() -> Iterator[Bench]:
     made = Bench()
     yield made
     made.workers.stop()
+
+
+def test_the_record_of_a_step_tells_how_long_it_took_with_all_that_it_waited_for(
+    bench: Bench,
+) -> None:
+    run = bench.run()
+    bench.dispatcher.perform(run, Perform(1, READ, "inner", "outer"))
+    bench.clock.advance(8 * SECOND)
+    done = RecordStep("inner", StepStatus.SUCCEEDED, result="1")
+    bench.dispatcher.perform(run, Perform(2, done, "inner", "outer"))
+    bench.clock.advance(SECOND)
+    bench.dispatcher.perform(run, Perform(3, replace(done, name="outer"), "outer"))
+    inner, outer = bench.take(messages.RecordOutcome)
+    assert (inner.took, outer.took) == (8 * SECOND, 9 * SECOND)
 
 
 # --- where calls go -------------------------------------------------------------------------

@@ -66,6 +66,7 @@ def test_a_429_stops_all_lanes_of_its_node_at_once_until_the_time_it_names() -> 
     error = answer(bench, first, status=429, retry_after="30")
     assert error is not None
     assert error.retry_at == bench.clock.now() + 30 * SECOND
+    assert error.lane_closed
     (recorded,) = bench.take(messages.RecordClosure)
     closure = recorded.closure
     assert (closure.node, closure.kind) == (APP_KEY, ClosureKind.RATE_LIMIT)
@@ -75,6 +76,14 @@ def test_a_429_stops_all_lanes_of_its_node_at_once_until_the_time_it_names() -> 
     assert bench.sent() == []
     bench.clock.advance(timedelta(microseconds=1))
     assert bench.sent() == [(2, 2)]
+
+
+def test_a_429_of_one_action_leaves_its_lane_open() -> None:
+    bench = Bench(budgets=Budgets(speaks_of=Level.ACTION))
+    (run,) = runs(bench, 1)
+    error = answer(bench, run, status=429, retry_after="30")
+    assert error is not None
+    assert not error.lane_closed
 
 
 def test_where_a_marketplace_limits_each_shop_the_others_go_on() -> None:

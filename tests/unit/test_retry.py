@@ -41,6 +41,7 @@ from runtime.states import JobEvent, JobStatus, after
 from runtime.storable import LONGEST_TEXT
 
 NOW = datetime(2026, 1, 9, tzinfo=UTC)
+TOMORROW = timedelta(days=1)
 
 
 def job(retry_count: int = 0, max_retries: int = 3) -> Job:

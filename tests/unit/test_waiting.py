@@ -29,7 +29,7 @@ TOMORROW = NOW + timedelta(days=1)
     ("facts", "reason"),
     [
         (DUE, "waiting for its turn"),
-        (replace(DUE, stored_reason="the quota is used up"), "the quota is used up"),
+        (replace(DUE, stored_reason="it answered 429, long ago"), "waiting for its turn"),
         (replace(DUE, seller_connected=False), "User 7 not connected via WebSocket"),
         (
             replace(DUE, seller_connected=False, stored_reason="attempt 1 failed"),

@@ -8,14 +8,20 @@ from sqlalchemy import (
     Identity,
     Integer,
     func,
+    text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from runtime.storage.models.base import SCHEMA, Base
 
 
 class RuntimeNode(Base):
-    """One running service. It holds a session advisory lock on its id."""
+    """One running service. It holds a session advisory lock on its id.
+
+    Attributes:
+        down: marketplaces that it cannot serve for now, each with the reason.
+    """
 
     __tablename__ = "runtime_nodes"
     __table_args__ = ({"schema": SCHEMA},)
@@ -25,6 +31,7 @@ class RuntimeNode(Base):
     pid: Mapped[int] = mapped_column(Integer)
     started_at: Mapped[datetime] = mapped_column(server_default=func.now())
     heartbeat_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    down: Mapped[dict[str, str]] = mapped_column(JSONB, server_default=text("'{}'"))
 
 
 class BrowserPresence(Base):
