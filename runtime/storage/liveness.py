@@ -32,7 +32,7 @@ class Circumstances:
 def circumstances(session: Session, user_ids: Sequence[int]) -> Circumstances:
     """How things stand, for the jobs of these users."""
     now, alive = session.execute(
-        select(func.clock_timestamp(), exists(select(RuntimeNode.id).where(_is_fresh())))
+        select(func.clock_timestamp(), exists(select(RuntimeNode.id).where(_is_service())))
     ).one()
     connected = session.scalars(
         select(BrowserPresence.user_id)
@@ -44,7 +44,8 @@ def circumstances(session: Session, user_ids: Sequence[int]) -> Circumstances:
 
 def living_nodes(session: Session) -> Sequence[RuntimeNode]:
     """The services that run."""
-    return session.scalars(select(RuntimeNode).where(_is_fresh()).order_by(RuntimeNode.id)).all()
+    living = select(RuntimeNode).where(_is_service()).order_by(RuntimeNode.id)
+    return session.scalars(living).all()
 
 
 def interrupted_jobs(session: Session, marketplace: str) -> Sequence[MarketplaceJob]:
@@ -63,3 +64,7 @@ def interrupted_jobs(session: Session, marketplace: str) -> Sequence[Marketplace
 
 def _is_fresh() -> Any:
     return RuntimeNode.heartbeat_at > func.now() - FRESH
+
+
+def _is_service() -> Any:
+    return _is_fresh() & RuntimeNode.serves

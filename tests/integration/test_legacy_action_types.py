@@ -302,21 +302,22 @@ class TestDowngrade:
         self, empty_database: Database
     ) -> None:
         run(empty_database, LEGACY)
-        run(empty_database, "DELETE FROM user_1.marketplace_jobs WHERE action_type_id = 8")
-        run(empty_database, 'DELETE FROM "User 2"."Jobs"')
-        up(empty_database)
-        types = "SELECT id, code, name FROM {} {} ORDER BY id"
-        before = rows(
-            empty_database,
-            types.format("public.marketplace_action_types", "WHERE marketplace = 'vinted'"),
+        types = "SELECT id, code, name, description, rate_limit_ms FROM {} {} ORDER BY id"
+        former = rows(empty_database, types.format("vinted.action_types", "WHERE id <> 30"))
+        jobs = rows(
+            empty_database, "SELECT id, action_type_id FROM user_1.marketplace_jobs ORDER BY id"
         )
+        up(empty_database)
 
         lines = down(empty_database, "base")
 
-        assert rows(empty_database, types.format("vinted.action_types", "")) == before
+        restored = rows(empty_database, types.format("vinted.action_types", "WHERE id < 30"))
+        assert restored == former
+        assert jobs == rows(
+            empty_database, "SELECT id, action_type_id FROM user_1.marketplace_jobs ORDER BY id"
+        )
         assert "✓ Migrated public.marketplace_action_types → vinted.action_types" in lines
         assert ("public", "marketplace_action_types") not in tables(empty_database)
-        assert len(rows(empty_database, "SELECT FROM user_1.marketplace_jobs")) == 4
         with pytest.raises(Exception, match="violates foreign key"):
             run(
                 empty_database, "INSERT INTO user_1.marketplace_jobs (action_type_id) VALUES (1000)"
@@ -328,7 +329,33 @@ class TestDowngrade:
         named = rows(
             empty_database, ACTIONS_OF_JOBS.format(table="public.marketplace_action_types")
         )
-        assert [name[2] for name in named] == ["sync", "publish", "relist", "sync"]
+        assert [name[2] for name in named] == ["sync", "publish", "relist", "sync_orders", "sync"]
+
+    def test_ids_that_had_to_change_change_back_and_the_misplaced_row_is_misplaced_again(
+        self, empty_database: Database
+    ) -> None:
+        run(empty_database, LEGACY)
+        run(empty_database, ADOPTABLE)
+        # 4 ↔ 11 the other way round, 8 taken by an action that was added here.
+        run(
+            empty_database,
+            "INSERT INTO public.marketplace_action_types (id, marketplace, code, name) VALUES "
+            "(4, 'vinted', 'sync', 'Sync'), (11, 'vinted', 'publish', 'Publish'), "
+            "(8, 'vinted', 'bump', 'Bump')",
+        )
+        jobs = "SELECT id, action_type_id FROM user_1.marketplace_jobs ORDER BY id"
+        before = rows(empty_database, jobs)
+        up(empty_database)
+        assert rows(empty_database, jobs) != before
+
+        down(empty_database, "base")
+
+        assert rows(empty_database, jobs) == before
+        codes = dict(rows(empty_database, "SELECT id, code FROM vinted.action_types"))
+        assert {one: codes[one] for one in (4, 8, 11, 30)} == {
+            4: "publish", 8: "sync_orders_ebay", 11: "sync", 30: "relist",
+        }  # fmt: skip
+        assert "bump" in codes.values()
 
     def test_rows_of_others_stay(self, empty_database: Database) -> None:
         up(empty_database)
@@ -352,6 +379,15 @@ class TestDowngrade:
     def test_rows_that_jobs_refer_to_are_not_deleted(self, empty_database: Database) -> None:
         run(empty_database, LEGACY)
         up(empty_database)
+        publish = (
+            "(SELECT id FROM public.marketplace_action_types "
+            "WHERE marketplace = 'ebay' AND code = 'publish')"
+        )
+        run(
+            empty_database,
+            f"INSERT INTO user_1.marketplace_jobs (action_type_id) VALUES ({publish});"
+            f'INSERT INTO "User 2"."Jobs" VALUES ({publish})',
+        )
 
         with pytest.raises(DatabaseConflict) as caught:
             down(empty_database, "20260109_0200")

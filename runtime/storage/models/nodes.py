@@ -4,10 +4,12 @@ from datetime import datetime
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     ForeignKey,
     Identity,
     Integer,
     func,
+    true,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -15,7 +17,11 @@ from runtime.storage.models.base import SCHEMA, Base
 
 
 class RuntimeNode(Base):
-    """One running service. It holds a session advisory lock on its id."""
+    """A process that runs jobs. It holds a session advisory lock on its id.
+
+    Attributes:
+        serves: a service; False: a process that runs one job by itself and takes no others.
+    """
 
     __tablename__ = "runtime_nodes"
     __table_args__ = ({"schema": SCHEMA},)
@@ -25,6 +31,7 @@ class RuntimeNode(Base):
     pid: Mapped[int] = mapped_column(Integer)
     started_at: Mapped[datetime] = mapped_column(server_default=func.now())
     heartbeat_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    serves: Mapped[bool] = mapped_column(Boolean, server_default=true())
 
 
 class BrowserPresence(Base):
