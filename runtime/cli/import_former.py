@@ -10,7 +10,9 @@ from runtime.cli.options import AsJson
 from runtime.cli.output import print_error, print_json, print_line
 from runtime.cli.progress import row_bar
 from runtime.errors import InputError
-from runtime.former_import import FormerImport, Refusal, Report
+from runtime.former_import import FormerImport
+from runtime.former_report import Refusal, Report
+from runtime.former_schema import Terms
 from runtime.former_shops import FormerShops, is_placeholder, parsed_shops
 from runtime.storage import former_import as storage
 
@@ -52,13 +54,10 @@ def import_former(
     shops = FormerShops(parsed_shops(shop_of or ()), dry_run)
     settings = command_settings()
     with opened_database(settings) as database, row_bar("taking over") as (begin, advance):
-        whole = FormerImport(
-            database,
-            shops,
-            expires=not no_expiry,
-            retention=settings.retention,
-            progress=advance,
+        terms = Terms(
+            shops=shops, retention=settings.retention, expires=not no_expiry, progress=advance
         )
+        whole = FormerImport(database, terms)
         if undo:
             if dry_run:
                 raise InputError("--undo and --dry-run exclude each other: leave one out")

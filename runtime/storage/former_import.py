@@ -127,7 +127,7 @@ def taken_over(session: Session, schema: str, table: str, ids: Sequence[int]) ->
         FormerRow.table_name == table,
         FormerRow.former_id.in_(ids),
     )
-    return dict(session.execute(query).tuples().all())
+    return {row.former_id: row.new_id for row in session.execute(query)}
 
 
 def next_ids(session: Session, table: str, count: int) -> list[int]:
