@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pykka
-from sqlalchemy.orm import Session
 
 from actors.base import BaseActor
 from actors.children import Child
 from runtime import messages
-from runtime.crash_marker import forget_marker, jobs_running_at_death
 from runtime.errors import DatabaseUnavailable
+from runtime.rescue import rescue_dead_nodes
 from runtime.storage import claims, nodes
 from runtime.storage.engine import Database, database_errors
 from runtime.urgency import DEFAULT_AGING
@@ -178,26 +177,16 @@ class SupervisorActor(BaseActor):
 
     def _rescue(self) -> None:
         try:
-            with self._database.transaction("rescue") as session:
-                dead = nodes.dead_nodes(session, self._node_id)
-                rescued = [self._hand_back(session, node) for node in dead]
-                nodes.forget_nodes(session, dead)
+            rescued = rescue_dead_nodes(self._database, self._node_id, self._markers)
         except DatabaseUnavailable as error:
             self.log.warning("database away, dead nodes cannot be found", reason=str(error))
             return
-        for node in dead:
-            forget_marker(self._markers, node)
         for shops in rescued:
             for marketplace, found in shops.items():
                 self.log.warning(
                     "rescued jobs of a dead node", marketplace=marketplace, count=len(found)
                 )
                 self._hand_on(marketplace, messages.LanesFound(tuple(found)))
-
-    def _hand_back(self, session: Session, node: int) -> dict[str, list[messages.LaneShop]]:
-        suspects = jobs_running_at_death(self._markers, node) or ()
-        reason = "the service that ran it ended"
-        return nodes.hand_back_jobs(session, node, suspects=suspects, reason=reason)
 
     def _hand_on(self, marketplace: str, message: Any) -> None:
         name = messages.marketplace_actor(marketplace)

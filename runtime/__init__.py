@@ -12,6 +12,7 @@ from runtime.job import Job, Shop
 
 if TYPE_CHECKING:
     from runtime.batches import BatchJobService
+    from runtime.processor import MarketplaceJobProcessor
     from runtime.service import MarketplaceJobService
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Level",
     "Limit",
     "Marketplace",
+    "MarketplaceJobProcessor",
     "MarketplaceJobService",
     "Shop",
     "Snooze",
@@ -33,6 +35,7 @@ __all__ = [
 
 _OF_APPLICATIONS = {
     "BatchJobService": "runtime.batches",
+    "MarketplaceJobProcessor": "runtime.processor",
     "MarketplaceJobService": "runtime.service",
 }
 

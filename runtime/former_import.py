@@ -16,7 +16,7 @@ from runtime.former_report import Refusal, Report
 from runtime.former_schema import FormerSchema, Terms
 from runtime.storage import former_import as storage
 from runtime.storage import former_tables
-from runtime.storage.engine import Database
+from runtime.storage.engine import Database, database_errors
 from runtime.storage.former_tables import BATCHES, JOBS, FormerTable
 
 _USER = re.compile(r"[1-9]\d*$")
@@ -36,7 +36,7 @@ class FormerImport:
         Raises:
             InputError: no schema is called that way.
         """
-        with self._database.transaction("former-tables") as session:
+        with database_errors(), self._database.session() as session:
             names = [one for one in former_tables.schemas(session) if fnmatchcase(one, pattern)]
             if not names:
                 raise InputError(
@@ -72,7 +72,7 @@ class FormerImport:
         with storage.import_lock(self._database):
             tables = self.tables(pattern)
             begin(sum(rows for *_, rows in tables))
-            with self._database.transaction("former-shops") as session:
+            with self._database.transaction("former-import") as session:
                 self.report.notes += self._terms.shops.name_placeholders(session)
             for schema, batches, jobs, _ in tables:
                 user_id = _user_of(schema)

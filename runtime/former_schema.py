@@ -25,7 +25,7 @@ from runtime.product_key import product_key
 from runtime.states import JobStatus
 from runtime.storage import former_import as storage
 from runtime.storage import former_tables
-from runtime.storage.engine import Database
+from runtime.storage.engine import Database, database_errors
 from runtime.storage.former_tables import BATCHES, FormerTable, Row
 
 PAGE = 500
@@ -74,19 +74,19 @@ class FormerSchema:
             self._each_page(batches, self._take_batches)
         if jobs is not None:
             self._each_page(jobs, self._take_jobs)
-            with self._database.transaction("former-products") as session:
+            with self._database.transaction("former-import") as session:
                 if not self._dry_run:
                     linked = storage.link_products(session, self._schema, self._user_id)
                     self._report.linked += linked
         if batches is not None and not self._dry_run:
             for page in self._pages(batches):
-                with self._database.transaction("former-close") as session:
+                with self._database.transaction("former-import") as session:
                     self._close_batches(session, batches, page)
 
     def _pages(self, table: FormerTable) -> Iterator[list[Row]]:
         after: int | None = None
         while True:
-            with self._database.transaction("former-read") as session:
+            with database_errors(), self._database.session() as session:
                 page = former_tables.read_page(session, table, after, PAGE)
             if not page:
                 return

@@ -5,13 +5,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from runtime.closures import Closure, ClosureKind, Level, Node
 from runtime.errors import InputError
 from runtime.storage import closures, shops
-from runtime.storage.models import MarketplaceJob, Shop
+from runtime.storage.models import Shop
 
 _ASSIGNMENT = re.compile(r"(\d+)/([a-z][a-z0-9]*)(?:/(\d+))?=(.+)")
 _PLACEHOLDER = "former:"
@@ -77,23 +76,21 @@ class FormerShops:
         """Give placeholders the accounts that the operator names now; returns what was done."""
         done = []
         for (user_id, marketplace, former_id), external in self.named.items():
-            placeholder = self._by_external(session, marketplace, f"{_PLACEHOLDER}{user_id}")
+            placeholder = shops.shop_by_external_id(
+                session, marketplace, f"{_PLACEHOLDER}{user_id}"
+            )
             if former_id is not None or placeholder is None:
                 continue
             done.append(f"user {user_id}'s placeholder on {marketplace} is shop {external!r} now")
             if self.dry_run:
                 continue
-            target = self._by_external(session, marketplace, external)
+            target = shops.shop_by_external_id(session, marketplace, external)
             if target is None:
                 placeholder.external_id = external
                 placeholder.name = None
             else:
                 _refuse_others(target, user_id)
-                session.execute(
-                    update(MarketplaceJob)
-                    .where(MarketplaceJob.shop_id == placeholder.id)
-                    .values(shop_id=target.id)
-                )
+                shops.move_jobs(session, placeholder.id, target.id)
             closures.open_shop(session, placeholder.id)
         return done
 
@@ -121,7 +118,7 @@ class FormerShops:
     def _account(
         self, session: Session, user_id: int, marketplace: str, external: str
     ) -> int | None:
-        shop = self._by_external(session, marketplace, external)
+        shop = shops.shop_by_external_id(session, marketplace, external)
         if shop is not None:
             _refuse_others(shop, user_id)
             return shop.id
@@ -133,12 +130,6 @@ class FormerShops:
         if external.startswith(_PLACEHOLDER):
             _close(session, shop)
         return shop.id
-
-    @staticmethod
-    def _by_external(session: Session, marketplace: str, external: str) -> Shop | None:
-        return session.scalars(
-            select(Shop).where(Shop.marketplace == marketplace, Shop.external_id == external)
-        ).one_or_none()
 
 
 def is_placeholder(external_id: str) -> bool:

@@ -1,6 +1,7 @@
 """Taking over from the former system: every job, row by row, once, and back again."""
 
 import json
+import signal
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -31,6 +32,8 @@ ACTIONS = {
     7: ("vinted", "publish"), 8: ("ebay", "sync_orders"), 9: ("ebay", "sync_orders"),
 }  # fmt: skip
 SHOP_OF = ["1/vinted=111", "1/ebay=shop-1", "2/vinted=222", "2/ebay=shop-2", "37/vinted=333"]
+
+_UNKNOWN = "its account is not known: run `run.py import-former` again with"
 
 TAKEN = f"""
     SELECT former.schema_name, former.former_id, job.user_id, type.marketplace, type.code,
@@ -236,13 +239,7 @@ class TestShops:
             moved,
             f"SELECT shop.external_id, closure.reason FROM {SCHEMA}.shops shop "
             f"JOIN {SCHEMA}.budget_closures closure ON closure.shop_id = shop.id",
-        ) == [
-            (
-                "former:37",
-                "its account is not known: run `run.py import-former` again with "
-                "--shop-of 37/ebay=EXTERNAL_ID",
-            )
-        ]
+        ) == [("former:37", f"{_UNKNOWN} --shop-of 37/ebay=EXTERNAL_ID")]
 
     def test_it_opens_when_it_is_named(self, moved: Database) -> None:
         take_over(moved)
@@ -403,10 +400,11 @@ class TestBadInput:
 
         report = take_over(moved)
 
-        assert [str(one) for one in report.refused] == [
+        (told,) = map(str, report.refused)
+        assert told == (
             "user_1.marketplace_jobs 1: its status is 'stuck', which is none of pending, running, "
             "paused, completed, failed, cancelled, expired"
-        ]
+        )
 
     def test_a_schema_without_the_tables_is_named(self, moved: Database) -> None:
         run(moved, "CREATE SCHEMA user_x; DROP TABLE user_37.marketplace_jobs")
@@ -521,6 +519,27 @@ class TestCommand:
         assert json.loads(again.stdout)["known"] == 32
         undone = command("import-former", "--schemas", "user_*", "--undo")
         assert undone.stdout == ("26 jobs and 6 batches removed; 0 jobs have run since, and stay\n")
+
+    @pytest.mark.parametrize("moment", ["before", "after"])
+    def test_a_death_at_a_commit_costs_nothing(
+        self, command: Any, moved: Database, moment: str
+    ) -> None:
+        shops = [part for one in SHOP_OF for part in ("--shop-of", one)]
+        arguments = ("import-former", "--schemas", "user_*", *shops)
+        for count in (2, 4, 6):
+            fault = {"RUNTIME_FAULT": f"former-import.{moment}_commit@{count}"}
+            assert command(*arguments, check=False, more=fault).returncode == -signal.SIGKILL
+
+        command(*arguments)
+
+        assert len(rows(moved, TAKEN)) == 27
+        assert rows(moved, f"SELECT count(*), count(completed_at) FROM {SCHEMA}.batch_jobs") == [
+            (6, 6)
+        ]
+        fault = {"RUNTIME_FAULT": f"former-undo.{moment}_commit@1"}
+        undo = ("import-former", "--schemas", "user_*", "--undo")
+        assert command(*undo, check=False, more=fault).returncode == -signal.SIGKILL
+        assert len(rows(moved, TAKEN)) == (27 if moment == "before" else 0)
 
     def test_a_database_of_a_later_version_is_refused(self, command: Any, moved: Database) -> None:
         run(moved, f"UPDATE {SCHEMA}.alembic_version SET version_num = '20990101_0000'")

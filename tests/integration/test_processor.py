@@ -1,0 +1,643 @@
+"""MarketplaceJobProcessor: by a live service, or in the process that asks."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytest_httpserver import HTTPServer
+from sqlalchemy import text
+
+from plugins.vinted.processor import VintedJobProcessor
+from runtime import BaseJobHandler, Marketplace
+from runtime.closures import Level
+from runtime.config import Settings
+from runtime.errors import CallRejected, JobCancelled, JobFailed, ShopNotFound
+from runtime.inline_parts import inline_driver
+from runtime.processor import MarketplaceJobProcessor
+from runtime.registry import Registry
+from runtime.service import MarketplaceJobService
+from runtime.storage.engine import Database
+from runtime.storage.models import SCHEMA
+from tests.deadline import wait_until
+from tests.integration.job_rows import add_job, add_shop, get_job, set_job
+from tests.integration.migrating import rows
+from tests.integration.running_node import registry_of, running_node
+
+CHECKOUT = Path(__file__).parents[2]
+Make = Callable[..., MarketplaceJobProcessor]
+
+TASKS = f"SELECT name, task_type, status, fence FROM {SCHEMA}.marketplace_tasks ORDER BY id"
+NODES = f"SELECT count(*) FROM {SCHEMA}.runtime_nodes"
+
+
+class Depop(BaseJobHandler):
+    """What a test does stands in the class variable."""
+
+    does: Any = None
+
+    async def execute(self, job):
+        return await type(self).does(self, job)
+
+
+@pytest.fixture
+def shop(database: Database) -> int:
+    with database.session.begin() as session:
+        session.execute(
+            text(
+                "INSERT INTO public.marketplace_action_types (marketplace, code, name, "
+                "rate_limit_ms, max_retries, timeout_seconds) VALUES "
+                "('depop', 'publish', 'Publish', 0, 3, 5), ('depop', 'sync', 'Sync', 0, 3, 5)"
+            )
+        )
+    return add_shop(database, "depop")
+
+
+@pytest.fixture
+def registry(httpserver: HTTPServer) -> Registry:
+    depop = Marketplace("depop", base_url=httpserver.url_for(""))
+    vinted = Marketplace("vinted", browser_bound=True)
+    handlers: dict[tuple[str, str], type[BaseJobHandler]] = {
+        ("publish", "depop"): Depop, ("sync", "depop"): Depop, ("sync", "vinted"): Asking,
+    }  # fmt: skip
+    return registry_of(depop, vinted, handlers=handlers)
+
+
+class Asking(BaseJobHandler):
+    async def execute(self, job):
+        answer = await self.call_websocket(action="VINTED_SYNC", payload={}, timeout=5)
+        return {"success": True, **answer}
+
+
+@pytest.fixture
+def make(database: Database, settings: Settings, registry: Registry) -> Make:
+    """A processor of user 7 on depop; its driver works with the test's settings."""
+
+    def make(marketplace: str | None = "depop", **more: Any) -> MarketplaceJobProcessor:
+        make_driver = partial(inline_driver, settings=settings, registry=registry)
+        session = database.session()
+        return MarketplaceJobProcessor(
+            session, 7, marketplace=marketplace, make_driver=make_driver, **more
+        )
+
+    return make
+
+
+def process(processor: MarketplaceJobProcessor) -> dict[str, Any] | None:
+    return asyncio.run(processor.process_next_job())
+
+
+def does(function: Any) -> None:
+    Depop.does = staticmethod(function)
+
+
+class TestHere:
+    def test_nothing_to_do_is_none(self, make: Make, shop: int) -> None:
+        assert process(make()) is None
+
+    def test_a_job_is_claimed_journaled_and_settled_like_any_other(
+        self, make: Make, database: Database, shop: int, httpserver: HTTPServer
+    ) -> None:
+        httpserver.expect_oneshot_request("/listings", method="POST").respond_with_json({"id": 5})
+
+        async def publish(handler, job):
+            created = await handler.step(
+                "create", handler.call_http("POST", "/listings", json={"n": 1}), repeatable=True
+            )
+            wide = await handler.gather(
+                handler.run_blocking(max, 1, 2),
+                handler.call_http("GET", "/nothing") if False else handler.run_blocking(min, 1, 2),
+            )
+            await handler.sleep(0.01)
+            await handler.progress(1, 2)
+            now = await handler.transaction("note", _note, "kept")
+            return {"success": True, "id": created["id"], "wide": wide, "note": now}
+
+        does(publish)
+        job_id = add_job(database, shop, "publish", "depop")
+
+        done = process(make())
+
+        assert done is not None
+        assert done.pop("duration_ms") >= 0
+        assert done == {
+            "job_id": job_id, "marketplace": "depop", "action": "publish", "success": True,
+            "result": {"success": True, "id": 5, "wide": [2, 1], "note": "kept"},
+        }  # fmt: skip
+        assert rows(database, TASKS) == [
+            ("create", "http", "succeeded", 1), ("note", "transaction", "succeeded", 1),
+        ]  # fmt: skip
+        job = get_job(database, job_id)
+        assert (job.fence, job.node_id, job.progress) == (
+            1, None, {"current": 1, "total": 2, "message": None},
+        )  # fmt: skip
+        assert rows(database, NODES) == [(0,)]
+        httpserver.check_assertions()
+
+    def test_a_failure_tells_whether_it_is_tried_again(
+        self, make: Make, database: Database, shop: int, httpserver: HTTPServer
+    ) -> None:
+        async def fail(handler, job):
+            raise ValueError("no such colour")
+
+        does(fail)
+        job_id = add_job(database, shop, "publish", "depop")
+
+        done = process(make())
+
+        assert done is not None
+        assert "no such colour" in done.pop("error")
+        assert done == {
+            "job_id": job_id, "marketplace": "depop", "action": "publish", "success": False,
+            "will_retry": True, "retry_count": 1,
+        }  # fmt: skip
+        set_job(
+            database, job_id, {"retry_count": 3, "run_at": get_job(database, job_id).created_at}
+        )
+        last = process(make())
+        assert last is not None
+        assert (last["will_retry"], last["retry_count"]) == (False, 3)
+        assert get_job(database, job_id).status == "failed"
+
+    def test_a_rejection_ends_the_job_in_the_marketplaces_words(
+        self, make: Make, database: Database, shop: int, httpserver: HTTPServer
+    ) -> None:
+        httpserver.expect_request("/x").respond_with_json({"error": "bad title"}, status=400)
+
+        async def ask(handler, job):
+            await handler.call_http("GET", "/x")
+
+        does(ask)
+        add_job(database, shop, "publish", "depop")
+
+        done = process(make())
+
+        assert done is not None
+        assert not done["will_retry"]
+        assert "bad title" in done["error"]
+
+    def test_a_browser_is_reached_through_a_service_only(
+        self, make: Make, database: Database
+    ) -> None:
+        job_id = add_job(database, add_shop(database))
+
+        done = process(make("vinted"))
+
+        assert done == {
+            "job_id": job_id, "marketplace": "vinted", "action": "sync", "success": False,
+            "error": "User 7 not connected via WebSocket", "will_retry": True, "retry_count": 0,
+        }  # fmt: skip
+        assert process(make("vinted")) is None  # it waits a little before it is tried again
+
+    def test_a_write_whose_outcome_is_unknown_is_looked_up(
+        self, make: Make, database: Database, shop: int, httpserver: HTTPServer
+    ) -> None:
+        httpserver.expect_oneshot_request("/listings", method="POST").respond_with_data(status=500)
+        httpserver.expect_request("/listings", method="GET").respond_with_json({"id": 8})
+
+        async def publish(handler, job):
+            return await handler.step(
+                "create",
+                handler.call_http("POST", "/listings", json={}),
+                reconcile=lambda: handler.call_http("GET", "/listings"),
+            )
+
+        does(publish)
+        add_job(database, shop, "publish", "depop")
+
+        done = process(make())
+
+        assert done is not None
+        assert done["result"] == {"id": 8}
+
+    def test_one_that_nobody_can_look_up_waits_for_a_person(
+        self, make: Make, database: Database, shop: int, httpserver: HTTPServer
+    ) -> None:
+        httpserver.expect_oneshot_request("/listings", method="POST").respond_with_data(status=500)
+
+        async def publish(handler, job):
+            return await handler.step("create", handler.call_http("POST", "/listings", json={}))
+
+        does(publish)
+        job_id = add_job(database, shop, "publish", "depop")
+
+        done = process(make())
+
+        assert done is not None
+        assert "did step 'create' take effect on depop?" in done["error"]
+        assert (done["will_retry"], get_job(database, job_id).status) == (False, "paused")
+
+    def test_a_refused_call_closes_the_shop_for_everybody(
+        self, make: Make, database: Database, shop: int, httpserver: HTTPServer
+    ) -> None:
+        httpserver.expect_request("/x").respond_with_json(
+            {"error": "slow down"}, status=429, headers={"Retry-After": "600"}
+        )
+
+        async def ask(handler, job):
+            await handler.call_http("GET", "/x")
+
+        does(ask)
+        add_job(database, shop, "publish", "depop")
+        add_job(database, shop, "publish", "depop")
+        processor = make()
+
+        done = process(processor)
+
+        assert done is not None
+        assert (done["will_retry"], done["retry_count"]) == (True, 0)
+        assert rows(database, f"SELECT kind FROM {SCHEMA}.budget_closures") == [("rate_limit",)]
+        assert process(processor) is None
+
+    def test_calls_keep_their_distance_from_job_to_job(
+        self, make: Make, database: Database, shop: int, httpserver: HTTPServer
+    ) -> None:
+        httpserver.expect_request("/x").respond_with_json({})
+        with database.session.begin() as session:
+            session.execute(text("UPDATE public.marketplace_action_types SET rate_limit_ms = 300"))
+        times = []
+
+        async def ask(handler, job):
+            await handler.call_http("GET", "/x")
+            times.append(time.monotonic())
+
+        does(ask)
+        for _ in range(2):
+            add_job(database, shop, "publish", "depop")
+        processor = make()
+        process(processor)
+        process(processor)
+
+        assert times[1] - times[0] >= 0.29
+
+    def test_a_cancellation_reaches_a_run_at_its_next_call(
+        self, make: Make, database: Database, shop: int
+    ) -> None:
+        seen = []
+
+        async def long(handler, job):
+            try:
+                await handler.run_blocking(cancel, job.id)
+                await handler.run_blocking(seen.append, "went on")
+            except JobCancelled:
+                seen.append("cancelled")
+                raise
+
+        def cancel(job_id: int) -> None:
+            with database.session.begin() as session:
+                MarketplaceJobService(session).cancel_job(job_id)
+
+        does(long)
+        job_id = add_job(database, shop, "publish", "depop")
+
+        done = process(make())
+
+        assert seen == ["cancelled"]
+        assert done is not None
+        assert (done["error"], done["will_retry"]) == ("the job is cancelled", False)
+        assert get_job(database, job_id).status == "cancelled"
+
+    def test_a_pause_leaves_the_run_where_it_stands(
+        self, make: Make, database: Database, shop: int, httpserver: HTTPServer
+    ) -> None:
+        httpserver.expect_oneshot_request("/a", method="PUT").respond_with_json({"a": 1})
+        httpserver.expect_oneshot_request("/b", method="PUT").respond_with_json({"b": 2})
+
+        async def two(handler, job):
+            a = await handler.step("a", handler.call_http("PUT", "/a", json={}), repeatable=True)
+            await handler.run_blocking(pause, job.id)
+            b = await handler.step("b", handler.call_http("PUT", "/b", json={}), repeatable=True)
+            return {**a, **b}
+
+        paused: list[int] = []
+
+        def pause(job_id: int) -> None:
+            if not paused:
+                paused.append(job_id)
+                with database.session.begin() as session:
+                    MarketplaceJobService(session).pause_job(job_id)
+
+        does(two)
+        job_id = add_job(database, shop, "publish", "depop")
+
+        process(make())
+
+        assert get_job(database, job_id).status == "paused"
+        with database.session.begin() as session:
+            MarketplaceJobService(session).resume_job(job_id)
+        done = process(make())
+        assert done is not None
+        assert done["result"] == {"a": 1, "b": 2}
+        httpserver.check_assertions()
+
+    def test_one_whose_job_was_taken_away_writes_nothing_more(
+        self, make: Make, database: Database, shop: int
+    ) -> None:
+        async def lose(handler, job):
+            await handler.run_blocking(set_job, database, job.id, {"fence": job.fence + 1})
+            await handler.run_blocking(print, "never")
+
+        does(lose)
+        job_id = add_job(database, shop, "publish", "depop")
+
+        process(make())
+
+        job = get_job(database, job_id)
+        assert (job.fence, job.error_message, job.completed_at) == (2, None, None)
+
+    def test_several_processes_do_each_job_once(
+        self, make: Make, database: Database, shop: int
+    ) -> None:
+        ran: list[int] = []
+
+        async def note(handler, job):
+            await handler.run_blocking(ran.append, job.id)
+
+        does(note)
+        jobs = [add_job(database, shop, "publish", "depop") for _ in range(9)]
+
+        async def all_of(processor):
+            while await processor.process_next_job():
+                pass
+
+        threads = [threading.Thread(target=lambda: asyncio.run(all_of(make()))) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+        assert sorted(ran) == jobs
+
+    def test_the_event_loop_goes_on(self, make: Make, database: Database, shop: int) -> None:
+        ticks = 0
+        release = threading.Event()
+
+        async def wait(handler, job):
+            await handler.run_blocking(release.wait, 10)
+
+        async def both():
+            nonlocal ticks
+            task = asyncio.create_task(make().process_next_job())
+            while not task.done():
+                await asyncio.sleep(0.01)
+                ticks += 1
+                if ticks == 20:
+                    release.set()
+            return await task
+
+        does(wait)
+        add_job(database, shop, "publish", "depop")
+
+        done = asyncio.run(both())
+
+        assert done is not None
+        assert done["success"]
+        assert ticks >= 20
+
+    def test_a_result_that_cannot_be_stored_fails_the_job(
+        self, make: Make, database: Database, shop: int
+    ) -> None:
+        async def nul(handler, job):
+            return {"title": "a\0b"}
+
+        does(nul)
+        add_job(database, shop, "publish", "depop")
+
+        done = process(make())
+
+        assert done is not None
+        assert "cannot store" in done["error"]
+
+    def test_what_nobody_can_run_is_named_as_the_former_system_did(
+        self, make: Make, database: Database
+    ) -> None:
+        job_id = add_job(database, add_shop(database, "etsy"), "sync", "etsy")
+
+        done = process(make(None))
+
+        assert done is not None
+        assert done["error"].startswith("Unknown action: sync_etsy")
+        assert get_job(database, job_id).status == "pending"
+
+    def test_a_shop_that_is_not_there_is_named(self, make: Make, shop: int) -> None:
+        with pytest.raises(ShopNotFound, match="user 7 has no shop 99 on depop"):
+            process(make(shop_id=99))
+
+    def test_a_shop_can_be_named_by_the_marketplaces_id(
+        self, make: Make, database: Database, shop: int
+    ) -> None:
+        with database.session.begin() as session:
+            MarketplaceJobService(session).add_shop("depop", 7, "4321")
+        mine = rows(database, f"SELECT id FROM {SCHEMA}.shops WHERE external_id = '4321'")[0][0]
+
+        async def nothing(handler, job):
+            return {"shop": job.shop.id}
+
+        does(nothing)
+        add_job(database, shop, "publish", "depop")
+        add_job(database, mine, "publish", "depop")
+
+        done = process(make(shop_id=4321))
+
+        assert done is not None
+        assert done["result"] == {"shop": mine}
+        assert process(make(shop_id=4321)) is None
+
+
+def _note(session: Any, word: str) -> str:
+    session.execute(text(f"UPDATE {SCHEMA}.shops SET name = :word"), {"word": word})
+    return word
+
+
+DYING = """
+import asyncio, sys
+sys.path.insert(0, {checkout!r})
+from sqlalchemy import create_engine
+from sqlalchemy.orm import Session
+from functools import partial
+from runtime import BaseJobHandler, Marketplace
+from runtime.config import load_settings
+from runtime.inline_parts import inline_driver
+from runtime.processor import MarketplaceJobProcessor
+from tests.integration.running_node import registry_of
+
+class Publish(BaseJobHandler):
+    async def execute(self, job):
+        made = await self.step("create", self.call_http("POST", "/listings", json={{}}))
+        return made
+
+registry = registry_of(Marketplace("depop", base_url={url!r}),
+                       handlers={{("publish", "depop"): Publish}})
+session = Session(create_engine(load_settings().database_url.get_secret_value()))
+print(asyncio.run(MarketplaceJobProcessor(session, 7, marketplace="depop",
+    make_driver=partial(inline_driver, registry=registry)).process_next_job()))
+"""
+
+
+@pytest.mark.parametrize("fault", ["record.after_commit@1", "settle.before_commit@1"])
+def test_one_that_dies_is_rescued_and_does_nothing_twice(
+    fault: str, make: Make, database: Database, settings: Settings, shop: int,
+    httpserver: HTTPServer,
+) -> None:  # fmt: skip
+    httpserver.expect_oneshot_request("/listings", method="POST").respond_with_json({"id": 5})
+    job_id = add_job(database, shop, "publish", "depop")
+    assert settings.database_url is not None
+    environment = {
+        **os.environ,
+        "RUNTIME_DATABASE_URL": settings.database_url.get_secret_value(),
+        "RUNTIME_DATA_DIR": str(settings.data_dir),
+        "RUNTIME_FAULT": fault,
+    }
+    script = DYING.format(checkout=str(CHECKOUT), url=httpserver.url_for(""))
+    died = subprocess.run(
+        [sys.executable, "-c", script], env=environment, cwd=CHECKOUT, capture_output=True,
+        text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert died.returncode == -signal.SIGKILL, died.stderr
+    assert get_job(database, job_id).status == "running"
+
+    async def publish(handler, job):
+        return await handler.step("create", handler.call_http("POST", "/listings", json={}))
+
+    does(publish)
+    with database.session.begin() as session:
+        session.execute(
+            text(f"UPDATE {SCHEMA}.runtime_nodes SET heartbeat_at = now() - interval '1 minute'")
+        )
+    add_job(database, shop, "sync", "depop", priority=4)
+    done = process(make())
+
+    # The rescued one comes first, because it is more urgent.
+    assert done is not None
+    assert (done["job_id"], done["result"]) == (job_id, {"id": 5})
+    httpserver.check_assertions()
+
+
+class TestByAService:
+    def test_it_commits_and_waits_for_the_settlement(
+        self, make: Make, database: Database, settings: Settings, registry: Registry, shop: int
+    ) -> None:
+        async def slowly(handler, job):
+            await handler.sleep(0.3)
+            return {"by": await handler.run_blocking(lambda: threading.current_thread().name)}
+
+        does(slowly)
+        with running_node(settings, database, registry):
+            processor = make()
+            service = MarketplaceJobService(processor._session)
+            job = service.create_job("depop", "publish", user_id=7)
+            job_id = job.id
+
+            done = process(processor)
+
+        assert done is not None
+        assert done.pop("duration_ms") >= 300
+        assert done["job_id"] == job_id
+        assert done["result"]["by"].startswith("worker")
+
+    def test_a_job_that_runs_already_is_waited_for(
+        self, make: Make, database: Database, settings: Settings, registry: Registry, shop: int
+    ) -> None:
+        release = threading.Event()
+
+        async def wait(handler, job):
+            await handler.run_blocking(release.wait, 10)
+
+        does(wait)
+        with running_node(settings, database, registry) as scene:
+            job_id = add_job(database, shop, "publish", "depop")
+            scene.reaches(job_id, "running")
+            threading.Timer(0.2, release.set).start()
+
+            done = process(make())
+
+            assert done is not None
+            assert (done["job_id"], done["success"]) == (job_id, True)
+            assert process(make()) is None
+
+    def test_an_attempt_that_failed_is_told_although_another_follows(
+        self, make: Make, database: Database, settings: Settings, registry: Registry, shop: int
+    ) -> None:
+        async def fail(handler, job):
+            raise ValueError("no such colour")
+
+        does(fail)
+        with running_node(settings, database, registry):
+            add_job(database, shop, "publish", "depop", run_at=None)
+
+            done = process(make())
+
+        assert done is not None
+        assert (done["will_retry"], done["retry_count"] >= 1) == (True, True)
+
+    def test_a_seller_who_is_away_is_told_in_the_words_that_are_known(
+        self, make: Make, database: Database, settings: Settings, registry: Registry
+    ) -> None:
+        job_id = add_job(database, add_shop(database))
+        with running_node(settings, database, registry):
+            done = process(make("vinted"))
+
+        assert done == {
+            "job_id": job_id, "marketplace": "vinted", "action": "sync", "success": False,
+            "error": "User 7 not connected via WebSocket", "will_retry": True, "retry_count": 0,
+        }  # fmt: skip
+
+    def test_a_closed_shop_has_nothing_that_can_run(
+        self, make: Make, database: Database, settings: Settings, registry: Registry, shop: int
+    ) -> None:
+        with database.session.begin() as session:
+            MarketplaceJobService(session).pause_shop(shop)
+        add_job(database, shop, "publish", "depop")
+
+        assert process(make()) is None
+        with running_node(settings, database, registry):
+            assert process(make()) is None
+
+    def test_another_process_that_runs_one_job_is_no_service(
+        self, make: Make, database: Database, shop: int
+    ) -> None:
+        release = threading.Event()
+        begun = threading.Event()
+
+        async def first_waits(handler, job):
+            if job.action == "publish":
+                begun.set()
+                await handler.run_blocking(release.wait, 10)
+
+        does(first_waits)
+        add_job(database, shop, "publish", "depop")
+        first = threading.Thread(target=lambda: process(make()))
+        first.start()
+        assert begun.wait(10)
+        second = add_job(database, shop, "sync", "depop")
+
+        done = process(make())
+
+        release.set()
+        first.join()
+        assert done is not None
+        assert (done["job_id"], done["success"]) == (second, True)
+
+
+class TestFormerName:
+    def test_it_warns_and_works(
+        self, database: Database, settings: Settings, registry: Registry
+    ) -> None:
+        job_id = add_job(database, add_shop(database))
+        make_driver = partial(inline_driver, settings=settings, registry=registry)
+
+        with database.session() as session, pytest.warns(DeprecationWarning, match="Marketplace"):
+            processor = VintedJobProcessor(session, user_id=7, make_driver=make_driver)
+        done = process(processor)
+
+        assert done is not None
+        assert done["job_id"] == job_id
