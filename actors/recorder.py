@@ -12,7 +12,7 @@ from runtime.calls import Failure, Success
 from runtime.clock import Timer
 from runtime.closures import Node
 from runtime.errors import DatabaseRefused, DatabaseUnavailable, FenceLost
-from runtime.storage import budget_usage, journal, nodes, settlements
+from runtime.storage import budget_usage, journal, nodes, presence, settlements
 from runtime.storage.engine import Database
 
 MAX_GROUP = 500
@@ -234,7 +234,7 @@ class RecorderActor(BaseActor):
     def _write_presence(self) -> None:
         try:
             with self._database.transaction("presence") as session:
-                nodes.record_presence(session, self._node_id, self._presence)
+                presence.record_presence(session, self._node_id, self._presence)
         except DatabaseUnavailable as error:
             self.log.warning("database away, presence is kept", reason=str(error))
             self._write_presence_later(LONGEST_RETRY)

@@ -54,14 +54,6 @@ def by_shop(found: Iterable[Closure]) -> dict[int, list[Closure]]:
     return grouped
 
 
-def in_words(closure: Closure) -> str:
-    """What is closed, why and for how long: ``shop 3: paused by an operator, until …``."""
-    if closure.until is None:
-        return f"{closure.node}: {closure.reason}"
-    when = closure.until.astimezone(UTC).isoformat(timespec="seconds")
-    return f"{closure.node}: {closure.reason} (until {when})"
-
-
 def _pause(session: Session, node: Node, reason: str | None, until: datetime | None) -> Closure:
     now = datetime.now(UTC)
     if until is not None and checked_moment(until, "until") <= now:

@@ -6,7 +6,7 @@ operator's pause. Each closes exactly the node it speaks of.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
 
@@ -88,6 +88,23 @@ class Closure:
     def holds(self, now: datetime) -> bool:
         """Whether it is closed at that time."""
         return self.until is None or self.until > now
+
+
+def in_words(closure: Closure) -> str:
+    """What is closed, why and for how long.
+
+    ``shop 3: captcha (since …)``, ``budget etsy app key: it answered 429 (until …)``.
+    """
+    what = str(closure.node)
+    if closure.kind is ClosureKind.RATE_LIMIT:
+        what = f"budget {what}"
+    if closure.until is None:
+        return f"{what}: {closure.reason} (since {_moment(closure.since)})"
+    return f"{what}: {closure.reason} (until {_moment(closure.until)})"
+
+
+def _moment(when: datetime) -> str:
+    return when.astimezone(UTC).isoformat(timespec="seconds")
 
 
 class Closures:

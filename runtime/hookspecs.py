@@ -3,13 +3,15 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
 from runtime.budgets import Budgets
-from runtime.handler import BaseJobHandler
 from runtime.limit_signals import LimitInquiry, ReadAnswer, read_answer
+
+if TYPE_CHECKING:
+    from runtime.handler import BaseJobHandler
 
 PROJECT = "marketplace_runtime"
 
@@ -127,7 +129,7 @@ class HookSpecs:
     """Implemented by modules that stand under the entry point ``marketplace_runtime.handlers``."""
 
     @hookspec
-    def job_handler(self) -> type[BaseJobHandler]:  # type: ignore[empty-body]
+    def job_handler(self) -> "type[BaseJobHandler]":  # type: ignore[empty-body]
         """Return the handler class of the key that the entry point is named after."""
 
     @hookspec

@@ -6,7 +6,6 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from runtime.closing import in_words
 from runtime.closures import Closure, Closures, path
 from runtime.states import JobStatus
 from runtime.storage.closures import closures_of
@@ -113,7 +112,8 @@ def _reason(
             service_alive=around.service_alive,
             seller_connected=job.user_id in around.connected,
             browser_bound=job.status == JobStatus.PENDING and browser_bound(job.marketplace),
-            closed=tuple(in_words(one) for one in closed.of(nodes, around.now)),
+            retry_count=job.retry_count,
+            closures=tuple(closed.of(nodes, around.now)),
         )
     )
 

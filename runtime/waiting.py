@@ -1,23 +1,88 @@
-"""Why a job is not running: a pure answer from facts."""
+"""What stands in the way of a job: a pure answer from facts."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 
+from runtime.closures import Closure, Node, in_words
 from runtime.errors import not_connected_message
 from runtime.states import JobStatus
 
 NO_SERVICE = "no service is running: start `run.py serve`"
 NEXT = "waiting for its turn"
+PAUSED = "paused; it goes on when it is resumed"
+
+
+class ObstacleKind(StrEnum):
+    """What kind of thing it is."""
+
+    PAUSED = "paused"
+    NO_SERVICE = "no_service"
+    NO_HANDLER = "no_handler"
+    CLOSED = "closed"
+    USED_UP = "used_up"
+    SELLER_AWAY = "seller_away"
+    TIME = "time"
+    PRODUCT_BUSY = "product_busy"
+    LANE_BUSY = "lane_busy"
+    PRIORITY = "priority"
+    TURN = "turn"
 
 
 @dataclass(frozen=True, slots=True)
+class Obstacle:
+    """One thing in a job's way.
+
+    Attributes:
+        text: in words for a person.
+        until: when it goes away by itself; None where nobody knows.
+    """
+
+    kind: ObstacleKind
+    text: str
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OtherJob:
+    """A job that another one waits for."""
+
+    id: int
+    action: str
+    status: JobStatus
+
+    def __str__(self) -> str:
+        """As an operator reads it."""
+        return f"job {self.id} ({self.action}, {self.status.value})"
+
+
+@dataclass(frozen=True, slots=True)
+class UsedUp:
+    """A node of the budgets through which no call goes until a window has moved on."""
+
+    node: Node
+    reason: str
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WaitingFacts:
     """What is known of a job and of those it depends on.
 
     Attributes:
         stored_reason: what the last run left as the reason.
+        retry_count: how many attempts it has used up.
         browser_bound: the seller's browser has to execute it.
-        closed: what is closed on its way, in words.
+        has_handler: some living service can run it; True where that is not known.
+        seller_away_since: None where the seller was never seen.
+        closures: those that hold on a node of its path.
+        used_up: what else of the budgets keeps its first call back for long.
+        same_product: the job of the same product that has to end before it.
+        lane: the jobs that have the places of its lane.
+        lane_places: how many the lane has.
+        jobs_before: how many due jobs of its lane are claimed before it.
+        jobs_before_capped: there may be more than that.
     """
 
     status: JobStatus
@@ -28,26 +93,84 @@ class WaitingFacts:
     service_alive: bool
     seller_connected: bool
     browser_bound: bool
-    closed: tuple[str, ...] = ()
+    retry_count: int = 0
+    has_handler: bool = True
+    seller_away_since: datetime | None = None
+    closures: tuple[Closure, ...] = ()
+    used_up: UsedUp | None = None
+    same_product: OtherJob | None = None
+    lane: tuple[OtherJob, ...] = ()
+    lane_places: int | None = None
+    jobs_before: int = 0
+    jobs_before_capped: bool = False
+
+
+def obstacles(facts: WaitingFacts) -> tuple[Obstacle, ...]:
+    """What stands in the way of a job that is not over and does not run, the gravest first."""
+    if facts.status is JobStatus.PAUSED:
+        return (Obstacle(ObstacleKind.PAUSED, facts.stored_reason or PAUSED),)
+    if facts.status is not JobStatus.PENDING:
+        return ()
+    return tuple(_obstacles(facts))
 
 
 def waiting_reason(facts: WaitingFacts) -> str | None:
-    """What the job waits for; None where it waits for nothing.
-
-    A seller who is away is named only for a job that is due: of one that is scheduled for
-    later it would not be the reason.
-    """
-    if facts.status is JobStatus.PAUSED:
-        return facts.stored_reason or "paused; it goes on when it is resumed"
-    if facts.status is not JobStatus.PENDING:
+    """What the job waits for, in one line; None where it waits for nothing."""
+    if facts.status not in {JobStatus.PENDING, JobStatus.PAUSED}:
         return None
+    found = obstacles(facts)
+    if not found:
+        return facts.stored_reason or NEXT
+    return "; ".join(one.text for one in found if one.kind is found[0].kind)
+
+
+def _obstacles(facts: WaitingFacts) -> Iterator[Obstacle]:
     if not facts.service_alive:
-        return NO_SERVICE
-    if facts.run_at > facts.now:
-        when = f"scheduled for {facts.run_at.astimezone(UTC).isoformat(timespec='seconds')}"
-        return f"{facts.stored_reason} ({when})" if facts.stored_reason else when
-    if facts.closed:
-        return "; ".join(facts.closed)
-    if facts.browser_bound and not facts.seller_connected:
-        return not_connected_message(facts.user_id)
-    return facts.stored_reason or NEXT
+        yield Obstacle(ObstacleKind.NO_SERVICE, NO_SERVICE)
+    elif not facts.has_handler:
+        yield Obstacle(
+            ObstacleKind.NO_HANDLER,
+            "no running service has a handler for it: `run.py handlers list`",
+        )
+    due = facts.run_at <= facts.now
+    if not due:
+        yield Obstacle(ObstacleKind.TIME, _scheduled(facts), facts.run_at)
+    yield from (Obstacle(ObstacleKind.CLOSED, in_words(one), one.until) for one in facts.closures)
+    if (used_up := facts.used_up) is not None:
+        text = f"budget {used_up.node}: {used_up.reason} (until {_moment(used_up.until)})"
+        yield Obstacle(ObstacleKind.USED_UP, text, used_up.until)
+    if due and facts.browser_bound and not facts.seller_connected:
+        # Of a job that is scheduled for later a seller who is away would not be the reason.
+        yield Obstacle(ObstacleKind.SELLER_AWAY, _away(facts))
+    if facts.same_product is not None:
+        text = f"{facts.same_product} of the same product comes first"
+        yield Obstacle(ObstacleKind.PRODUCT_BUSY, text)
+    if facts.lane_places is not None and len(facts.lane) >= facts.lane_places > 0:
+        yield Obstacle(ObstacleKind.LANE_BUSY, f"lane busy with {_listed(facts.lane)}")
+    if facts.jobs_before:
+        more = "more than " if facts.jobs_before_capped else ""
+        jobs = "job" if facts.jobs_before == 1 else "jobs"
+        text = f"priority: {more}{facts.jobs_before} {jobs} of its lane before it"
+        yield Obstacle(ObstacleKind.PRIORITY, text)
+
+
+def _scheduled(facts: WaitingFacts) -> str:
+    when = _moment(facts.run_at)
+    if facts.stored_reason:
+        return f"{facts.stored_reason} (scheduled for {when})"
+    return f"retry at {when}" if facts.retry_count else f"scheduled for {when}"
+
+
+def _away(facts: WaitingFacts) -> str:
+    text = not_connected_message(facts.user_id)
+    if facts.seller_away_since is None:
+        return text
+    return f"{text} (away since {_moment(facts.seller_away_since)})"
+
+
+def _listed(jobs: tuple[OtherJob, ...]) -> str:
+    return ", ".join(map(str, jobs[:3])) + (f" and {len(jobs) - 3} more" if jobs[3:] else "")
+
+
+def _moment(when: datetime) -> str:
+    return when.astimezone(UTC).isoformat(timespec="seconds")

@@ -101,11 +101,19 @@ def upgrade() -> None:
         ),
         schema=SCHEMA,
     )
+    op.create_table(
+        "browser_last_seen",
+        sa.Column("user_id", sa.BigInteger(), autoincrement=False, nullable=False),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("user_id", name="pk_browser_last_seen"),
+        schema=SCHEMA,
+    )
     context.config.attributes["done"].append(f"✓ Created {SCHEMA}.budget_closures and budget_usage")
 
 
 def downgrade() -> None:
     """Take them away again."""
+    op.drop_table("browser_last_seen", schema=SCHEMA)
     op.drop_table("budget_usage", schema=SCHEMA)
     op.drop_table("budget_closures", schema=SCHEMA)
     op.drop_index("uq_marketplace_jobs_product_running", "marketplace_jobs", schema=SCHEMA)

@@ -1,44 +1,33 @@
 """The actions that a seller's browser executes: what is sent, and what its answers mean.
 
-Nothing else in this package knows their names, payloads or answers. An answer is read in the
-step that asked for it, so that only what could be understood is ever recorded as its result.
+Nothing else in this package knows their names and payloads. An answer is read in the step
+that asked for it, so that only what could be understood is ever recorded as its result. Every
+refusal arrives as ``CallRejected`` with the status and the code that
+:mod:`plugins.vinted.failures` gives it.
 """
 
-import reprlib
-from typing import Any, TypedDict, final
+from datetime import timedelta
+from typing import Any
 
+from plugins.vinted import protocol
+from plugins.vinted.failures import WrongAccount, sorted_out
+from plugins.vinted.pages import (
+    Asked,
+    Frame,
+    Page,
+    Summary,
+    parse_frame,
+    parse_item,
+    parse_sync,
+    parse_wardrobe,
+)
 from runtime import BaseJobHandler, JobFailed
-from runtime.errors import InputError
+from runtime.errors import CallRejected, InputError, OutcomeUnknown
 from runtime.storage import listings
 
-MAX_PER_PAGE = 96
-
-_SHORT = reprlib.Repr()
-_SHORT.maxstring = _SHORT.maxother = 200
-_SHORT.maxdict = _SHORT.maxlist = 12
-
-
-@final
-class Page(TypedDict):
-    """One page of a wardrobe, as a JSON value.
-
-    ``unidentified`` counts the items of which it cannot be told which listing they are;
-    ``total_entries`` is None where the browser plugin does not count them.
-    """
-
-    rows: list[listings.ListingRow]
-    unidentified: int
-    total_pages: int
-    total_entries: int | None
-
-
-@final
-class Summary(TypedDict):
-    """The answer of older browser plugins, which walk by themselves and store elsewhere."""
-
-    imported: int
-    updated: int
-    errors: int
+MAX_PER_PAGE = protocol.MAX_PER_PAGE
+BARE_REFUSALS = {None, 400, 404, 405, 422, 501}
+"""With these a browser plugin may say that it does not know an action."""
 
 
 class VintedBrowser:
@@ -46,108 +35,182 @@ class VintedBrowser:
 
     def __init__(self, handler: BaseJobHandler) -> None:
         self._handler = handler
+        self._shop_id = handler.shop.external_id
+        self._verified = False
+        created = handler.job.created_at.timestamp()
+        self.reference = f"job-{handler.job_id}-{int(created)}"
+        """Names the job for ever: ids begin anew in a new database, times do not."""
 
     async def sync(self, page: int, per_page: int) -> Page | Summary:
         """One page of the shop's wardrobe, counted from 1.
 
         Raises:
             JobFailed: the answer cannot be understood.
+            CallRejected, WrongAccount: see :mod:`plugins.vinted.failures`; all methods raise them.
         """
-        payload = {
-            "shop_id": self._handler.shop.external_id,
-            "page": page,
-            "per_page": per_page,
-        }
-        answer = await self._handler.call_websocket("VINTED_SYNC", payload, reads=True)
+        answer = await self._ask("VINTED_SYNC", self._page(page, per_page), reads=True)
         return parse_sync(answer, page)
 
+    async def wardrobe(self, page: int, per_page: int = MAX_PER_PAGE) -> Page:
+        """One page of what is on sale, counted from 1, the newest first.
 
-def parse_sync(answer: Any, page: int) -> Page | Summary:
-    """Read what came back for a page that was asked for.
+        Raises:
+            JobFailed: the answer cannot be understood.
+        """
+        answer = await self._ask("VINTED_GET_WARDROBE", self._page(page, per_page), reads=True)
+        return parse_wardrobe(answer, Asked("VINTED_GET_WARDROBE", page))
 
-    Raises:
-        JobFailed: it is neither that page nor, in the place of the first page, a summary.
-    """
-    if not isinstance(answer, dict):
-        raise _unreadable("it is not an object", answer, page)
-    if "items" in answer or "pagination" in answer:
-        return _parse_page(answer, page)
-    if page == 1 and "imported" in answer:
-        return Summary(
-            imported=_count(answer, "imported", answer, page),
-            updated=_count(answer, "updated", answer, page),
-            errors=_count(answer, "errors", answer, page),
-        )
-    expected = "{items, pagination}"
-    if page == 1:
-        expected += " and {imported, updated, errors}"
-    raise _unreadable(f"expected were {expected}", answer, page)
+    async def newest(self) -> list[str] | None:
+        """The ids of the newest items; None where the browser plugin cannot tell.
 
-
-def _parse_page(answer: dict[str, Any], page: int) -> Page:
-    items = answer.get("items")
-    if not isinstance(items, list):
-        raise _unreadable("`items` is not a list", answer, page)
-    pagination = answer.get("pagination")
-    if not isinstance(pagination, dict):
-        raise _unreadable("`pagination` is not an object", answer, page)
-    current_page = _count(pagination, "current_page", answer, page)
-    total_pages = _count(pagination, "total_pages", answer, page)
-    total_entries = None
-    if pagination.get("total_entries") is not None:
-        total_entries = _count(pagination, "total_entries", answer, page)
-    # Past the end, after the wardrobe shrank, a marketplace may repeat its last page.
-    if current_page != page <= total_pages:
-        raise _unreadable(f"it is page {current_page}", answer, page)
-    if not items and page < total_pages:
-        raise _unreadable(f"it is empty, though {total_pages} pages are announced", answer, page)
-    if items and not total_pages:
-        raise _unreadable("it has items, though 0 pages are announced", answer, page)
-    rows, unidentified = _parse_items(items)
-    return Page(
-        rows=rows,
-        unidentified=unidentified,
-        total_pages=total_pages,
-        total_entries=total_entries,
-    )
-
-
-def _parse_items(items: list[Any]) -> tuple[list[listings.ListingRow], int]:
-    rows = []
-    for item in items:
+        Raises:
+            WrongAccount: somebody else is logged in.
+        """
         try:
-            rows.append(_parse_item(item))
-        except InputError:
-            continue
-    return rows, len(items) - len(rows)
+            page = await self.wardrobe(1)
+        except WrongAccount:
+            raise
+        except (JobFailed, CallRejected) as error:
+            if isinstance(error, CallRejected) and error.status not in BARE_REFUSALS:
+                raise
+            self._handler.log.warning("the browser cannot show what is on sale", reason=str(error))
+            self._verified = True
+            return None
+        return [row["external_id"] for row in page["rows"]]
 
+    async def verify_account(self) -> None:
+        """See, once in a run, that it is the shop's own account that is logged in.
 
-def _parse_item(item: Any) -> listings.ListingRow:
-    if not isinstance(item, dict):
-        raise InputError(f"an item must be an object, not {reprlib.repr(item)}")
-    price: Any = item.get("price")
-    currency = item.get("currency")
-    if isinstance(price, dict):
-        price, currency = price.get("amount"), price.get("currency_code")
-    return listings.row(
-        item.get("id"),
-        title=item.get("title"),
-        price=price,
-        currency=currency,
-        url=item.get("url"),
-        data=item,
-    )
+        A browser plugin that cannot say who is logged in is trusted: every payload names the
+        shop.
 
+        Raises:
+            WrongAccount: it is another account.
+        """
+        if not self._verified:
+            await self.newest()
 
-def _count(holder: dict[str, Any], name: str, answer: object, page: int) -> int:
-    value = holder.get(name)
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise _unreadable(f"`{name}` is not a count", answer, page)
-    return value
+    async def orders(self, page: int, per_page: int = MAX_PER_PAGE) -> Frame:
+        """One page of the shop's sales, counted from 1, the newest first.
 
+        Raises:
+            JobFailed: the answer cannot be understood.
+        """
+        answer = await self._ask("VINTED_ORDERS", self._page(page, per_page), reads=True)
+        return parse_frame(answer, Asked("VINTED_ORDERS", page, "orders"))
 
-def _unreadable(problem: str, answer: object, page: int) -> JobFailed:
-    return JobFailed(
-        f"the browser's answer to VINTED_SYNC for page {page} cannot be used: {problem} "
-        f"(update the browser plugin). Shortened, it is: {_SHORT.repr(answer)[:300]}"
-    )
+    async def publish(
+        self, product: protocol.ProductSent, settles_within: timedelta
+    ) -> listings.ListingRow:
+        """Put the product on sale.
+
+        Raises:
+            OutcomeUnknown: it was done, and the answer does not say which item it is.
+        """
+        payload = protocol.Publish(shop_id=self._shop_id, reference=self.reference, product=product)
+        answer = await self._ask("VINTED_PUBLISH", payload, settles_within=settles_within)
+        try:
+            return parse_item(answer.get("item") if isinstance(answer, dict) else None)
+        except InputError as error:
+            raise OutcomeUnknown(
+                f"Vinted has published it, but the browser's answer does not say as what: {error}",
+                error_code="unreadable_answer",
+                writes=True,
+            ) from error
+
+    async def update(self, item_id: str, product: protocol.ProductSent) -> None:
+        """Make the item what the product is."""
+        payload = protocol.Update(
+            shop_id=self._shop_id, item_id=item_id, reference=self.reference, product=product
+        )
+        await self._ask("VINTED_UPDATE", payload)
+
+    async def delete(self, item_id: str) -> None:
+        """Take the item off sale."""
+        payload = protocol.Delete(shop_id=self._shop_id, item_id=item_id, reference=self.reference)
+        await self._ask("VINTED_DELETE", payload)
+
+    async def send_message(
+        self, conversation_id: str, text: str, settles_within: timedelta
+    ) -> dict[str, Any]:
+        """Write to the buyer; the message as Vinted has it.
+
+        Raises:
+            OutcomeUnknown: it was sent, and the answer does not hold it.
+        """
+        payload = protocol.Message(
+            shop_id=self._shop_id,
+            conversation_id=conversation_id,
+            reference=self.reference,
+            text=text,
+        )
+        answer = await self._ask("VINTED_MESSAGE", payload, settles_within=settles_within)
+        message = answer.get("message") if isinstance(answer, dict) else None
+        if not isinstance(message, dict) or not isinstance(message.get("id"), int | str):
+            raise OutcomeUnknown(
+                "Vinted has sent it, but the browser's answer does not hold the message",
+                error_code="unreadable_answer",
+                writes=True,
+            )
+        return message
+
+    async def conversation(self, conversation_id: str) -> dict[str, Any]:
+        """Everything that was written in a conversation, as ``{id, messages: […], …}``.
+
+        Raises:
+            JobFailed: the answer cannot be understood.
+        """
+        return await self._get(f"/conversations/{conversation_id}", "conversation", "messages")
+
+    async def item(self, item_id: str) -> dict[str, Any]:
+        """Everything that Vinted says of one item.
+
+        Raises:
+            JobFailed: the answer cannot be understood.
+        """
+        return await self._get(f"/items/{item_id}", "item", "id")
+
+    async def _get(self, endpoint: str, name: str, needed: str) -> dict[str, Any]:
+        payload = protocol.ApiCall(method="GET", endpoint=endpoint, data=None)
+        answer = await self._ask("VINTED_API_CALL", payload, reads=True)
+        found = answer.get(name) if isinstance(answer, dict) else None
+        if not isinstance(found, dict) or needed not in found:
+            raise JobFailed(
+                f"the browser's answer to GET {endpoint} cannot be used: `{name}` is no object "
+                f"with `{needed}` (update the browser plugin)"
+            )
+        return found
+
+    def _page(self, page: int, per_page: int) -> protocol.PageWanted:
+        return protocol.PageWanted(shop_id=self._shop_id, page=page, per_page=per_page)
+
+    async def _ask(
+        self,
+        action: str,
+        payload: protocol.Payload,
+        *,
+        reads: bool = False,
+        settles_within: timedelta | None = None,
+    ) -> Any:
+        try:
+            answer = await self._handler.call_websocket(
+                action, payload.model_dump(), reads=reads, settles_within=settles_within
+            )
+        except CallRejected as error:
+            raise sorted_out(error) from error
+        if reads:
+            self._compare_account(answer)
+        return answer
+
+    def _compare_account(self, answer: Any) -> None:
+        account = answer.get("account") if isinstance(answer, dict) else None
+        told = account.get("id") if isinstance(account, dict) else None
+        if told is None:
+            return
+        if str(told) != self._shop_id:
+            raise WrongAccount(
+                f"the browser is logged in to Vinted as account {told}, and the job is for "
+                f"{self._shop_id}: log in there with the shop's account, then "
+                f"`run.py jobs retry {self._handler.job_id}`"
+            )
+        self._verified = True

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from plugins.vinted.failures import read_refusal
 from runtime import ActionType, Budgets, Level, Limit, Marketplace
 
 VINTED = Marketplace(
@@ -16,6 +17,7 @@ VINTED = Marketplace(
         jitter=timedelta(seconds=1),
         cool_down=timedelta(minutes=1),
     ),
+    read_answer=read_refusal,
     action_types=(
         ActionType(
             code="message",

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from plugins.vinted.client import MAX_PER_PAGE, Page, Summary, VintedBrowser
+from plugins.vinted.client import MAX_PER_PAGE, VintedBrowser
 from plugins.vinted.marketplace import VINTED
+from plugins.vinted.pages import Page, Summary
 from runtime import BaseJobHandler, Job, JobFailed, Marketplace, hookimpl
 from runtime.storage import listings
 

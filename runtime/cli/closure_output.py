@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 
 from runtime.cli.output import print_json, print_line
-from runtime.closing import in_words
-from runtime.closures import Closure
+from runtime.closures import Closure, in_words
 from runtime.job_view import closure_view
 
 

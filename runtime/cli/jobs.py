@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from runtime.arguments import LARGEST_ID
 from runtime.cli.context import Plugins, command_session
+from runtime.cli.explain import explain
 from runtime.cli.job_output import print_job, print_jobs
 from runtime.cli.moments import parse_moment
 from runtime.cli.options import AsJson, JobId, Marketplace
@@ -27,6 +28,7 @@ NOT_COMPLETED = 3
 """Exit code of a wait whose job ended otherwise than completed."""
 
 app = typer.Typer(help="Jobs.")
+app.command()(explain)
 
 
 @app.command()

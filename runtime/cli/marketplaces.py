@@ -11,8 +11,7 @@ from runtime.cli.context import Plugins, command_session
 from runtime.cli.moments import parse_end
 from runtime.cli.options import AsJson, For, MarketplaceName, Reason, Until
 from runtime.cli.output import print_json, print_table
-from runtime.closing import in_words
-from runtime.closures import Closure
+from runtime.closures import Closure, in_words
 from runtime.job_view import closure_view
 from runtime.registry import Registry, marketplace_of
 from runtime.service import MarketplaceJobService

@@ -10,7 +10,8 @@ from runtime.cli.moments import parse_end
 from runtime.cli.options import AsJson, For, Marketplace, Reason, ShopId, Until
 from runtime.cli.output import print_json, print_line, print_table
 from runtime.cli.shop_connections import add_connections
-from runtime.closing import by_shop, in_words
+from runtime.closing import by_shop
+from runtime.closures import in_words
 from runtime.job_view import shop_view
 from runtime.service import MarketplaceJobService
 from runtime.shop_choice import check_marketplace

@@ -13,6 +13,7 @@ from runtime.states import JobEvent, JobStatus, target
 from runtime.storage.batches import close_ended
 from runtime.storage.journal import close_open_steps
 from runtime.storage.models import SCHEMA
+from runtime.storage.presence import remember_seen
 
 LOCK_SPACE = 0x6D72
 """First key of the advisory locks that nodes hold; the second is the node's id."""
@@ -100,16 +101,6 @@ _FORGET = text(f"""
     )
 """)
 
-_PRESENT = text(f"""
-    INSERT INTO {SCHEMA}.browser_presence (user_id, node_id)
-    SELECT user_id, :node_id FROM unnest(CAST(:users AS bigint[])) AS present (user_id)
-    ON CONFLICT DO NOTHING
-""")
-
-_ABSENT = text(f"""
-    DELETE FROM {SCHEMA}.browser_presence WHERE node_id = :node_id AND user_id = ANY(:users)
-""")
-
 
 def register_node(session: Session, *, serves: bool = True) -> int:
     """Add this process; returns its node id.
@@ -194,23 +185,15 @@ def hand_back_jobs(
 
 def forget_nodes(session: Session, node_ids: Sequence[int]) -> None:
     """Remove nodes and what they knew of connected browsers."""
-    session.execute(_FORGET, {"nodes": list(node_ids)})
+    if node_ids:
+        remember_seen(session, node_ids)
+        session.execute(_FORGET, {"nodes": list(node_ids)})
 
 
 def leave(session: Session, node_id: int) -> None:
     """Hand back what a stopping node still has, and forget the node."""
     hand_back_jobs(session, node_id)
     forget_nodes(session, [node_id])
-
-
-def record_presence(session: Session, node_id: int, presence: dict[int, bool]) -> None:
-    """Write which sellers are connected to the node's bridge."""
-    here = [user_id for user_id, connected in presence.items() if connected]
-    gone = [user_id for user_id, connected in presence.items() if not connected]
-    if here:
-        session.execute(_PRESENT, {"node_id": node_id, "users": here})
-    if gone:
-        session.execute(_ABSENT, {"node_id": node_id, "users": gone})
 
 
 def _identity() -> dict[str, object]:

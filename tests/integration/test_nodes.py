@@ -20,9 +20,9 @@ from runtime.storage.nodes import (
     forget_nodes,
     hand_back_jobs,
     leave,
-    record_presence,
     register_node,
 )
+from runtime.storage.presence import record_presence
 from tests.deadline import wait_until
 from tests.integration.job_rows import add_job, add_shop, get_job, set_job
 

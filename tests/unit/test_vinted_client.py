@@ -1,12 +1,22 @@
 """What the Vinted client makes of a browser's answers."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from plugins.vinted.client import VintedBrowser, parse_sync
+from plugins.vinted.client import VintedBrowser
+from plugins.vinted.failures import (
+    Trouble,
+    WrongAccount,
+    read_refusal,
+    sorted_out,
+    trouble_of,
+)
 from plugins.vinted.marketplace import VINTED
+from plugins.vinted.pages import parse_sync
 from plugins.vinted.sandbox import Wardrobe, example_item
+from runtime.account_trouble import account_trouble
+from runtime.answers import Answer
 from runtime.calls import Failure, Success, WebSocketCall
 from runtime.errors import CallRejected, JobFailed
 from runtime.handler import BaseJobHandler
@@ -46,6 +56,60 @@ class TestCall:
         with pytest.raises(CallRejected) as raised:
             coroutine.send(Failure(refusal))
         assert raised.value is refusal
+
+
+class TestRefusal:
+    @pytest.mark.parametrize(
+        ("status", "code", "trouble"),
+        [
+            (401, None, Trouble.SESSION_ENDED),
+            (None, "session_expired", Trouble.SESSION_ENDED),
+            (403, None, Trouble.BLOCKED),
+            (400, "captcha", Trouble.BLOCKED),
+            (None, "CAPTCHA", Trouble.BLOCKED),
+            (403, "wrong_account", Trouble.BLOCKED),
+            (429, None, Trouble.COOL_DOWN),
+            (None, "rate_limited", Trouble.COOL_DOWN),
+            (404, None, Trouble.GONE),
+            (410, None, Trouble.GONE),
+            (None, "already_deleted", Trouble.GONE),
+            (400, None, Trouble.INVALID),
+            (422, "strange", Trouble.INVALID),
+            (None, "validation_error", Trouble.INVALID),
+            (403, "not_found", Trouble.GONE),
+            (500, None, None),
+            (None, None, None),
+        ],
+    )
+    def test_means_one_thing_whatever_the_plugin_calls_it(self, status, code, trouble):
+        refusal = CallRejected("no", status=status, error_code=code, writes=True)
+        assert trouble_of(refusal) is trouble
+        coroutine, _ = first_turn()
+        with pytest.raises(CallRejected, match="no") as raised:
+            coroutine.send(Failure(refusal))
+        assert (raised.value.error_code, raised.value.writes) == (code, True)
+        if trouble is not None:
+            # Whoever knows only statuses comes to the same.
+            assert trouble_of(CallRejected("", status=raised.value.status)) is trouble
+
+    @pytest.mark.parametrize("status", [None, 400, 401, 403, 404, 409, 422, 429, 500])
+    @pytest.mark.parametrize(
+        "code",
+        [None, "strange", "login_required", "forbidden", "x_captcha_y", "rate_limit", "gone"],
+    )
+    def test_closes_the_shop_where_it_lets_the_job_wait_for_its_seller(self, status, code):
+        answer = Answer(status, error_code=code, from_browser=True)
+        signals = read_refusal(answer, datetime(2026, 1, 9, tzinfo=UTC))
+        error = sorted_out(CallRejected("no", status=status, error_code=code))
+        trouble = account_trouble(error, "vinted", 1, browser_bound=True)
+        assert signals.needs is (trouble.kind if trouble else None)
+        assert signals.refused is (error.status == 429)
+
+    def test_of_another_account_comes_from_the_answer(self):
+        coroutine, _ = first_turn(1, 50)
+        page = Wardrobe.of(1).page(1) | {"account": {"id": 999, "login": "other"}}
+        with pytest.raises(WrongAccount, match=r"account 999, and the job is for 123"):
+            coroutine.send(Success(page))
 
 
 class TestPage:

@@ -8,7 +8,7 @@ from runtime.storage.models.action_types import MarketplaceActionType
 from runtime.storage.models.base import SCHEMA, Base
 from runtime.storage.models.former import FormerActionType, FormerRow
 from runtime.storage.models.jobs import MarketplaceJob, MarketplaceTask
-from runtime.storage.models.nodes import BrowserPresence, RuntimeNode
+from runtime.storage.models.nodes import BrowserLastSeen, BrowserPresence, RuntimeNode
 from runtime.storage.models.scheduling import BatchJob, BudgetClosure, BudgetUsage, JobSchedule
 from runtime.storage.models.selling import Conversation, Listing, Order, OrderLine, Product
 from runtime.storage.models.shops import Shop, ShopCredentials
@@ -17,6 +17,7 @@ __all__ = [
     "SCHEMA",
     "Base",
     "BatchJob",
+    "BrowserLastSeen",
     "BrowserPresence",
     "BudgetClosure",
     "BudgetUsage",

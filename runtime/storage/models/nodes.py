@@ -45,3 +45,13 @@ class BrowserPresence(Base):
         ForeignKey(f"{SCHEMA}.runtime_nodes.id", ondelete="CASCADE"), primary_key=True
     )
     connected_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class BrowserLastSeen(Base):
+    """When a seller's last browser disconnected."""
+
+    __tablename__ = "browser_last_seen"
+    __table_args__ = ({"schema": SCHEMA},)
+
+    user_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    seen_at: Mapped[datetime]

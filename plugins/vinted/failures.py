@@ -1,0 +1,93 @@
+"""What a browser's "no" means, whatever words the browser plugin has for it. Pure."""
+
+import re
+from dataclasses import replace
+from datetime import datetime
+from enum import Enum
+
+from runtime.answers import Answer
+from runtime.errors import CallRejected, JobFailed
+from runtime.limit_signals import Signals, read_answer
+
+
+class Trouble(Enum):
+    """Why Vinted, or the browser plugin, said no: the status and the code that stand for it.
+
+    The first three speak of the seller's account, so that the runtime stops the account and
+    not the job alone; it tells them by their status.
+    """
+
+    SESSION_ENDED = (401, "session_ended")
+    BLOCKED = (403, "blocked")
+    COOL_DOWN = (429, "rate_limited")
+    GONE = (404, "not_found")
+    INVALID = (422, "invalid")
+
+    @property
+    def status(self) -> int:
+        """The HTTP status that says it."""
+        return self.value[0]
+
+    @property
+    def code(self) -> str:
+        """The error code that says it."""
+        return self.value[1]
+
+
+class WrongAccount(JobFailed):
+    """Somebody else than the shop is logged in to Vinted."""
+
+
+_CODES = {
+    **{one.code: one for one in Trouble},
+    "session_expired": Trouble.SESSION_ENDED,
+    "not_logged_in": Trouble.SESSION_ENDED,
+    "login_required": Trouble.SESSION_ENDED,
+    "logged_out": Trouble.SESSION_ENDED,
+    "unauthorized": Trouble.SESSION_ENDED,
+    "forbidden": Trouble.BLOCKED,
+    "wrong_account": Trouble.BLOCKED,
+    "too_many_requests": Trouble.COOL_DOWN,
+    "rate_limit": Trouble.COOL_DOWN,
+    "gone": Trouble.GONE,
+    "item_not_found": Trouble.GONE,
+    "already_deleted": Trouble.GONE,
+    "validation_error": Trouble.INVALID,
+    "validation_failed": Trouble.INVALID,
+}
+_BLOCK = re.compile("captcha|blocked|challenge|datadome")
+_STATUSES = {**{one.status: one for one in Trouble}, 400: Trouble.INVALID, 410: Trouble.GONE}
+
+
+def trouble_of(refusal: CallRejected | Answer) -> Trouble | None:
+    """What the answer says; None where it says nothing that is known.
+
+    A code is more exact than a status: some plugins pass on a captcha with a status of 400.
+    """
+    code = (refusal.error_code or "").lower()
+    if code in _CODES:
+        return _CODES[code]
+    if _BLOCK.search(code):
+        return Trouble.BLOCKED
+    return _STATUSES.get(refusal.status or 0)
+
+
+def sorted_out(error: CallRejected) -> CallRejected:
+    """The same refusal, with the status that everybody else knows it by."""
+    trouble = trouble_of(error)
+    if trouble is None or _STATUSES.get(error.status or 0) is trouble:
+        return error
+    return CallRejected(
+        str(error),
+        status=trouble.status,
+        error_code=error.error_code,
+        writes=error.writes,
+    )
+
+
+def read_refusal(answer: Answer, now: datetime) -> Signals:
+    """What an answer says of the account and its limits, whatever its words for it."""
+    trouble = None if answer.good else trouble_of(answer)
+    if trouble is None or _STATUSES.get(answer.status or 0) is trouble:
+        return read_answer(answer, now)
+    return read_answer(replace(answer, status=trouble.status), now)

@@ -1,0 +1,190 @@
+"""link_product_vinted: make a product from a listing, with its photos."""
+
+from functools import partial
+from typing import Any, TypedDict
+
+from sqlalchemy.orm import Session
+
+from plugins.vinted.client import VintedBrowser
+from plugins.vinted.failures import Trouble, trouble_of
+from plugins.vinted.offer import MOST_IMAGES
+from plugins.vinted.pages import money, parse_item
+from plugins.vinted.targets import named_listing
+from runtime import BaseJobHandler, Job, JobFailed, hookimpl
+from runtime.errors import CallRejected, ImageRefused, InputError
+from runtime.products import checked_product
+from runtime.storage import products
+from runtime.storage.listing_changes import mark_listing_gone, record_listing
+from runtime.storage.listings import ListingRow
+
+SERVER_ERROR = 500
+
+Photos = dict[str, list[str]]
+
+
+class Linked(TypedDict):
+    """The product that a listing sells from now on."""
+
+    product_id: int
+    sku: str
+    created: bool
+
+
+class LinkProductVinted(BaseJobHandler):
+    """Links a listing to the job's product, or to one that is made from it.
+
+    A product that is there already keeps what it says; where it has no images it gets the
+    photos. Each photo is a step, so that one that was downloaded is not downloaded again.
+    """
+
+    async def execute(self, job: Job) -> dict[str, Any]:
+        """Read the listing, download its photos, store the product."""
+        wanted = named_listing(job.input_data)
+        if wanted is None:
+            raise JobFailed("input_data.external_id is missing: the id of the listing on Vinted")
+        browser = VintedBrowser(self)
+        try:
+            item = await self.step("item", partial(self._read, browser, wanted))
+        except CallRejected as error:
+            if trouble_of(error) is not Trouble.GONE:
+                raise
+            await self.transaction("note-gone", mark_listing_gone, self.shop_id, wanted)
+            raise JobFailed(
+                f"the listing {wanted} is gone from Vinted (sold, deleted or taken down)"
+            ) from error
+        row = _row(item, wanted)
+        photos = await self._photos(item)
+        if not photos["kept"]:
+            raise JobFailed(
+                f"the listing {wanted} has no photo that can be used: "
+                f"{'; '.join(photos['refused']) or 'it has none at all'}"
+            )
+        product = _product(item, job.input_data.get("sku") or f"vinted-{wanted}", photos["kept"])
+        linked = await self.transaction(
+            "store-product",
+            link_to_product,
+            self.user_id,
+            self.shop_id,
+            job.product_id,
+            product,
+            row,
+        )
+        return {"success": True, "external_id": wanted, **linked, **photos}
+
+    async def _read(self, browser: VintedBrowser, wanted: str) -> dict[str, Any]:
+        await browser.verify_account()
+        item = await browser.item(wanted)
+        seller = item.get("user")
+        owner = seller.get("id") if isinstance(seller, dict) else item.get("user_id")
+        if owner is not None and str(owner) != self.shop.external_id:
+            raise JobFailed(f"the listing {wanted} is another seller's ({owner})")
+        return item
+
+    async def _photos(self, item: dict[str, Any]) -> Photos:
+        kept: list[str] = []
+        refused: list[str] = []
+        urls = _photo_urls(item)
+        for number, url in enumerate(urls[:MOST_IMAGES], start=1):
+            photo = await self.step(f"photo-{number}", partial(self._photo, url))
+            (kept if "path" in photo else refused).append(photo.get("path") or photo["refused"])
+            await self.progress(number, min(len(urls), MOST_IMAGES), "photos")
+        return {"kept": kept, "refused": refused}
+
+    async def _photo(self, url: str) -> dict[str, str]:
+        """Where it is kept, or why it cannot be; what may pass is tried again with the job."""
+        try:
+            return {"path": await self.download_image(url)}
+        except ImageRefused as error:
+            return {"refused": str(error)}
+        except CallRejected as error:
+            if error.status is not None and error.status >= SERVER_ERROR:
+                raise
+            return {"refused": str(error)}
+
+
+def link_to_product(
+    session: Session,
+    user_id: int,
+    shop_id: int,
+    product_id: int | None,
+    product: dict[str, Any],
+    row: ListingRow,
+) -> Linked:
+    """Store the product, where it is not there, and say that the listing sells it."""
+    found = (
+        products.product_by_sku(session, user_id, product["sku"])
+        if product_id is None
+        else products.product_by_id(session, user_id, product_id)
+    )
+    if found is None:
+        products.upsert(session, user_id, [product])
+        made = products.product_by_sku(session, user_id, product["sku"])
+        assert made is not None
+        record_listing(session, shop_id, row, made.id)
+        return Linked(product_id=made.id, sku=made.sku, created=True)
+    if not found.data.get("images"):
+        products.upsert(session, user_id, [{**found.data, "images": product["images"]}])
+    record_listing(session, shop_id, row, found.id)
+    return Linked(product_id=found.id, sku=found.sku, created=False)
+
+
+def _row(item: dict[str, Any], wanted: str) -> ListingRow:
+    try:
+        row = parse_item(item)
+    except InputError as error:
+        raise JobFailed(
+            f"what Vinted says of the listing {wanted} cannot be used: {error}"
+        ) from error
+    if row["external_id"] != wanted:
+        raise JobFailed(
+            f"asked for the listing {wanted}, the browser answered with {row['external_id']}: "
+            "update the browser plugin"
+        )
+    return row
+
+
+def _photo_urls(item: dict[str, Any]) -> list[str]:
+    photos = item.get("photos")
+    told = [one for one in (photos if isinstance(photos, list) else []) if isinstance(one, dict)]
+    urls = [one.get("full_size_url") or one.get("url") for one in told]
+    return list(dict.fromkeys(url for url in urls if isinstance(url, str)))
+
+
+def _product(item: dict[str, Any], sku: object, images: list[str]) -> dict[str, Any]:
+    price, currency = money(item.get("price"))
+    try:
+        return checked_product(
+            {
+                "sku": sku,
+                "title": item.get("title"),
+                "description": item.get("description"),
+                "price": price,
+                "currency": currency or item.get("currency"),
+                "brand": _words(item, "brand", "brand_title"),
+                "condition": _words(item, "condition", "status"),
+                "category": _words(item, "category", "catalog_id"),
+                "size": _words(item, "size", "size_title"),
+                "color": _words(item, "color", "color1"),
+                "images": images,
+            },
+            f"the listing {item.get('id')}",
+        )
+    except InputError as error:
+        raise JobFailed(str(error)) from error
+
+
+def _words(item: dict[str, Any], *names: str) -> str | int | None:
+    """The first of these that says something, itself or by its title."""
+    for name in names:
+        value = item.get(name)
+        if isinstance(value, dict):
+            value = value.get("title")
+        if isinstance(value, str | int) and not isinstance(value, bool) and value != "":
+            return value
+    return None
+
+
+@hookimpl
+def job_handler() -> type[LinkProductVinted]:
+    """The handler of ``link_product_vinted``."""
+    return LinkProductVinted

@@ -1,0 +1,145 @@
+"""message_vinted: reply to a buyer, once."""
+
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from plugins.vinted.client import BARE_REFUSALS, VintedBrowser
+from plugins.vinted.failures import WrongAccount
+from runtime import BaseJobHandler, Job, JobFailed, hookimpl
+from runtime.calls import AwaitQuiet
+from runtime.errors import CallRejected, CannotTell
+from runtime.storage.sent_messages import MessageTaken, record_sent
+
+STEP = "send"
+LONGEST_TEXT = 2_000
+
+Conversation = dict[str, Any]
+
+
+class MessageVinted(BaseJobHandler):
+    """Sends one message.
+
+    What the conversation held before tells a message of this job from an earlier one with the
+    same words. As with a publishing, the step ends with the transaction that stores it.
+    """
+
+    settles_within = timedelta(minutes=1)
+
+    async def execute(self, job: Job) -> dict[str, Any]:
+        """Check what is to be said, read what was said, and say it."""
+        conversation_id, text = checked_message(job.input_data)
+        browser = VintedBrowser(self)
+        before = await self.step("look-before", partial(self._read, browser, conversation_id))
+        message = await self.step(
+            STEP,
+            partial(self._send, browser, conversation_id, text, before),
+            reconcile=partial(self._find, browser, conversation_id, text, before),
+        )
+        return {"success": True, "conversation_id": conversation_id, "message": message}
+
+    async def _read(self, browser: VintedBrowser, conversation_id: str) -> Conversation | None:
+        """The conversation; None where the browser plugin cannot read any."""
+        try:
+            return await browser.conversation(conversation_id)
+        except WrongAccount:
+            raise
+        except JobFailed as error:
+            reason = str(error)
+        except CallRejected as error:
+            if error.status not in BARE_REFUSALS:
+                raise
+            reason = str(error)
+        self.log.warning("the browser cannot show the conversation", reason=reason)
+        return None
+
+    async def _send(
+        self, browser: VintedBrowser, conversation_id: str, text: str, before: Conversation | None
+    ) -> Any:
+        await browser.verify_account()
+        sent = await browser.send_message(conversation_id, text, self.settles_within)
+        return await self._store(browser, conversation_id, before, [sent])
+
+    async def _find(
+        self, browser: VintedBrowser, conversation_id: str, text: str, before: Conversation | None
+    ) -> Any:
+        now = await browser.conversation(conversation_id)
+        found = _new_messages(now, before, browser.reference, text)
+        certain = any(one.get("reference") for one in found)
+        if found and not certain:
+            if before is None:
+                raise CannotTell("a message of these words is there, and may be an older one")
+            if await AwaitQuiet(STEP, settled=True):
+                # It may be another job's, with this one's still on its way.
+                now = await browser.conversation(conversation_id)
+                found = _new_messages(now, before, browser.reference, text)
+        if not found:
+            return None
+        try:
+            return await self._store(browser, conversation_id, now, found)
+        except MessageTaken:
+            return None
+
+    async def _store(
+        self,
+        browser: VintedBrowser,
+        conversation_id: str,
+        conversation: Conversation | None,
+        candidates: list[dict[str, Any]],
+    ) -> Any:
+        return await self.transaction(
+            STEP,
+            record_sent,
+            self.shop_id,
+            conversation_id,
+            browser.reference,
+            conversation,
+            candidates,
+        )
+
+
+def checked_message(input_data: dict[str, Any]) -> tuple[str, str]:
+    """The conversation's id and what is to be said, from a job's ``input_data``.
+
+    Raises:
+        JobFailed: names everything that is missing or wrong.
+    """
+    conversation_id, text = input_data.get("conversation_id"), input_data.get("text")
+    flaws = []
+    known = isinstance(conversation_id, str | int) and not isinstance(conversation_id, bool)
+    if not known or not str(conversation_id).isalnum():
+        flaws.append("conversation_id must be the id of a conversation on Vinted")
+    if not isinstance(text, str) or not text.strip():
+        flaws.append("text must be what is to be said")
+    elif len(text) > LONGEST_TEXT:
+        flaws.append(f"text may have {LONGEST_TEXT:,} characters, not {len(text):,}")
+    if flaws:
+        raise JobFailed(f"input_data cannot be used: {'; '.join(flaws)}; nothing was sent")
+    return str(conversation_id), str(text)
+
+
+def _new_messages(
+    now: Conversation, before: Conversation | None, reference: str, text: str
+) -> list[dict[str, Any]]:
+    """What the job may have written; messages of its reference, else of its words."""
+    earlier = {str(one["id"]) for one in _own_messages(before or {})}
+    new = [one for one in _own_messages(now) if str(one["id"]) not in earlier]
+    named = [one for one in new if one.get("reference") == reference]
+    return named or [one for one in new if not one.get("reference") and one.get("text") == text]
+
+
+def _own_messages(conversation: Conversation) -> list[dict[str, Any]]:
+    """What the seller wrote, the oldest first: ids grow."""
+    messages = conversation.get("messages")
+    own = [
+        one
+        for one in (messages if isinstance(messages, list) else [])
+        if isinstance(one, dict) and one.get("from_seller") is True and one.get("id") is not None
+    ]
+    return sorted(own, key=lambda one: (len(str(one["id"])), str(one["id"])))
+
+
+@hookimpl
+def job_handler() -> type[MessageVinted]:
+    """The handler of ``message_vinted``."""
+    return MessageVinted

@@ -1,0 +1,72 @@
+"""What Vinted demands of a product, checked before anything is sent."""
+
+from typing import Any
+
+from plugins.vinted.protocol import ProductSent
+from runtime import BaseJobHandler, JobFailed
+from runtime.errors import InvalidProduct
+from runtime.products import checked_product
+
+LONGEST_TITLE = 100
+LONGEST_DESCRIPTION = 3_000
+MOST_IMAGES = 20
+
+
+def checked_offer(product: dict[str, Any] | None, *, in_stock: bool) -> dict[str, Any]:
+    """The product, fit for Vinted.
+
+    Which of category, condition, brand, size and colour it must have depends on the category;
+    that Vinted itself says.
+
+    Args:
+        in_stock: there must be something left to sell.
+
+    Raises:
+        JobFailed: names everything that is missing or wrong.
+    """
+    if product is None:
+        raise JobFailed(
+            "the job has no product: create it with --product SKU, or with input_data.product"
+        )
+    try:
+        checked = checked_product(product)
+    except InvalidProduct as error:
+        raise JobFailed(f"{error}; nothing was sent") from error
+    flaws = list(_flaws(checked, in_stock))
+    if flaws:
+        raise JobFailed(
+            f"product {checked['sku']} cannot be sold on Vinted: {'; '.join(flaws)}; "
+            "nothing was sent"
+        )
+    return checked
+
+
+def _flaws(product: dict[str, Any], in_stock: bool) -> list[str]:
+    title, description = product["title"].strip(), product["description"].strip()
+    images = product["images"]
+    return [
+        flaw
+        for wrong, flaw in (
+            (not title, "title is missing"),
+            (len(title) > LONGEST_TITLE, f"title may have {LONGEST_TITLE} characters"),
+            (not description, "description is missing"),
+            (
+                len(description) > LONGEST_DESCRIPTION,
+                f"description may have {LONGEST_DESCRIPTION:,} characters",
+            ),
+            (not images, "images is missing: at least one is needed"),
+            (len(images) > MOST_IMAGES, f"images may be {MOST_IMAGES} at most"),
+            (in_stock and product["quantity"] < 1, "quantity is 0: nothing is left to sell"),
+        )
+        if wrong
+    ]
+
+
+async def product_sent(handler: BaseJobHandler, product: dict[str, Any]) -> ProductSent:
+    """The product as a browser is sent it, with images that it can fetch now.
+
+    Raises:
+        ImageRefused: an image is not in the media directory.
+    """
+    urls = await handler.image_urls(product["images"])
+    return ProductSent(**{**product, "images": urls})

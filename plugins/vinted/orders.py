@@ -1,0 +1,138 @@
+"""orders_vinted: store the sales that are new."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from plugins.vinted.client import MAX_PER_PAGE, VintedBrowser
+from plugins.vinted.pages import money
+from runtime import BaseJobHandler, Job, JobFailed, hookimpl
+from runtime.errors import InputError
+from runtime.order_rows import OrderRow, order, order_line
+from runtime.sold_elsewhere import follow_sales
+from runtime.storage import orders
+from runtime.storage.listing_changes import mark_listing_gone
+
+MAX_ORDERS = 100_000
+NOT_SOLD = ("cancel", "refund")
+"""Parts of a status which say that the seller has the thing, or gets it back."""
+
+
+class OrdersVinted(BaseJobHandler):
+    """Reads the sales from the newest on, until it meets one that is stored.
+
+    All are stored at once at the end. So what is stored never has a gap behind it, and to meet
+    one that is there means to have met all that are new, whatever became of former jobs. The
+    page on which it stops is stored as a whole: what became of recent sales is noted.
+    """
+
+    async def execute(self, job: Job) -> dict[str, Any]:
+        """Read pages; then store what is on them."""
+        everything = job.input_data.get("full") is True
+        browser = VintedBrowser(self)
+        rows: dict[str, OrderRow] = {}
+        errors, number, total_pages = 0, 0, 1
+        while number < total_pages:
+            number += 1
+            page = await self.step(f"page-{number}", partial(self._read, browser, number))
+            found: list[OrderRow] = page["rows"]
+            ids = [row["external_id"] for row in found]
+            if found and all(external_id in rows for external_id in ids):
+                raise JobFailed(
+                    f"page {number} of the orders holds only what earlier pages held, so their end "
+                    "cannot be found: update the browser plugin, which seems to ignore `page`"
+                )
+            rows |= {row["external_id"]: row for row in found}
+            errors += page["errors"]
+            total_pages = page["total_pages"]
+            await self.progress(number, max(number, total_pages), f"{len(rows)} orders")
+            if everything:
+                continue
+            if await self.transaction(f"known-{number}", orders.known_orders, self.shop_id, ids):
+                break
+        stored = await self.transaction("store", store, self.shop_id, list(rows.values()))
+        return {
+            "success": True,
+            "new": len(stored["new"]),
+            "updated": len(stored["known"]),
+            "errors": errors,
+            "pages": number,
+            "sales": stored["sales"],
+            "jobs": stored["jobs"],
+        }
+
+    async def _read(self, browser: VintedBrowser, number: int) -> dict[str, Any]:
+        frame = await browser.orders(number)
+        if frame.total_pages * MAX_PER_PAGE > MAX_ORDERS:
+            raise JobFailed(
+                f"the shop has {frame.total_pages:,} pages of orders, as page {number} says, and "
+                f"that is more than {MAX_ORDERS:,} orders: update the browser plugin"
+            )
+        rows = _readable(frame.entries)
+        return {
+            "rows": rows,
+            "errors": len(frame.entries) - len(rows),
+            "total_pages": frame.total_pages,
+        }
+
+
+def store(session: Session, shop_id: int, rows: Sequence[OrderRow]) -> dict[str, Any]:
+    """Store sales; what they sold is on sale no more, here and where the seller wants it so.
+
+    Vinted knows single pieces: a listing that was sold is gone.
+    """
+    stored = orders.upsert_orders(session, shop_id, rows)
+    new = set(stored["new"])
+    sold = [row for row in rows if row["sold"] and row["external_id"] in new]
+    for listing in sorted(
+        {one["listing_external_id"] or "" for row in sold for one in row["lines"]}
+    ):
+        mark_listing_gone(session, shop_id, listing)
+    return {**stored, "jobs": follow_sales(session, shop_id, stored["sales"])}
+
+
+def _readable(entries: Sequence[Any]) -> list[OrderRow]:
+    rows = []
+    for entry in entries:
+        try:
+            rows.append(parse_order(entry))
+        except InputError:
+            continue
+    return rows
+
+
+def parse_order(entry: Any) -> OrderRow:
+    """Read one sale.
+
+    Raises:
+        InputError: it cannot be stored.
+    """
+    if not isinstance(entry, dict):
+        raise InputError("an order must be an object")
+    items = entry.get("items")
+    lines = [
+        order_line(item.get("id"), listing=item.get("id"), title=item.get("title"))
+        for item in (items if isinstance(items, list) else [])
+        if isinstance(item, dict)
+    ]
+    status, buyer = entry.get("status"), entry.get("buyer")
+    total, currency = money(entry.get("price"))
+    return order(
+        entry.get("id"),
+        lines,
+        data=entry,
+        sold=not any(word in str(status).lower() for word in NOT_SOLD),
+        status=status,
+        buyer=buyer.get("login") if isinstance(buyer, dict) else None,
+        total=total,
+        currency=currency,
+        ordered_at=entry.get("ordered_at"),
+    )
+
+
+@hookimpl
+def job_handler() -> type[OrdersVinted]:
+    """The handler of ``orders_vinted``."""
+    return OrdersVinted

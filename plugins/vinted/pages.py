@@ -1,0 +1,173 @@
+"""Reading pages that a browser answers with: strict with their frame, patient with their entries.
+
+A page whose frame is wrong could end a walk too early, so nothing is taken from it. An entry
+that is wrong costs only itself.
+"""
+
+import reprlib
+from dataclasses import dataclass
+from typing import Any, TypedDict, final
+
+from runtime import JobFailed
+from runtime.errors import InputError
+from runtime.storage import listings
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 200
+_SHORT.maxdict = _SHORT.maxlist = 12
+
+
+@final
+class Page(TypedDict):
+    """One page of a wardrobe, as a JSON value.
+
+    ``unidentified`` counts the items of which it cannot be told which listing they are;
+    ``total_entries`` is None where the browser plugin does not count them.
+    """
+
+    rows: list[listings.ListingRow]
+    unidentified: int
+    total_pages: int
+    total_entries: int | None
+
+
+@final
+class Summary(TypedDict):
+    """The answer of older browser plugins, which walk by themselves and store elsewhere."""
+
+    imported: int
+    updated: int
+    errors: int
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a page is the answer to.
+
+    Attributes:
+        entries: the name under which the answer holds them.
+    """
+
+    action: str
+    page: int
+    entries: str = "items"
+
+    def unreadable(self, problem: str, answer: object) -> JobFailed:
+        """The error that names the problem, and shows a little of the answer."""
+        return JobFailed(
+            f"the browser's answer to {self.action} for page {self.page} cannot be used: {problem} "
+            f"(update the browser plugin). Shortened, it is: {_SHORT.repr(answer)[:300]}"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A page whose entries have not been looked at."""
+
+    entries: list[Any]
+    total_pages: int
+    total_entries: int | None
+
+
+def parse_sync(answer: Any, page: int) -> Page | Summary:
+    """Read what came back for a page that was asked for.
+
+    Raises:
+        JobFailed: it is neither that page nor, in the place of the first page, a summary.
+    """
+    asked = Asked("VINTED_SYNC", page)
+    if isinstance(answer, dict) and not ("items" in answer or "pagination" in answer):
+        if page == 1 and "imported" in answer:
+            return Summary(
+                imported=_count(answer, "imported", answer, asked),
+                updated=_count(answer, "updated", answer, asked),
+                errors=_count(answer, "errors", answer, asked),
+            )
+        expected = "{items, pagination}"
+        if page == 1:
+            expected += " and {imported, updated, errors}"
+        raise asked.unreadable(f"expected were {expected}", answer)
+    return parse_wardrobe(answer, asked)
+
+
+def parse_wardrobe(answer: Any, asked: Asked) -> Page:
+    """Read a page of items.
+
+    Raises:
+        JobFailed: it is not that page.
+    """
+    frame = parse_frame(answer, asked)
+    rows = []
+    for item in frame.entries:
+        try:
+            rows.append(parse_item(item))
+        except InputError:
+            continue
+    return Page(
+        rows=rows,
+        unidentified=len(frame.entries) - len(rows),
+        total_pages=frame.total_pages,
+        total_entries=frame.total_entries,
+    )
+
+
+def parse_frame(answer: Any, asked: Asked) -> Frame:
+    """Read the frame of a page of anything.
+
+    Raises:
+        JobFailed: it is not that page.
+    """
+    if not isinstance(answer, dict):
+        raise asked.unreadable("it is not an object", answer)
+    entries = answer.get(asked.entries)
+    if not isinstance(entries, list):
+        raise asked.unreadable(f"`{asked.entries}` is not a list", answer)
+    pagination = answer.get("pagination")
+    if not isinstance(pagination, dict):
+        raise asked.unreadable("`pagination` is not an object", answer)
+    current_page = _count(pagination, "current_page", answer, asked)
+    total_pages = _count(pagination, "total_pages", answer, asked)
+    total_entries = None
+    if pagination.get("total_entries") is not None:
+        total_entries = _count(pagination, "total_entries", answer, asked)
+    # Past the end, after it shrank, a marketplace may repeat its last page.
+    if current_page != asked.page <= total_pages:
+        raise asked.unreadable(f"it is page {current_page}", answer)
+    if not entries and asked.page < total_pages:
+        raise asked.unreadable(f"it is empty, though {total_pages} pages are announced", answer)
+    if entries and not total_pages:
+        raise asked.unreadable(f"it has {asked.entries}, though 0 pages are announced", answer)
+    return Frame(entries, total_pages, total_entries)
+
+
+def parse_item(item: Any) -> listings.ListingRow:
+    """Read one item.
+
+    Raises:
+        InputError: it cannot be told which listing it is.
+    """
+    if not isinstance(item, dict):
+        raise InputError(f"an item must be an object, not {reprlib.repr(item)}")
+    price, currency = money(item.get("price"))
+    return listings.row(
+        item.get("id"),
+        title=item.get("title"),
+        price=price,
+        currency=item.get("currency") if currency is None else currency,
+        url=item.get("url"),
+        data=item,
+    )
+
+
+def money(value: Any) -> tuple[Any, Any]:
+    """The amount and the currency of a price in any of its shapes."""
+    if isinstance(value, dict):
+        return value.get("amount"), value.get("currency_code")
+    return value, None
+
+
+def _count(holder: dict[str, Any], name: str, answer: object, asked: Asked) -> int:
+    value = holder.get(name)
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise asked.unreadable(f"`{name}` is not a count", answer)
+    return value

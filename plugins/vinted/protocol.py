@@ -1,0 +1,306 @@
+"""The actions of a seller's browser: the shape of each payload, and of each good answer.
+
+The JSON schemas in ``docs/protocol.md`` are made from these models. What is sent is made with
+them, so it has their shape. An answer may hold more than its model names.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
+
+MAX_PER_PAGE = 96
+
+Id = Annotated[str, Field(min_length=1, max_length=255)] | int
+
+
+class Payload(BaseModel):
+    """What is sent: exactly these fields."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+
+class Answer(BaseModel):
+    """What comes back: at least these fields."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+
+class PageWanted(Payload):
+    """One page of what the shop has, the newest first; pages are counted from 1."""
+
+    shop_id: str
+    page: int = Field(ge=1)
+    per_page: int = Field(ge=1, le=MAX_PER_PAGE)
+
+
+class ProductSent(Payload):
+    """A product; `images` are URLs that the browser can fetch, in the order to be shown."""
+
+    sku: str
+    title: str
+    description: str
+    price: str
+    currency: str | None
+    quantity: int
+    brand: str | None
+    condition: str | None
+    category: str | None
+    size: str | None
+    color: str | None
+    images: list[str] = Field(min_length=1)
+    attributes: dict[str, Any]
+
+
+class Publish(Payload):
+    """Put one product on sale; `reference` is the same whenever this is tried again."""
+
+    shop_id: str
+    reference: str
+    product: ProductSent
+
+
+class Update(Payload):
+    """Make an item on sale what the product is."""
+
+    shop_id: str
+    item_id: str
+    reference: str
+    product: ProductSent
+
+
+class Delete(Payload):
+    """Take an item off sale."""
+
+    shop_id: str
+    item_id: str
+    reference: str
+
+
+class Message(Payload):
+    """Write to the buyer of a conversation."""
+
+    shop_id: str
+    conversation_id: str
+    reference: str
+    text: str = Field(min_length=1)
+
+
+class ApiCall(Payload):
+    """A request to Vinted itself, with the seller's session."""
+
+    method: Literal["GET", "POST", "PUT", "DELETE"]
+    endpoint: str = Field(pattern="^/")
+    data: dict[str, Any] | None
+
+
+class Account(Answer):
+    """Who is logged in."""
+
+    id: Id
+
+
+class Money(Answer):
+    """An amount, in Vinted's own shape."""
+
+    amount: str | int | float
+    currency_code: str
+
+
+class Photo(Answer):
+    """A picture of an item."""
+
+    url: str
+
+
+class Item(Answer):
+    """Something on sale.
+
+    `reference` is that of the VINTED_PUBLISH which made it, where the browser plugin knows it.
+    """
+
+    id: Id
+    title: str | None = None
+    description: str | None = None
+    price: Money | str | int | float | None = None
+    url: str | None = None
+    reference: str | None = None
+    photos: list[Photo] | None = None
+
+
+class Pagination(Answer):
+    """Where a page stands."""
+
+    current_page: int = Field(ge=0)
+    total_pages: int = Field(ge=0)
+    total_entries: int | None = Field(default=None, ge=0)
+
+
+class WardrobePage(Answer):
+    """One page of what is on sale."""
+
+    account: Account | None = None
+    items: list[Item]
+    pagination: Pagination
+
+
+class SyncSummary(Answer):
+    """Of older browser plugins, which walk through all pages by themselves."""
+
+    imported: int = Field(ge=0)
+    updated: int = Field(ge=0)
+    errors: int = Field(ge=0)
+
+
+class Published(Answer):
+    """The item that was made."""
+
+    item: Item
+
+
+class Done(Answer):
+    """It was done; nothing more is asked for."""
+
+
+class Person(Answer):
+    """Somebody else on Vinted."""
+
+    id: Id | None = None
+    login: str | None = None
+
+
+class SoldItem(Answer):
+    """An item in an order."""
+
+    id: Id
+    title: str | None = None
+
+
+class Order(Answer):
+    """A sale."""
+
+    id: Id
+    status: str | None = None
+    buyer: Person | None = None
+    price: Money | None = None
+    ordered_at: str | None = Field(default=None, description="ISO 8601")
+    items: list[SoldItem] = []
+
+
+class OrdersPage(Answer):
+    """One page of the sales, the newest first."""
+
+    account: Account | None = None
+    orders: list[Order]
+    pagination: Pagination
+
+
+class Said(Answer):
+    """A message of a conversation."""
+
+    id: Id
+    text: str
+    from_seller: bool
+    reference: str | None = None
+    sent_at: str | None = None
+
+
+class Sent(Answer):
+    """The message that was written."""
+
+    message: Said
+
+
+class Conversation(Answer):
+    """What a buyer and the seller wrote, in any order."""
+
+    id: Id
+    buyer: Person | None = None
+    messages: list[Said]
+
+
+class ConversationFound(Answer):
+    """To `GET /conversations/<id>`."""
+
+    conversation: Conversation
+
+
+class ItemFound(Answer):
+    """To `GET /items/<id>`: everything that Vinted says of the item."""
+
+    item: Item
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One action: what is sent, and the good answers to it."""
+
+    payload: type[Payload]
+    answers: tuple[type[Answer], ...]
+
+    def is_payload(self, value: object) -> None:
+        """Check what a browser was sent.
+
+        Raises:
+            pydantic.ValidationError: it has another shape.
+        """
+        self.payload.model_validate(value)
+
+    def is_answer(self, value: object) -> None:
+        """Check the ``data`` of a good answer.
+
+        Raises:
+            pydantic.ValidationError: it has none of the shapes.
+        """
+        shape: Any = self.answers[0]
+        for other in self.answers[1:]:
+            shape |= other
+        TypeAdapter(shape).validate_python(value)
+
+
+PROTOCOL: Mapping[str, Exchange] = {
+    "VINTED_PUBLISH": Exchange(Publish, (Published,)),
+    "VINTED_UPDATE": Exchange(Update, (Done,)),
+    "VINTED_DELETE": Exchange(Delete, (Done,)),
+    "VINTED_SYNC": Exchange(PageWanted, (WardrobePage, SyncSummary)),
+    "VINTED_GET_WARDROBE": Exchange(PageWanted, (WardrobePage,)),
+    "VINTED_ORDERS": Exchange(PageWanted, (OrdersPage,)),
+    "VINTED_MESSAGE": Exchange(Message, (Sent,)),
+    "VINTED_API_CALL": Exchange(ApiCall, (ItemFound, ConversationFound)),
+}
+
+
+class _Plain(GenerateJsonSchema):
+    """Without the titles that repeat each name."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - pydantic's
+        return False
+
+
+def json_schema() -> JsonSchemaValue:
+    """One JSON schema document; its ``$defs`` hold the shapes by the names used here."""
+    models = [model for one in PROTOCOL.values() for model in (one.payload, *one.answers)]
+    _, document = models_json_schema(
+        [(model, "validation") for model in dict.fromkeys(models)],
+        schema_generator=_Plain,
+    )
+    shapes = {name: _terse(shape) for name, shape in document["$defs"].items()}
+    for shape in shapes.values():
+        shape.pop("title", None)
+    return {"$defs": shapes}
+
+
+def _terse(schema: Any) -> Any:
+    """Without what a schema says by saying nothing."""
+    if isinstance(schema, list):
+        return [_terse(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    unsaid = {"additionalProperties": True, "default": None}
+    return {
+        name: _terse(value)
+        for name, value in schema.items()
+        if name not in unsaid or value != unsaid[name]
+    }

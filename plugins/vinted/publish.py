@@ -1,0 +1,71 @@
+"""publish_vinted: put one product on sale."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from plugins.vinted.client import VintedBrowser
+from plugins.vinted.lookup import find_published, is_certain
+from plugins.vinted.offer import checked_offer, product_sent
+from runtime import BaseJobHandler, Job, hookimpl
+from runtime.calls import AwaitQuiet
+from runtime.storage import published
+from runtime.storage.listings import ListingRow
+
+STEP = "publish"
+
+
+class PublishVinted(BaseJobHandler):
+    """Publishes once.
+
+    The step ends with the transaction that stores the listing as this product's, named as the
+    step itself: so there is no moment at which an item is known to be on sale and another job
+    could take it for its own.
+
+    Attributes:
+        settles_within: after so long a browser is not busy with it any more: uploading twenty
+            photos takes minutes.
+    """
+
+    settles_within = timedelta(minutes=3)
+
+    async def execute(self, job: Job) -> dict[str, Any]:  # noqa: ARG002 - the interface
+        """Check the product, look what is on sale, publish."""
+        product = checked_offer(self.product, in_stock=True)
+        browser = VintedBrowser(self)
+        before = await self.step("look-before", browser.newest)
+        listing = await self.step(
+            STEP,
+            partial(self._publish, browser, product),
+            reconcile=partial(self._find, browser, product, before),
+        )
+        return {"success": True, "external_id": listing["external_id"], "url": listing["url"]}
+
+    async def _publish(self, browser: VintedBrowser, product: dict[str, Any]) -> Any:
+        sent = await product_sent(self, product)
+        await browser.verify_account()
+        listing = await browser.publish(sent, self.settles_within)
+        return await self._store(product, [listing])
+
+    async def _find(
+        self, browser: VintedBrowser, product: dict[str, Any], before: Sequence[str] | None
+    ) -> Any:
+        found = await find_published(browser, product, before)
+        if found and not is_certain(browser, found) and await AwaitQuiet(STEP, settled=True):
+            # It may be another job's, with this one's still on its way.
+            found = await find_published(browser, product, before)
+        try:
+            return await self._store(product, found) if found else None
+        except published.ListingTaken:
+            return None
+
+    async def _store(self, product: dict[str, Any], candidates: list[ListingRow]) -> Any:
+        arguments = self.shop_id, self.job.product_id, product["sku"], candidates
+        return await self.transaction(STEP, published.adopt, *arguments)
+
+
+@hookimpl
+def job_handler() -> type[PublishVinted]:
+    """The handler of ``publish_vinted``."""
+    return PublishVinted

@@ -1,0 +1,57 @@
+"""What can go wrong with a seller's browser."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+
+@dataclass(slots=True)
+class Faults:
+    """What goes wrong from now on.
+
+    Attributes:
+        only: the actions that it goes wrong with; None: all.
+        late: seconds that each answer is held back after it was executed.
+        twice: each answer is sent two times.
+        never: commands are executed, and never answered.
+        lost: how many of the next commands are neither executed nor answered.
+        drop_after_executing: the next command is executed, then the socket drops before its
+            answer is sent, and connects again.
+        fails_after_executing: how many of the next commands are executed, and answered with 500.
+        session_lost: Vinted wants the seller to log in (401).
+        captcha: Vinted wants to see a human (403).
+        rate_limited: Vinted wants to be left in peace (429).
+        wrong_account: the id of the account that is logged in instead of the seller's.
+        older_plugin: a sync is answered with a summary, and the wardrobe cannot be asked for.
+        shapeless: what was done is answered with an empty object.
+        forgetful: the browser plugin does not know which item has which reference.
+        failing_pages: how many times each page of a sync still fails (500).
+    """
+
+    only: frozenset[str] | None = None
+    late: float = 0.0
+    twice: bool = False
+    never: bool = False
+    lost: int = 0
+    drop_after_executing: bool = False
+    fails_after_executing: int = 0
+    session_lost: bool = False
+    captcha: bool = False
+    rate_limited: bool = False
+    wrong_account: str | None = None
+    older_plugin: bool = False
+    shapeless: bool = False
+    forgetful: bool = False
+    failing_pages: Counter[int] = field(default_factory=Counter)
+
+    def concern(self, action: str) -> bool:
+        """Whether it goes wrong with this action."""
+        return self.only is None or action in self.only
+
+
+class Refusal(Exception):
+    """Vinted, or the browser plugin, says no."""
+
+    def __init__(self, status: int, error_code: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.error_code = error_code

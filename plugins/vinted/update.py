@@ -1,0 +1,74 @@
+"""update_vinted: make a listing what the product is now."""
+
+from functools import partial
+from typing import Any
+
+from plugins.vinted.client import VintedBrowser
+from plugins.vinted.failures import Trouble, trouble_of
+from plugins.vinted.offer import checked_offer, product_sent
+from plugins.vinted.targets import target_listings
+from runtime import BaseJobHandler, Job, JobFailed, hookimpl
+from runtime.errors import CallRejected
+from runtime.storage.listing_changes import mark_listing_gone
+from runtime.storage.published import describe_listing
+
+
+class UpdateVinted(BaseJobHandler):
+    """Changes the listings of a product; to do so twice is the same as once."""
+
+    async def execute(self, job: Job) -> dict[str, Any]:  # noqa: ARG002 - the interface
+        """Check the product, and send it for each of its listings."""
+        product = checked_offer(self.product, in_stock=False)
+        targets = await target_listings(self)
+        if not targets:
+            raise JobFailed(
+                f"product {product['sku']} is not on sale any more in shop {self.shop_id}: "
+                "publish it again"
+            )
+        browser = VintedBrowser(self)
+        gone = [one for one in targets if not await self._update(browser, product, one)]
+        if gone:
+            raise JobFailed(
+                f"the listing {', '.join(gone)} is gone from Vinted (sold, deleted or taken "
+                "down), so it cannot be updated; it is noted as gone"
+            )
+        return {"success": True, "external_id": targets[0], "updated": targets}
+
+    async def _update(
+        self, browser: VintedBrowser, product: dict[str, Any], external_id: str
+    ) -> bool:
+        """Whether it is still there."""
+        try:
+            await self.step(
+                f"update-{external_id}",
+                partial(self._send, browser, product, external_id),
+                repeatable=True,
+            )
+        except CallRejected as error:
+            if trouble_of(error) is not Trouble.GONE:
+                raise
+            await self.transaction(
+                f"note-gone-{external_id}", mark_listing_gone, self.shop_id, external_id
+            )
+            return False
+        await self.transaction(
+            f"store-{external_id}",
+            describe_listing,
+            self.shop_id,
+            external_id,
+            {name: product[name] for name in ("title", "price", "currency")},
+        )
+        return True
+
+    async def _send(
+        self, browser: VintedBrowser, product: dict[str, Any], external_id: str
+    ) -> None:
+        sent = await product_sent(self, product)
+        await browser.verify_account()
+        await browser.update(external_id, sent)
+
+
+@hookimpl
+def job_handler() -> type[UpdateVinted]:
+    """The handler of ``update_vinted``."""
+    return UpdateVinted

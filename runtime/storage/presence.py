@@ -1,0 +1,55 @@
+"""Whose browsers are connected, and when those that are not were seen last."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from runtime.storage.models import SCHEMA, BrowserLastSeen
+
+_PRESENT = text(f"""
+    INSERT INTO {SCHEMA}.browser_presence (user_id, node_id)
+    SELECT user_id, :node_id FROM unnest(CAST(:users AS bigint[])) AS present (user_id)
+    ON CONFLICT DO NOTHING
+""")
+
+_ABSENT = text(f"""
+    WITH gone AS (
+        DELETE FROM {SCHEMA}.browser_presence
+        WHERE node_id = :node_id AND user_id = ANY(:users) RETURNING user_id
+    )
+    INSERT INTO {SCHEMA}.browser_last_seen (user_id, seen_at)
+    SELECT user_id, clock_timestamp() FROM gone ORDER BY user_id
+    ON CONFLICT (user_id) DO UPDATE SET seen_at = excluded.seen_at
+""")
+
+_SEEN_BY = text(f"""
+    INSERT INTO {SCHEMA}.browser_last_seen AS known (user_id, seen_at)
+    SELECT presence.user_id, max(node.heartbeat_at)
+    FROM {SCHEMA}.browser_presence AS presence
+    JOIN {SCHEMA}.runtime_nodes AS node ON node.id = presence.node_id
+    WHERE node.id = ANY(:nodes)
+    GROUP BY presence.user_id ORDER BY presence.user_id
+    ON CONFLICT (user_id) DO UPDATE SET seen_at = greatest(known.seen_at, excluded.seen_at)
+""")
+
+
+def record_presence(session: Session, node_id: int, presence: dict[int, bool]) -> None:
+    """Write which sellers are connected to the node's bridge."""
+    here = [user_id for user_id, connected in presence.items() if connected]
+    gone = [user_id for user_id, connected in presence.items() if not connected]
+    if here:
+        session.execute(_PRESENT, {"node_id": node_id, "users": here})
+    if gone:
+        session.execute(_ABSENT, {"node_id": node_id, "users": gone})
+
+
+def remember_seen(session: Session, node_ids: Sequence[int]) -> None:
+    """Who is connected to nodes that are forgotten was seen while these were alive."""
+    session.execute(_SEEN_BY, {"nodes": list(node_ids)})
+
+
+def last_seen(session: Session, user_id: int) -> datetime | None:
+    """When the browser of a seller who is away was connected last; None: never."""
+    return session.scalar(select(BrowserLastSeen.seen_at).where(BrowserLastSeen.user_id == user_id))

@@ -1,0 +1,123 @@
+"""link_product_vinted over a real socket: a listing becomes a product, with its photos."""
+
+import pytest
+
+from runtime.data_directory import media_directory
+from runtime.errors import CallTimeout, ImageRefused
+from runtime.http import download
+from tests.integration.job_rows import add_job
+from tests.integration.vinted_seller import Listing, Product, open_shop, product
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+@pytest.fixture
+def internet(monkeypatch):
+    """What is at each URL: bytes, or an error; and which were asked for."""
+
+    class Internet(dict):
+        asked: list[str]
+
+    internet = Internet()
+    internet.asked = []
+
+    def fetch(url, limits):
+        internet.asked.append(url)
+        found = internet[url]
+        if isinstance(found, list):
+            found = found.pop(0)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    monkeypatch.setattr(download, "fetch_image", fetch)
+    return internet
+
+
+@pytest.fixture
+def shop(settings, database):
+    with open_shop(settings, database, items=2) as opened:
+        opened.browser()
+        yield opened
+
+
+def put(shop, internet, *photos: object, **details: object) -> str:
+    """An item with these photos; its id."""
+    urls = [f"https://img.example/{number}.png" for number in range(len(photos))]
+    internet.update(zip(urls, photos, strict=True))
+    item = shop.wardrobe.make(
+        {
+            "title": "Robe bleue",
+            "description": "Portée deux fois.",
+            "price": {"amount": "12.5", "currency_code": "EUR"},
+            "brand": "Sézane",
+            "status": "good",
+            "size_title": "M",
+            "photos": [{"url": url} for url in urls],
+            **details,
+        }
+    )
+    return str(item["id"])
+
+
+def test_makes_a_product_with_its_photos(shop, internet):
+    listed = put(shop, internet, PNG + b"1", PNG + b"2")
+    result = shop.done("link_product", external_id=listed)
+    (row,) = shop.rows(Product)
+    assert (result["product_id"], result["sku"], result["created"]) == (
+        row.id, f"vinted-{listed}", True,
+    )  # fmt: skip
+    assert row.data["images"] == result["kept"]
+    media = media_directory(shop.settings)
+    assert [(media / path).read_bytes() for path in result["kept"]] == [PNG + b"1", PNG + b"2"]
+    told = [row.data[name] for name in ("title", "price", "brand", "condition", "size")]
+    assert told == ["Robe bleue", "12.50", "Sézane", "good", "M"]
+    (listing,) = shop.rows(Listing)
+    assert (listing.external_id, listing.product_id) == (listed, row.id)
+
+
+def test_a_photo_that_was_downloaded_is_not_downloaded_again(shop, internet):
+    listed = put(shop, internet, PNG + b"1", [CallTimeout("slow"), PNG + b"2"], PNG + b"3")
+    assert len(shop.done("link_product", external_id=listed)["kept"]) == 3
+    assert [url[-5] for url in internet.asked] == ["0", "1", "1", "2"]
+
+
+def test_a_photo_that_may_not_be_downloaded_is_left_out_and_named(shop, internet):
+    listed = put(shop, internet, ImageRefused("10.0.0.1 is no public host"), PNG)
+    result = shop.done("link_product", external_id=listed)
+    assert (len(result["kept"]), result["refused"]) == (1, ["10.0.0.1 is no public host"])
+
+
+def test_without_any_photo_there_is_no_product(shop, internet):
+    listed = put(shop, internet, ImageRefused("it is text/html, no image"))
+    job = shop.run("link_product", external_id=listed)
+    assert "no photo that can be used: it is text/html" in (job.error_message or "")
+    assert shop.rows(Product) == []
+
+
+def test_links_to_a_product_that_is_there_and_leaves_it_as_it_is(shop, internet):
+    shop.add_products(product(title="My own words", images=[]))
+    (row,) = shop.rows(Product)
+    listed = put(shop, internet, PNG)
+    job_id = add_job(
+        shop.database, shop.shop_id, "link_product",
+        product_id=row.id, input_data={"external_id": listed},
+    )  # fmt: skip
+    result = shop.ended(job_id).result_data
+    (now,) = shop.rows(Product)
+    assert (result["created"], now.title, now.data["images"]) == (
+        False, "My own words", result["kept"],
+    )  # fmt: skip
+    assert shop.done("delete", external_id=listed)["deleted"] == [listed]
+
+
+def test_a_listing_that_is_gone_is_a_clear_failure(shop, internet):
+    job = shop.run("link_product", external_id="77")
+    assert "the listing 77 is gone from Vinted" in (job.error_message or "")
+
+
+def test_another_sellers_listing_is_refused(shop, internet):
+    listed = put(shop, internet, PNG, user={"id": 999})
+    job = shop.run("link_product", external_id=listed)
+    assert "is another seller's (999)" in (job.error_message or "")
+    assert internet.asked == []
