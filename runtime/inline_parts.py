@@ -12,26 +12,24 @@ from runtime.http.authorizer import Authorizer
 from runtime.http.transport import HttpTransport
 from runtime.inline_driver import InlineDriver
 from runtime.media_server import media_of
-from runtime.registry import Registry, load_registry
+from runtime.registry import Registry
 from runtime.storage.engine import Database, database_beside
 
 MARKER_DIRECTORY = "nodes"
 
 
 def inline_driver(
-    session: Session, settings: Settings | None = None, registry: Registry | None = None
+    session: Session, registry: Registry, settings: Settings | None = None
 ) -> InlineDriver:
     """A driver on the session's database, on connections of its own.
 
     Args:
         settings: where keys and images are; by default the environment's.
-        registry: by default the installed handler plugins.
 
     Raises:
         ConfigurationError, DataDirectoryError
     """
     settings = load_settings() if settings is None else settings
-    registry = load_registry() if registry is None else registry
     database = database_beside(session, settings)
     return InlineDriver(
         database,

@@ -15,6 +15,7 @@ from runtime.errors import ShopNotFound, UnknownHandler, not_connected_message
 from runtime.inline_driver import InlineDriver
 from runtime.inline_parts import inline_driver
 from runtime.job import handler_key
+from runtime.registry import Registry, load_registry
 from runtime.states import FINAL, JobStatus
 from runtime.storage import closures, jobs, liveness, shops
 from runtime.storage.border import application_errors
@@ -65,6 +66,7 @@ class MarketplaceJobProcessor:
         db: the application's session; :meth:`process_next_job` commits it.
         shop_id: the shop's id, or the marketplace's own id of it; None: all shops of the user.
         marketplace: None: every one that has handlers.
+        registry: by default the installed handler plugins.
         make_driver: makes what runs jobs where no service lives; by default from the settings.
     """
 
@@ -75,14 +77,16 @@ class MarketplaceJobProcessor:
         shop_id: int | None = None,
         marketplace: str | None = None,
         *,
-        make_driver: Callable[[Session], InlineDriver] = inline_driver,
+        registry: Registry | None = None,
+        make_driver: Callable[[Session, Registry], InlineDriver] = inline_driver,
     ) -> None:
         self._session = db
         self._user_id = checked_id(user_id, "user_id")
         self._shop_id = shop_id
         self._marketplace = marketplace
         self._make_driver = make_driver
-        self._made: InlineDriver | None = None
+        self._registry = registry
+        self._driver: InlineDriver | None = None
 
     async def process_next_job(self) -> dict[str, Any] | None:
         """Commit, and have the next job that is due run once; the event loop goes on.
@@ -90,9 +94,9 @@ class MarketplaceJobProcessor:
         With a live service, the job is that which waits, or else one that is already running.
 
         Returns:
-            None where there is none that can run now; ``{job_id, marketplace, action, success: True, result,
-            duration_ms}``; or ``{job_id, marketplace, action, success: False, error,
-            will_retry, retry_count}``.
+            None where there is none that can run now; ``{job_id, marketplace, action, success:
+            True, result, duration_ms}``; or ``{job_id, marketplace, action, success: False,
+            error, will_retry, retry_count}``.
 
         Raises:
             ShopNotFound: the user has no such shop.
@@ -120,6 +124,12 @@ class MarketplaceJobProcessor:
     def _own_session(self) -> Session:
         """A short one, so that the caller's transaction stays as the commit left it."""
         return Session(self._session.get_bind().engine, expire_on_commit=False)
+
+    @property
+    def _handlers(self) -> Registry:
+        if self._registry is None:
+            self._registry = load_registry()
+        return self._registry
 
     # --- which job ------------------------------------------------------------------------
 
@@ -180,8 +190,7 @@ class MarketplaceJobProcessor:
         around = liveness.circumstances(session, [attempt.user_id])
         if not around.service_alive:
             return ""
-        registry = self._driver.registry
-        marketplace = registry.marketplaces.get(attempt.marketplace)
+        marketplace = self._handlers.marketplaces.get(attempt.marketplace)
         if marketplace is None:
             return str(UnknownHandler(attempt.key))
         nodes = path(attempt.marketplace, attempt.shop_id, attempt.action)
@@ -195,26 +204,21 @@ class MarketplaceJobProcessor:
 
     # --- in this process ------------------------------------------------------------------
 
-    @property
-    def _driver(self) -> InlineDriver:
-        if self._made is None:
-            self._made = self._make_driver(self._session)
-        return self._made
-
     def _here(self, found: Sequence[Shop], attempt: Attempt, began: float) -> dict[str, Any] | None:
+        driver = self._driver = self._driver or self._make_driver(self._session, self._handlers)
         # That of the job that is due first comes first.
         others = sorted({one.marketplace for one in found} - {attempt.marketplace})
         for marketplace in (attempt.marketplace, *others):
-            if marketplace in self._driver.registry.marketplaces:
+            if marketplace in self._handlers.marketplaces:
                 mine = [one.id for one in found if one.marketplace == marketplace]
-                run = self._driver.run_next(marketplace, mine)
+                run = driver.run_next(marketplace, mine)
                 if run is not None:
                     ran = Attempt(
                         run.id, run.marketplace, run.action, run.shop.id, run.user_id,
                         run.retry_count, 0,
                     )  # fmt: skip
                     return _outcome(ran, self._read(run.id), began)
-        if attempt.marketplace not in self._driver.registry.marketplaces:
+        if attempt.marketplace not in self._handlers.marketplaces:
             unknown = str(UnknownHandler(attempt.key))
             return _failure(attempt, self._read(attempt.job_id), unknown)
         return None
