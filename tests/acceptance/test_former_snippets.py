@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import socketio
 from sqlalchemy import URL
 from sqlalchemy.orm import Session
 
@@ -183,11 +184,9 @@ def test_without_a_service_the_answer_is_the_one_that_is_known(
 def test_a_handler_of_the_former_system_asks_the_sellers_browser(
     database: Database, settings: Settings
 ) -> None:
-    source = (
-        f"async def execute(self, job):\n{textwrap.indent(HANDLE, '    ')}\n    return response"
-    )
+    body = textwrap.indent(f"{HANDLE}\nreturn response", "    ")
     made: dict[str, Any] = {}
-    exec(source, made)
+    exec(f"async def execute(self, job):\n{body}", made)
     execute: Callable[..., Any] = made["execute"]
     handler = type("SyncJobHandler", (BaseJobHandler,), {"execute": execute})
     registry = registry_of(VINTED, handlers={("sync", "vinted"): handler})
@@ -196,8 +195,17 @@ def test_a_handler_of_the_former_system_asks_the_sellers_browser(
         secret = token_secret(scene.settings)
         token = issue_token(7, secret, "HS256", scene.settings.grace)
         url = f"http://127.0.0.1:{scene.node.bridge_port}"
-        with SimulatedBrowser(url, 7, token, Wardrobe.of(3)):
-            job = scene.ended(add_job(database, shop))
+        page = socketio.Client(handle_sigint=False)
+
+        @page.on("plugin_command")
+        def relay(command: dict[str, Any]) -> None:
+            answer = {"request_id": command["request_id"], "success": True, "data": command}
+            page.emit("plugin_response", answer)
+
+        page.connect(url, auth={"user_id": 7, "token": token})
+        job = scene.ended(add_job(database, shop))
+        page.disconnect()
 
     assert job.status == "completed"
-    assert len(job.result_data["items"]) == 3
+    assert job.result_data["action"] == "VINTED_SYNC"
+    assert job.result_data["payload"] == {"shop_id": shop}
