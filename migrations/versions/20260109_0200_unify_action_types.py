@@ -68,6 +68,7 @@ def upgrade() -> None:
     if _kind(connection, TABLE):
         _refuse_unless_ours(connection)
         _say(f"✓ Adopted {TABLE}, which was there")
+        _put_right(connection)
     else:
         _create(connection, TABLE, key="marketplace, code")
         _say(f"✓ Created {TABLE}")
@@ -153,6 +154,27 @@ def _create(connection: sa.Connection, name: str, *, key: str) -> None:
                 CONSTRAINT uq_{table}_{key.replace(", ", "_")} UNIQUE ({key})
             )""")
     )
+
+
+def _put_right(connection: sa.Connection) -> None:
+    """Make rows that stand under the wrong marketplace rows of the right one."""
+    for misplaced, (marketplace, code) in MISPLACED.items():
+        ids = {
+            (row.marketplace, row.code): row.id
+            for row in connection.execute(sa.text(f"SELECT id, marketplace, code FROM {TABLE}"))
+        }
+        wrong, right = ids.get(("vinted", misplaced)), ids.get((marketplace, code))
+        if wrong is None:
+            continue
+        legacy_action_types.remember(connection, [(wrong, misplaced, marketplace, code)])
+        if right is None:
+            change = f"UPDATE {TABLE} SET marketplace = :marketplace, code = :code WHERE id = :id"
+            values = {"marketplace": marketplace, "code": code, "id": wrong}
+            connection.execute(sa.text(change), values)
+        else:
+            _follow(connection, TABLE, TABLE, {wrong: right})
+            connection.execute(sa.text(f"DELETE FROM {TABLE} WHERE id = :id"), {"id": wrong})
+        _say(f"✓ Put {misplaced} right: it is {code} on {marketplace}")
 
 
 def _carry_over(connection: sa.Connection) -> None:

@@ -222,6 +222,42 @@ class TestAdopting:
             "✓ Inserted 6 Vinted action types",
         ]
 
+    @pytest.mark.parametrize("there", [False, True])
+    def test_a_misplaced_row_in_it_is_put_right(
+        self, empty_database: Database, there: bool
+    ) -> None:
+        run(empty_database, ADOPTABLE)
+        run(
+            empty_database,
+            "INSERT INTO public.marketplace_action_types (id, marketplace, code, name) VALUES "
+            "(8, 'vinted', 'sync_orders_ebay', 'Misplaced');"
+            "CREATE TABLE jobs (action_type_id int REFERENCES public.marketplace_action_types);"
+            "INSERT INTO jobs VALUES (8)",
+        )
+        if there:
+            run(
+                empty_database,
+                "INSERT INTO public.marketplace_action_types (id, marketplace, code, name) "
+                "VALUES (3, 'ebay', 'sync_orders', 'In its place')",
+            )
+
+        lines = up(empty_database)
+
+        assert "✓ Put sync_orders_ebay right: it is sync_orders on ebay" in lines
+        assert rows(
+            empty_database,
+            "SELECT type.id, marketplace, code, name FROM jobs "
+            "JOIN public.marketplace_action_types type ON type.id = action_type_id",
+        ) == [(3, "ebay", "sync_orders", "In its place") if there
+              else (8, "ebay", "sync_orders", "Misplaced")]  # fmt: skip
+        assert (
+            rows(
+                empty_database,
+                "SELECT FROM public.marketplace_action_types WHERE code = 'sync_orders_ebay'",
+            )
+            == []
+        )
+
     def test_legacy_ids_that_are_taken_change_and_every_job_follows(
         self, empty_database: Database
     ) -> None:
