@@ -132,7 +132,13 @@ class FormerSchema:
 
     def _take_batches(self, session: Session, table: FormerTable, page: list[Row]) -> None:
         new = self._new_rows(session, table, page)
-        read = [one for row in new if (one := self._read_batch(session, table, row)) is not None]
+        actions, now = storage.known_actions(session), storage.now(session)
+        read: list[FormerBatch] = []
+        for row in new:
+            try:
+                read.append(read_batch(row, actions, now, self._user_id, follows=table.follows))
+            except InputError as error:
+                self._refuse(table, row["id"], str(error))
         if self._dry_run or not read:
             self._batch_ids |= dict.fromkeys(one.id for one in read)
         else:
@@ -146,24 +152,19 @@ class FormerSchema:
             self._batch_ids |= {one.id: new_id for one, new_id in pairs}
         self._report.batches += len(read)
 
-    def _read_batch(self, session: Session, table: FormerTable, row: Row) -> FormerBatch | None:
-        actions, now = storage.known_actions(session), storage.now(session)
-        try:
-            return read_batch(row, actions, now, self._user_id, follows=table.follows)
-        except InputError as error:
-            self._refuse(table, row["id"], str(error))
-            return None
-
     def _close_batches(self, session: Session, table: FormerTable, page: list[Row]) -> None:
+        actions, now = storage.known_actions(session), storage.now(session)
         for row in page:
             new_id = self._batch_ids.get(row["id"])
-            if new_id is not None:
-                batch = read_batch(
-                    row, storage.known_actions(session), storage.now(session), self._user_id,
-                    follows=table.follows,
-                )  # fmt: skip
-                former = (batch.over, batch.counts, batch.completed_at)
-                storage.close_batch(session, new_id, former)
+            if new_id is None:
+                continue
+            try:
+                batch = read_batch(row, actions, now, self._user_id, follows=table.follows)
+            except InputError:
+                # It was changed since it was taken over; its jobs close it.
+                continue
+            former = (batch.over, batch.counts, batch.completed_at)
+            storage.close_batch(session, new_id, former)
 
     # --- jobs -----------------------------------------------------------------------------
 

@@ -25,7 +25,6 @@ from runtime.errors import (
     DatabaseRefused,
     FenceLost,
     HandlerError,
-    HeldUp,
     MarketplaceRuntimeError,
     OutcomeUnknown,
     SellerNotConnected,
@@ -140,11 +139,6 @@ class InlineCalls:
                     return Failure(error)
                 raise
         left_at = self.node.clock.now()
-        if not_after is not None and left_at >= not_after:
-            self.pace.given_up()
-            return Failure(
-                HeldUp("this node has not confirmed its heartbeat, so it sends no writes")
-            )
         outcome = self._sent(
             self.job.shop.id, call, call.timeout or self.job.timeout, not_after=not_after
         )

@@ -91,6 +91,8 @@ class MarketplaceJobProcessor:
     async def process_next_job(self) -> dict[str, Any] | None:
         """Commit, and have the next job that is due run once; the event loop goes on.
 
+        Whoever gives up waiting stops nothing: the attempt goes on, and is settled.
+
         With a live service, the job is that which waits, or else one that is already running.
 
         Returns:

@@ -338,9 +338,11 @@ class TestHere:
     def test_one_whose_job_was_taken_away_writes_nothing_more(
         self, make: Make, database: Database, shop: int
     ) -> None:
+        went_on: list[int] = []
+
         async def lose(handler, job):
             await handler.run_blocking(set_job, database, job.id, {"fence": job.fence + 1})
-            await handler.run_blocking(print, "never")
+            await handler.run_blocking(went_on.append, job.id)
 
         does(lose)
         job_id = add_job(database, shop, "publish", "depop")
@@ -349,6 +351,27 @@ class TestHere:
 
         job = get_job(database, job_id)
         assert (job.fence, job.error_message, job.completed_at) == (2, None, None)
+        assert went_on == []
+
+    def test_a_node_whose_heartbeat_is_not_confirmed_sends_no_write(
+        self, make: Make, database: Database, shop: int, httpserver: HTTPServer,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:  # fmt: skip
+        monkeypatch.setattr("runtime.lease.Lease.renew", lambda _lease, _asked_at: None)
+        httpserver.expect_request("/a").respond_with_json({})
+
+        async def write(handler, job):
+            return await handler.step("a", handler.call_http("PUT", "/a", json={}), repeatable=True)
+
+        does(write)
+        job_id = add_job(database, shop, "publish", "depop")
+
+        done = process(make())
+
+        assert done is not None
+        assert (done["will_retry"], done["retry_count"]) == (True, 0)
+        assert httpserver.log == []
+        assert get_job(database, job_id).status == "pending"
 
     def test_several_processes_do_each_job_once(
         self, make: Make, database: Database, shop: int
@@ -616,6 +639,7 @@ class TestByAService:
 
         done = process(make())
 
+        assert first.is_alive()
         release.set()
         first.join()
         assert done is not None
