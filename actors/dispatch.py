@@ -140,7 +140,9 @@ class Dispatcher:
         """Send what may leave now; whether some of it was not wanted, and left its place."""
         turn = self._queue.take(self._clock.now())
         for ticket, blocked in turn.refused:
-            closed = BudgetClosed(blocked.node, blocked.reason, blocked.until)
+            closed = BudgetClosed(
+                blocked.node, blocked.reason, blocked.until, is_closure=blocked.is_closure
+            )
             self._tell(self._actor, CallSettled(ticket, Failure(closed)))
         if used := self.budgets.changed():
             self._tell(messages.RECORDER, messages.RecordUsage(used))

@@ -22,6 +22,7 @@ from runtime.credentials import Vault
 from runtime.data_directory import encryption_keys, ensure_data_directory, token_secret
 from runtime.errors import DatabaseUnavailable
 from runtime.hookspecs import Marketplace
+from runtime.http.attached_images import image_opener
 from runtime.http.authorized import AuthorizedTransport
 from runtime.http.authorizer import Authorizer
 from runtime.http.transport import HttpTransport
@@ -202,7 +203,7 @@ class Node:
     def _recipes(self) -> dict[str, Spawn]:
         marketplaces = self._registry.marketplaces
         transport = AuthorizedTransport(
-            HttpTransport(marketplaces),
+            HttpTransport(marketplaces, image_opener(self._media)),
             Authorizer(self._database, self._vault, self._clock.now),
             marketplaces,
         )

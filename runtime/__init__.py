@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from runtime.budgets import Budgets, Limit
+from runtime.calls import ImageFile
 from runtime.closures import Level
 from runtime.errors import JobCancelled, JobFailed, Snooze
 from runtime.handler import BaseJobHandler
@@ -20,6 +21,7 @@ __all__ = [
     "BaseJobHandler",
     "BatchJobService",
     "Budgets",
+    "ImageFile",
     "Job",
     "JobCancelled",
     "JobFailed",

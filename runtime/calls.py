@@ -97,6 +97,17 @@ class Authorization(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class ImageFile:
+    """An image of a product as a file of a form; read only when the request is about to leave.
+
+    Attributes:
+        image: as in a product: a path below the media directory, or an https URL.
+    """
+
+    image: str
+
+
+@dataclass(frozen=True, slots=True)
 class HttpCall(Call):
     """A request to the marketplace's API, relative to its base URL."""
 

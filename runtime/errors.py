@@ -52,6 +52,7 @@ thing and the way out.
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from runtime.closures import Node
 from runtime.storable import safe_repr
@@ -279,7 +280,10 @@ class CallFailed(MarketplaceRuntimeError):
         status: the HTTP status that the marketplace gave, or None.
         error_code: the machine-readable code that came with it, or None.
         writes: whether the call was one that may change something outside.
+        details: what else the marketplace said of it, as JSON values; or None.
     """
+
+    details: dict[str, Any] | None = None
 
     def __init__(
         self,
@@ -288,11 +292,13 @@ class CallFailed(MarketplaceRuntimeError):
         status: int | None = None,
         error_code: str | None = None,
         writes: bool = False,
+        details: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
         self.error_code = error_code
         self.writes = writes
+        self.details = details
 
 
 class CallRejected(CallFailed):
@@ -327,15 +333,19 @@ class BudgetClosed(NotSent):
     Attributes:
         node: what is closed.
         until: when it opens; None: when somebody opens it.
+        is_closure: it was closed, with the lanes below it; else what it allows is used up.
     """
 
-    def __init__(self, node: Node, reason: str, until: datetime | None) -> None:
+    def __init__(
+        self, node: Node, reason: str, until: datetime | None, *, is_closure: bool
+    ) -> None:
         when = "until it is resumed" if until is None else f"until {_to_the_second(until)}"
         super().__init__(
             f"budget {str(node)!r} is closed {when}: {reason}", error_code="budget_closed"
         )
         self.node = node
         self.until = until
+        self.is_closure = is_closure
 
 
 class NotAuthorized(NotSent):

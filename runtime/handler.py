@@ -127,10 +127,13 @@ class BaseJobHandler:
         """A request to the marketplace's API; awaiting it gives the parsed JSON body.
 
         Args:
+            files: what goes with ``form`` as multipart, by field: rather an ``ImageFile``, which
+                is read when the request is about to leave, than bytes, which wait with it.
             settles_within: how long after it left a write can still take effect; default 30 s.
 
         Raises:
             CallRejected: a status of 400 or more that says the request is wrong.
+            ImageRefused: one of the files cannot be used; nothing was sent.
             NotSent, ConnectionLost, CallTimeout, OutcomeUnknown
         """
         return calls.HttpCall(

@@ -9,6 +9,7 @@ import pluggy
 
 from runtime.budgets import Budgets
 from runtime.limit_signals import LimitInquiry, ReadAnswer, read_answer
+from runtime.refusals import ReadRefusal
 
 if TYPE_CHECKING:
     from runtime.handler import BaseJobHandler
@@ -106,6 +107,7 @@ class Marketplace:
         limit_inquiry: where to ask after a 429 that says nothing.
         auth: how its HTTP calls are authorized; None: not at all.
         identification: asked after a consent; None: the operator names the account.
+        read_refusal: what its error answers say; a pure function.
         shop_settings: by name.
     """
 
@@ -122,6 +124,7 @@ class Marketplace:
     limit_inquiry: LimitInquiry | None = None
     auth: OAuth2 | None = None
     identification: Identification | None = None
+    read_refusal: ReadRefusal | None = None
     shop_settings: Mapping[str, ShopSetting] = field(default_factory=dict)
 
 

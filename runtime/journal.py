@@ -63,6 +63,8 @@ def error_record(error: BaseException) -> dict[str, Any]:
             "error_code": error.error_code,
             "writes": error.writes,
         }
+        if error.details:
+            record["details"] = error.details
     return record
 
 
@@ -82,7 +84,7 @@ def recorded_error(record: dict[str, Any]) -> Exception:
         # Past __init__, whose arguments differ: the message is made already.
         error = kind.__new__(kind)
         error.args = (message,)
-        for name in ("status", "error_code", "writes"):
+        for name in ("status", "error_code", "writes", "details"):
             if issubclass(kind, CallFailed):
                 setattr(error, name, record.get(name))
         return error

@@ -39,7 +39,7 @@ class Sent:
 
 @dataclass(slots=True)
 class Changes:
-    """What others are to be told of.
+    """What others are to be told of; of one node and kind only the last word.
 
     Attributes:
         inquire: the node whose limits are to be asked for, and a shop of it.
@@ -48,6 +48,20 @@ class Changes:
     closed: list[Closure] = field(default_factory=list)
     opened: list[tuple[Node, ClosureKind]] = field(default_factory=list)
     inquire: tuple[Node, int] | None = None
+
+    def close(self, closure: Closure) -> None:
+        """A node is closed from now on."""
+        self._forget(closure.node, closure.kind)
+        self.closed.append(closure)
+
+    def open(self, node: Node, kind: ClosureKind) -> None:
+        """A node is not closed for that reason any more."""
+        self._forget(node, kind)
+        self.opened.append((node, kind))
+
+    def _forget(self, node: Node, kind: ClosureKind) -> None:
+        self.closed = [one for one in self.closed if (one.node, one.kind) != (node, kind)]
+        self.opened = [one for one in self.opened if one != (node, kind)]
 
 
 class LimitKeeper:
@@ -177,13 +191,13 @@ class LimitKeeper:
         self._closed[node, kind] = closure
         self._tree.closures.close(closure)
         self._queue.changed(node)
-        changes.closed.append(closure)
+        changes.close(closure)
 
     def _open(self, node: Node, kind: ClosureKind, changes: Changes) -> None:
         if self._closed.pop((node, kind), None) is not None:
             self._tree.closures.open(node, kind)
             self._queue.changed(node)
-            changes.opened.append((node, kind))
+            changes.open(node, kind)
 
     def _open_needs(self, shop: Node, sent: Sent, changes: Changes) -> None:
         """A call that left after the shop was closed went well; an operator let it through."""

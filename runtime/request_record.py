@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from runtime.calls import HttpCall, WebSocketCall
+from runtime.calls import HttpCall, ImageFile, WebSocketCall
 from runtime.errors import InvalidJson
 from runtime.json_values import checked_json
 from runtime.redaction import redacted
@@ -19,6 +19,7 @@ def request_record(call: WebSocketCall | HttpCall) -> dict[str, Any]:
     else:
         name = {"method": call.method, "path": call.path}
         details = {"params": call.params, "json": call.json, "form": call.form}
+        details["files"] = _images(call) or None
     given = {key: value for key, value in details.items() if value is not None}
     try:
         kept: dict[str, Any] = checked_json(
@@ -27,6 +28,11 @@ def request_record(call: WebSocketCall | HttpCall) -> dict[str, Any]:
     except InvalidJson as error:
         return {key: _shortened(value) for key, value in name.items()} | {"left_out": str(error)}
     return kept
+
+
+def _images(call: HttpCall) -> dict[str, str]:
+    files = (call.files or {}).items()
+    return {name: file.image for name, file in files if isinstance(file, ImageFile)}
 
 
 def _shortened(value: Any) -> str:

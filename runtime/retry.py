@@ -143,11 +143,12 @@ def _failed(
             delay=FIRST_DELAY, waiting_reason=storable(trouble.reason), failed_step=step,
         )  # fmt: skip
     if isinstance(error, BudgetClosed):
-        # Above an action the lane is closed with it, and opens earlier where somebody opens it.
-        alone = error.node.level is Level.ACTION
+        # The lanes below a closure are closed, and open earlier where somebody opens it. One of
+        # an action leaves its lane open, and so does a quota that is used up.
+        holds_lanes = error.is_closure and error.node.level is not Level.ACTION
         return Settlement(
             job.id, job.fence, JobEvent.SNOOZE,
-            delay=_delay(error.until, now) if alone else FIRST_DELAY,
+            delay=FIRST_DELAY if holds_lanes else _delay(error.until, now),
             waiting_reason=storable(error), failed_step=step,
         )  # fmt: skip
     if isinstance(error, CallRejected) and error.status == TOO_MANY_REQUESTS:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from runtime.arguments import checked_id, checked_text
 from runtime.calls import Failure, HttpCall
+from runtime.closures import ClosureKind, Level, Node
 from runtime.credentials import Credentials, Vault
 from runtime.errors import ConsentRefused, InputError, ShopNotFound
 from runtime.hookspecs import Marketplace, OAuth2
@@ -20,7 +21,9 @@ from runtime.http import oauth
 from runtime.http.authorizer import authorization
 from runtime.http.transport import HttpTransport
 from runtime.shop_choice import check_marketplace
+from runtime.storage.closures import open_nodes
 from runtime.storage.credentials import forget_secret, store_secret
+from runtime.storage.locks import again_and_again
 from runtime.storage.models import Shop
 from runtime.storage.shops import insert_shop, shop_by_id
 
@@ -90,6 +93,8 @@ def connect_shop(
 ) -> Shop:
     """Add the shop where it is missing, and keep its credentials; the caller commits.
 
+    The jobs of a shop that waited for a consent go on.
+
     Raises:
         InputError: the account belongs to another user.
     """
@@ -103,6 +108,8 @@ def connect_shop(
             f"{shop.user_id} already"
         )
     _keep(session, vault, shop.id, credentials)
+    closed = [(Node(marketplace.name, Level.SHOP, shop.id), ClosureKind.NEEDS_AUTH)]
+    again_and_again(session, f"what closes shop {shop.id}", lambda: open_nodes(session, closed))
     return shop
 
 

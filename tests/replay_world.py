@@ -17,6 +17,7 @@ from runtime.calls import (
     Call,
     Failure,
     HttpCall,
+    MediaCall,
     Outcome,
     RecordStep,
     Success,
@@ -198,6 +199,8 @@ class Run:
                     return False
             case HttpCall():
                 pending.outcome = world.send(call)
+            case MediaCall():
+                pending.outcome = Success(None)
             case AwaitQuiet(name, settled):
                 until = world.quiet.get(name, (0, 0))[settled]
                 pending.outcome = Success(world.wait_until(until))

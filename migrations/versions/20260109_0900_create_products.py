@@ -77,6 +77,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("shop_id", "external_id", name="uq_orders_shop_id_external_id"),
         schema=SCHEMA,
     )
+    op.add_column("shops", sa.Column("orders_synced_at", sa.DateTime(timezone=True)), schema=SCHEMA)
     op.create_table(
         "order_lines",
         sa.Column("id", sa.BigInteger(), sa.Identity(), nullable=False),
@@ -121,6 +122,7 @@ def downgrade() -> None:
     """Drop them."""
     op.drop_table("conversations", schema=SCHEMA)
     op.drop_table("order_lines", schema=SCHEMA)
+    op.drop_column("shops", "orders_synced_at", schema=SCHEMA)
     op.drop_table("orders", schema=SCHEMA)
     op.drop_index("ix_listings_product", "listings", schema=SCHEMA)
     op.drop_constraint("fk_listings_product_id", "listings", schema=SCHEMA)

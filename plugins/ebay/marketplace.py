@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from plugins.ebay.errors import read_refusal
 from plugins.ebay.rate_limits import INQUIRY
 from plugins.ebay.settings import EbaySettings
 from runtime import ActionType, Marketplace
@@ -62,6 +63,11 @@ SHOP_SETTINGS = {
     "category_map": ShopSetting(
         "eBay's category id of each category", is_json=True, example='{"Shoes": "63889"}'
     ),
+    "aspect_map": ShopSetting(
+        "what the site calls brand, size and color",
+        is_json=True,
+        example='{"brand": "Marque"}',
+    ),
     "condition_map": ShopSetting(
         "eBay's condition of each condition", is_json=True, example='{"good": "USED_GOOD"}'
     ),
@@ -91,6 +97,7 @@ def ebay(settings: EbaySettings | None = None) -> Marketplace:
             ),
             application_scopes=(SCOPE,),
         ),
+        read_refusal=read_refusal,
         shop_settings=SHOP_SETTINGS,
         limit_inquiry=INQUIRY,
     )

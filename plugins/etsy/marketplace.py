@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+from plugins.etsy.refusals import read_refusal
 from plugins.etsy.settings import EtsySettings
 from runtime import ActionType, Marketplace
 from runtime.hookspecs import Identification, OAuth2, ShopSetting
@@ -60,6 +61,9 @@ SHOP_SETTINGS = {
     "readiness_state_id": ShopSetting(
         "how long sales are prepared", pattern=r"[0-9]+", example="12345"
     ),
+    "on_delete": ShopSetting(
+        "what delete does to a listing", pattern=r"delete|deactivate", example="deactivate"
+    ),
 }
 
 
@@ -80,6 +84,7 @@ def etsy(settings: EtsySettings | None = None) -> Marketplace:
             scopes=("listings_r", "listings_w", "listings_d", "transactions_r", "shops_r"),
             pkce=True,
         ),
+        read_refusal=read_refusal,
         identification=Identification("/v3/application/users/me", _shop_of),
         shop_settings=SHOP_SETTINGS,
     )

@@ -24,13 +24,15 @@ class Blocked:
     Attributes:
         until: None: until somebody opens it.
         reason: in words for a person.
-        is_pace: it is only not its turn yet; else it is closed, or its quota is used up.
+        is_pace: it is only not its turn yet.
+        is_closure: it is closed; where neither, its quota is used up.
     """
 
     node: Node
     until: datetime | None
     reason: str
     is_pace: bool = False
+    is_closure: bool = False
 
     def outlasts(self, other: "Blocked | None") -> bool:
         """Whether it stands in the way for longer."""
@@ -74,7 +76,7 @@ class BudgetTree:
         """What keeps calls from going through this one node."""
         worst: Blocked | None = None
         for closure in self.closures.of((node,), now):
-            found = Blocked(node, closure.until, closure.reason)
+            found = Blocked(node, closure.until, closure.reason, is_closure=True)
             if found.outlasts(worst):
                 worst = found
         budget = self._nodes.get(node)

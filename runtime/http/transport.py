@@ -22,17 +22,19 @@ from runtime.errors import (
     CallTimeout,
     ConnectionLost,
     HeldUp,
+    ImageRefused,
     InvalidCall,
     NotSent,
     OutcomeUnknown,
 )
 from runtime.hookspecs import Marketplace
+from runtime.http.attached_images import OpenImage, no_images, opened
 from runtime.http.last_moment import LastMomentAdapter
+from runtime.refusals import EXCERPT, UNREADABLE, ReadRefusal, Refusal, excerpt, refusal_in
 
 CONNECT_TIMEOUT = timedelta(seconds=10)
 MAX_BYTES = 20_000_000
 CHUNK_BYTES = 65_536
-EXCERPT = 500
 
 
 class HttpTransport:
@@ -40,10 +42,14 @@ class HttpTransport:
 
     Args:
         marketplaces: base URL and default headers of each.
+        open_image: reads the images that go with a request.
     """
 
-    def __init__(self, marketplaces: Mapping[str, Marketplace]) -> None:
+    def __init__(
+        self, marketplaces: Mapping[str, Marketplace], open_image: OpenImage = no_images
+    ) -> None:
         self._marketplaces = marketplaces
+        self._open_image = open_image
         self._local = threading.local()
 
     def perform(
@@ -75,11 +81,12 @@ class HttpTransport:
         call: HttpCall,
         timeout: timedelta,
     ) -> Outcome:
-        deadline = time.monotonic() + timeout.total_seconds()
+        body = bytearray()
         try:
             request = self._prepared(session, marketplace, call)
-        except InvalidCall as error:
+        except (InvalidCall, ImageRefused, NotSent) as error:
             return Failure(error)
+        deadline = time.monotonic() + timeout.total_seconds()
         try:
             response = session.send(
                 request,
@@ -88,17 +95,19 @@ class HttpTransport:
                 stream=True,
             )
             with response:
-                body = _read(response, deadline)
+                _read(response, body, deadline)
         except HeldUp as error:
             return Failure(error)
         except TimeoutError:
             return Failure(_timed_out(call, timeout))
         except exceptions.RequestException as error:
-            return Failure(_mapped(error, call, timeout))
+            return Failure(_mapped(error, call, timeout, bytes(body)))
         except Exception as error:  # noqa: BLE001 - whatever it is, the request may have left
             what = f"{call.method} {call.path}: {error!r}"
             return Failure(ConnectionLost(what, writes=call.writes))
-        return replace(_sorted(response, body, call), answer=_answer(response, body))
+        known = self._marketplaces.get(marketplace)
+        sorted_out = _sorted(response, bytes(body), call, known.read_refusal if known else None)
+        return replace(sorted_out, answer=_answer(response, bytes(body)))
 
     def _session(self, marketplace: str) -> requests.Session:
         sessions: dict[str, requests.Session] = self._local.__dict__.setdefault("sessions", {})
@@ -129,13 +138,13 @@ class HttpTransport:
                     params=call.params,
                     json=call.json,
                     data=call.form,
-                    files=call.files,
+                    files=opened(call.files, self._open_image),
                     headers=call.headers,
                 )
             )
             for name, value in request.headers.items():
                 f"{name}: {value}".encode("latin-1")
-        except InvalidCall:
+        except (InvalidCall, ImageRefused, NotSent):
             raise
         except Exception as error:
             raise InvalidCall(f"{call.method} {call.path} cannot be sent: {error}") from error
@@ -157,37 +166,48 @@ class HttpTransport:
         return url
 
 
-def _read(response: requests.Response, deadline: float) -> bytes:
-    body = bytearray()
+def _read(response: requests.Response, body: bytearray, deadline: float) -> None:
     for chunk in response.iter_content(CHUNK_BYTES):
         body += chunk
         if len(body) > MAX_BYTES:
             raise exceptions.ChunkedEncodingError(f"the answer has more than {MAX_BYTES:,} bytes")
         if time.monotonic() > deadline:
             raise TimeoutError
-    return bytes(body)
 
 
-def _sorted(response: requests.Response, body: bytes, call: HttpCall) -> Outcome:
+def _sorted(
+    response: requests.Response, body: bytes, call: HttpCall, read: ReadRefusal | None
+) -> Outcome:
     status = response.status_code
     where = f"{call.method} {call.path}"
-    if status >= 500 and call.writes:
-        return Failure(OutcomeUnknown(f"{where} answered {status}", status=status, writes=True))
     if status >= 300:
-        text = body[:EXCERPT].decode(errors="replace")
-        message = f"{where} answered {status}: {text}"
-        return Failure(CallRejected(message, status=status, writes=call.writes))
+        return _refused(where, status, refusal_in(read, status, body), call)
     if not body and _is_complete(response):
         return Success(None)
     try:
         value: Any = json.loads(body)
     except (ValueError, RecursionError):
-        text = body[:EXCERPT].decode(errors="replace")
-        message = f"{where} answered {status} with something that is not JSON: {text}"
+        message = f"{where} answered {status} with something that is not JSON: {excerpt(body)}"
         if call.writes:
-            return Failure(OutcomeUnknown(message, status=status, writes=True))
-        return Failure(CallRejected(message))
+            return Failure(
+                OutcomeUnknown(message, status=status, error_code=UNREADABLE, writes=True)
+            )
+        return Failure(CallRejected(message, error_code=UNREADABLE))
     return Success(value)
+
+
+def _refused(where: str, status: int, refusal: Refusal, call: HttpCall) -> Outcome:
+    open_ended = status >= 500 and call.writes and not refusal.undone
+    kind = OutcomeUnknown if open_ended else CallRejected
+    return Failure(
+        kind(
+            f"{where} answered {status}: {refusal.words}",
+            status=status,
+            error_code=refusal.code,
+            writes=call.writes,
+            details=dict(refusal.details) or None,
+        )
+    )
 
 
 def _answer(response: requests.Response, body: bytes) -> Answer:
@@ -204,7 +224,9 @@ def _is_complete(response: requests.Response) -> bool:
     return bool({"Content-Length", "Transfer-Encoding"} & set(response.headers))
 
 
-def _mapped(error: exceptions.RequestException, call: HttpCall, timeout: timedelta) -> Exception:
+def _mapped(
+    error: exceptions.RequestException, call: HttpCall, timeout: timedelta, body: bytes
+) -> Exception:
     where = f"{call.method} {call.path}"
     reason = error.args[0] if error.args else error
     if isinstance(error, exceptions.ConnectTimeout):
@@ -217,7 +239,9 @@ def _mapped(error: exceptions.RequestException, call: HttpCall, timeout: timedel
         # But for TLS, urllib3 gives up in this way only while it connects.
         if isinstance(reason, MaxRetryError) and not isinstance(error, exceptions.SSLError):
             return NotSent(f"{where}: cannot connect: {reason.reason}")
-        return ConnectionLost(f"{where}: the connection broke: {error}", writes=call.writes)
+        begun = f"; the answer began: {excerpt(body)}" if body else ""
+        message = f"{where}: the connection broke: {error}{begun}"
+        return ConnectionLost(message, writes=call.writes)
     if isinstance(error, exceptions.ContentDecodingError):
         return ConnectionLost(f"{where}: unreadable answer: {error}", writes=call.writes)
     return InvalidCall(f"{where} cannot be sent: {error}")

@@ -7,7 +7,7 @@ All functions run inside the caller's transaction.
 """
 
 from collections.abc import Sequence
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
@@ -28,6 +28,13 @@ class ProductListings(TypedDict):
 
     live: list[str]
     known: bool
+
+
+class LiveListing(TypedDict):
+    """A listing that is on sale, and all that the marketplace says of it."""
+
+    external_id: str
+    data: dict[str, Any]
 
 
 def adopt(
@@ -70,6 +77,29 @@ def product_listings(
     rows = session.execute(query.order_by(Listing.id.desc())).all()
     live = [external_id for external_id, status in rows if status == "live"]
     return ProductListings(live=live, known=bool(rows))
+
+
+def live_listings(
+    session: Session,
+    shop_id: int,
+    product_id: int | None,
+    sku: str | None,
+    external_id: str | None = None,
+) -> list[LiveListing]:
+    """What is on sale of a product, with what the marketplace says of it; the newest first.
+
+    Args:
+        external_id: only this one, whichever product it sells.
+    """
+    query = select(Listing.external_id, Listing.data).where(
+        Listing.shop_id == shop_id, Listing.status == "live"
+    )
+    if external_id is not None:
+        query = query.where(Listing.external_id == external_id)
+    else:
+        query = query.where(Listing.product_key.in_(_keys(product_id, sku)))
+    rows = session.execute(query.order_by(Listing.id.desc()))
+    return [LiveListing(external_id=row.external_id, data=row.data) for row in rows]
 
 
 def describe_listing(

@@ -15,10 +15,10 @@ from tests.browser.browsed import browsed_registry
 from tests.browser.chromium import PATIENCE_SECONDS, Chromium, Tab
 from tests.browser.seller_site import PLUGIN, SellerSite
 from tests.deadline import wait_until
-from tests.integration.job_rows import add_job, add_shop
+from tests.integration.job_rows import add_job, add_shop, inline_product
 from tests.integration.running_node import Scene, running_node
 
-PRODUCT = {"title": "Blue shirt"}
+PRODUCT = inline_product()["product"]
 
 
 @dataclass

@@ -8,13 +8,14 @@ from pathlib import Path
 from sqlalchemy import URL
 
 from tests.acceptance.service_process import Installation
+from tests.integration.warm_commands import WarmInstallation
 
 PATIENCE_SECONDS = 60.0
 
 
 def on_database(directory: Path, url: URL) -> Installation:
     """Commands with a data directory below that one, on that database."""
-    installation = Installation(directory / "data")
+    installation = WarmInstallation(directory / "data")
     database_url = url.render_as_string(hide_password=False)
     installation.environment["RUNTIME_DATABASE_URL"] = database_url
     return installation

@@ -7,7 +7,8 @@ from runtime.products import checked_product
 from runtime.service import MarketplaceJobService
 from runtime.storage import products
 from runtime.storage.engine import Database
-from runtime.storage.models import MarketplaceJob
+from runtime.storage.models import BrowserPresence, MarketplaceJob
+from runtime.storage.nodes import register_node
 
 
 def add_shop(database: Database, marketplace: str = "vinted", user_id: int = 7) -> int:
@@ -17,6 +18,12 @@ def add_shop(database: Database, marketplace: str = "vinted", user_id: int = 7) 
         return service.add_shop(marketplace, user_id, f"{marketplace}-{user_id}").id
 
 
+def connect_seller(database: Database, user_id: int = 7) -> None:
+    """A browser of that seller, connected to some service."""
+    with database.session.begin() as session:
+        session.add(BrowserPresence(user_id=user_id, node_id=register_node(session)))
+
+
 def add_job(
     database: Database, shop_id: int, action: str = "sync", marketplace: str = "vinted", **more: Any
 ) -> int:
@@ -24,6 +31,11 @@ def add_job(
     with database.session.begin() as session:
         service = MarketplaceJobService(session)
         return service.create_job(marketplace, action, shop_id=shop_id, **more).id
+
+
+def inline_product(sku: str = "HAT-1") -> dict[str, Any]:
+    """The input of a job in which its product stands."""
+    return {"product": {"sku": sku, "title": f"Title {sku}", "price": "5"}}
 
 
 def add_product(database: Database, sku: str, user_id: int = 7, **more: Any) -> int:

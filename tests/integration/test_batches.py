@@ -27,7 +27,7 @@ from runtime.storage.housekeeping import Housekeeper
 from runtime.storage.models import BatchJob, MarketplaceJob
 from runtime.storage.nodes import MAX_POISONINGS, hand_back_jobs, register_node
 from runtime.storage.settlements import settle_jobs
-from tests.integration.job_rows import add_job, add_shop, get_job, set_job
+from tests.integration.job_rows import add_job, add_shop, connect_seller, get_job, set_job
 from tests.integration.listening import listening, received
 from tests.integration.product_rows import add_listing, add_products
 
@@ -200,6 +200,7 @@ def expired_by_housekeeping(database: Database, node: int, job_id: int) -> None:
 
 
 def expired_by_the_application(database: Database, node: int, job_id: int) -> None:
+    connect_seller(database)
     set_job(database, job_id, {"expires_at": LONG_AGO})
     with database.session.begin() as session:
         assert MarketplaceJobService(session).expire_old_jobs("vinted") == 1

@@ -80,8 +80,8 @@ def test_bad_input_is_one_clear_line(cli, products, arguments, code, says):
 
 
 def test_a_second_publish_is_refused_and_may_be_forced(cli, products):
-    first = cli.json("jobs", "create", "vinted", "publish", "--product", products[0])
-    again = ("jobs", "create", "vinted", "publish", "--product", products[0])
+    first = cli.json("jobs", "create", "vinted", "publish", "--product-id", products[0])
+    again = ("jobs", "create", "vinted", "publish", "--product-id", products[0])
     assert f"being published there by job {first['id']}" in refused(cli.run(*again, check=False))
     batch = ("batches", "create", "vinted", "publish", *products)
     assert f"by job {first['id']}" in refused(cli.run(*batch, check=False))
@@ -91,7 +91,8 @@ def test_a_second_publish_is_refused_and_may_be_forced(cli, products):
 
 def test_a_withdrawn_job_names_its_successor(cli, products):
     older, newer = (
-        cli.json("jobs", "create", "vinted", "update", "--product", products[0]) for _ in range(2)
+        cli.json("jobs", "create", "vinted", "update", "--product-id", products[0])
+        for _ in range(2)
     )
     shown = cli.json("jobs", "show", str(older["id"]))
     assert (shown["status"], shown["superseded_by"]) == ("cancelled", newer["id"])

@@ -9,9 +9,7 @@ from runtime.closures import Closure, ClosureKind, Level, Node
 from runtime.service import MarketplaceJobService
 from runtime.storage import closures
 from runtime.storage.housekeeping import Housekeeper
-from runtime.storage.models import BrowserPresence
-from runtime.storage.nodes import register_node
-from tests.integration.job_rows import add_job, add_shop, get_job, set_job
+from tests.integration.job_rows import add_job, add_shop, connect_seller, get_job, set_job
 
 HOUR = timedelta(hours=1)
 MINUTE = timedelta(minutes=1)
@@ -37,11 +35,6 @@ def hours_pass(database, job_id, hours=2):
     set_job(database, job_id, moved)
 
 
-def connect(database, user_id=7):
-    with database.session.begin() as session:
-        session.add(BrowserPresence(user_id=user_id, node_id=register_node(session)))
-
-
 def left(database, job_id):
     """The time that the job has left, to the minute."""
     return round((get_job(database, job_id).expires_at - datetime.now(UTC)) / MINUTE) * MINUTE
@@ -63,7 +56,7 @@ def test_the_time_of_a_job_stands_still_while_its_seller_is_away(database, keepe
     hours_pass(database, job_id)
     keeper.tidy()
     assert get_job(database, job_id).status == "pending"
-    connect(database)
+    connect_seller(database)
     keeper.tidy()
     assert (get_job(database, job_id).status, left(database, job_id)) == ("pending", HOUR)
     assert get_job(database, job_id).expiry_held_since is None
@@ -78,13 +71,13 @@ def test_a_job_that_was_due_before_the_first_look_at_it_did_not_have_its_time_ei
     job_id = job_of(database, "vinted", expires_in=timedelta(seconds=1))
     set_job(database, job_id, {"expires_at": datetime.now(UTC) - timedelta(seconds=5)})
     keeper.tidy()
-    connect(database)
+    connect_seller(database)
     keeper.tidy()
     assert get_job(database, job_id).status == "expired", "it had its time before the sweep"
     other = job_of(database, "vinted", user_id=8, expires_in=timedelta(seconds=30))
     hours_pass(database, other, 45 / 3600)
     keeper.tidy()
-    connect(database, 8)
+    connect_seller(database, 8)
     keeper.tidy()
     job = get_job(database, other)
     assert job.status == "pending"

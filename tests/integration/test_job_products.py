@@ -67,7 +67,7 @@ class TestCreation:
         mine = add_product(database, "A")
         for named in (None, mine):
             given = {"product_id": named, "input_data": {"product": INLINE}}
-            job = get_job(database, add_job(database, shop_id, "publish", **given))
+            job = get_job(database, add_job(database, shop_id, "publish", force=True, **given))
             assert (job.product_id, job.product_key) == (mine, f"id:{mine}")
             assert job.input_data["product"]["title"] == "Given with the job"
 

@@ -16,6 +16,7 @@ from runtime.storage.nodes import register_node
 from runtime.storage.settlements import settle_jobs
 from runtime.urgency import level
 from tests.integration.job_rows import add_job, add_shop
+from tests.integration.product_rows import add_products
 
 AGING = timedelta(minutes=15)
 
@@ -131,8 +132,9 @@ def test_what_is_before_a_job_is_counted_over_all_shops_of_its_lane_and_up_to_a_
 
 def test_jobs_of_one_product_are_not_counted_before_another_product(database):
     shop = add_shop(database)
+    busy, free = add_products(database, 2)
     for _ in range(5):
-        add_job(database, shop, product_id=1)
-    other = add_job(database, shop, product_id=2)
+        add_job(database, shop, product_id=busy)
+    other = add_job(database, shop, product_id=free)
     with database.session() as session:
         assert jobs_before(session, other, [shop], AGING) == 1

@@ -11,6 +11,7 @@ from werkzeug import Response
 
 from runtime import ActionType, BaseJobHandler, Budgets, Limit, Marketplace
 from runtime.messages import marketplace_actor
+from tests.attempts import holds_in_some_attempt
 from tests.integration.job_rows import add_job, add_shop
 from tests.integration.running_node import registry_of, running_node
 
@@ -42,6 +43,11 @@ class Measuring:
         self.refuse_at: int | None = None
         self.refused_at: float | None = None
         self._lock = threading.Lock()
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self.arrived.clear()
+        self.refuse_at = self.refused_at = None
 
     def __call__(self, request) -> Response:
         now = time.monotonic()
@@ -81,24 +87,34 @@ def overdrawn(arrived: list[float]) -> list[float]:
 
 
 def test_several_shops_share_the_pace_of_the_app_key(settings, database, httpserver, measuring):
-    ended = fetch_from_all(settings, database, httpserver, Budgets(app_key=(LIMIT,)))
-    assert ended == ["completed"] * SHOPS
-    arrived = sorted(measuring.arrived)
-    assert len(arrived) == SHOPS * CALLS
-    assert not overdrawn(arrived)
-    pace = (len(arrived) - 1) / (arrived[-1] - arrived[0])
-    assert pace == pytest.approx(PER_SECOND, rel=0.05)
+    def measure() -> None:
+        measuring.forget()
+        ended = fetch_from_all(settings, database, httpserver, Budgets(app_key=(LIMIT,)))
+        assert ended == ["completed"] * SHOPS
+        arrived = sorted(measuring.arrived)
+        assert len(arrived) == SHOPS * CALLS
+        assert not overdrawn(arrived)
+        pace = (len(arrived) - 1) / (arrived[-1] - arrived[0])
+        assert pace == pytest.approx(PER_SECOND, rel=0.05)
+
+    holds_in_some_attempt(measure)
 
 
 def test_a_refusal_stops_all_of_them_for_its_time_and_no_longer(
     settings, database, httpserver, measuring
 ):
-    measuring.refuse_at = 20
-    ended = fetch_from_all(settings, database, httpserver, Budgets(app_key=(LIMIT,)))
-    assert ended == ["completed"] * SHOPS
-    arrived = sorted(measuring.arrived)
-    assert not overdrawn(arrived)
-    assert measuring.refused_at is not None
-    (pause,) = [(a, b) for a, b in pairwise(arrived) if b - a > 0.5]
-    assert pause[0] - measuring.refused_at < 0.1, "what was under way then had left before"
-    assert pause[1] - measuring.refused_at == pytest.approx(1.0, abs=0.1)
+    def measure() -> None:
+        measuring.forget()
+        measuring.refuse_at = 20
+        ended = fetch_from_all(settings, database, httpserver, Budgets(app_key=(LIMIT,)))
+        assert ended == ["completed"] * SHOPS
+        arrived = sorted(measuring.arrived)
+        assert not overdrawn(arrived)
+        assert measuring.refused_at is not None
+        pauses = [(a, b) for a, b in pairwise(arrived) if b - a > 0.5]
+        assert len(pauses) == 1
+        (pause,) = pauses
+        assert pause[0] - measuring.refused_at < 0.1, "what was under way then had left before"
+        assert pause[1] - measuring.refused_at == pytest.approx(1.0, abs=0.1)
+
+    holds_in_some_attempt(measure)

@@ -17,14 +17,22 @@ from runtime.states import FINAL, JobEvent
 from runtime.storage import job_events
 from runtime.storage.claims import claim_jobs
 from runtime.storage.engine import Database
+from runtime.storage.expiry import expire_jobs
 from runtime.storage.nodes import register_node
 from runtime.storage.notifications import Listener
 from runtime.storage.settlements import settle_jobs
 from tests.deadline import wait_until
-from tests.integration.job_rows import add_job, add_shop, get_job, set_job
+from tests.integration.job_rows import (
+    add_job,
+    add_shop,
+    get_job,
+    inline_product,
+    set_job,
+)
+from tests.integration.product_rows import add_products
 from tests.integration.running_node import registry_of, running_node
 
-SKU = {"product": {"sku": "HAT-1"}}
+SKU = inline_product("HAT-1")
 
 
 @pytest.fixture
@@ -63,13 +71,14 @@ def hour(hours: float) -> datetime:
 
 
 def test_a_job_remembers_its_product(database, shop):
+    (product,) = add_products(database, 1)
     ids = [
-        add_job(database, shop, product_id=3, input_data=SKU),
+        add_job(database, shop, product_id=product, input_data=SKU),
         add_job(database, shop, input_data=SKU),
         add_job(database, shop),
     ]
     keys = [get_job(database, job_id).product_key for job_id in ids]
-    assert keys == ["id:3", "sku:HAT-1", None]
+    assert keys == [f"id:{product}", "sku:HAT-1", None]
 
 
 def test_one_at_a_time_in_the_order_of_creation_whatever_their_priority(database, node, shop):
@@ -83,15 +92,17 @@ def test_one_at_a_time_in_the_order_of_creation_whatever_their_priority(database
 
 
 def test_other_products_and_other_shops_are_not_held_up(database, node, shop):
-    first = add_job(database, shop, product_id=1)
-    add_job(database, shop, product_id=1)
+    one, two = add_products(database, 2)
+    first = add_job(database, shop, product_id=one)
+    add_job(database, shop, product_id=one)
     others = [
-        add_job(database, shop, product_id=2),
+        add_job(database, shop, product_id=two),
         add_job(database, shop),
         add_job(database, shop),
     ]
-    elsewhere = add_shop(database, user_id=8)
-    there = add_job(database, elsewhere, product_id=1)
+    with database.session.begin() as session:
+        elsewhere = MarketplaceJobService(session).add_shop("vinted", 7, "second").id
+    there = add_job(database, elsewhere, product_id=one)
     assert set(claimed(database, node, shop)) == {first, *others}
     assert claimed(database, node, elsewhere) == [there]
 
@@ -195,7 +206,7 @@ ENDS_OUTSIDE_OF_A_RUN = {
     "complete": lambda session, job_id: job_events.complete(session, job_id, {}),
     "fail": lambda session, job_id: job_events.fail(session, job_id, "no"),
     "finish_cancellation": job_events.finish_cancellation,
-    "expire": lambda session, _: job_events.expire(session, "vinted"),
+    "expire": lambda session, _: expire_jobs(session, "vinted", []),
 }
 
 
@@ -243,9 +254,13 @@ def test_never_two_of_one_product_at_once_and_never_out_of_order(database, node)
     """Claimers race each other and random ends, over few products."""
     draw = random.Random(3)
     shops = [add_shop(database, user_id=user) for user in (1, 2)]
+    products = {
+        shop: add_products(database, 4, user) for shop, user in zip(shops, (1, 2), strict=True)
+    }
     ids: dict[tuple[int, int], list[int]] = {}
     for _ in range(120):
-        pair = (draw.choice(shops), draw.randint(1, 4))
+        shop = draw.choice(shops)
+        pair = (shop, draw.choice(products[shop]))
         job_id = add_job(database, pair[0], product_id=pair[1], priority=draw.randint(1, 4))
         ids.setdefault(pair, []).append(job_id)
     started: dict[tuple[int, int], list[int]] = {pair: [] for pair in ids}

@@ -11,7 +11,7 @@ from runtime.schedules import ScheduleService
 from runtime.storage.engine import Database
 from runtime.storage.models import JobSchedule, MarketplaceJob, Shop
 from tests.deadline import wait_until
-from tests.integration.job_rows import add_job, add_shop, get_job, set_job
+from tests.integration.job_rows import add_job, add_shop, get_job, inline_product, set_job
 from tests.integration.listening import listening, received
 
 HOUR = timedelta(hours=1)
@@ -133,7 +133,7 @@ def test_a_former_job_that_never_started_stands_for_the_new_one(database, shop):
 
 
 def test_a_job_that_cannot_be_created_is_noted_and_the_others_go_on(database, shop):
-    product = {"product": {"sku": "A1"}}
+    product = inline_product()
     add_job(database, shop, "publish", input_data=product)
     add(database, "a", action="publish", input_data=product)
     add(database, "b")

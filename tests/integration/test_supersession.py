@@ -14,14 +14,16 @@ from runtime.storage.claims import claim_jobs
 from runtime.storage.models import MarketplaceJob
 from runtime.storage.nodes import register_node
 from tests.deadline import wait_until
-from tests.integration.job_rows import add_job, add_shop, get_job, set_job
-from tests.integration.product_rows import add_listing
+from tests.integration.job_rows import add_job, add_shop, get_job, inline_product, set_job
+from tests.integration.product_rows import add_listing, add_products
 
 TOMORROW = datetime.now(UTC) + timedelta(days=1)
 
 
 @pytest.fixture
 def shop(database) -> int:
+    """Of a seller with the products 1 to 4."""
+    assert add_products(database, 4) == [1, 2, 3, 4]
     return add_shop(database)
 
 
@@ -67,9 +69,9 @@ def test_a_delete_withdraws_publishes_and_updates_that_never_started(database, s
 
 
 def test_an_inline_product_is_known_by_its_sku(database, shop):
-    older = add_job(database, shop, "update", input_data={"product": {"sku": "A1"}})
+    older = add_job(database, shop, "update", input_data=inline_product("A1"))
     nameless = add_job(database, shop, "update")
-    newer = add_job(database, shop, "update", input_data={"product": {"sku": "A1"}})
+    newer = add_job(database, shop, "update", input_data=inline_product("A1"))
     assert statuses(database, older, nameless) == ["cancelled", "pending"]
     assert get_job(database, newer).product_key == "sku:A1"
 

@@ -196,6 +196,8 @@ def test_it_is_asked_once_and_closed_until_the_quota_is_filled_again() -> None:
     reset = bench.clock.now() + timedelta(hours=2)
     settled = messages.CallSettled(request.ticket, Success(quotas(0, reset)))
     bench.dispatcher.inquiry_settled(settled)
+    told = [one for _, one in bench.directory.told if isinstance(one, messages.RecordOpening)]
+    assert told == [], "what is closed anew is not written as open"
     ((job, error),) = refusals(bench)
     assert (job, error.until) == (1, reset)
     assert bench.dispatcher.budgets.rate(APP_KEY, bench.clock.now()) == 1.0

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.calls import HttpCall, WebSocketCall
+from runtime.calls import HttpCall, ImageFile, WebSocketCall
 from runtime.json_values import checked_json
 from runtime.request_record import MAX_REQUEST_BYTES, request_record
 
@@ -77,3 +77,8 @@ values = st.recursive(
 def test_whatever_is_sent_its_record_can_be_stored(path: str, body: Any) -> None:
     record = request_record(HttpCall("POST", path, json=body))
     assert checked_json(record, "the record", max_bytes=MAX_REQUEST_BYTES) == record
+
+
+def test_an_image_is_kept_by_its_name() -> None:
+    call = HttpCall("POST", "/x", files={"image": ImageFile("photos/1.jpg")})
+    assert request_record(call)["files"] == {"image": "photos/1.jpg"}

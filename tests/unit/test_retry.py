@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runtime.closures import Level, Node
 from runtime.errors import (
+    BudgetClosed,
     CallRejected,
     CallTimeout,
     CannotTell,
@@ -88,6 +90,24 @@ def test_what_may_work_the_next_time_is_retried_and_uses_up_an_attempt(
     assert settlement.delay == FIRST_DELAY * 2 * 0.5
     assert settlement.waiting_reason == "attempt 2 failed; it is tried again"
     assert settlement.error
+
+
+@pytest.mark.parametrize(
+    ("node", "is_closure", "opens_in", "delay"),
+    [
+        (Node("vinted", Level.APP_KEY), True, timedelta(hours=9), FIRST_DELAY),
+        (Node("vinted", Level.SHOP, 2), True, None, FIRST_DELAY),
+        (Node("vinted", Level.APP_KEY), False, timedelta(hours=9), timedelta(hours=9)),
+        (Node("vinted", Level.ACTION, 2, "publish"), True, timedelta(hours=9), timedelta(hours=9)),
+        (Node("vinted", Level.ACTION, 2, "publish"), True, None, COOL_DOWN),
+    ],
+)
+def test_where_its_lane_stays_open_a_job_waits_until_the_budget_is(
+    node: Node, is_closure: bool, opens_in: timedelta | None, delay: timedelta
+) -> None:
+    until = None if opens_in is None else NOW + opens_in
+    settlement = failed(BudgetClosed(node, "why", until, is_closure=is_closure), retry_count=3)
+    assert (settlement.event, settlement.delay) == (JobEvent.SNOOZE, delay)
 
 
 def test_the_last_attempt_fails_the_job() -> None:

@@ -19,7 +19,10 @@ from runtime.storage.models.base import SCHEMA, Base
 
 
 class Shop(Base):
-    """One seller's account on one marketplace."""
+    """One seller's account on one marketplace.
+
+    Until ``orders_synced_at`` all that happened to its orders is stored.
+    """
 
     __tablename__ = "shops"
     __table_args__ = (
@@ -34,6 +37,7 @@ class Shop(Base):
     external_id: Mapped[str]
     name: Mapped[str | None]
     settings: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    orders_synced_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
 

@@ -1,0 +1,127 @@
+"""eBay's API as the handler of one job sees it: how it is called, and how its pages are read.
+
+What is at which address stands in :mod:`plugins.ebay.inventory`, :mod:`plugins.ebay.offers` and
+:mod:`plugins.ebay.orders`.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from plugins.ebay.errors import Record, warnings_in
+from runtime import BaseJobHandler
+from runtime.refusals import unreadable
+
+SETTLES_WITHIN = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of many.
+
+    Attributes:
+        next: the path and query of the page that follows; None for the last one.
+        total: how many rows there are on all pages, as this one says; None: it does not.
+    """
+
+    rows: list[Record]
+    next: str | None
+    total: int | None
+
+
+class EbayClient:
+    """Calls eBay in the name of the job's shop.
+
+    Args:
+        language: of what is written, such as ``fr-FR``.
+        settles_within: after so long a write cannot take effect any more.
+    """
+
+    def __init__(
+        self,
+        handler: BaseJobHandler,
+        language: str | None = None,
+        settles_within: timedelta = SETTLES_WITHIN,
+    ) -> None:
+        self._handler = handler
+        self._language = language
+        self._settles_within = settles_within
+
+    async def read(self, path: str, **params: str) -> Record:
+        """The JSON object at a path.
+
+        Raises:
+            CallRejected: it is refused, or not there, or is no object.
+        """
+        answer = await self._handler.call_http("GET", path, params=params or None)
+        if not isinstance(answer, dict):
+            raise unreadable(f"GET {path}", answer, "no object", writes=False)
+        return answer
+
+    async def page(self, path: str, name: str, **params: str) -> Page:
+        """One page of a collection, whose rows stand under a name.
+
+        Args:
+            path: of the collection; or of a page that another page named as its next.
+
+        Raises:
+            CallRejected: it is refused, or is no page.
+        """
+        answer = await self.read(path, **params)
+        rows = answer.get(name, [])
+        following = answer.get("next")
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise unreadable(f"GET {path}", answer, f"no list of {name}", writes=False)
+        if following is not None and not _leads_on(following, path):
+            raise unreadable(f"GET {path}", answer, "next is no page of it", writes=False)
+        total = answer.get("total")
+        return Page(
+            rows,
+            f"{urlsplit(path).path}?{urlsplit(following).query}" if following else None,
+            total if isinstance(total, int) and not isinstance(total, bool) else None,
+        )
+
+    async def write(self, method: str, path: str, body: Record | None = None) -> Any:
+        """Change something; the answer as it came, or None."""
+        headers = {}
+        if body is not None and self._language is not None:
+            headers["Content-Language"] = self._language
+        answer = await self._handler.call_http(
+            method,
+            path,
+            json=body,
+            headers=headers or None,
+            settles_within=self._settles_within,
+        )
+        for warning in warnings_in(answer):
+            self._handler.log.warning("eBay warns", call=f"{method} {path}", warning=warning)
+        return answer
+
+    async def write_for(self, name: str, method: str, path: str, body: Record | None = None) -> str:
+        """Change something that is answered with an id of that name; returns the id.
+
+        Raises:
+            OutcomeUnknown: it was done, and the answer does not hold the id.
+        """
+        answer = await self.write(method, path, body)
+        found = answer.get(name) if isinstance(answer, dict) else None
+        if not isinstance(found, str) or not found:
+            raise unreadable(f"{method} {path}", answer, f"no {name}", writes=True)
+        return found
+
+
+def part(value: str) -> str:
+    """A value as one part of a path."""
+    return quote(value, safe="")
+
+
+def _leads_on(following: object, path: str) -> bool:
+    """Whether the address is one of another page of the same collection.
+
+    Its host does not count: eBay names its own, also where it is called through a proxy.
+    """
+    if not isinstance(following, str):
+        return False
+    here, there = urlsplit(path), urlsplit(following)
+    return there.path.endswith(here.path) and there.query not in {"", here.query}

@@ -1,0 +1,78 @@
+"""Inventory items: what there is to sell, by SKU (Inventory API)."""
+
+import copy
+from typing import Any
+
+from plugins.ebay.client import EbayClient, Page, part
+from plugins.ebay.errors import Record, is_gone
+from runtime.errors import CallRejected
+
+ITEMS = "/sell/inventory/v1/inventory_item"
+PAGE_SIZE = 200
+_READ_ONLY = ("sku", "locale", "groupIds", "inventoryItemGroupKeys")
+
+
+class Inventory:
+    """The operations on inventory items that handlers need."""
+
+    def __init__(self, client: EbayClient) -> None:
+        self._client = client
+
+    async def find(self, sku: str) -> Record | None:
+        """The item as it can be written back; None where there is none.
+
+        Raises:
+            CallRejected
+        """
+        try:
+            item = await self._client.read(_address(sku))
+        except CallRejected as error:
+            if is_gone(error):
+                return None
+            raise
+        return _writable(item)
+
+    async def put(self, sku: str, item: Record) -> None:
+        """Make the item, or replace all of it."""
+        await self._client.write("PUT", _address(sku), item)
+
+    async def delete(self, sku: str) -> bool:
+        """Delete the item and its offers, and end their listings; whether it was there."""
+        try:
+            await self._client.write("DELETE", _address(sku))
+        except CallRejected as error:
+            if is_gone(error):
+                return False
+            raise
+        return True
+
+    async def page(self, following: str | None = None) -> Page:
+        """The first page of all items, or the one that a page named as its next."""
+        if following is not None:
+            return await self._client.page(following, "inventoryItems")
+        return await self._client.page(ITEMS, "inventoryItems", limit=f"{PAGE_SIZE}")
+
+
+def merged(known: Record, changes: Record) -> Record:
+    """What is known with the changes in it; objects are merged, all else is replaced."""
+    result: dict[str, Any] = copy.deepcopy(known)
+    for name, value in changes.items():
+        former = result.get(name)
+        both = isinstance(former, dict) and isinstance(value, dict)
+        result[name] = merged(former, value) if both else copy.deepcopy(value)  # type: ignore[arg-type]
+    return result
+
+
+def _address(sku: str) -> str:
+    return f"{ITEMS}/{part(sku)}"
+
+
+def _writable(item: Record) -> Record:
+    """Without what eBay tells but does not take."""
+    writable = {name: value for name, value in item.items() if name not in _READ_ONLY}
+    availability = writable.get("availability")
+    stock = availability.get("shipToLocationAvailability") if availability else None
+    if isinstance(stock, dict) and "allocationByFormat" in stock:
+        writable = copy.deepcopy(writable)
+        del writable["availability"]["shipToLocationAvailability"]["allocationByFormat"]
+    return writable

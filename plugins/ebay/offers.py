@@ -1,0 +1,111 @@
+"""Offers: on what terms an item is for sale; a published offer is a listing (Inventory API)."""
+
+from plugins.ebay.client import EbayClient, part
+from plugins.ebay.errors import OFFER_EXISTS, Record, is_gone
+from runtime.errors import CallRejected
+from runtime.refusals import unreadable
+
+OFFERS = "/sell/inventory/v1/offer"
+FORMAT = "FIXED_PRICE"
+PUBLISHED = "PUBLISHED"
+_KEYS = ("offerId", "sku", "marketplaceId", "format", "status", "listing")
+
+
+class Offers:
+    """The operations on offers that handlers need."""
+
+    def __init__(self, client: EbayClient) -> None:
+        self._client = client
+
+    async def of(self, sku: str) -> list[Record]:
+        """All offers of a SKU, on whatever of eBay's sites.
+
+        Raises:
+            CallRejected
+        """
+        try:
+            page = await self._client.page(OFFERS, "offers", sku=sku)
+        except CallRejected as error:
+            if is_gone(error):
+                return []
+            raise
+        for offer in page.rows:
+            if not isinstance(offer.get("offerId"), str):
+                raise unreadable(f"GET {OFFERS}", offer, "an offer without an id", writes=False)
+        # More than a page of offers there cannot be: one for each site and format.
+        return page.rows
+
+    async def find(self, sku: str, marketplace_id: str) -> Record | None:
+        """The offer of a SKU at a fixed price on one of eBay's sites."""
+        for offer in await self.of(sku):
+            if offer.get("marketplaceId") == marketplace_id and offer.get("format") == FORMAT:
+                return offer
+        return None
+
+    async def read(self, offer_id: str) -> Record | None:
+        """One offer; None where it is not there."""
+        try:
+            return await self._client.read(_address(offer_id))
+        except CallRejected as error:
+            if is_gone(error):
+                return None
+            raise
+
+    async def create(self, offer: Record) -> str:
+        """Make an offer; returns its id.
+
+        Raises:
+            OfferExists: there is one already.
+        """
+        try:
+            return await self._client.write_for("offerId", "POST", OFFERS, offer)
+        except CallRejected as error:
+            if error.error_code != OFFER_EXISTS:
+                raise
+            raise OfferExists(error) from error
+
+    async def replace(self, offer_id: str, terms: Record) -> None:
+        """Replace all terms of an offer; of a published one, its listing changes at once."""
+        await self._client.write("PUT", _address(offer_id), terms)
+
+    async def publish(self, offer_id: str) -> str:
+        """Make a listing of an offer; returns the listing's id."""
+        return await self._client.write_for("listingId", "POST", f"{_address(offer_id)}/publish")
+
+    async def withdraw(self, offer_id: str) -> None:
+        """End the listing of an offer, and keep the offer."""
+        await self._client.write("POST", f"{_address(offer_id)}/withdraw")
+
+
+class OfferExists(Exception):
+    """There is an offer of that SKU, site and format, or eBay means something else by 25002.
+
+    Attributes:
+        offer_id: the one that eBay names; None where it names none.
+        refusal: what eBay answered.
+    """
+
+    def __init__(self, refusal: CallRejected) -> None:
+        super().__init__(str(refusal))
+        self.refusal = refusal
+        self.offer_id: str | None = (refusal.details or {}).get("offerId")
+
+
+def terms_of(offer: Record) -> Record:
+    """What of an offer can be written back."""
+    return {name: value for name, value in offer.items() if name not in _KEYS}
+
+
+def listing_of(offer: Record) -> str | None:
+    """The id of the listing that buyers can see; None where there is none."""
+    if offer.get("status") != PUBLISHED:
+        return None
+    listing = offer.get("listing")
+    listing_id = listing.get("listingId") if isinstance(listing, dict) else None
+    if not isinstance(listing_id, str) or not listing_id:
+        raise unreadable(f"GET {OFFERS}", offer, "published, but no listing id", writes=False)
+    return listing_id
+
+
+def _address(offer_id: str) -> str:
+    return f"{OFFERS}/{part(offer_id)}"

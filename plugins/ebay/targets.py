@@ -1,0 +1,46 @@
+"""Which item a job is about."""
+
+from typing import TypedDict
+
+from runtime import BaseJobHandler, JobFailed
+from runtime.storage import published
+
+
+class Target(TypedDict):
+    """An item on eBay by its SKU, and the listings of it that are thought to be on sale."""
+
+    skus: list[str]
+    listings: list[str]
+
+
+async def target_of(handler: BaseJobHandler) -> Target:
+    """What the job's product, or the listing that ``input_data.external_id`` names, is on eBay.
+
+    A listing may have been linked to a product that has another SKU here; what eBay said of the
+    listing decides.
+
+    Raises:
+        JobFailed: nothing says which item is meant.
+    """
+    named = handler.job.input_data.get("external_id")
+    if named is not None and (isinstance(named, bool) or not isinstance(named, str | int)):
+        raise JobFailed(f"external_id must be the id of a listing on eBay, not {named!r}")
+    product = handler.product
+    sku: str | None = product["sku"] if product else None
+    found: list[published.LiveListing] = await handler.transaction(
+        "find-listings",
+        published.live_listings,
+        handler.shop_id,
+        handler.job.product_id,
+        sku,
+        None if named is None else str(named),
+    )
+    skus = [one for listing in found if isinstance(one := listing["data"].get("sku"), str)]
+    if not skus and sku is not None:
+        skus = [sku]
+    if not skus:
+        raise JobFailed(
+            "the job does not say which item it is about: create it with --product SKU, or with "
+            "the external_id of a listing that `run.py jobs create ebay sync` has found"
+        )
+    return Target(skus=list(dict.fromkeys(skus)), listings=[one["external_id"] for one in found])

@@ -1,0 +1,162 @@
+"""Etsy's Open API v3: the one place that knows its paths, its kinds of bodies and its shapes."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from plugins.etsy import shapes
+from plugins.etsy.refusals import NOT_FOUND
+from runtime import BaseJobHandler, ImageFile, JobFailed
+from runtime.calls import HTTP_SETTLES_WITHIN, HttpCall
+from runtime.errors import CallRejected
+from runtime.refusals import unreadable
+
+ROOT = "/v3/application"
+MAX_LIMIT = 100
+
+T = TypeVar("T")
+
+
+class EtsyClient:
+    """Calls Etsy for the shop of a job.
+
+    Every method is awaited. Refusals are the failures of ``call_http``, with Etsy's own words; an
+    answer of an unknown shape is a rejection of a read, and leaves it open whether a write
+    happened.
+
+    Args:
+        settles_within: how long after it left a write can still take effect.
+
+    Raises:
+        JobFailed: the shop's external id is no shop's id on Etsy.
+    """
+
+    def __init__(
+        self, handler: BaseJobHandler, settles_within: timedelta = HTTP_SETTLES_WITHIN
+    ) -> None:
+        shop = handler.shop.external_id
+        if not shop.isascii() or not shop.isdigit():
+            raise JobFailed(
+                f"the external id {shop!r} of shop {handler.shop_id} is no shop's id on Etsy, "
+                "which is a number: connect the shop again (`run.py shops connect etsy`)"
+            )
+        self._handler = handler
+        self._shop = f"{ROOT}/shops/{shop}"
+        self._settles_within = settles_within
+
+    # --- listings ---------------------------------------------------------------------------
+
+    async def listings(self, state: str, offset: int) -> shapes.Page:
+        """getListingsByShop: a page of the listings in one state, newest first."""
+        params = {"state": state, "limit": MAX_LIMIT, "offset": offset}
+        return await self._read("GET", f"{self._shop}/listings", shapes.page, params=params)
+
+    async def listing(self, listing_id: int | str) -> dict[str, Any] | None:
+        """getListing: None where there is none."""
+        return await self._found(f"{ROOT}/listings/{listing_id}", shapes.listing)
+
+    async def create_draft(self, form: Mapping[str, Any]) -> dict[str, Any]:
+        """createDraftListing: not idempotent."""
+        path = f"{self._shop}/listings"
+        return await self._write("POST", path, shapes.listing, form=_form(form))
+
+    async def update(self, listing_id: int | str, form: Mapping[str, Any]) -> dict[str, Any]:
+        """updateListing: changes what is sent. ``state=active`` costs money."""
+        path = f"{self._shop}/listings/{listing_id}"
+        return await self._write("PATCH", path, shapes.listing, form=_form(form))
+
+    async def delete(self, listing_id: int | str) -> bool:
+        """deleteListing: whether it was still there."""
+        try:
+            await self._write("DELETE", f"{ROOT}/listings/{listing_id}", lambda _: None)
+        except CallRejected as error:
+            if error.error_code != NOT_FOUND:
+                raise
+            return False
+        return True
+
+    # --- what belongs to a listing ----------------------------------------------------------
+
+    async def images(self, listing_id: int | str) -> list[dict[str, Any]]:
+        """getListingImages: all of them."""
+        path = f"{ROOT}/listings/{listing_id}/images"
+        return await self._read("GET", path, shapes.images)
+
+    async def upload_image(self, listing_id: int | str, image: str, rank: int) -> dict[str, Any]:
+        """uploadListingImage: not idempotent.
+
+        Args:
+            image: as in a product.
+            rank: from 1.
+        """
+        return await self._write(
+            "POST",
+            f"{self._shop}/listings/{listing_id}/images",
+            shapes.image,
+            form={"rank": str(rank)},
+            files={"image": ImageFile(image)},
+        )
+
+    async def inventory(self, listing_id: int | str) -> dict[str, Any] | None:
+        """getListingInventory: None where there is no such listing."""
+        return await self._found(f"{ROOT}/listings/{listing_id}/inventory", shapes.inventory)
+
+    async def put_inventory(
+        self, listing_id: int | str, inventory: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """updateListingInventory: replaces all of it."""
+        path = f"{ROOT}/listings/{listing_id}/inventory"
+        return await self._write("PUT", path, shapes.inventory, json=dict(inventory))
+
+    # --- sales ------------------------------------------------------------------------------
+
+    async def receipts(self, offset: int, changed_since: int | None) -> shapes.Page:
+        """getShopReceipts: a page of the sales, what changed last first.
+
+        Args:
+            changed_since: only those that changed in that second, since 1970, or later.
+        """
+        params: dict[str, Any] = {
+            "sort_on": "updated", "sort_order": "desc", "limit": MAX_LIMIT, "offset": offset
+        }  # fmt: skip
+        if changed_since is not None:
+            params["min_last_modified"] = changed_since
+        return await self._read("GET", f"{self._shop}/receipts", shapes.page, params=params)
+
+    # --- how --------------------------------------------------------------------------------
+
+    async def _found(self, path: str, shape: Callable[[Any], T]) -> T | None:
+        try:
+            return await self._read("GET", path, shape)
+        except CallRejected as error:
+            if error.error_code != NOT_FOUND:
+                raise
+            return None
+
+    async def _read(self, method: str, path: str, shape: Callable[[Any], T], **content: Any) -> T:
+        return await self._shaped(self._handler.call_http(method, path, **content), shape)
+
+    async def _write(self, method: str, path: str, shape: Callable[[Any], T], **content: Any) -> T:
+        call = self._handler.call_http(method, path, settles_within=self._settles_within, **content)
+        return await self._shaped(call, shape)
+
+    async def _shaped(self, call: HttpCall, shape: Callable[[Any], T]) -> T:
+        answer = await call
+        try:
+            return shape(answer)
+        except shapes.ShapeError as error:
+            where = f"{call.method} {call.path}"
+            raise unreadable(where, answer, str(error), writes=call.writes) from None
+
+
+def _form(values: Mapping[str, Any]) -> dict[str, str]:
+    """Values as Etsy's forms want them: an array is one value, with commas between its own."""
+    return {name: _field(value) for name, value in values.items() if value is not None}
+
+
+def _field(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return ",".join(_field(one) for one in value)
+    return str(value)

@@ -1,0 +1,57 @@
+"""delete_etsy: take a product off sale."""
+
+from functools import partial
+from typing import Any
+
+from plugins.etsy.client import EtsyClient
+from plugins.etsy.targets import target_listings
+from plugins.etsy.update import deactivate
+from runtime import BaseJobHandler, Job, JobFailed, hookimpl
+from runtime.storage.listing_changes import mark_listing_gone
+
+DELETED = "deleted"
+ALREADY_GONE = "gone"
+
+
+class DeleteEtsy(BaseJobHandler):
+    """Deletes the listings of a product; one that is gone already is as good as deleted.
+
+    Where ``input_data.deactivate``, or else the shop's setting ``on_delete``, says so, listings
+    are switched off instead: to sell them again costs nothing.
+    """
+
+    async def execute(self, job: Job) -> dict[str, Any]:
+        """Delete each of them."""
+        default = self.shop.settings.get("on_delete") == "deactivate"
+        deactivates = job.input_data.get("deactivate", default)
+        if not isinstance(deactivates, bool):
+            raise JobFailed(f"input_data.deactivate must be true or false, not {deactivates!r}")
+        targets = await target_listings(self)
+        etsy = EtsyClient(self)
+        became = {}
+        for listing_id in targets:
+            became[listing_id] = await self.step(
+                f"delete-{listing_id}",
+                partial(deactivate if deactivates else _delete, etsy, listing_id),
+                repeatable=True,
+            )
+            await self.transaction(
+                f"note-gone-{listing_id}", mark_listing_gone, self.shop_id, listing_id
+            )
+        gone = [one for one, state in became.items() if state == ALREADY_GONE]
+        return {
+            "success": True,
+            "external_id": targets[0] if targets else None,
+            "deactivated" if deactivates else "deleted": [one for one in became if one not in gone],
+            "already_gone": gone,
+        }
+
+
+async def _delete(etsy: EtsyClient, listing_id: str) -> str:
+    return DELETED if await etsy.delete(listing_id) else ALREADY_GONE
+
+
+@hookimpl
+def job_handler() -> type[DeleteEtsy]:
+    """The handler of ``delete_etsy``."""
+    return DeleteEtsy

@@ -1,0 +1,62 @@
+"""Drafts of the runtime's own making, and whether one was made.
+
+Etsy's form for a draft has no field for a SKU, and two products of one seller can be alike in
+everything else, as can drafts that the seller makes by hand. So until it is activated a draft
+says in the first line of its description whose it is: the job, which is the same in no other
+database, and the SKU. A draft that says so was made by that job, any other was not.
+"""
+
+from typing import Any, TypedDict
+
+from plugins.etsy.client import EtsyClient
+from plugins.etsy.offer import Offer
+from plugins.etsy.shapes import identifier
+from plugins.etsy.walk import Look
+from runtime import Job
+from runtime.errors import CannotTell
+
+MAX_LOOKS = 3
+
+
+class Draft(TypedDict):
+    """The record of a draft that was made."""
+
+    listing_id: int
+
+
+def reference(job: Job) -> str:
+    """Names the job for ever: ids begin anew in a new database, times do not."""
+    return f"job-{job.id}-{int(job.created_at.timestamp())}"
+
+
+def marked(offer: Offer, job: Job) -> str:
+    """The description of a draft that is not to be seen by buyers yet."""
+    return f"[{reference(job)} {offer.sku}]\n\n{offer.description}"
+
+
+def is_marked(listing: dict[str, Any], job: Job) -> bool:
+    """Whether a listing is the job's, and still says so."""
+    description = listing.get("description")
+    return isinstance(description, str) and description.startswith(f"[{reference(job)} ")
+
+
+async def find_draft(etsy: EtsyClient, job: Job) -> Draft | None:
+    """The draft that the job made, after a look at all drafts; None: it made none.
+
+    Raises:
+        CannotTell: the drafts changed whenever they were looked at.
+    """
+    doubt = None
+    for _ in range(MAX_LOOKS):
+        look = Look()
+        while not look.is_over:
+            page = await etsy.listings("draft", look.offset)
+            for draft in page["results"]:
+                if is_marked(draft, job):
+                    return Draft(listing_id=identifier(draft, "listing_id"))
+            ids = [str(one.get("listing_id")) for one in page["results"]]
+            look.add(page["count"], ids, len(ids))
+        doubt = look.doubt()
+        if doubt is None:
+            return None
+    raise CannotTell(f"it is not among the drafts as they could be read, but {doubt}")

@@ -1,0 +1,143 @@
+"""publish_etsy: put one product on sale."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, TypedDict
+
+from plugins.etsy.client import EtsyClient
+from plugins.etsy.drafts import Draft, find_draft, is_marked, marked
+from plugins.etsy.inventory import first_inventory
+from plugins.etsy.offer import Offer, checked_offer
+from runtime import BaseJobHandler, Job, JobFailed, hookimpl
+from runtime.calls import HTTP_SETTLES_WITHIN
+from runtime.errors import CannotTell
+from runtime.storage.listing_changes import record_listing
+from runtime.storage.listings import ListingRow, row
+
+
+class Image(TypedDict):
+    """The record of an image that was uploaded."""
+
+    listing_image_id: int
+
+
+class Activated(TypedDict):
+    """The record of an activation."""
+
+    url: str | None
+
+
+class PublishEtsy(BaseJobHandler):
+    """Makes a draft, gives it its images and its inventory, and activates it, each once.
+
+    The activation is what costs money, and what buyers see. A job that fails before it leaves
+    its draft, with which `jobs retry` goes on.
+
+    Attributes:
+        settles_within: how long after it left a write can still take effect.
+    """
+
+    settles_within = HTTP_SETTLES_WITHIN
+
+    async def execute(self, job: Job) -> dict[str, Any]:  # noqa: ARG002 - the interface
+        """Check the product; then go from the draft to the sale."""
+        offer = checked_offer(self.product, self.shop.settings, publishes=True)
+        etsy = EtsyClient(self, self.settles_within)
+        draft: Draft = await self.step(
+            "draft",
+            partial(self._draft, etsy, offer),
+            reconcile=partial(find_draft, etsy, self.job),
+        )
+        listing_id = draft["listing_id"]
+        await self._upload_images(etsy, offer, listing_id)
+        await self.step(
+            "inventory", partial(self._put_inventory, etsy, offer, listing_id), repeatable=True
+        )
+        activated: Activated = await self.step(
+            "activate",
+            partial(self._activate, etsy, offer, listing_id),
+            reconcile=partial(_find_active, etsy, listing_id),
+        )
+        sold = sold_row(listing_id, offer, activated)
+        await self.transaction(
+            "store-listing", record_listing, self.shop_id, sold, self.job.product_id
+        )
+        return {"success": True, "external_id": sold["external_id"], "url": sold["url"]}
+
+    async def _draft(self, etsy: EtsyClient, offer: Offer) -> Draft:
+        # Refuses here, before anything is sent, an image that is not in the media directory.
+        await self.image_urls(offer.images)
+        draft = await etsy.create_draft(offer.draft_form(marked(offer, self.job)))
+        return Draft(listing_id=draft["listing_id"])
+
+    async def _upload_images(self, etsy: EtsyClient, offer: Offer, listing_id: int) -> None:
+        uploaded: list[int] = []
+        for rank, source in enumerate(offer.images, start=1):
+            image: Image = await self.step(
+                f"image-{rank}",
+                partial(_upload, etsy, listing_id, source, rank),
+                reconcile=partial(_find_image, etsy, listing_id, tuple(uploaded)),
+            )
+            uploaded.append(image["listing_image_id"])
+
+    async def _put_inventory(self, etsy: EtsyClient, offer: Offer, listing_id: int) -> None:
+        await etsy.put_inventory(listing_id, first_inventory(offer))
+
+    async def _activate(self, etsy: EtsyClient, offer: Offer, listing_id: int) -> Activated:
+        listing = await etsy.listing(listing_id)
+        if listing is None:
+            raise JobFailed(
+                f"the draft {listing_id} was deleted on Etsy before it was activated: create a "
+                "new job"
+            )
+        if listing["state"] == "draft":
+            form = {"state": "active", "description": offer.description}
+            listing = await etsy.update(listing_id, form)
+            if listing["state"] == "draft":
+                raise JobFailed(f"Etsy left the listing {listing_id} a draft: look at it there")
+        elif is_marked(listing, self.job):
+            # The seller was faster, and buyers can see the mark.
+            listing = await etsy.update(listing_id, {"description": offer.description})
+        return Activated(url=listing.get("url"))
+
+
+def sold_row(listing_id: int, offer: Offer, activated: Activated) -> ListingRow:
+    """The listing as it is known without another look; a sync tells the rest."""
+    return row(
+        listing_id,
+        data={"listing_id": listing_id, "state": "active"},
+        title=offer.title,
+        price=offer.price,
+        currency=offer.currency,
+        # A person who answers for the step may not know it.
+        url=activated.get("url"),
+        sku=offer.sku,
+    )
+
+
+async def _find_active(etsy: EtsyClient, listing_id: int) -> Activated | None:
+    """Whatever it is, if it is a draft no more it was activated."""
+    listing = await etsy.listing(listing_id)
+    if listing is None or listing["state"] == "draft":
+        return None
+    return Activated(url=listing.get("url"))
+
+
+async def _upload(etsy: EtsyClient, listing_id: int, source: str, rank: int) -> Image:
+    uploaded = await etsy.upload_image(listing_id, source, rank)
+    return Image(listing_image_id=uploaded["listing_image_id"])
+
+
+async def _find_image(etsy: EtsyClient, listing_id: int, uploaded: Sequence[int]) -> Image | None:
+    """The image that is there beside those that were uploaded before."""
+    ids = [one["listing_image_id"] for one in await etsy.images(listing_id)]
+    others = [one for one in ids if one not in uploaded]
+    if len(others) > 1:
+        raise CannotTell(f"the listing {listing_id} has {len(others)} images of unknown origin")
+    return Image(listing_image_id=others[0]) if others else None
+
+
+@hookimpl
+def job_handler() -> type[PublishEtsy]:
+    """The handler of ``publish_etsy``."""
+    return PublishEtsy

@@ -1,0 +1,73 @@
+"""Listings and sales of Etsy as the runtime stores them. Pure."""
+
+import json
+from typing import Any
+
+from plugins.etsy.shapes import amount, currency
+from runtime.errors import InputError
+from runtime.marketplace_values import MAX_DATA_BYTES
+from runtime.order_rows import OrderRow, order, order_line
+from runtime.storage import listings
+from runtime.storage.listings import ListingRow
+
+_LONG = frozenset({"description", "rich_description", "images", "inventory", "file_data"})
+NOT_SOLD = frozenset({"canceled", "fully refunded"})
+"""Of these the seller has the thing, or gets it back. Of one that is not paid yet Etsy has
+taken the pieces off sale, so they must not be sold elsewhere."""
+
+
+def listing_row(listing: dict[str, Any]) -> ListingRow:
+    """One listing; its SKU is told where it sells one product alone.
+
+    Raises:
+        InputError: it has no id that can be used.
+    """
+    skus = listing.get("skus")
+    sku = skus[0] if isinstance(skus, list) and len(skus) == 1 else None
+    return listings.row(
+        listing.get("listing_id"),
+        data={name: value for name, value in listing.items() if name not in _LONG},
+        title=listing.get("title"),
+        price=amount(listing.get("price")),
+        currency=currency(listing.get("price")),
+        url=listing.get("url"),
+        sku=sku or None,
+    )
+
+
+def order_row(receipt: Any) -> OrderRow:
+    """One sale, which Etsy calls a receipt, with its lines, which it calls transactions.
+
+    Raises:
+        InputError: it cannot be stored.
+    """
+    transactions = receipt.get("transactions")
+    if not isinstance(transactions, list):
+        raise InputError("a receipt must tell its transactions")
+    lines = [
+        order_line(
+            one.get("transaction_id"),
+            listing=one.get("listing_id"),
+            sku=one.get("sku") or None,
+            title=one.get("title"),
+            quantity=one.get("quantity", 1),
+        )
+        for one in transactions
+        if isinstance(one, dict)
+    ]
+    status, total = receipt.get("status"), receipt.get("grandtotal")
+    said = receipt
+    if len(json.dumps(receipt)) > MAX_DATA_BYTES // 2:
+        # Rather the sale without what the lines say already than no sale.
+        said = {name: value for name, value in receipt.items() if name != "transactions"}
+    return order(
+        receipt.get("receipt_id"),
+        lines,
+        data=said,
+        sold=str(status).lower() not in NOT_SOLD,
+        status=status,
+        buyer=receipt.get("name"),
+        total=amount(total),
+        currency=currency(total),
+        ordered_at=receipt.get("created_timestamp"),
+    )

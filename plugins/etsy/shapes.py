@@ -1,0 +1,127 @@
+"""The shapes of Etsy's answers, as far as the handlers rely on them; checked when they come. Pure.
+
+Of an answer with another shape a ``ShapeError`` tells what is wrong.
+"""
+
+from decimal import Decimal, InvalidOperation
+from typing import Any, TypedDict
+
+STATES = frozenset({"active", "inactive", "sold_out", "draft", "expired"})
+
+
+class ShapeError(ValueError):
+    """An answer that is not what Etsy's document promises."""
+
+
+class Page(TypedDict):
+    """One page: how many records there are on all of them, and those on this one."""
+
+    count: int
+    results: list[dict[str, Any]]
+
+
+def page(answer: Any) -> Page:
+    """``{count, results}``.
+
+    Raises:
+        ShapeError
+    """
+    count, results = _member(answer, "count"), _member(answer, "results")
+    if not _is_number(count) or not isinstance(results, list):
+        raise ShapeError("count must be a number and results an array")
+    if not all(isinstance(one, dict) for one in results):
+        raise ShapeError("results must hold objects")
+    return Page(count=count, results=results)
+
+
+def listing(answer: Any) -> dict[str, Any]:
+    """A listing with its id and state.
+
+    Raises:
+        ShapeError
+    """
+    identifier(answer, "listing_id")
+    if _member(answer, "state") not in STATES:
+        raise ShapeError(f"state {answer['state']!r} is unknown")
+    found: dict[str, Any] = answer
+    return found
+
+
+def image(answer: Any) -> dict[str, Any]:
+    """An image with its id.
+
+    Raises:
+        ShapeError
+    """
+    identifier(answer, "listing_image_id")
+    found: dict[str, Any] = answer
+    return found
+
+
+def images(answer: Any) -> list[dict[str, Any]]:
+    """All images of a listing, each with its id.
+
+    Raises:
+        ShapeError
+    """
+    return [image(one) for one in page(answer)["results"]]
+
+
+def inventory(answer: Any) -> dict[str, Any]:
+    """An inventory: products, each with its offerings.
+
+    Raises:
+        ShapeError
+    """
+    products = _member(answer, "products")
+    if not isinstance(products, list) or not products:
+        raise ShapeError("products must be an array of objects")
+    for product in products:
+        offerings = _member(product, "offerings")
+        if not isinstance(offerings, list) or not all(isinstance(one, dict) for one in offerings):
+            raise ShapeError("offerings must be an array of objects")
+        for offering in offerings:
+            if amount(offering.get("price")) is None or not _is_number(offering.get("quantity")):
+                raise ShapeError("an offering must have a price and a quantity")
+    found: dict[str, Any] = answer
+    return found
+
+
+def identifier(answer: Any, name: str) -> int:
+    """The id that an answer gives.
+
+    Raises:
+        ShapeError: it gives none.
+    """
+    value = _member(answer, name)
+    if not _is_number(value):
+        raise ShapeError(f"{name} must be a number")
+    number: int = value
+    return number
+
+
+def amount(money: Any) -> str | None:
+    """``{amount, divisor, currency_code}`` as text such as ``12.50``; None: it is no such thing."""
+    try:
+        value = Decimal(money["amount"]) / Decimal(money["divisor"])
+    except (KeyError, TypeError, ValueError, InvalidOperation, ZeroDivisionError):
+        return None
+    return str(value.quantize(Decimal("0.01"))) if value.is_finite() else None
+
+
+def currency(money: Any) -> str | None:
+    """The currency of an amount."""
+    code = money.get("currency_code") if isinstance(money, dict) else None
+    return code if isinstance(code, str) else None
+
+
+def _member(answer: Any, name: str) -> Any:
+    if not isinstance(answer, dict):
+        raise ShapeError("an object was expected")
+    if name not in answer:
+        raise ShapeError(f"{name} is missing")
+    return answer[name]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0

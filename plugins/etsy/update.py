@@ -1,0 +1,104 @@
+"""update_etsy: make a listing what the product is now."""
+
+from functools import partial
+from typing import Any
+
+from plugins.etsy.client import EtsyClient
+from plugins.etsy.inventory import merged, pieces
+from plugins.etsy.offer import Offer, checked_offer
+from plugins.etsy.refusals import NOT_FOUND
+from plugins.etsy.targets import target_listings
+from runtime import BaseJobHandler, Job, JobFailed, hookimpl
+from runtime.errors import CallRejected
+from runtime.storage.listing_changes import mark_listing_gone
+from runtime.storage.published import describe_listing
+
+GONE = "gone"
+INACTIVE = "inactive"
+ENDED = frozenset({"sold_out", "expired"})
+"""To sell again in one of these states is a renewal, which costs money; no update does that."""
+
+
+class UpdateEtsy(BaseJobHandler):
+    """Changes the listings of a product, but for their images; twice is the same as once.
+
+    Nothing is activated. Where nothing of the product is left, a listing is deactivated: Etsy
+    takes no inventory of nothing.
+    """
+
+    async def execute(self, job: Job) -> dict[str, Any]:  # noqa: ARG002 - the interface
+        """Check the product, and send it for each of its listings."""
+        offer = checked_offer(self.product, self.shop.settings, publishes=False)
+        targets = await target_listings(self)
+        if not targets:
+            raise JobFailed(
+                f"product {offer.sku} is not on sale any more in shop {self.shop_id}: "
+                "publish it again"
+            )
+        etsy = EtsyClient(self)
+        states = {one: await self._update(etsy, offer, one) for one in targets}
+        ended = [f"{one} ({state})" for one, state in states.items() if state in ENDED | {GONE}]
+        if ended:
+            raise JobFailed(
+                f"the listing {', '.join(ended)} is not on sale on Etsy any more, so it cannot be "
+                "updated; it is noted as gone"
+            )
+        return {"success": True, "external_id": targets[0], "updated": states}
+
+    async def _update(self, etsy: EtsyClient, offer: Offer, listing_id: str) -> str:
+        """The state that the listing is in now."""
+        state: str = await self.step(
+            f"update-{listing_id}", partial(_send, etsy, offer, listing_id), repeatable=True
+        )
+        if state in ENDED | {GONE, INACTIVE}:
+            await self.transaction(
+                f"note-gone-{listing_id}", mark_listing_gone, self.shop_id, listing_id
+            )
+        else:
+            described = {"title": offer.title, "price": offer.price, "currency": offer.currency}
+            await self.transaction(
+                f"store-{listing_id}", describe_listing, self.shop_id, listing_id, described
+            )
+        return state
+
+
+async def _send(etsy: EtsyClient, offer: Offer, listing_id: str) -> str:
+    try:
+        return await _change(etsy, offer, listing_id)
+    except CallRejected as error:
+        if error.error_code != NOT_FOUND:
+            raise
+        return GONE
+
+
+async def _change(etsy: EtsyClient, offer: Offer, listing_id: str) -> str:
+    """Read, merge, write."""
+    known = await etsy.inventory(listing_id)
+    if known is None:
+        return GONE
+    body = merged(known, offer)
+    if not pieces(body):
+        return await deactivate(etsy, listing_id)
+    listing = await etsy.update(listing_id, offer.changes_form())
+    state: str = listing["state"]
+    # An inventory for what was just sold would offer it again.
+    if state not in ENDED:
+        await etsy.put_inventory(listing_id, body)
+    return state
+
+
+async def deactivate(etsy: EtsyClient, listing_id: str) -> str:
+    """Take a listing off sale, to be switched on again for nothing; returns its state."""
+    listing = await etsy.listing(listing_id)
+    if listing is None:
+        return GONE
+    if listing["state"] == "active":
+        listing = await etsy.update(listing_id, {"state": INACTIVE})
+    state: str = listing["state"]
+    return state
+
+
+@hookimpl
+def job_handler() -> type[UpdateEtsy]:
+    """The handler of ``update_etsy``."""
+    return UpdateEtsy

@@ -1,0 +1,58 @@
+"""The images that go with a request: read on the thread that sends it, just before it leaves."""
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import Any
+
+from runtime.calls import ImageFile
+from runtime.errors import CallFailed, CallRejected, ImageRefused, InvalidCall, NotSent
+from runtime.http.download import Limits, image_bytes
+from runtime.image_types import HEAD_BYTES, SUFFIXES, image_type
+from runtime.media import Media
+
+OpenImage = Callable[[str], bytes]
+"""Takes an image as in a product, gives its bytes; raises ``ImageRefused`` or ``CallFailed``."""
+
+LIMITS = Limits(time=timedelta(seconds=8))
+"""Well within the time that a node may still send what it was told to."""
+
+
+def image_opener(media: Media) -> OpenImage:
+    """Opens the images of the media directory, and downloads those that are elsewhere."""
+    return lambda image: image_bytes(media, image, LIMITS)
+
+
+def no_images(image: str) -> bytes:
+    """For where there is no media directory."""
+    raise InvalidCall(f"the image {image} cannot be sent: there is no media directory here")
+
+
+def opened(files: Mapping[str, Any] | None, open_image: OpenImage) -> dict[str, Any] | None:
+    """The same parts of a multipart body, each image as file name, bytes and content type.
+
+    Raises:
+        ImageRefused: an image cannot be used, now or later.
+        NotSent: it may be there later; nothing has left.
+    """
+    if not files:
+        return None
+    return {
+        field: _part(file.image, open_image) if isinstance(file, ImageFile) else file
+        for field, file in files.items()
+    }
+
+
+def _part(image: str, open_image: OpenImage) -> tuple[str, bytes, str]:
+    try:
+        content = open_image(image)
+    except CallRejected as error:
+        if error.status is not None and error.status < 500:
+            raise ImageRefused(str(error)) from error
+        raise NotSent(str(error)) from error
+    except NotSent:
+        raise
+    except CallFailed as error:
+        # Of the request itself nothing has left, whatever became of the download.
+        raise NotSent(str(error)) from error
+    kind = image_type(content[:HEAD_BYTES]) or "application/octet-stream"
+    return f"image{SUFFIXES.get(kind, '')}", content, kind
