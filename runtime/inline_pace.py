@@ -67,7 +67,9 @@ class InlinePace:
         while True:
             turn = self._queue.take(now())
             for _, blocked in turn.refused:
-                raise BudgetClosed(blocked.node, blocked.reason, blocked.until)
+                raise BudgetClosed(
+                    blocked.node, blocked.reason, blocked.until, is_closure=blocked.is_closure
+                )
             if turn.released:
                 self._keep_usage()
                 return

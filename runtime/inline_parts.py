@@ -7,10 +7,12 @@ from sqlalchemy.orm import Session
 from runtime.config import Settings, load_settings
 from runtime.credentials import Vault
 from runtime.data_directory import encryption_keys, ensure_data_directory, token_secret
+from runtime.http.attached_images import image_opener
 from runtime.http.authorized import AuthorizedTransport
 from runtime.http.authorizer import Authorizer
 from runtime.http.transport import HttpTransport
 from runtime.inline_driver import InlineDriver
+from runtime.media import Media
 from runtime.media_server import media_of
 from runtime.registry import Registry
 from runtime.storage.engine import Database, database_beside
@@ -31,17 +33,22 @@ def inline_driver(
     """
     settings = load_settings() if settings is None else settings
     database = database_beside(session, settings)
+    media = media_of(settings, token_secret(settings), lambda: settings.bridge_port)[0]
     return InlineDriver(
         database,
         registry,
-        _transport(settings, database, registry),
-        media_of(settings, token_secret(settings), lambda: settings.bridge_port)[0],
+        _transport(settings, database, registry, media),
+        media,
         ensure_data_directory(settings) / MARKER_DIRECTORY,
         settings.aging,
     )
 
 
-def _transport(settings: Settings, database: Database, registry: Registry) -> AuthorizedTransport:
+def _transport(
+    settings: Settings, database: Database, registry: Registry, media: Media
+) -> AuthorizedTransport:
     marketplaces = registry.marketplaces
     authorizer = Authorizer(database, Vault(encryption_keys(settings)), lambda: datetime.now(UTC))
-    return AuthorizedTransport(HttpTransport(marketplaces), authorizer, marketplaces)
+    return AuthorizedTransport(
+        HttpTransport(marketplaces, image_opener(media)), authorizer, marketplaces
+    )
