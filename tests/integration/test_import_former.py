@@ -3,72 +3,34 @@
 import json
 import signal
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import URL
 
-from runtime.errors import DatabaseConflict, InputError
-from runtime.former_import import FormerImport
-from runtime.former_report import Report
-from runtime.former_schema import Terms
-from runtime.former_shops import FormerShops, parsed_shops
+from runtime.errors import DatabaseConflict
 from runtime.storage.engine import Database
 from runtime.storage.former_import import import_lock, take_back
 from runtime.storage.models import SCHEMA
+from tests.acceptance.service_process import Installation
 from tests.integration.commands import on_database, refused
 from tests.integration.former_database import former_database
-from tests.integration.job_rows import add_product
 from tests.integration.migrating import down, rows, run, tables, up
-
-STATUSES = {
-    1: "pending", 2: "expired", 3: "paused", 4: "paused", 5: "completed", 6: "failed",
-    7: "expired", 8: "cancelled", 9: "pending",
-}  # fmt: skip
-ACTIONS = {
-    1: ("vinted", "sync"), 2: ("vinted", "sync"), 3: ("vinted", "publish"),
-    4: ("vinted", "relist"), 5: ("vinted", "publish"), 6: ("vinted", "publish"),
-    7: ("vinted", "publish"), 8: ("ebay", "sync_orders"), 9: ("ebay", "sync_orders"),
-}  # fmt: skip
-SHOP_OF = ["1/vinted=111", "1/ebay=shop-1", "2/vinted=222", "2/ebay=shop-2", "37/vinted=333"]
-
-_UNKNOWN = "its account is not known: run `run.py import-former` again with"
-
-TAKEN = f"""
-    SELECT former.schema_name, former.former_id, job.user_id, type.marketplace, type.code,
-        job.status
-    FROM {SCHEMA}.marketplace_jobs job
-    JOIN {SCHEMA}.former_rows former
-        ON former.new_id = job.id AND former.table_name = 'marketplace_jobs'
-    JOIN public.marketplace_action_types type ON type.id = job.action_type_id
-    ORDER BY 1, 2
-"""
-# Everything of our schema that an import could change.
-STATE = {
-    name: f"SELECT * FROM {SCHEMA}.{name} ORDER BY 1, 2, 3"
-    for name in ("marketplace_jobs", "batch_jobs", "shops", "former_rows", "budget_closures")
-}
+from tests.integration.taking_over import (
+    ACTIONS,
+    SHOP_OF,
+    STATUSES,
+    TAKEN,
+    migrated_former_database,
+    state,
+    take_over,
+)
 
 
 @pytest.fixture
 def moved(empty_database: Database) -> Database:
     """A former installation, migrated."""
-    run(empty_database, former_database())
-    up(empty_database)
-    return empty_database
-
-
-def take_over(
-    database: Database, pattern: str = "user_*", *shop_of: str, dry_run: bool = False, **more: Any
-) -> Report:
-    shops = FormerShops(parsed_shops(shop_of or SHOP_OF), dry_run)
-    more = {"retention": timedelta(days=30)} | more
-    return FormerImport(database, Terms(shops=shops, **more)).run(pattern)
-
-
-def state(database: Database) -> dict[str, list[tuple[Any, ...]]]:
-    return {name: rows(database, query) for name, query in STATE.items()}
+    return migrated_former_database(empty_database)
 
 
 class TestEveryRow:
@@ -231,220 +193,14 @@ class TestDryRun:
         )  # fmt: skip
 
 
-class TestShops:
-    def test_an_account_that_nobody_names_is_a_closed_placeholder(self, moved: Database) -> None:
-        take_over(moved)
-
-        assert rows(
-            moved,
-            f"SELECT shop.external_id, closure.reason FROM {SCHEMA}.shops shop "
-            f"JOIN {SCHEMA}.budget_closures closure ON closure.shop_id = shop.id",
-        ) == [("former:37", f"{_UNKNOWN} --shop-of 37/ebay=EXTERNAL_ID")]
-
-    def test_it_opens_when_it_is_named(self, moved: Database) -> None:
-        take_over(moved)
-
-        take_over(moved, "user_37", "37/ebay=shop-37")
-
-        assert rows(
-            moved, f"SELECT external_id FROM {SCHEMA}.shops WHERE user_id = 37 ORDER BY 1"
-        ) == [("333",), ("shop-37",)]
-        assert rows(moved, f"SELECT FROM {SCHEMA}.budget_closures") == []
-
-    def test_a_former_shop_is_the_account_of_that_id_or_the_one_named(
-        self, moved: Database
-    ) -> None:
-        run(moved, "ALTER TABLE user_1.marketplace_jobs ADD COLUMN shop_id int DEFAULT 5")
-        run(moved, "UPDATE user_1.marketplace_jobs SET shop_id = 6 WHERE id = 1")
-
-        take_over(moved, "user_1", "1/vinted/6=666")
-
-        assert rows(
-            moved, f"SELECT DISTINCT marketplace, external_id FROM {SCHEMA}.shops ORDER BY 1, 2"
-        ) == [("ebay", "5"), ("vinted", "5"), ("vinted", "666")]
-
-    def test_which_of_several_is_asked(self, moved: Database) -> None:
-        run(
-            moved,
-            f"INSERT INTO {SCHEMA}.shops (marketplace, user_id, external_id) "
-            "VALUES ('ebay', 1, 'a'), ('ebay', 1, 'b')",
-        )
-
-        report = take_over(moved, "user_1", "1/vinted=111")
-
-        assert [(one.former_id, "several shops on ebay (a, b)" in one.reason)
-                for one in report.refused] == [(8, True), (9, True)]  # fmt: skip
-        assert report.jobs.total() == 7
-
-    def test_an_account_of_another_user_is_refused(self, moved: Database) -> None:
-        run(
-            moved,
-            f"INSERT INTO {SCHEMA}.shops (marketplace, user_id, external_id) "
-            "VALUES ('ebay', 5, 'shop-1')",
-        )
-
-        report = take_over(moved, "user_1")
-
-        assert {one.former_id for one in report.refused} == {8, 9}
-        assert "belongs to user 5" in report.refused[0].reason
-
-    def test_an_assignment_that_cannot_be_read_is_named(self) -> None:
-        with pytest.raises(InputError, match=r"--shop-of 'vinted=1' cannot be read"):
-            parsed_shops(["vinted=1"])
-
-
-class TestProducts:
-    def test_a_job_waits_for_its_product_and_goes_on_when_it_is_there(
-        self, moved: Database
-    ) -> None:
-        run(moved, "UPDATE user_1.marketplace_jobs SET product_id = 5 WHERE id IN (1, 3, 5)")
-        product = (
-            "SELECT former_id, product_id, product_key, status, waiting_reason IS NULL "
-            f"FROM {SCHEMA}.marketplace_jobs job JOIN {SCHEMA}.former_rows former "
-            "ON new_id = job.id AND table_name = 'marketplace_jobs' WHERE former_id IN (1, 3, 5) "
-            "ORDER BY 1"
-        )
-
-        take_over(moved, "user_1")
-
-        assert rows(moved, product) == [
-            (1, None, "former:5", "paused", False),
-            (3, None, "sku:A-1", "paused", False),
-            (5, None, "former:5", "completed", True),
-        ]
-        add_product(moved, "X-9", user_id=2, attributes={"former_id": "5"})
-        mine = add_product(moved, "X-5", user_id=1, attributes={"former_id": "5"})
-
-        assert take_over(moved, "user_1").linked == 2
-
-        assert rows(moved, product) == [
-            (1, mine, f"id:{mine}", "pending", True),
-            (3, mine, f"id:{mine}", "paused", False),
-            (5, None, "former:5", "completed", True),
-        ]
-
-    def test_a_product_that_is_there_is_linked_at_once(self, moved: Database) -> None:
-        run(moved, "UPDATE user_1.marketplace_jobs SET product_id = 5 WHERE id = 1")
-        mine = add_product(moved, "X-5", user_id=1, attributes={"former_id": 5})
-
-        take_over(moved, "user_1")
-
-        assert rows(
-            moved,
-            f"SELECT status FROM {SCHEMA}.marketplace_jobs WHERE product_id = {mine}",
-        ) == [("pending",)]
-
-
-BAD = {
-    "an action that is gone": (
-        "UPDATE {} SET action_type_id = 99 WHERE id = 5",
-        "it names action type 99, which does not exist any more",
-    ),
-    "an action of another marketplace": (
-        "UPDATE {} SET marketplace = 'etsy' WHERE id = 5",
-        "it is a job on etsy and names action type 4, which is publish on vinted",
-    ),
-    "a NUL": (
-        r"""UPDATE {} SET input_data = '{{"title": "a\u0000b"}}' WHERE id = 5""",
-        r"its input_data contains \u0000",
-    ),
-    "a number that is infinite here": (
-        """UPDATE {} SET input_data = '{{"price": 1e999}}' WHERE id = 5""",
-        "its input_data is not valid JSON",
-    ),
-    "an endless number": (
-        """UPDATE {} SET input_data = ('{{"n": ' || repeat('9', 5000) || '}}')::json
-        WHERE id = 5""",
-        "its input_data cannot be read as JSON",
-    ),
-    "no object": (
-        "UPDATE {} SET input_data = '[1]' WHERE id = 5",
-        "its input_data is no JSON object",
-    ),
-    "deep nesting": (
-        """UPDATE {} SET input_data = (repeat('[', 3000) || repeat(']', 3000))::json
-        WHERE id = 5""",
-        "its input_data",
-    ),
-    "a result that is too large": (
-        """UPDATE {} SET result_data = to_jsonb(repeat('x', 10000001)) WHERE id = 5""",
-        "its result_data has 10,000,003 bytes",
-    ),
-    "a negative number": (
-        "UPDATE {} SET retry_count = -1 WHERE id = 5",
-        "its retry_count is -1",
-    ),
+FORMER = {
+    "types": "SELECT id, code, name, coalesce(rate_limit_ms, 2000) FROM vinted.action_types",
+    **{
+        schema: f"SELECT id, action_type_id, status::text, input_data::text, result_data, priority "
+        f"FROM {schema}.marketplace_jobs ORDER BY id"
+        for schema in ("user_1", "user_2", "user_37")
+    },
 }
-
-
-class TestBadInput:
-    @pytest.mark.parametrize(("change", "said"), BAD.values(), ids=BAD.keys())
-    def test_a_row_that_cannot_be_read_is_named_and_the_rest_is_taken_over(
-        self, moved: Database, change: str, said: str
-    ) -> None:
-        run(moved, change.format("user_2.marketplace_jobs"))
-
-        report = take_over(moved)
-
-        (one,) = report.refused
-        assert str(one).startswith("user_2.marketplace_jobs 5: ")
-        assert said in one.reason
-        assert len(rows(moved, TAKEN)) == 26
-
-    def test_a_status_that_is_none_is_named(self, moved: Database) -> None:
-        run(
-            moved,
-            "ALTER TYPE user_1.job_status ADD VALUE 'stuck'",
-        )
-        run(moved, "UPDATE user_1.marketplace_jobs SET status = 'stuck' WHERE id = 1")
-
-        report = take_over(moved)
-
-        (told,) = map(str, report.refused)
-        assert told == (
-            "user_1.marketplace_jobs 1: its status is 'stuck', which is none of pending, running, "
-            "paused, completed, failed, cancelled, expired"
-        )
-
-    def test_a_schema_without_the_tables_is_named(self, moved: Database) -> None:
-        run(moved, "CREATE SCHEMA user_x; DROP TABLE user_37.marketplace_jobs")
-
-        report = take_over(moved)
-
-        assert [str(one) for one in report.refused] == [
-            "user_37.marketplace_jobs: there is no such table",
-            "user_x.batch_jobs: there is no such table",
-            "user_x.marketplace_jobs: there is no such table",
-            "user_x: its name does not end in a user's id",
-        ]
-        assert len(rows(moved, TAKEN)) == 18
-
-    def test_a_table_without_what_is_needed_is_named(self, moved: Database) -> None:
-        run(
-            moved,
-            "ALTER TABLE user_1.marketplace_jobs RENAME COLUMN action_type_id TO action",
-        )
-
-        report = take_over(moved)
-
-        assert [str(one) for one in report.refused] == [
-            "user_1.marketplace_jobs: it has no column action_type_id that can be read"
-        ]
-
-    def test_a_pattern_that_matches_nothing_is_named(self, moved: Database) -> None:
-        with pytest.raises(InputError, match="no schema is called 'seller_"):
-            take_over(moved, "seller_*")
-
-    def test_a_batch_that_cannot_be_read_leaves_its_jobs_alone(self, moved: Database) -> None:
-        run(moved, "UPDATE user_1.batch_jobs SET action_code = 'juggle' WHERE id = 1")
-
-        report = take_over(moved, "user_1")
-
-        assert [str(one) for one in report.refused] == [
-            "user_1.batch_jobs 1: it names the action juggle on vinted, which does not exist"
-        ]
-        assert "user_1.marketplace_jobs 5: its batch 1 was not taken over" in report.notes
-        assert report.jobs.total() == 9
 
 
 class TestWayBack:
@@ -477,16 +233,6 @@ class TestWayBack:
 
         with moved.session.begin() as session:
             assert take_back(session, ["user_1", "user_2"]) == (9, 2, 9)
-
-
-FORMER = {
-    "types": "SELECT id, code, name, coalesce(rate_limit_ms, 2000) FROM vinted.action_types",
-    **{
-        schema: f"SELECT id, action_type_id, status::text, input_data::text, result_data, priority "
-        f"FROM {schema}.marketplace_jobs ORDER BY id"
-        for schema in ("user_1", "user_2", "user_37")
-    },
-}
 
 
 class TestCommand:
@@ -522,23 +268,27 @@ class TestCommand:
 
     @pytest.mark.parametrize("moment", ["before", "after"])
     def test_a_death_at_a_commit_costs_nothing(
-        self, command: Any, moved: Database, moment: str
+        self, moved: Database, empty_database_url: URL, tmp_path: Any, moment: str
     ) -> None:
         shops = [part for one in SHOP_OF for part in ("--shop-of", one)]
         arguments = ("import-former", "--schemas", "user_*", *shops)
-        for count in (2, 4, 6):
-            fault = {"RUNTIME_FAULT": f"former-import.{moment}_commit@{count}"}
-            assert command(*arguments, check=False, more=fault).returncode == -signal.SIGKILL
+        warm = on_database(tmp_path, empty_database_url)
 
-        command(*arguments)
+        def dies(fault: str, *command: str) -> None:
+            # Started in earnest, because the point is chosen when the program is loaded.
+            died = Installation.run(warm, *command, check=False, more={"RUNTIME_FAULT": fault})
+            assert died.returncode == -signal.SIGKILL
+
+        for count in (2, 4, 6):
+            dies(f"former-import.{moment}_commit@{count}", *arguments)
+        warm.run(*arguments)
 
         assert len(rows(moved, TAKEN)) == 27
         assert rows(moved, f"SELECT count(*), count(completed_at) FROM {SCHEMA}.batch_jobs") == [
             (6, 6)
         ]
-        fault = {"RUNTIME_FAULT": f"former-undo.{moment}_commit@1"}
         undo = ("import-former", "--schemas", "user_*", "--undo")
-        assert command(*undo, check=False, more=fault).returncode == -signal.SIGKILL
+        dies(f"former-undo.{moment}_commit", *undo)
         assert len(rows(moved, TAKEN)) == (27 if moment == "before" else 0)
 
     def test_a_database_of_a_later_version_is_refused(self, command: Any, moved: Database) -> None:

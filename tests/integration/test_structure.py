@@ -53,6 +53,14 @@ def test_the_checklist_of_a_whole_installation(settings: Settings) -> None:
     assert found[4].detail == "17 in public.marketplace_action_types"
 
 
+def test_this_installation_has_all_seventeen(database_url: URL, tmp_path: Path) -> None:
+    said = on_database(tmp_path, database_url).run("doctor", "--structure").stdout
+
+    assert "vinted handlers: 7 of 7" in said
+    assert "ebay handlers: 5 of 5" in said
+    assert "etsy handlers: 5 of 5" in said
+
+
 @pytest.mark.parametrize(
     ("reason", "said"),
     [
