@@ -29,7 +29,7 @@ from runtime.calls import (
     WebSocketCall,
 )
 from runtime.clock import Clock
-from runtime.closures import Closure, Node
+from runtime.closures import Closure, Node, path
 from runtime.errors import BudgetClosed, CallTimeout, ConnectionLost, HeldUp
 from runtime.execution import Perform
 from runtime.hookspecs import Marketplace
@@ -101,11 +101,7 @@ class Dispatcher:
         ticket = run.ticket(self._actor, call_id)
         match call:
             case WebSocketCall() | HttpCall():
-                job = run.job
-                self._queue.put(
-                    Wish(ticket, job.shop.id, job.action, run.lane.key, job.priority,
-                         job.rate_limit)
-                )  # fmt: skip
+                self._queue.put(_wish(run, ticket), self._clock.now())
                 self.pump()
             case SleepCall(duration):
                 due = self._clock.now() + duration
@@ -138,11 +134,12 @@ class Dispatcher:
 
     def _send_released(self) -> bool:
         """Send what may leave now; whether some of it was not wanted, and left its place."""
-        turn = self._queue.take(self._clock.now())
+        now = self._clock.now()
+        turn = self._queue.take(now)
         for ticket, blocked in turn.refused:
-            closed = BudgetClosed(
-                blocked.node, blocked.reason, blocked.until, is_closure=blocked.is_closure
-            )
+            self._make_known(self._limits.refused(blocked, now))
+            # What was used up is a closure by now.
+            closed = BudgetClosed(blocked.node, blocked.reason, blocked.until, is_closure=True)
             self._tell(self._actor, CallSettled(ticket, Failure(closed)))
         if used := self.budgets.changed():
             self._tell(messages.RECORDER, messages.RecordUsage(used))
@@ -246,6 +243,7 @@ class Dispatcher:
             run.requests[call_id] = self._browser_request(run, ticket, call)
         name = run.steps.get(call_id)
         if call.writes and name is not None:
+            run.released_at[call_id] = self._clock.now()
             self._record(run, call_id, self._intent(run, ticket, name))
         else:
             self._leave(run, call_id)
@@ -281,6 +279,10 @@ class Dispatcher:
             return
         run.left.add(call_id)
         run.left_at[call_id] = now
+        released_at = run.released_at.pop(call_id, now)
+        if released_at < now:
+            nodes = path(self._marketplace.name, run.job.shop.id, run.job.action)
+            self.budgets.left(nodes, released_at, now)
         if isinstance(call, HttpCall):
             timeout = call.timeout or run.job.timeout
             shop_id = run.job.shop.id
@@ -337,21 +339,23 @@ class Dispatcher:
             run.quiet[name] = Quiet(now, max(settling, known.settling) if known else settling)
 
     def _land(self, run: Run, call_id: int) -> None:
-        for kept in (run.calls, run.requests, run.steps, run.entries, run.not_after, run.left_at):
-            kept.pop(call_id, None)
+        kept = (run.calls, run.requests, run.steps, run.entries, run.not_after)
+        for of_call in (*kept, run.released_at, run.left_at):
+            of_call.pop(call_id, None)
         run.left.discard(call_id)
         if call_id in run.placed:
             run.placed.discard(call_id)
             self._queue.place_freed(run.lane.key)
 
     def _make_known(self, changes: Changes) -> None:
+        # Of a node that was opened to be closed until another time, the closure is the last word.
+        for node, kind in changes.opened:
+            log.info("budget opened", node=str(node), kind=kind.value)
+            self._tell(messages.RECORDER, messages.RecordOpening(node, kind))
         for closure in changes.closed:
             log.warning("budget closed", node=str(closure.node), reason=closure.reason,
                         until=closure.until and closure.until.isoformat())  # fmt: skip
             self._tell(messages.RECORDER, messages.RecordClosure(closure))
-        for node, kind in changes.opened:
-            log.info("budget opened", node=str(node), kind=kind.value)
-            self._tell(messages.RECORDER, messages.RecordOpening(node, kind))
         if changes.inquire is not None:
             self._inquire(*changes.inquire)
 
@@ -370,3 +374,9 @@ class Dispatcher:
     def _complain(self, error: Exception) -> None:
         log.error("the marketplace's reader of answers failed",
                   marketplace=self._marketplace.name, error=repr(error))  # fmt: skip
+
+
+def _wish(run: Run, ticket: CallTicket) -> Wish[CallTicket]:
+    job = run.job
+    lane = run.lane.key
+    return Wish(ticket, job.shop.id, job.action, lane, job.priority, job.rate_limit)

@@ -15,6 +15,10 @@ from runtime.turns import Turns
 
 MAX_LANES_PER_CLAIM = 100
 MAX_JOBS_PER_CLAIM = 100
+SPARE_LANES = 10
+"""Named beyond those that there are places for: they get the places of lanes that turn out to have
+nothing, which would go to further jobs of the others."""
+
 # What is said to be due and was not claimed is held by somebody for the moment.
 REST = timedelta(milliseconds=50)
 LONGEST_DUE = timedelta(hours=1)
@@ -148,10 +152,15 @@ class Lanes:
         if limit <= 0 or self._closed_above:
             return (), limit
         requests = []
-        for key in self._turns.first(min(limit, MAX_LANES_PER_CLAIM), self._clock.now()):
+        most = min(limit + SPARE_LANES, MAX_LANES_PER_CLAIM)
+        first = self._turns.first(most + 1, self._clock.now())
+        crowded = self._turns.level(first[most]) if len(first) > most else None
+        for key in first[:most]:
             lane = self._lanes[key]
             lane.work.asked()
-            room = min(self._room(lane), MAX_JOBS_PER_CLAIM)
+            # Where lanes of its level are not even named, it gets no more than its turn.
+            alone = self._turns.level(key) != crowded
+            room = min(self._room(lane), MAX_JOBS_PER_CLAIM) if alone else 1
             shops = tuple(sorted(self._open_shops(lane)))
             requests.append(LaneRequest(key, shops, room, lane.last_priority))
         return tuple(requests), limit
@@ -194,7 +203,7 @@ class Lanes:
 
         Args:
             priority: of the job.
-            back_in: the time until it may run again; None: it waits no more.
+            back_in: the time until it is due again, negative where it is; None: it waits no more.
         """
         lane.running -= 1
         self.taken -= 1

@@ -27,7 +27,7 @@ from runtime.job import Job
 from runtime.lease import Lease
 from runtime.registry import Registry
 from runtime.retry import Settlement, settlement_of
-from runtime.states import JobEvent, JobStatus, target
+from runtime.states import JobEvent
 from runtime.urgency import DEFAULT_AGING
 
 SLOW_STEP = timedelta(milliseconds=100)
@@ -208,7 +208,8 @@ class MarketplaceActor(BaseActor):
             for step in job.journal
             if step.is_open
         }
-        return Run(job, lane, Execution(self._coroutine(job), job.journal), quiet=quiet)
+        execution = Execution(self._coroutine(job), job.journal)
+        return Run(job, lane, execution, now - job.waited, quiet=quiet)
 
     def _coroutine(self, job: Job) -> Callable[[], Any]:
         def make() -> Any:
@@ -312,7 +313,7 @@ class MarketplaceActor(BaseActor):
                 # The seller may have come back before the run ended.
                 self.tell(messages.BRIDGE, messages.PresenceWanted(self.name, run.job.user_id))
             else:
-                settlement = replace(settlement, delay=UNBOUND_SELLER_DELAY)
+                settlement = replace(settlement, delay=UNBOUND_SELLER_DELAY, keeps_place=False)
         self._settle(run, settlement)
 
     def _settlement_of(self, job: Job, end: End) -> Settlement:
@@ -348,10 +349,8 @@ class MarketplaceActor(BaseActor):
         if not recorded.kept:
             self.log.warning("the job belongs to another run", **run.job.log_context)
             self._forget(run)
-        elif run.settlement is not None and target(run.settlement.event) == JobStatus.PENDING:
-            self._forget(run, run.settlement.delay)
         else:
-            self._forget(run, None)
+            self._forget(run, run.back_in(self.clock.now()))
 
     def _settlement_refused(self, refused: messages.SettlementRefused) -> None:
         run = self._runs.get(refused.job_id)

@@ -1,7 +1,7 @@
 """One run of one job, as the marketplace actor keeps it."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from actors.lanes import Lane
 from runtime.calls import BlockingCall, Call, RecordStep
@@ -10,6 +10,7 @@ from runtime.execution import Execution
 from runtime.job import Job
 from runtime.messages import BrowserRequest, CallTicket, RecordIntent, RecordOutcome
 from runtime.retry import Settlement
+from runtime.states import JobEvent, JobStatus, target
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class Run:
     """One run.
 
     Attributes:
+        due_at: since when the job has been due.
         calls: calls that wait for their outcome, by id.
         left: ids of those that were sent.
         requests: browser requests that are in flight, by call id.
@@ -41,6 +43,7 @@ class Run:
         placed: ids of the calls that have a place in their lane.
         not_after: when an intended write may not leave any more, by call id.
         task_types: how each step is carried out.
+        released_at: when the budgets let a call go that has not left yet, by id.
         left_at: when a call left, by id.
         settlement: how the run ended, until that is recorded.
         pausing: nothing new leaves; once what has left is recorded, the run is parked.
@@ -49,6 +52,7 @@ class Run:
     job: Job
     lane: Lane
     execution: Execution
+    due_at: datetime
     calls: dict[int, Call] = field(default_factory=dict)
     left: set[int] = field(default_factory=set)
     requests: dict[int, BrowserRequest] = field(default_factory=dict)
@@ -59,6 +63,7 @@ class Run:
     quiet: dict[str, Quiet] = field(default_factory=dict)
     placed: set[int] = field(default_factory=set)
     not_after: dict[int, datetime] = field(default_factory=dict)
+    released_at: dict[int, datetime] = field(default_factory=dict)
     left_at: dict[int, datetime] = field(default_factory=dict)
     task_types: dict[str, str] = field(default_factory=dict)
     settlement: Settlement | None = None
@@ -69,6 +74,15 @@ class Run:
     def ticket(self, actor: str, call_id: int) -> CallTicket:
         """What comes back with the outcome of a call."""
         return CallTicket(actor, self.job.id, self.job.fence, call_id)
+
+    def back_in(self, now: datetime) -> timedelta | None:
+        """The time until the job is due again, negative where it is; None: it waits no more."""
+        settlement = self.settlement
+        if settlement is None or target(settlement.event) is not JobStatus.PENDING:
+            return None
+        if settlement.keeps_place or settlement.event is JobEvent.RELEASE:
+            return self.due_at - now
+        return settlement.delay
 
     def irrevocable_calls(self) -> set[int]:
         """Calls that have left and may change something outside."""

@@ -3,7 +3,7 @@
 Calls of one action of one shop make a *stream*. A stream waits at the one node of its path that
 stands in its way for longest, and is looked at again when that node is free; or for a place in
 its lane. Among streams that may go, better priority comes first, then lanes in turns, then who
-came first.
+came first. What waits rises by one level of priority per interval of aging.
 """
 
 import heapq
@@ -19,6 +19,9 @@ from runtime.closures import Node, path
 
 PATIENCE = timedelta(seconds=60)
 """A call waits so long for a node to open; one that would have to wait longer is refused."""
+
+AGING = timedelta(minutes=15)
+"""A call that waits so long counts as one level more urgent, so that none waits for ever."""
 
 AT_ONCE = datetime.min.replace(tzinfo=UTC)
 
@@ -70,14 +73,14 @@ class _Stream:
         self.nodes = nodes
         self.lane_key = lane_key
         self.lane = lane
-        self.wishes: list[tuple[int, int, Wish]] = []  # type: ignore[type-arg]
+        self.wishes: list[tuple[int, int, datetime, Wish]] = []  # type: ignore[type-arg]
         self.at: Node | None = None
         self.entry = -1
 
     @property
     def rank(self) -> Rank:
         """Smaller goes first."""
-        priority, order, _ = self.wishes[0]
+        priority, order, *_ = self.wishes[0]
         return (priority, self.lane.turn, order)
 
 
@@ -90,15 +93,24 @@ class CallQueue(Generic[Item]):
     Args:
         places: calls of one lane that may be in flight at once.
         draw: uniform in [0, 1), for the jitter.
+        aging: how long a call waits until it rises by one level of priority.
     """
 
     def __init__(
-        self, marketplace: str, tree: BudgetTree, places: int, draw: Callable[[], float]
+        self,
+        marketplace: str,
+        tree: BudgetTree,
+        places: int,
+        draw: Callable[[], float],
+        aging: timedelta = AGING,
     ) -> None:
         self._marketplace = marketplace
         self._tree = tree
         self._places = places
         self._draw = draw
+        self._aging = aging
+        self._ages: list[tuple[datetime, tuple[int, str]]] = []
+        self._ages_of: set[tuple[int, str]] = set()
         self._order = count()
         self._streams: dict[tuple[int, str], _Stream] = {}
         self._of_item: dict[Item, _Stream] = {}
@@ -126,7 +138,7 @@ class CallQueue(Generic[Item]):
         known = self._lanes.get(lane)
         return known.in_flight if known is not None else 0
 
-    def put(self, wish: Wish[Item]) -> None:
+    def put(self, wish: Wish[Item], now: datetime) -> None:
         """A call wants to leave; :meth:`take` says when it may."""
         key = (wish.shop_id, wish.action)
         stream = self._streams.get(key)
@@ -137,8 +149,10 @@ class CallQueue(Generic[Item]):
             stream = self._streams[key] = _Stream(nodes, wish.lane, lane)
             self._fresh.append(stream)
         before = stream.wishes[0][:2] if stream.wishes else None
-        heapq.heappush(stream.wishes, (wish.priority, next(self._order), wish))
+        heapq.heappush(stream.wishes, (wish.priority, next(self._order), now, wish))
         self._of_item[wish.item] = stream
+        if wish.priority > 1:
+            self._grow_older(key, now)
         if stream.at is not None and stream.wishes[0][:2] != before:
             self._enter(stream, stream.at)
 
@@ -175,6 +189,7 @@ class CallQueue(Generic[Item]):
     def take(self, now: datetime) -> Turn[Item]:
         """Let go what may go now."""
         turn: Turn[Item] = Turn()
+        self._let_rise(now)
         ready: list[tuple[Rank, int, _Stream, Node | None]] = []
         for stream in self._take_fresh():
             heapq.heappush(ready, (stream.rank, next(self._order), stream, None))
@@ -209,7 +224,7 @@ class CallQueue(Generic[Item]):
         return self._release(stream, now, turn)
 
     def _release(self, stream: _Stream, now: datetime, turn: Turn[Item]) -> _Stream | None:
-        _, _, wish = heapq.heappop(stream.wishes)
+        *_, wish = heapq.heappop(stream.wishes)
         del self._of_item[wish.item]
         self._tree.release(stream.nodes, now, wish.gap, self._draw())
         lane = stream.lane
@@ -279,13 +294,39 @@ class CallQueue(Generic[Item]):
             if stream.at is None and self._has_wishes(stream):
                 yield stream
 
+    # --- aging ----------------------------------------------------------------------------
+
+    def _grow_older(self, key: tuple[int, str], now: datetime) -> None:
+        """Look at the stream again after an interval; there is one such look for each stream."""
+        if key not in self._ages_of:
+            self._ages_of.add(key)
+            heapq.heappush(self._ages, (now + self._aging, key))
+
+    def _let_rise(self, now: datetime) -> None:
+        while self._ages and self._ages[0][0] <= now:
+            _, key = heapq.heappop(self._ages)
+            self._ages_of.discard(key)
+            stream = self._streams.get(key)
+            if stream is None or not self._has_wishes(stream):
+                continue
+            stream.wishes = [
+                (max(1, wish.priority - (now - since) // self._aging), order, since, wish)
+                for _, order, since, wish in stream.wishes
+            ]
+            heapq.heapify(stream.wishes)
+            self._has_wishes(stream)
+            if stream.at is not None:
+                self._enter(stream, stream.at)
+            if any(priority > 1 for priority, *_ in stream.wishes):
+                self._grow_older(key, now)
+
     # --- streams and lanes ----------------------------------------------------------------
 
     def _has_wishes(self, stream: _Stream) -> bool:
         """Whether any call of it waits; those that were withdrawn are dropped on the way."""
         wishes = stream.wishes
         dropped = False
-        while wishes and self._of_item.get(wishes[0][2].item) is not stream:
+        while wishes and self._of_item.get(wishes[0][3].item) is not stream:
             heapq.heappop(wishes)
             dropped = True
         if dropped and wishes and stream.at is not None:
@@ -293,7 +334,7 @@ class CallQueue(Generic[Item]):
         return bool(wishes)
 
     def _items(self, stream: _Stream) -> Iterator[Item]:
-        for _, _, wish in sorted(stream.wishes, key=lambda one: one[:2]):
+        for *_, wish in sorted(stream.wishes, key=lambda one: one[:2]):
             if self._of_item.get(wish.item) is stream:
                 del self._of_item[wish.item]
                 yield wish.item

@@ -306,9 +306,11 @@ class CallRejected(CallFailed):
 
     Attributes:
         retry_at: when it may be tried again, where there were too many; None: not known.
+        lane_closed: until then the lane of the job is not asked for jobs.
     """
 
     retry_at: datetime | None = None
+    lane_closed: bool = False
 
 
 class NotSent(CallFailed):

@@ -61,9 +61,8 @@ class InlinePace:
             BudgetClosed: that would take too long.
         """
         self._number += 1
-        self._queue.put(
-            Wish(self._number, job.shop.id, job.action, LANE, job.priority, job.rate_limit)
-        )
+        wish = Wish(self._number, job.shop.id, job.action, LANE, job.priority, job.rate_limit)
+        self._queue.put(wish, now())
         while True:
             turn = self._queue.take(now())
             for _, blocked in turn.refused:

@@ -30,6 +30,7 @@ class Job:
         fence: grows with every claim; a write that names an older one matches nothing.
         rate_limit: least time between two calls of this action for this shop.
         timeout: default timeout of one call, counted from when it leaves.
+        waited: how long it was due when it was claimed.
         product: as it was when the job first started.
         journal: the steps that former runs have recorded.
     """
@@ -46,6 +47,7 @@ class Job:
     rate_limit: timedelta
     timeout: timedelta
     created_at: datetime
+    waited: timedelta = timedelta(0)
     product_id: int | None = None
     input_data: dict[str, Any] = field(default_factory=dict)
     product: dict[str, Any] | None = None

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from runtime.answers import Answer
-from runtime.budgets import BudgetTree
+from runtime.budgets import Blocked, BudgetTree
 from runtime.call_queue import CallQueue
 from runtime.calls import Call, Failure, HttpCall, Outcome, Success, WebSocketCall
 from runtime.closures import Closure, ClosureKind, Closures, Level, Node, path
@@ -121,6 +121,13 @@ class LimitKeeper:
             self._throttle(node, sent, now, changes)
         return changes
 
+    def refused(self, blocked: Blocked, now: datetime) -> Changes:
+        """Calls were not let wait: where a quota is used up, nothing is to be claimed either."""
+        changes = Changes()
+        if blocked.until is not None and not blocked.is_closure:
+            self._close(blocked.node, blocked.until, blocked.reason, now, changes)
+        return changes
+
     def loaded(self, closures: Iterable[Closure]) -> None:
         """These are all closures, those included that are still to be written."""
         known = {(one.node, one.kind): one for one in closures}
@@ -210,6 +217,7 @@ class LimitKeeper:
         if isinstance(error, CallRejected):
             nodes = path(self._marketplace.name, sent.shop_id, sent.action)
             error.retry_at = self._tree.closures.opens_at(nodes, now)
+            error.lane_closed = any(self._tree.closures.of(nodes[:-1], now))
 
     def _node(self, level: Level, sent: Sent) -> Node:
         nodes = path(self._marketplace.name, sent.shop_id, sent.action)

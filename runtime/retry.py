@@ -44,6 +44,8 @@ class Settlement:
 
     Attributes:
         delay: for events that lead back to pending, the time until it may run again.
+        keeps_place: it waits for something other than a time, with the age that it has; else
+            it is as old as its ``delay`` makes it, behind all that fell due before.
         awaits_seller: the job waits for the seller's browser, not for a time.
         ended_by: the steps whose failure ended the run; the next one does them again.
     """
@@ -56,6 +58,7 @@ class Settlement:
     failed_step: str | None = None
     waiting_reason: str | None = None
     delay: timedelta = timedelta(0)
+    keeps_place: bool = False
     awaits_seller: bool = False
     ended_by: tuple[str, ...] = ()
 
@@ -126,7 +129,6 @@ def _finished(job: Job, result: Any) -> Settlement:
 def _failed(
     job: Job, error: BaseException, now: datetime, draw: float, browser_bound: bool
 ) -> Settlement:
-    message = describe(error)
     step = failed_step(error)
     if step is not None:
         step = storable(step)
@@ -134,33 +136,37 @@ def _failed(
         return Settlement(
             job.id, job.fence, JobEvent.SNOOZE,
             waiting_reason=storable(error), failed_step=step, awaits_seller=True,
+            keeps_place=True,
         )  # fmt: skip
     trouble = account_trouble(error, job.marketplace, job.shop.id, browser_bound=browser_bound)
     if trouble is not None:
-        # The closure of the shop holds it up; the delay only bounds what happens without one.
+        # The closure of the shop holds it up.
         return Settlement(
             job.id, job.fence, JobEvent.SNOOZE,
-            delay=FIRST_DELAY, waiting_reason=storable(trouble.reason), failed_step=step,
+            keeps_place=True, waiting_reason=storable(trouble.reason), failed_step=step,
         )  # fmt: skip
     if isinstance(error, BudgetClosed):
         # The lanes below a closure are closed, and open earlier where somebody opens it. One of
-        # an action leaves its lane open, and so does a quota that is used up.
+        # an action leaves its lane open.
         holds_lanes = error.is_closure and error.node.level is not Level.ACTION
         return Settlement(
             job.id, job.fence, JobEvent.SNOOZE,
-            delay=FIRST_DELAY if holds_lanes else _delay(error.until, now),
+            delay=timedelta(0) if holds_lanes else _delay(error.until, now),
+            keeps_place=holds_lanes,
             waiting_reason=storable(error), failed_step=step,
         )  # fmt: skip
     if isinstance(error, CallRejected) and error.status == TOO_MANY_REQUESTS:
         return Settlement(
             job.id, job.fence, JobEvent.SNOOZE,
-            delay=_delay(error.retry_at, now), waiting_reason=storable(error), failed_step=step,
+            delay=_delay(error.retry_at, now), keeps_place=error.lane_closed,
+            waiting_reason=storable(error), failed_step=step,
         )  # fmt: skip
     if isinstance(error, DatabaseUnavailable | HeldUp):
         return Settlement(
             job.id, job.fence, JobEvent.SNOOZE,
             delay=FIRST_DELAY, waiting_reason="the database was away", failed_step=step,
         )  # fmt: skip
+    message = describe(error)
     if _is_final(error) or job.retry_count >= job.max_retries:
         return Settlement(job.id, job.fence, JobEvent.FAIL, error=message, failed_step=step)
     delay = backoff(job.retry_count, draw)

@@ -59,6 +59,10 @@ class Turns:
             del self._heads[key]
             self._next_rise.pop(key, None)
 
+    def level(self, key: int) -> int | None:
+        """The level on which the lane waits; None where it does not."""
+        return self._level.get(key)
+
     def first(self, count: int, now: datetime) -> list[int]:
         """Up to ``count`` lanes whose turn it is, the best level first."""
         self._rise(now)

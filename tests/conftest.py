@@ -22,14 +22,16 @@ LONGEST = "test_every_write_happens_once_whatever_the_monkey_does"
 
 
 def pytest_configure() -> None:
-    """Draw the monkey's seed before the workers start: they inherit it."""
+    """Draw the seeds before the workers start: they inherit them."""
     os.environ.setdefault("CHAOS_SEED", str(random.randrange(1_000_000)))
+    os.environ.setdefault("SIMULATION_SEED", str(random.randrange(1_000_000)))
     os.environ.setdefault("CHAOS_SECONDS", "30")
 
 
 def pytest_report_header() -> str:
-    """Print what repeats the monkey's run."""
-    return f"CHAOS_SEED={os.environ['CHAOS_SEED']} CHAOS_SECONDS={os.environ['CHAOS_SECONDS']}"
+    """Print what repeats the monkey's run, and the simulated day."""
+    names = ("CHAOS_SEED", "CHAOS_SECONDS", "SIMULATION_SEED")
+    return " ".join(f"{name}={os.environ[name]}" for name in names)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

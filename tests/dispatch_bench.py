@@ -94,7 +94,8 @@ class Bench:
             rate_limit=rate, timeout=30 * SECOND,
             created_at=self.clock.now(),
         )  # fmt: skip
-        self.runs[number] = Run(job, Lane(shop), Execution(lambda: None))  # type: ignore[arg-type,return-value]
+        execution = Execution(lambda: None)  # type: ignore[arg-type,return-value]
+        self.runs[number] = Run(job, Lane(shop), execution, self.clock.now())
         return self.runs[number]
 
     def take(self, kind: type[M]) -> list[M]:

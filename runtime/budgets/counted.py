@@ -52,6 +52,19 @@ class CountedWindow:
         self._changed.add(self._buckets[-1][0])
         self._total += 1
 
+    def left(self, released_at: datetime, now: datetime) -> None:
+        """What was released then leaves only now."""
+        index = self._index(released_at)
+        if index == self._index(now):
+            return
+        for bucket in self._buckets:
+            if bucket[0] == index and bucket[1]:
+                bucket[1] -= 1
+                self._changed.add(index)
+                self._total -= 1
+                self.release(now)
+                return
+
     def change(self, limit: Limit) -> None:
         """Keep to another count in the same window; what was released counts on."""
         self.limit = limit

@@ -72,6 +72,17 @@ class NodeBudget:
         if jitter:
             self._open_at = self.paced_at(now) + jitter
 
+    def left(self, released_at: datetime, now: datetime) -> None:
+        """What was released then leaves only now; whoever comes next comes so much later."""
+        for paced in self._paced.values():
+            paced.left(released_at, now)
+        for counted in self._counted.values():
+            counted.left(released_at, now)
+        if self._guessed is not None:
+            self._guessed.left(released_at, now)
+        if self._open_at is not None and self._open_at > released_at:
+            self._open_at += now - released_at
+
     def remaining(self, limit: Limit, remaining: int, in_flight: int, now: datetime) -> None:
         """The marketplace says how many calls of a counted limit are left."""
         window = self._counted.get(limit.per)

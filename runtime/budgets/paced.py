@@ -45,6 +45,12 @@ class PacedWindow:
         self._next = planned + self.limit.per / rate / self.limit.count * CLOSER
         self._released.append(now)
 
+    def left(self, released_at: datetime, now: datetime) -> None:
+        """What was released then leaves only now."""
+        if released_at in self._released:
+            self._released.remove(released_at)
+            self._released.append(now)
+
     def change(self, limit: Limit) -> None:
         """Keep to another limit from now on; what was released counts on."""
         if limit.count != self.limit.count:

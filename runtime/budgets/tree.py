@@ -113,6 +113,14 @@ class BudgetTree:
             self._changed[node] = None
         self._forget_idle(now)
 
+    def left(self, path: Path, released_at: datetime, now: datetime) -> None:
+        """A call that was released then leaves only now, when the marketplace counts it."""
+        for node in path:
+            budget = self._nodes.get(node)
+            if budget is not None:
+                budget.left(released_at, now)
+                self._changed[node] = None
+
     def announce(
         self, node: Node, limit: Limit, remaining: int | None, in_flight: int, now: datetime
     ) -> None:

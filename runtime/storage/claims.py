@@ -63,6 +63,7 @@ _CLAIM = text(f"""
     RETURNING job.id, locked.level, job.fence, job.marketplace, action_type.code, job.user_id,
         job.priority, job.retry_count, job.max_retries, job.product_id, job.input_data,
         job.cancel_requested, job.product_snapshot, job.created_at,
+        now() - job.run_at AS waited,
         action_type.rate_limit_ms, action_type.timeout_seconds,
         shop.id AS shop_id, shop.external_id, shop.name, shop.settings
 """)
@@ -214,6 +215,7 @@ def _job(row: Row[Any], journal: Sequence[RecordedStep]) -> Job:
         rate_limit=timedelta(milliseconds=row.rate_limit_ms),
         timeout=timedelta(seconds=row.timeout_seconds),
         created_at=row.created_at,
+        waited=row.waited,
         product_id=row.product_id,
         input_data=row.input_data,
         product=row.product_snapshot,

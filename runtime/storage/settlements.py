@@ -105,7 +105,10 @@ def settle_jobs(session: Session, settlements: Sequence[Settlement]) -> Written[
                 "errors": [one.error for one in settlements],
                 "failed_steps": [one.failed_step for one in settlements],
                 "waiting_reasons": [one.waiting_reason for one in settlements],
-                "delays": [one.delay if one.event in again else None for one in settlements],
+                "delays": [
+                    one.delay if one.event in again and not one.keeps_place else None
+                    for one in settlements
+                ],
             },
         ).all()
     left: dict[int, str] = {job_id: status for job_id, status, _ in rows}

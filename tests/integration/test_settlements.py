@@ -155,3 +155,10 @@ def test_the_pause_of_a_job_whose_node_died_is_honoured(database, node, job):
         hand_back_jobs(session, node)
     row = get_job(database, job.id)
     assert (row.status, row.pause_requested) == ("paused", False)
+
+
+def test_a_job_that_waits_for_no_time_keeps_the_age_that_it_has(database, job):
+    due = get_job(database, job.id).run_at
+    settle(database, Settlement(job.id, job.fence, JobEvent.SNOOZE, keeps_place=True))
+    row = get_job(database, job.id)
+    assert (row.status, row.run_at, row.snooze_count) == ("pending", due, 1)

@@ -370,3 +370,43 @@ def test_nodes_that_are_idle_are_forgotten() -> None:
     later = NOW + timedelta(minutes=1)
     tree.release(PATH, later, SECOND)
     assert len(tree) == 2
+
+
+@given(
+    limits=st.lists(paced_limits, min_size=1, max_size=2, unique_by=lambda one: one.per),
+    delays=st.lists(st.integers(0, 12).map(lambda ms: ms * MS), min_size=1, max_size=30),
+)
+@settings(deadline=None, max_examples=60)
+def test_calls_that_leave_later_than_their_turn_violate_no_limit(limits, delays):
+    tree, now, left = BudgetTree(Budgets(app_key=tuple(limits))), NOW, []
+    later = itertools.cycle(delays)
+    while len(left) < 150:
+        blocked = tree.blocked(PATH, now)
+        if blocked is not None:
+            now = blocked.until
+            continue
+        tree.release(PATH, now, NOTHING)
+        released_at, now = now, now + next(later)
+        tree.left(PATH, released_at, now)
+        left.append(now)
+    for limit in limits:
+        assert violations(left, limit) == []
+
+
+def test_the_gap_begins_when_a_call_leaves():
+    tree = BudgetTree(Budgets())
+    tree.release(PATH, NOW, SECOND)
+    tree.left(PATH, NOW, NOW + 40 * MS)
+    assert tree.blocked(PATH, NOW + SECOND).until == NOW + SECOND + 40 * MS
+
+
+def test_a_call_that_leaves_in_a_later_bucket_is_counted_there():
+    limit = Limit(1, DAY)
+    tree = BudgetTree(Budgets(app_key=(limit,)))
+    width = DAY / 240
+    tree.release(PATH, NOW + width - MS, NOTHING)
+    tree.left(PATH, NOW + width - MS, NOW + width)
+    assert tree.blocked(PATH, NOW + width).until == NOW + 2 * width + DAY
+    assert {(one.bucket_start, one.count) for one in tree.changed()} == {
+        (NOW, 0), (NOW + width, 1)
+    }  # fmt: skip

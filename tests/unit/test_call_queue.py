@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from runtime.budgets import Blocked, Budgets, BudgetTree, Limit
 from runtime.budgets.tree import Path
-from runtime.call_queue import PATIENCE, CallQueue, Wish
+from runtime.call_queue import AGING, PATIENCE, CallQueue, Wish
 from runtime.closures import Closure, ClosureKind, Level, Node, path
 
 NOW = datetime(2026, 1, 9, tzinfo=UTC)
@@ -51,7 +51,8 @@ class Bench:
         lane: int | None = None,
     ) -> int:  # fmt: skip
         item = next(self._numbers)
-        self.queue.put(Wish(item, shop, action, lane or shop, priority, gap))
+        wish = Wish(item, shop, action, lane or shop, priority, gap)
+        self.queue.put(wish, self.now)
         return item
 
     def take(self) -> list[int]:
@@ -112,6 +113,19 @@ def test_a_lane_that_always_comes_back_does_not_starve_one_that_waits() -> None:
         bench.run(SECOND)
     left = [wish.item for wish, _ in bench.left]
     assert len(crowd & set(left)) >= 5, "about every third"
+
+
+def test_what_waits_rises_so_that_urgent_calls_do_not_keep_it_for_ever() -> None:
+    bench = Bench(app_key=(Limit(1, 10 * SECOND),))
+    bench.put(9)
+    bench.take()
+    low = bench.put(1, priority=4)
+    start = bench.now
+    while low not in [wish.item for wish, _ in bench.left]:
+        bench.put(2, priority=1)
+        bench.run(10 * SECOND)
+        assert bench.now - start < 5 * AGING
+    assert bench.now - start >= 3 * AGING
 
 
 def test_a_paced_action_does_not_hold_up_the_others_of_its_lane() -> None:

@@ -50,7 +50,7 @@ class Bench:
             priority=3, retry_count=0, max_retries=3, rate_limit=timedelta(0),
             timeout=30 * SECOND, created_at=self.clock.now(),
         )  # fmt: skip
-        self.run = Run(job, Lane(1), Execution(lambda: None))
+        self.run = Run(job, Lane(1), Execution(lambda: None), self.clock.now())
 
     def _tell(self, _name: str, message: Any) -> None:
         self.told.append(message)

@@ -359,3 +359,41 @@ def test_a_reader_that_fails_is_complained_of_and_the_common_one_used() -> None:
     answer(bench, run, status=429, retry_after="7")
     (recorded,) = bench.take(messages.RecordClosure)
     assert recorded.closure.until == bench.clock.now() + 7 * SECOND
+
+
+# --- the last word --------------------------------------------------------------------------
+
+
+def test_what_an_inquiry_closes_is_the_last_word_on_its_node() -> None:
+    bench = Asking()
+    answer(bench, bench.made, 1, status=429)
+    (request,) = bench.inquiries()
+    reset = bench.clock.now() + timedelta(hours=2)
+    settled = messages.CallSettled(request.ticket, Success(quotas(0, reset)))
+    bench.dispatcher.inquiry_settled(settled)
+    kinds = (messages.RecordClosure, messages.RecordOpening)
+    words = [one for _, one in bench.directory.told if isinstance(one, kinds)]
+    assert isinstance(words[-1], messages.RecordClosure)
+    assert words[-1].closure.until == reset
+
+
+def test_a_quota_that_is_used_up_is_closed_for_claims_too() -> None:
+    quota = Limit(1, timedelta(hours=1))
+    bench = Bench(budgets=Budgets(app_key=(quota,)))
+    bench.dispatcher.usage_loaded(messages.UsageLoaded(()))
+    first, second = bench.run(1, shop=1), bench.run(2, shop=2)
+    bench.perform(first, 1, READ)
+    bench.perform(second, 1, READ)
+    bench.perform(second, 2, READ)
+    (_, error), (_, _) = refusals(bench)
+    (recorded,) = bench.take(messages.RecordClosure)
+    assert (recorded.closure.node, recorded.closure.until) == (APP_KEY, error.until)
+
+
+def test_a_429_says_whether_the_lane_is_closed_with_its_node() -> None:
+    for level, closed in ((Level.APP_KEY, True), (Level.SHOP, True), (Level.ACTION, False)):
+        bench = Bench(budgets=Budgets(speaks_of=level))
+        (run,) = runs(bench, 1)
+        error = answer(bench, run, status=429, retry_after="30")
+        assert error is not None
+        assert error.lane_closed is closed

@@ -95,8 +95,8 @@ def test_what_may_work_the_next_time_is_retried_and_uses_up_an_attempt(
 @pytest.mark.parametrize(
     ("node", "is_closure", "opens_in", "delay"),
     [
-        (Node("vinted", Level.APP_KEY), True, timedelta(hours=9), FIRST_DELAY),
-        (Node("vinted", Level.SHOP, 2), True, None, FIRST_DELAY),
+        (Node("vinted", Level.APP_KEY), True, timedelta(hours=9), timedelta(0)),
+        (Node("vinted", Level.SHOP, 2), True, None, timedelta(0)),
         (Node("vinted", Level.APP_KEY), False, timedelta(hours=9), timedelta(hours=9)),
         (Node("vinted", Level.ACTION, 2, "publish"), True, timedelta(hours=9), timedelta(hours=9)),
         (Node("vinted", Level.ACTION, 2, "publish"), True, None, COOL_DOWN),
@@ -170,10 +170,22 @@ def test_a_429_snoozes_and_uses_up_no_attempt(writes: bool) -> None:
     assert settlement.waiting_reason == "slow down"
 
 
+def test_who_waits_for_a_closed_lane_keeps_its_place_and_else_waits_for_the_time() -> None:
+    refused = CallRejected("slow down", status=429)
+    refused.lane_closed = True
+    assert failed(refused).keeps_place
+    until = NOW + timedelta(hours=2)
+    for level, keeps in ((Level.APP_KEY, True), (Level.SHOP, True), (Level.ACTION, False)):
+        settlement = failed(BudgetClosed(Node("ebay", level), "used up", until, is_closure=True))
+        assert (settlement.event, settlement.keeps_place) == (JobEvent.SNOOZE, keeps)
+        assert settlement.delay == (timedelta(0) if keeps else timedelta(hours=2))
+
+
 def test_a_seller_who_is_away_is_waited_for_and_costs_no_attempt() -> None:
     settlement = failed(SellerNotConnected(7), retry_count=3)
     assert settlement.event is JobEvent.SNOOZE
     assert settlement.awaits_seller
+    assert settlement.keeps_place
     assert settlement.waiting_reason == "User 7 not connected via WebSocket"
 
 

@@ -1,0 +1,1 @@
+"""A day of three marketplaces on a virtual clock."""

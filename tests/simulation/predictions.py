@@ -1,0 +1,158 @@
+"""What explanations say at random moments of the day, compared with what then happens."""
+
+import random
+from bisect import bisect_left
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from runtime.budgets import Blocked
+from runtime.closures import Closures, path
+from runtime.explanation import Expectation, expected_start
+from runtime.messages import LaneRequest, marketplace_actor
+from runtime.states import JobStatus
+from runtime.waiting import OtherJob, UsedUp, WaitingFacts
+from tests.simulation import records
+from tests.simulation.job_table import JobRow
+from tests.simulation.world import World
+
+MOST = 20
+
+
+def facts_of(world: World, row: JobRow) -> WaitingFacts:
+    """What is known of a job, from the state of the world."""
+    now = world.clock.now()
+    marketplace = records.MARKETPLACES[row.marketplace]
+    nodes = path(row.marketplace, row.shop_id, row.action)
+    closures = Closures(world.recorder.closures_of(row.marketplace, now))
+    blocker = world.table.blocker(row, now)
+    lane = [one for one in world.running.values() if one.shop_id == row.shop_id]
+    before = jobs_before(world, row, now)
+    return WaitingFacts(
+        status=row.status,
+        user_id=row.user_id,
+        run_at=row.run_at,
+        stored_reason=row.reason,
+        now=now,
+        service_alive=True,
+        seller_connected=row.user_id in world.browsers.connected,
+        browser_bound=marketplace.browser_bound,
+        retry_count=row.retry_count,
+        seller_away_since=world.browsers.away_since.get(row.user_id),
+        closures=tuple(closures.of(nodes, now)),
+        used_up=_used_up(world, row, now),
+        same_product=_other(blocker) if blocker is not None else None,
+        lane=tuple(_other(one) for one in lane),
+        lane_places=marketplace.lane_concurrency,
+        jobs_before=min(before, MOST),
+        jobs_before_capped=before > MOST,
+    )
+
+
+def jobs_before(world: World, row: JobRow, now: datetime) -> int:
+    """How many due jobs of its shop are claimed before it, up to ``MOST + 1``."""
+    due = max(now, row.run_at)
+    lane = LaneRequest(0, (row.shop_id,), MOST + 1)
+    order = [one.id for one in world.table.pick([lane], MOST + 1, due, world.aging)]
+    return order.index(row.id) if row.id in order else len(order)
+
+
+def _used_up(world: World, row: JobRow, now: datetime) -> UsedUp | None:
+    budgets = world.actors[marketplace_actor(row.marketplace)]._dispatcher.budgets
+    nodes = path(row.marketplace, row.shop_id, row.action)
+    blocked: Blocked | None = budgets.blocked(nodes, now)
+    if blocked is None or blocked.is_pace or blocked.until is None:
+        return None
+    return UsedUp(blocked.node, blocked.reason, blocked.until)
+
+
+def _other(row: JobRow) -> OtherJob:
+    return OtherJob(row.id, row.action, row.status)
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What was said of a job."""
+
+    row: JobRow
+    at: datetime
+    said: Expectation
+    facts: WaitingFacts
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How predictions came out.
+
+    Attributes:
+        overtaken: something happened that nobody could know when it was said.
+        in_turn: the time was right, and then other lanes had their turns first.
+        errors: of the others, with the time that was to be waited.
+    """
+
+    unknown: int = 0
+    overtaken: int = 0
+    in_turn: int = 0
+    errors: list[tuple[timedelta, timedelta, Prediction]] = field(default_factory=list)
+
+    @property
+    def wrong(self) -> list[tuple[timedelta, timedelta, Prediction]]:
+        """Those that were wrong by more than a second and a tenth."""
+        return [one for one in self.errors if one[0] > max(timedelta(seconds=1), one[1] / 10)]
+
+
+class Fortune:
+    """Asks at random moments, and remembers what was said."""
+
+    def __init__(self, world: World, seed: int) -> None:
+        self.said: list[Prediction] = []
+        self._world = world
+        self._draw = random.Random(seed + 5)
+
+    def ask(self, rows: list[JobRow]) -> None:
+        """Explain some pending jobs, and go on asking."""
+        waiting = [row for row in rows if row.status is JobStatus.PENDING]
+        for row in self._draw.sample(waiting, min(8, len(waiting))):
+            facts = facts_of(self._world, row)
+            said = expected_start(facts)
+            self.said.append(Prediction(row, self._world.clock.now(), said, facts))
+
+    def outcome(self) -> Outcome:
+        """Compare what was said with what happened."""
+        result = Outcome()
+        for one in self.said:
+            if one.said.start is None:
+                result.unknown += 1
+                continue
+            starts = self._world.log.starts_of.get(one.row.id, [])
+            started = next((when for when in starts if when >= one.at), None)
+            end = max(started or self._world.clock.now(), one.said.start)
+            if started is None or any(self._overtakes(one, end)):
+                result.overtaken += 1
+                continue
+            if self._had_turns(one, started):
+                result.in_turn += 1
+                continue
+            result.errors.append((abs(started - one.said.start), started - one.at, one))
+        return result
+
+    def _had_turns(self, one: Prediction, started: datetime) -> bool:
+        """Whether every place was given to others from the time that was said until it started."""
+        said = one.said.start
+        assert said is not None
+        starts = self._world.log.starts[one.row.marketplace]
+        first = bisect_left(starts, said, key=lambda start: start.at)
+        others = [start for start in starts[first:] if start.at < started]
+        places = records.MARKETPLACES[one.row.marketplace].concurrency
+        return len(others) >= places
+
+    def _overtakes(self, one: Prediction, end: datetime) -> Iterator[bool]:
+        """What nobody could know: newer closures, interventions, arrivals, sellers."""
+        row, log = one.row, self._world.log
+        nodes = set(path(row.marketplace, row.shop_id, row.action))
+        yield any(one.at < when <= end and node in nodes for when, node in log.closed)
+        yield any(one.at < when <= end for when in log.touched.get(row.id, ()))
+        yield any(one.at < when <= end for when in log.came.get(row.user_id, ())) and (
+            row.marketplace == "vinted"
+        )
+        yield any(one.at < when <= end for when in log.arrived.get(row.shop_id, ()))

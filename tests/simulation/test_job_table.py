@@ -1,0 +1,105 @@
+"""The table in memory claims what the database claims, so that the day cannot drift from it."""
+
+import random
+from datetime import timedelta
+
+from sqlalchemy import text
+
+from runtime.messages import LaneHeads, LaneRequest
+from runtime.states import JobStatus
+from runtime.storage.claims import claim_jobs, find_lanes
+from runtime.storage.engine import Database
+from runtime.storage.models import SCHEMA
+from runtime.storage.nodes import register_node
+from tests.integration.job_rows import add_job, add_shop
+from tests.simulation.job_table import JobRow, JobTable
+
+AGING = timedelta(minutes=15)
+STATUSES = [JobStatus.PENDING] * 12 + [JobStatus.RUNNING, JobStatus.PAUSED, JobStatus.COMPLETED]
+
+_SET = text(f"""
+    UPDATE {SCHEMA}.marketplace_jobs
+    SET status = :status, product_key = :product, run_at = now() + :due_in,
+        started_at = CASE WHEN :started THEN now() END
+    WHERE id = :id
+""")
+
+
+def random_rows(
+    database: Database, draw: random.Random, shops: dict[int, int]
+) -> list[tuple[JobRow, timedelta]]:
+    """Committed rows, and when each falls due."""
+    rows = []
+    running = set()
+    for _ in range(80):
+        shop, priority = draw.choice(list(shops)), draw.randint(1, 4)
+        product = draw.choice([None, None, "p:1", "p:2", "p:3"])
+        status = draw.choice(STATUSES)
+        if status is JobStatus.RUNNING and (product is None or (shop, product) in running):
+            status = JobStatus.PENDING
+        if status is JobStatus.RUNNING:
+            running.add((shop, product))
+        due_in = timedelta(minutes=draw.choice([-100, -47, -31, -20, -3, 4, 50]))
+        due_in += timedelta(seconds=draw.uniform(-60, 60))
+        job_id = add_job(database, shop, priority=priority)
+        row = JobRow(
+            id=job_id, marketplace="vinted", action="sync", user_id=shops[shop], shop_id=shop,
+            priority=priority, product_key=product, status=status, run_at=None, created_at=None,
+        )  # fmt: skip
+        started = status is JobStatus.RUNNING or draw.random() < 0.1
+        rows.append((row, due_in))
+        with database.session.begin() as session:
+            values = {"id": job_id, "status": status.value, "product": product}
+            session.execute(_SET, values | {"due_in": due_in, "started": started})
+            found = session.execute(
+                text(f"SELECT run_at, started_at FROM {SCHEMA}.marketplace_jobs WHERE id = :id"),
+                {"id": job_id},
+            ).one()
+        row.run_at, row.started_at = found
+        row.created_at = row.run_at
+    return rows
+
+
+def rounded(left: tuple[LaneHeads, ...]) -> dict[int, set[tuple[int, int, bool]]]:
+    """Heads with their times to the second, for the two looked at slightly different moments."""
+    return {
+        one.lane: {(h.priority, round(h.due_in.total_seconds()), h.blocked) for h in one.heads}
+        for one in left
+    }
+
+
+def test_the_table_in_memory_claims_what_the_database_claims(database):
+    draw = random.Random(5)
+    for claims in range(5):
+        users = [claims * 10 + n + 1 for n in range(3)]
+        shops = {add_shop(database, user_id=user): user for user in users}
+        rows = random_rows(database, draw, shops)
+        table = JobTable()
+        for row, _ in rows:
+            table.add(row)
+        with database.session.begin() as session:
+            node = register_node(session)
+        lanes = [LaneRequest(1, tuple(shops)[:2], draw.randint(1, 9), draw.randint(0, 4))]
+        lanes.append(LaneRequest(2, tuple(shops)[2:], draw.randint(1, 9), draw.randint(0, 4)))
+        draw.shuffle(lanes)
+        limit = draw.randint(1, 16)
+        with database.session.begin() as session:
+            now = session.scalar(text("SELECT now()"))
+            claim = claim_jobs(session, "vinted", lanes, limit, node, AGING)
+            found = [one for one in find_lanes(session, "vinted") if one.shop_id in shops]
+        picked = table.pick(lanes, limit, now, AGING)
+        assert {row.id for row in picked} == {job.id for job in claim.jobs}
+        for row in picked:
+            table.change(row, JobStatus.RUNNING)
+            row.started_at = row.started_at or now
+        ours, theirs = rounded(table.left(lanes, now)), rounded(claim.left)
+        assert ours.keys() == theirs.keys()
+        for lane, heads in ours.items():
+            assert len(heads) == len(theirs[lane])
+            for mine, other in zip(sorted(heads), sorted(theirs[lane]), strict=True):
+                assert (mine[0], mine[2]) == (other[0], other[2])
+                assert abs(mine[1] - other[1]) <= 1
+        named = {(one.shop_id, one.user_id, one.priority) for one in found}
+        assert named == {
+            (one.shop_id, one.user_id, one.priority) for one in table.find_lanes(shops, now)
+        }
