@@ -236,7 +236,9 @@ class _Run:
             log.exception("the end of a run cannot be read", **job.log_context)
             told = f"the handler's {type(error).__name__} cannot be read"
             return Settlement(job.id, job.fence, JobEvent.FAIL, error=told)
-        return replace(settlement, delay=SELLER_DELAY) if settlement.awaits_seller else settlement
+        if settlement.awaits_seller:
+            return replace(settlement, delay=SELLER_DELAY, keeps_place=False)
+        return settlement
 
 
 class _Broken(Exception):
