@@ -12,6 +12,7 @@ import structlog
 from actors.runs import Quiet, Run
 from actors.worker_pool import WorkerPool
 from runtime import messages
+from runtime.account_trouble import AccountTrouble
 from runtime.alarm import Alarm
 from runtime.budgets import BudgetTree
 from runtime.call_queue import CallQueue, Wish
@@ -107,6 +108,7 @@ class Dispatcher:
                 due = self._clock.now() + duration
                 self._clock.call_at(due, self._actor, CallSettled(ticket, Success(None)))
             case ProgressCall():
+                self._record_progress(run, call)
                 # Through the mailbox, so that a handler that does nothing else holds nobody up.
                 self._tell(self._actor, CallSettled(ticket, Success(None)))
             case BlockingCall():
@@ -182,6 +184,11 @@ class Dispatcher:
         self._land(run, call_id)
         self.pump()
         return True
+
+    def troubled(self, shop_id: int, trouble: AccountTrouble) -> None:
+        """Send nothing more for the shop."""
+        self._make_known(self._limits.troubled(shop_id, trouble, self._clock.now()))
+        self.pump()
 
     def inquiry_settled(self, settled: CallSettled) -> None:
         """An outcome came that no run waits for; it may be that of an inquiry."""
@@ -312,6 +319,11 @@ class Dispatcher:
     ) -> None:
         run.entries[call_id] = entry
         self._tell(messages.RECORDER, entry)
+
+    def _record_progress(self, run: Run, call: ProgressCall) -> None:
+        progress = {"current": call.current, "total": call.total, "message": call.message}
+        record = messages.RecordProgress(run.job.id, run.job.fence, progress)
+        self._tell(messages.RECORDER, record)
 
     def _limit(self, ticket: CallTicket, timeout: timedelta) -> None:
         """A thread cannot be ended; its answer is not waited for any longer than this."""

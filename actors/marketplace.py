@@ -15,13 +15,13 @@ from actors.closed_lanes import ClosedLanes
 from actors.dispatch import Dispatcher
 from actors.interruptions import Interruptions
 from actors.lanes import Lane, Lanes, PendingClaim
-from actors.runs import Quiet, Run
+from actors.runs import Run
 from actors.worker_pool import WorkerPool
 from runtime import messages
-from runtime.calls import Failure, ProgressCall
+from runtime.calls import Failure
 from runtime.crash_marker import CrashMarker
 from runtime.errors import FenceLost, HandlerError, JobFailed
-from runtime.execution import Cancelled, Effect, End, Execution, Failed, Perform, Withdraw
+from runtime.execution import Cancelled, Effect, End, Failed, Perform, Withdraw
 from runtime.hookspecs import Marketplace
 from runtime.job import Job
 from runtime.lease import Lease
@@ -202,20 +202,10 @@ class MarketplaceActor(BaseActor):
                 self._step(run, run.execution.start)
 
     def _new_run(self, job: Job, lane: Lane) -> Run:
-        now = self.clock.now()
-        quiet = {
-            step.name: Quiet(now + step.quiet_in, now + step.settled_in)
-            for step in job.journal
-            if step.is_open
-        }
-        execution = Execution(self._coroutine(job), job.journal)
-        return Run(job, lane, execution, now - job.waited, quiet=quiet)
+        return Run.of(job, lane, self._execute, self.clock.now())
 
-    def _coroutine(self, job: Job) -> Callable[[], Any]:
-        def make() -> Any:
-            return self._registry.handler_class(job.key)(job).execute(job)
-
-        return make
+    def _execute(self, job: Job) -> Any:
+        return self._registry.handler_class(job.key)(job).execute(job)
 
     # --- runs go on -----------------------------------------------------------------------
 
@@ -274,8 +264,6 @@ class MarketplaceActor(BaseActor):
             self._dispatcher.withdraw(run, withdrawn)
         for effect in effects:
             if isinstance(effect, Perform) and not self._interruptions.holds(run, effect.call):
-                if isinstance(effect.call, ProgressCall):
-                    self._record_progress(run.job, effect.call)
                 self._dispatcher.perform(run, effect)
 
     def _warn_if_slow(self, job: Job, held: timedelta) -> None:
@@ -286,10 +274,6 @@ class MarketplaceActor(BaseActor):
                 held_ms=round(held.total_seconds() * 1000),
                 **job.log_context,
             )
-
-    def _record_progress(self, job: Job, call: ProgressCall) -> None:
-        progress = {"current": call.current, "total": call.total, "message": call.message}
-        self.tell(messages.RECORDER, messages.RecordProgress(job.id, job.fence, progress))
 
     def _ask_again(self, name: str) -> None:
         if name == messages.SUPERVISOR:
@@ -307,14 +291,24 @@ class MarketplaceActor(BaseActor):
 
     def _end(self, run: Run, end: End) -> None:
         settlement = self._settlement_of(run.job, end)
+        if settlement.trouble is not None:
+            self._dispatcher.troubled(run.job.shop.id, settlement.trouble)
         if settlement.awaits_seller:
             if self._marketplace.browser_bound:
-                self._lanes.seller_disconnected(run.job.user_id)
-                # The seller may have come back before the run ended.
-                self.tell(messages.BRIDGE, messages.PresenceWanted(self.name, run.job.user_id))
+                self._await_seller(run.job.user_id, settlement.delay)
             else:
                 settlement = replace(settlement, delay=UNBOUND_SELLER_DELAY, keeps_place=False)
         self._settle(run, settlement)
+
+    def _await_seller(self, user_id: int, delay: timedelta) -> None:
+        """Leave the lane alone, at least so long while its seller does not come back."""
+        self._lanes.seller_disconnected(user_id)
+        # The seller may have come back before the run ended, or may never have left.
+        wanted = messages.PresenceWanted(self.name, user_id)
+        if delay:
+            self.clock.call_at(self.clock.now() + delay, messages.BRIDGE, wanted)
+        else:
+            self.tell(messages.BRIDGE, wanted)
 
     def _settlement_of(self, job: Job, end: End) -> Settlement:
         try:

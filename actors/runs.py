@@ -1,7 +1,9 @@
 """One run of one job, as the marketplace actor keeps it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any, Self
 
 from actors.lanes import Lane
 from runtime.calls import BlockingCall, Call, RecordStep
@@ -70,6 +72,21 @@ class Run:
     refused: bool = False
     pausing: bool = False
     overdue: Timer | None = None
+
+    @classmethod
+    def of(cls, job: Job, lane: Lane, execute: Callable[[Job], Any], now: datetime) -> Self:
+        """A run that has not begun.
+
+        Args:
+            execute: makes the coroutine of the job's handler.
+        """
+        quiet = {
+            step.name: Quiet(now + step.quiet_in, now + step.settled_in)
+            for step in job.journal
+            if step.is_open
+        }
+        execution = Execution(lambda: execute(job), job.journal)
+        return cls(job, lane, execution, now - job.waited, quiet=quiet)
 
     def ticket(self, actor: str, call_id: int) -> CallTicket:
         """What comes back with the outcome of a call."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from runtime.budgets import Budgets, Limit
 from runtime.calls import ImageFile
 from runtime.closures import Level
-from runtime.errors import JobCancelled, JobFailed, Snooze
+from runtime.errors import JobCancelled, JobFailed, NeedsUser, Snooze
 from runtime.handler import BaseJobHandler
 from runtime.hookspecs import ActionType, Marketplace, hookimpl
 from runtime.job import Job, Shop
@@ -30,6 +30,7 @@ __all__ = [
     "Marketplace",
     "MarketplaceJobProcessor",
     "MarketplaceJobService",
+    "NeedsUser",
     "Shop",
     "Snooze",
     "hookimpl",

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 
 from runtime.closures import ClosureKind
-from runtime.errors import CallRejected, NotSent
+from runtime.errors import CallRejected, NeedsUser, NotSent
 from runtime.storable import safe_str
 
 UNAUTHORIZED = 401
@@ -35,6 +35,8 @@ def account_trouble(
 ) -> AccountTrouble | None:
     """The trouble that a refusal tells of; None where it is about the request alone."""
     resume = f"then `run.py shops resume {shop_id}`"
+    if isinstance(error, NeedsUser):
+        return AccountTrouble(ClosureKind.NEEDS_USER, f"{safe_str(error)}, {resume}")
     if isinstance(error, NotSent) and error.error_code == ClosureKind.NEEDS_AUTH:
         # There was nothing to authorize the call with, so it did not even leave.
         return AccountTrouble(ClosureKind.NEEDS_AUTH, f"{safe_str(error)}, {resume}")

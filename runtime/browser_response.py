@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runtime.calls import Failure, Outcome, Success
-from runtime.errors import CallRejected, InvalidJson, OutcomeUnknown
+from runtime.errors import BrowserNotReady, CallFailed, CallRejected, InvalidJson, OutcomeUnknown
 from runtime.json_values import checked_json, without_unstorable_text
 
 LONGEST_REQUEST_ID = 200
@@ -13,6 +13,8 @@ LONGEST_ERROR = 2_000
 LONGEST_CODE = 100
 LARGEST_DATA = 50_000_000
 OUTCOME_UNKNOWN = "outcome_unknown"
+NOT_BEGUN = frozenset({"plugin_missing", "memory_failed"})
+"""Codes of the page itself, which had not asked the browser plugin yet."""
 
 
 class MalformedResponse(ValueError):
@@ -37,7 +39,7 @@ class BrowserResponse:
     def outcome(self, writes: bool) -> Outcome:
         """What it means for the call that waits for it."""
         if not self.success:
-            kind = OutcomeUnknown if self._leaves_open(writes) else CallRejected
+            kind = self._kind_of_failure(writes)
             return Failure(
                 kind(self.error, status=self.status, error_code=self.error_code, writes=writes)
             )
@@ -54,10 +56,12 @@ class BrowserResponse:
             )
         return Success(data)
 
-    def _leaves_open(self, writes: bool) -> bool:
-        """Whether it may have happened; a marketplace that failed may have failed afterwards."""
+    def _kind_of_failure(self, writes: bool) -> type[CallFailed]:
+        """A marketplace that failed may have failed after it was done."""
         failed = writes and self.status is not None and self.status >= 500
-        return failed or self.error_code == OUTCOME_UNKNOWN
+        if failed or self.error_code == OUTCOME_UNKNOWN:
+            return OutcomeUnknown
+        return BrowserNotReady if self.error_code in NOT_BEGUN else CallRejected
 
 
 def read_response(data: Any) -> BrowserResponse:

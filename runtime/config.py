@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -12,6 +12,7 @@ from runtime.errors import ConfigurationError
 from runtime.urgency import DEFAULT_AGING
 
 LONGEST_SECONDS = 86_400
+S = TypeVar("S", bound=BaseSettings)
 
 
 class Settings(BaseSettings):
@@ -125,11 +126,21 @@ def load_settings() -> Settings:
     Raises:
         ConfigurationError: a variable cannot be used; the message names it.
     """
+    return read_settings(Settings)
+
+
+def read_settings(kind: type[S]) -> S:
+    """Read the environment: the service's settings, or those of one marketplace.
+
+    Raises:
+        ConfigurationError: a variable cannot be used; the message names it.
+    """
     try:
-        return Settings()
+        return kind()
     except ValidationError as error:
+        prefix = kind.model_config.get("env_prefix", "")
         problems = "; ".join(
-            f"RUNTIME_{'_'.join(str(part) for part in one['loc'][:1]).upper()}: {one['msg']}"
+            f"{prefix}{'_'.join(str(part) for part in one['loc'][:1]).upper()}: {one['msg']}"
             for one in error.errors(include_input=False, include_url=False)
         )
         raise ConfigurationError(f"cannot use the settings: {problems}") from None

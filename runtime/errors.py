@@ -29,6 +29,7 @@
         - CallRejected: the other side said no
         - NotSent: nothing left this machine
             - SellerNotConnected
+            - BrowserNotReady
             - HeldUp: it was too late for it to leave
             - BudgetClosed: no call goes through a node of the budgets for now
             - NotAuthorized: the seller has to let us act for the shop again
@@ -43,6 +44,7 @@
     - FenceLost: another run owns the job now
     - JobFailed: a handler's verdict that the job cannot succeed
         - ImageRefused
+    - NeedsUser: a handler's verdict that a person has to act before the shop can be used
 
 Control flow, not failures: :class:`Snooze` and :class:`JobCancelled`.
 
@@ -325,6 +327,10 @@ class SellerNotConnected(NotSent):
         self.user_id = user_id
 
 
+class BrowserNotReady(NotSent):
+    """The seller's page is connected and said that it could not begin with the command."""
+
+
 class HeldUp(NotSent):
     """The node was held up, so that another may have taken the job over; nothing left."""
 
@@ -432,6 +438,13 @@ class FenceLost(MarketplaceRuntimeError):
 
 class JobFailed(MarketplaceRuntimeError):
     """Raised by a handler: this job cannot succeed, do not try again."""
+
+
+class NeedsUser(MarketplaceRuntimeError):
+    """Raised by a handler: the shop cannot be used before a person has done what it says.
+
+    The shop is closed until somebody resumes it; its jobs wait, and use up no attempt.
+    """
 
 
 class ImageRefused(JobFailed):

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from runtime.account_trouble import AccountTrouble
 from runtime.answers import Answer
 from runtime.budgets import Blocked, BudgetTree
 from runtime.call_queue import CallQueue
@@ -97,6 +98,13 @@ class LimitKeeper:
         elif isinstance(outcome, Failure) and isinstance(outcome.error, NotAuthorized):
             shop, reason = self._node(Level.SHOP, sent), str(outcome.error)
             self._close(shop, None, reason, now, changes, ClosureKind.NEEDS_AUTH)
+        return changes
+
+    def troubled(self, shop_id: int, trouble: AccountTrouble, now: datetime) -> Changes:
+        """A run ended with that trouble; an answer may have told of it already."""
+        changes = Changes()
+        shop = Node(self._marketplace.name, Level.SHOP, shop_id)
+        self._close(shop, None, trouble.reason, now, changes, trouble.kind)
         return changes
 
     def inquired(self, node: Node, outcome: Outcome, now: datetime) -> Changes:

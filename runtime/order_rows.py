@@ -1,9 +1,9 @@
 """Orders as the storage takes them: JSON values, checked. Pure."""
 
 import reprlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any, TypedDict
+from typing import Any, TypedDict, TypeVar
 
 from runtime.errors import InputError
 from runtime.marketplace_values import (
@@ -15,6 +15,7 @@ from runtime.marketplace_values import (
 )
 
 MOST_PIECES = 1_000_000
+V = TypeVar("V")
 
 
 class OrderLineRow(TypedDict):
@@ -56,7 +57,7 @@ def order_line(
         listing: the marketplace's own id of the listing.
 
     Raises:
-        InputError: a value cannot be used.
+        InputError: it cannot be told what was sold, or how many. An unusable title becomes None.
     """
     if isinstance(quantity, bool) or not isinstance(quantity, int) or quantity < 1:
         raise InputError(f"a quantity must be a whole number from 1, not {quantity!r}")
@@ -66,7 +67,7 @@ def order_line(
         if listing is None
         else checked_identity(listing, "a listing's id"),
         sku=None if sku is None else checked_identity(sku, "a SKU"),
-        title=checked_words(title, "title"),
+        title=_legible(checked_words, title, "title"),
         quantity=min(quantity, MOST_PIECES),
     )
 
@@ -90,19 +91,27 @@ def order(
         ordered_at: a datetime, ISO text, or seconds since 1970; without a time zone it is UTC.
 
     Raises:
-        InputError: a value cannot be used.
+        InputError: the id cannot be used. Details that cannot be become None: what was sold
+            must not stay on sale because a price was not understood.
     """
     return OrderRow(
         external_id=checked_identity(external_id, "an order's id"),
-        status=checked_words(status, "status"),
-        buyer=checked_words(buyer, "buyer"),
-        total=checked_price(total, "total"),
-        currency=checked_currency(currency),
-        ordered_at=_moment(ordered_at),
+        status=_legible(checked_words, status, "status"),
+        buyer=_legible(checked_words, buyer, "buyer"),
+        total=_legible(checked_price, total, "total"),
+        currency=_legible(checked_currency, currency),
+        ordered_at=_legible(_moment, ordered_at),
         sold=sold,
         lines=list(lines),
-        data=checked_data(data, "the order"),
+        data=_legible(checked_data, data, "the order") or {},
     )
+
+
+def _legible(check: Callable[..., V], *arguments: object) -> V | None:
+    try:
+        return check(*arguments)
+    except InputError:
+        return None
 
 
 def _moment(value: object) -> str | None:

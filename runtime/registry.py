@@ -8,7 +8,7 @@ from typing import Literal
 
 import pluggy
 
-from runtime.errors import UnknownHandler
+from runtime.errors import ConfigurationError, UnknownHandler
 from runtime.handler import BaseJobHandler
 from runtime.hookspecs import PROJECT, HookSpecs, Marketplace
 
@@ -83,7 +83,8 @@ class _Loader:
             handler, described = self._handler(entry_point)
         except _Refused as error:
             self._note(entry_point, str(error))
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, ConfigurationError):
+            # Half of a marketplace's handlers, at another pace than was set, would be worse.
             raise
         except BaseException as error:  # noqa: BLE001 - a plugin's import may raise anything
             self._note(entry_point, f"{type(error).__name__}: {error}")

@@ -9,10 +9,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from runtime.account_trouble import account_trouble
+from runtime.account_trouble import AccountTrouble, account_trouble
 from runtime.closures import Level
 from runtime.errors import (
+    BrowserNotReady,
     BudgetClosed,
+    CallFailed,
     CallRejected,
     CannotTell,
     DatabaseRefused,
@@ -21,7 +23,6 @@ from runtime.errors import (
     HeldUp,
     InputError,
     JobFailed,
-    OutcomeUnknown,
     SellerNotConnected,
 )
 from runtime.execution import Cancelled, CodeChanged, End, Failed, Finished, Snoozed, Undecided
@@ -32,6 +33,7 @@ from runtime.states import JobEvent
 from runtime.storable import safe_str, storable
 
 FIRST_DELAY = timedelta(seconds=2)
+NOT_READY_DELAY = timedelta(seconds=5)
 LONGEST_DELAY = timedelta(minutes=10)
 TOO_MANY_REQUESTS = 429
 LONGEST_SNOOZE = timedelta(days=3650)
@@ -46,7 +48,9 @@ class Settlement:
         delay: for events that lead back to pending, the time until it may run again.
         keeps_place: it waits for something other than a time, with the age that it has; else
             it is as old as its ``delay`` makes it, behind all that fell due before.
-        awaits_seller: the job waits for the seller's browser, not for a time.
+        awaits_seller: the job waits for the seller's browser; where that is connected all the
+            same, only for the delay.
+        trouble: what the job's shop is to be closed for.
         ended_by: the steps whose failure ended the run; the next one does them again.
     """
 
@@ -60,6 +64,7 @@ class Settlement:
     delay: timedelta = timedelta(0)
     keeps_place: bool = False
     awaits_seller: bool = False
+    trouble: AccountTrouble | None = None
     ended_by: tuple[str, ...] = ()
 
 
@@ -138,12 +143,17 @@ def _failed(
             waiting_reason=storable(error), failed_step=step, awaits_seller=True,
             keeps_place=True,
         )  # fmt: skip
+    if isinstance(error, BrowserNotReady):
+        return Settlement(
+            job.id, job.fence, JobEvent.SNOOZE, delay=NOT_READY_DELAY,
+            waiting_reason=storable(error), failed_step=step, awaits_seller=True,
+        )  # fmt: skip
     trouble = account_trouble(error, job.marketplace, job.shop.id, browser_bound=browser_bound)
     if trouble is not None:
-        # The closure of the shop holds it up.
+        # The closure of the shop holds it up, until somebody opens it.
         return Settlement(
-            job.id, job.fence, JobEvent.SNOOZE,
-            keeps_place=True, waiting_reason=storable(trouble.reason), failed_step=step,
+            job.id, job.fence, JobEvent.SNOOZE, keeps_place=True,
+            waiting_reason=storable(trouble.reason), failed_step=step, trouble=trouble,
         )  # fmt: skip
     if isinstance(error, BudgetClosed):
         # The lanes below a closure are closed, and open earlier where somebody opens it. One of
@@ -222,7 +232,7 @@ def _is_final(error: BaseException) -> bool:
 
 def describe(error: BaseException) -> str:
     """The error's own words; with the traceback where it is nobody's expected failure."""
-    if isinstance(error, CallRejected | OutcomeUnknown | HandlerError | JobFailed | InputError):
+    if isinstance(error, CallFailed | HandlerError | JobFailed | InputError):
         return storable(error)
     try:
         text = "".join(traceback.format_exception(error))

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from plugins.vinted import protocol
-from plugins.vinted.failures import WrongAccount, sorted_out
+from plugins.vinted.failures import sorted_out
 from plugins.vinted.pages import (
     Asked,
     Frame,
@@ -21,11 +21,12 @@ from plugins.vinted.pages import (
     parse_sync,
     parse_wardrobe,
 )
-from runtime import BaseJobHandler, JobFailed
+from runtime import BaseJobHandler, JobFailed, NeedsUser
 from runtime.errors import CallRejected, InputError, OutcomeUnknown
 from runtime.storage import listings
 
 MAX_PER_PAGE = protocol.MAX_PER_PAGE
+LONGEST_TOLD = 255
 BARE_REFUSALS = {None, 400, 404, 405, 422, 501}
 """With these a browser plugin may say that it does not know an action."""
 
@@ -46,7 +47,8 @@ class VintedBrowser:
 
         Raises:
             JobFailed: the answer cannot be understood.
-            CallRejected, WrongAccount: see :mod:`plugins.vinted.failures`; all methods raise them.
+            CallRejected: see :mod:`plugins.vinted.failures`; all methods raise it.
+            NeedsUser: somebody else than the shop is logged in; all methods that read raise it.
         """
         answer = await self._ask("VINTED_SYNC", self._page(page, per_page), reads=True)
         return parse_sync(answer, page)
@@ -64,12 +66,10 @@ class VintedBrowser:
         """The ids of the newest items; None where the browser plugin cannot tell.
 
         Raises:
-            WrongAccount: somebody else is logged in.
+            NeedsUser: somebody else is logged in.
         """
         try:
             page = await self.wardrobe(1)
-        except WrongAccount:
-            raise
         except (JobFailed, CallRejected) as error:
             if isinstance(error, CallRejected) and error.status not in BARE_REFUSALS:
                 raise
@@ -85,7 +85,7 @@ class VintedBrowser:
         shop.
 
         Raises:
-            WrongAccount: it is another account.
+            NeedsUser: it is another account.
         """
         if not self._verified:
             await self.newest()
@@ -208,9 +208,8 @@ class VintedBrowser:
         if told is None:
             return
         if str(told) != self._shop_id:
-            raise WrongAccount(
-                f"the browser is logged in to Vinted as account {told}, and the job is for "
-                f"{self._shop_id}: log in there with the shop's account, then "
-                f"`run.py jobs retry {self._handler.job_id}`"
+            raise NeedsUser(
+                f"the browser is logged in to Vinted as account {str(told)[:LONGEST_TOLD]}, and "
+                f"the shop is {self._shop_id}: log in there with the shop's account"
             )
         self._verified = True

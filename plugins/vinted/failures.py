@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import Enum
 
 from runtime.answers import Answer
-from runtime.errors import CallRejected, JobFailed
+from runtime.errors import CallRejected
 from runtime.limit_signals import Signals, read_answer
 
 
@@ -32,10 +32,6 @@ class Trouble(Enum):
     def code(self) -> str:
         """The error code that says it."""
         return self.value[1]
-
-
-class WrongAccount(JobFailed):
-    """Somebody else than the shop is logged in to Vinted."""
 
 
 _CODES = {

@@ -3,71 +3,82 @@
 from datetime import timedelta
 
 from plugins.vinted.failures import read_refusal
+from plugins.vinted.settings import VintedSettings
 from runtime import ActionType, Budgets, Level, Limit, Marketplace
+from runtime.config import read_settings
 
-VINTED = Marketplace(
-    name="vinted",
-    browser_bound=True,
-    lane_concurrency=1,
-    lane_calls=1,
-    # It publishes no limits; a person who lists by hand is not faster than this.
-    budgets=Budgets(
-        shop=(Limit(1, timedelta(seconds=1)),),
-        speaks_of=Level.SHOP,
-        jitter=timedelta(seconds=1),
-        cool_down=timedelta(minutes=1),
+ACTION_TYPES = (
+    ActionType(
+        code="message",
+        name="Respond to message",
+        description="Reply to Vinted buyer messages",
+        priority=1,
+        rate_limit=timedelta(milliseconds=1000),
+        timeout=timedelta(seconds=30),
     ),
-    read_answer=read_refusal,
-    action_types=(
-        ActionType(
-            code="message",
-            name="Respond to message",
-            description="Reply to Vinted buyer messages",
-            priority=1,
-            rate_limit=timedelta(milliseconds=1000),
-            timeout=timedelta(seconds=30),
-        ),
-        ActionType(
-            code="orders",
-            name="Fetch orders",
-            description="Retrieve new orders/sales from Vinted",
-            is_batch=True,
-            rate_limit=timedelta(milliseconds=1500),
-        ),
-        ActionType(
-            code="publish",
-            name="Publish product",
-            description="Create a new listing on Vinted",
-            rate_limit=timedelta(milliseconds=2500),
-            timeout=timedelta(seconds=120),
-        ),
-        ActionType(
-            code="update",
-            name="Update product",
-            description="Modify price, description, photos",
-        ),
-        ActionType(
-            code="delete",
-            name="Delete product",
-            description="Remove listing from Vinted",
-            priority=4,
-            timeout=timedelta(seconds=30),
-        ),
-        ActionType(
-            code="sync",
-            name="Sync products",
-            description="Synchronize all products with Vinted",
-            priority=4,
-            is_batch=True,
-            rate_limit=timedelta(milliseconds=1500),
-            timeout=timedelta(seconds=300),
-        ),
-        ActionType(
-            code="link_product",
-            name="Link Product",
-            description="Link VintedProduct to Product and download images",
-            rate_limit=timedelta(milliseconds=500),
-            timeout=timedelta(seconds=120),
-        ),
+    ActionType(
+        code="orders",
+        name="Fetch orders",
+        description="Retrieve new orders/sales from Vinted",
+        is_batch=True,
+        rate_limit=timedelta(milliseconds=1500),
+    ),
+    ActionType(
+        code="publish",
+        name="Publish product",
+        description="Create a new listing on Vinted",
+        rate_limit=timedelta(milliseconds=2500),
+        timeout=timedelta(seconds=120),
+    ),
+    ActionType(
+        code="update",
+        name="Update product",
+        description="Modify price, description, photos",
+    ),
+    ActionType(
+        code="delete",
+        name="Delete product",
+        description="Remove listing from Vinted",
+        priority=4,
+        timeout=timedelta(seconds=30),
+    ),
+    ActionType(
+        code="sync",
+        name="Sync products",
+        description="Synchronize all products with Vinted",
+        priority=4,
+        is_batch=True,
+        rate_limit=timedelta(milliseconds=1500),
+        timeout=timedelta(seconds=300),
+    ),
+    ActionType(
+        code="link_product",
+        name="Link Product",
+        description="Link VintedProduct to Product and download images",
+        rate_limit=timedelta(milliseconds=500),
+        timeout=timedelta(seconds=120),
     ),
 )
+
+
+def vinted(settings: VintedSettings | None = None) -> Marketplace:
+    """The record, as the operator has set it up.
+
+    Raises:
+        ConfigurationError: a variable cannot be used; the message names it.
+    """
+    known = settings or read_settings(VintedSettings)
+    return Marketplace(
+        name="vinted",
+        browser_bound=True,
+        lane_concurrency=1,
+        lane_calls=1,
+        budgets=Budgets(
+            shop=(Limit(1, known.call_time),),
+            speaks_of=Level.SHOP,
+            jitter=known.jitter,
+            cool_down=timedelta(minutes=1),
+        ),
+        read_answer=read_refusal,
+        action_types=ACTION_TYPES,
+    )

@@ -5,7 +5,6 @@ from functools import partial
 from typing import Any
 
 from plugins.vinted.client import BARE_REFUSALS, VintedBrowser
-from plugins.vinted.failures import WrongAccount
 from runtime import BaseJobHandler, Job, JobFailed, hookimpl
 from runtime.calls import AwaitQuiet
 from runtime.errors import CallRejected, CannotTell
@@ -42,8 +41,6 @@ class MessageVinted(BaseJobHandler):
         """The conversation; None where the browser plugin cannot read any."""
         try:
             return await browser.conversation(conversation_id)
-        except WrongAccount:
-            raise
         except JobFailed as error:
             reason = str(error)
         except CallRejected as error:
@@ -77,7 +74,9 @@ class MessageVinted(BaseJobHandler):
             return None
         try:
             return await self._store(browser, conversation_id, now, found)
-        except MessageTaken:
+        except MessageTaken as taken:
+            if any(one.get("reference") for one in found):
+                raise CannotTell(f"the message there is this job's, and {taken}") from taken
             return None
 
     async def _store(

@@ -1,6 +1,7 @@
 """orders_vinted: store the sales that are new."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -10,7 +11,7 @@ from plugins.vinted.client import MAX_PER_PAGE, VintedBrowser
 from plugins.vinted.pages import money
 from runtime import BaseJobHandler, Job, JobFailed, hookimpl
 from runtime.errors import InputError
-from runtime.order_rows import OrderRow, order, order_line
+from runtime.order_rows import OrderLineRow, OrderRow, order, order_line
 from runtime.sold_elsewhere import follow_sales
 from runtime.storage import orders
 from runtime.storage.listing_changes import mark_listing_gone
@@ -70,12 +71,8 @@ class OrdersVinted(BaseJobHandler):
                 f"the shop has {frame.total_pages:,} pages of orders, as page {number} says, and "
                 f"that is more than {MAX_ORDERS:,} orders: update the browser plugin"
             )
-        rows = _readable(frame.entries)
-        return {
-            "rows": rows,
-            "errors": len(frame.entries) - len(rows),
-            "total_pages": frame.total_pages,
-        }
+        rows, errors = _readable(frame.entries)
+        return {"rows": rows, "errors": errors, "total_pages": frame.total_pages}
 
 
 def store(session: Session, shop_id: int, rows: Sequence[OrderRow]) -> dict[str, Any]:
@@ -93,35 +90,45 @@ def store(session: Session, shop_id: int, rows: Sequence[OrderRow]) -> dict[str,
     return {**stored, "jobs": follow_sales(session, shop_id, stored["sales"])}
 
 
-def _readable(entries: Sequence[Any]) -> list[OrderRow]:
-    rows = []
+def _readable(entries: Sequence[Any]) -> tuple[list[OrderRow], int]:
+    """What can be stored, and how many orders and pieces of orders cannot be."""
+    rows, errors = [], 0
     for entry in entries:
         try:
-            rows.append(parse_order(entry))
+            row = parse_order(entry)
         except InputError:
+            errors += 1
             continue
-    return rows
+        rows.append(row)
+        errors += len(_items(entry)) - len(row["lines"])
+    return rows, errors
+
+
+def _items(entry: dict[str, Any]) -> list[Any]:
+    items = entry.get("items")
+    return items if isinstance(items, list) else []
+
+
+def _lines(entry: dict[str, Any]) -> Iterator[OrderLineRow]:
+    for item in _items(entry):
+        if isinstance(item, dict):
+            with suppress(InputError):
+                yield order_line(item.get("id"), listing=item.get("id"), title=item.get("title"))
 
 
 def parse_order(entry: Any) -> OrderRow:
-    """Read one sale.
+    """Read one sale; of its pieces, those of which it can be told which listing they were.
 
     Raises:
-        InputError: it cannot be stored.
+        InputError: it cannot be told which order it is.
     """
     if not isinstance(entry, dict):
         raise InputError("an order must be an object")
-    items = entry.get("items")
-    lines = [
-        order_line(item.get("id"), listing=item.get("id"), title=item.get("title"))
-        for item in (items if isinstance(items, list) else [])
-        if isinstance(item, dict)
-    ]
     status, buyer = entry.get("status"), entry.get("buyer")
     total, currency = money(entry.get("price"))
     return order(
         entry.get("id"),
-        lines,
+        list(_lines(entry)),
         data=entry,
         sold=not any(word in str(status).lower() for word in NOT_SOLD),
         status=status,

@@ -10,6 +10,7 @@ from plugins.vinted.lookup import find_published, is_certain
 from plugins.vinted.offer import checked_offer, product_sent
 from runtime import BaseJobHandler, Job, hookimpl
 from runtime.calls import AwaitQuiet
+from runtime.errors import CannotTell
 from runtime.storage import published
 from runtime.storage.listings import ListingRow
 
@@ -57,7 +58,9 @@ class PublishVinted(BaseJobHandler):
             found = await find_published(browser, product, before)
         try:
             return await self._store(product, found) if found else None
-        except published.ListingTaken:
+        except published.ListingTaken as taken:
+            if is_certain(browser, found):
+                raise CannotTell(f"the item on sale is this job's, and {taken}") from taken
             return None
 
     async def _store(self, product: dict[str, Any], candidates: list[ListingRow]) -> Any:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from plugins.vinted.client import MAX_PER_PAGE, VintedBrowser
-from plugins.vinted.marketplace import VINTED
+from plugins.vinted.marketplace import vinted
 from plugins.vinted.pages import Page, Summary
 from runtime import BaseJobHandler, Job, JobFailed, Marketplace, hookimpl
 from runtime.storage import listings
@@ -173,4 +173,4 @@ def job_handler() -> type[SyncVinted]:
 @hookimpl
 def marketplace() -> Marketplace:
     """Vinted itself."""
-    return VINTED
+    return vinted()

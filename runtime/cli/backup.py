@@ -8,7 +8,7 @@ import typer
 from runtime.cli.context import command_settings
 from runtime.cli.options import AsJson
 from runtime.cli.output import print_json, print_line
-from runtime.data_directory import ENCRYPTION_KEYS_FILE, TOKEN_SECRET_FILE
+from runtime.data_directory import ENCRYPTION_KEYS_FILE, TOKEN_SECRET_FILE, media_directory
 from runtime.storage.backup import dump
 from runtime.storage.engine import open_database
 
@@ -36,5 +36,6 @@ def backup(
     )
     print_line(
         f"not in it: the keys in {settings.data_dir}/{ENCRYPTION_KEYS_FILE} and "
-        f"{TOKEN_SECRET_FILE}; keep a copy of them elsewhere"
+        f"{TOKEN_SECRET_FILE}, and the images in {media_directory(settings)}; keep a copy of "
+        "them elsewhere"
     )

@@ -2,14 +2,20 @@
 
 import http.client
 import socket
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
 from runtime.config import Settings
-from runtime.data_directory import ensure_data_directory
-from runtime.errors import ConfigurationError, MarketplaceRuntimeError, PortInUse
+from runtime.data_directory import ensure_data_directory, media_directory
+from runtime.errors import (
+    ConfigurationError,
+    DataDirectoryError,
+    MarketplaceRuntimeError,
+    PortInUse,
+)
 from runtime.registry import load_registry
 from runtime.storage import diagnosis
 from runtime.storage.engine import Database, open_database
@@ -33,6 +39,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     """Make every check; what depends on a failed one is skipped."""
     yield Finding("settings", "ok", _describe(settings))
     yield _finding("data directory", lambda: str(ensure_data_directory(settings)))
+    yield _finding("media directory", lambda: _check_media(settings))
     yield _finding("handlers", _check_handlers)
     try:
         database = open_database(settings)
@@ -63,6 +70,18 @@ def _finding(name: str, check: Callable[[], str]) -> Finding:
 def _describe(settings: Settings) -> str:
     where = "the embedded database" if settings.database_url is None else "RUNTIME_DATABASE_URL"
     return f"{where}, bridge on {settings.bridge_host}:{settings.bridge_port}"
+
+
+def _check_media(settings: Settings) -> str:
+    path = media_directory(settings)
+    try:
+        with tempfile.TemporaryFile(dir=path):
+            return str(path)
+    except OSError as error:
+        raise DataDirectoryError(
+            f"no image can be stored in {path} ({error.strerror}): "
+            "let this user write there, or set RUNTIME_MEDIA_DIR to another one"
+        ) from None
 
 
 def _check_handlers() -> str:

@@ -26,7 +26,7 @@ def doctor(
 ) -> None:
     """Check that all is as the service needs it.
 
-    The settings, the data directory, the handlers, the database and the bridge's port.
+    The settings, the data and media directories, the handlers, the database and the bridge's port.
     """
     findings = []
     look = examine_structure if structure else examine

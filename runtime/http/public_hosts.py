@@ -7,6 +7,7 @@ from runtime.errors import ImageRefused, NotSent
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
+LONGEST_SHOWN = 80
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _IPV4_BITS = 2**32
 
@@ -23,11 +24,14 @@ def resolved(host: str, port: int) -> list[str]:
     """All addresses of a host.
 
     Raises:
+        ImageRefused: nothing can have that name.
         NotSent: it has none, or they cannot be looked up now.
     """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as error:
+    except UnicodeError:
+        raise ImageRefused(f"no host can be named {host[:LONGEST_SHOWN]!r}") from None
+    except OSError as error:
         raise NotSent(f"the host {host} cannot be looked up: {error}") from None
     return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 

@@ -1,7 +1,7 @@
 """The application's web site, and what its sellers' browser plugin does on Vinted.
 
-Served from an origin of its own, as an application's pages are. The wardrobe is here rather than
-in the page, so that it remembers what a page did that was reloaded meanwhile.
+Served from an origin of its own, as an application's pages are. What the plugin does is done by
+the sandbox's, here rather than in the page, so that it is remembered when the page is reloaded.
 """
 
 import json
@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlencode
 
+from plugins.vinted.sandbox import Extension, Wardrobe
 from tests.browser.built_client import CLIENT
 
 PLUGIN = """
@@ -32,16 +33,16 @@ class SellerSite:
     """The site, as long as the ``with`` block goes on.
 
     Attributes:
+        extension: what the plugin does on Vinted; its ``wardrobe`` is the seller's.
         executed: what the plugin was asked to do, in order: tab, action and payload.
-        may_answer: cleared, everything is still done, but not answered before it is set.
-        items: what the seller has on sale, newest first.
+        may_answer: cleared, writes are still done, but not answered before it is set.
     """
 
-    def __init__(self, dist: Path) -> None:
+    def __init__(self, dist: Path, wardrobe: Wardrobe) -> None:
+        self.extension = Extension(wardrobe)
         self.executed: list[dict[str, Any]] = []
         self.may_answer = threading.Event()
         self.may_answer.set()
-        self.items: list[dict[str, Any]] = []
         self._files = {"/": CLIENT / "example" / "index.html"} | {
             f"/{name}": dist / name for name in ("relay.global.js", "relay.global.js.map")
         }
@@ -89,50 +90,20 @@ class SellerSite:
         """What was executed, in order."""
         return [one["action"] for one in self.executed]
 
+    def titles(self) -> list[str]:
+        """What the seller has on sale."""
+        return self.extension.wardrobe.titles()
+
     def perform(self, request: dict[str, Any]) -> dict[str, Any]:
         """Do what the plugin was asked to do."""
         self.executed.append(request)
-        act = getattr(self, "_" + request["action"].lower(), None)
-        if act is None:
-            return {"success": False, "errorCode": "invalid", "error": "no such action"}
-        result: dict[str, Any] = act(request["payload"])
-        self.may_answer.wait(PATIENCE_SECONDS)
+        result = self.extension.execute(request["action"], request["payload"])
+        if "reference" in request["payload"]:
+            self.may_answer.wait(PATIENCE_SECONDS)
+        # As the plugin's own interface names it.
+        if "error_code" in result:
+            result["errorCode"] = result.pop("error_code")
         return result
-
-    def _vinted_publish(self, payload: dict[str, Any]) -> dict[str, Any]:
-        number = 1 + max((item["id"] for item in self.items), default=0)
-        item = {
-            "id": number,
-            "url": f"https://www.vinted.example/items/{number}",
-            "title": payload["product"]["title"],
-            "reference": payload.get("reference"),
-        }
-        self.items.insert(0, item)
-        return {"success": True, "data": {"item": item}}
-
-    def _vinted_delete(self, payload: dict[str, Any]) -> dict[str, Any]:
-        found = [item for item in self.items if str(item["id"]) == str(payload["item_id"])]
-        if not found:
-            return {"success": False, "error": "gone", "errorCode": "not_found", "status": 404}
-        self.items.remove(found[0])
-        return {"success": True, "data": {}}
-
-    def _vinted_sync(self, payload: dict[str, Any]) -> dict[str, Any]:
-        page, per_page = payload["page"], payload["per_page"]
-        pagination = {
-            "current_page": page,
-            "total_pages": max(1, -(-len(self.items) // per_page)),
-            "per_page": per_page,
-            "total_entries": len(self.items),
-        }
-        items = self.items[(page - 1) * per_page : page * per_page]
-        return {"success": True, "data": {"items": items, "pagination": pagination}}
-
-    def _vinted_get_wardrobe(self, payload: dict[str, Any]) -> dict[str, Any]:
-        return self._vinted_sync({"page": 1, "per_page": 96, **payload})
-
-    def _vinted_api_call(self, payload: dict[str, Any]) -> dict[str, Any]:
-        return {"success": True, "data": {"asked": payload}}
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -106,11 +106,20 @@ def test_doctor_finds_nothing_wrong(cli: Installation) -> None:
     assert report["ok"] is True
     assert {check["name"]: check["status"] for check in report["checks"]} == dict.fromkeys(
         (
-            "settings", "data directory", "handlers", "database", "migrations",
+            "settings", "data directory", "media directory", "handlers", "database", "migrations",
             "direct connection", "clock", "bridge port",
         ),
         "ok",
     )  # fmt: skip
+
+
+def test_doctor_looks_whether_images_can_be_stored(cli: Installation, tmp_path: Path) -> None:
+    occupied = tmp_path / "file"
+    occupied.touch()
+    done = cli.run("doctor", "--json", check=False, more={"RUNTIME_MEDIA_DIR": str(occupied)})
+    failed = [one for one in json.loads(done.stdout)["checks"] if one["status"] == "failed"]
+    assert [one["name"] for one in failed] == ["media directory"]
+    assert "RUNTIME_MEDIA_DIR" in failed[0]["detail"]
 
 
 def test_doctor_names_what_is_wrong(cli: Installation, database: Database) -> None:
@@ -132,6 +141,7 @@ def test_a_backup_is_whole_private_and_never_overwritten_by_accident(
     file = tmp_path / "backup.dump"
     done = cli.run("backup", str(file))
     assert "pg_restore" in done.stdout
+    assert f"the images in {cli.data_dir / 'media'}" in done.stdout
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     before = file.read_bytes()
     assert before.startswith(b"PGDMP")

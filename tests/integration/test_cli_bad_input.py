@@ -86,6 +86,8 @@ def test_bad_input_is_one_clear_line(
         ("backup /tmp/never", "RUNTIME_DATABASE_URL", NOBODY, "127.0.0.1, port 1"),
         ("jobs list", "RUNTIME_DATABASE_URL", "mysql://x", "RUNTIME_DATABASE_URL"),
         ("serve", "RUNTIME_BRIDGE_PORT", "high", "RUNTIME_BRIDGE_PORT"),
+        ("serve", "RUNTIME_VINTED_CALL_SECONDS", "0", "RUNTIME_VINTED_CALL_SECONDS"),
+        ("doctor", "RUNTIME_VINTED_CALL_SECONDS", "0", "RUNTIME_VINTED_CALL_SECONDS"),
     ],
 )
 def test_settings_that_cannot_be_used_are_named(

@@ -4,6 +4,8 @@ import pytest
 
 from plugins.vinted.sandbox import example_item
 from runtime.closures import ClosureKind
+from runtime.storage.listing_changes import record_listing
+from runtime.storage.listings import row
 from tests.deadline import wait_until
 from tests.integration.job_rows import add_job
 from tests.integration.vinted_seller import Listing, Product, only, open_shop, product
@@ -125,10 +127,28 @@ def test_trouble_with_the_account_stops_the_shop_until_it_is_resumed(shop, fault
 def test_nothing_is_sent_to_another_account(shop):
     browser = shop.browser()
     browser.faults.wrong_account = "999"
-    job = shop.run("publish", product=product())
-    assert "logged in to Vinted as account 999" in (job.error_message or "")
+    jobs = [shop.job("publish", product=product(sku)) for sku in ("A-1", "A-2")]
+    waits = shop.waits(jobs[0], "logged in to Vinted as account 999")
+    assert (waits.status, waits.retry_count) == ("pending", 0)
+    browser.faults.wrong_account = None
+    (closure,) = wait_until(shop.resume)
+    assert (closure.kind, closure.reason) == (ClosureKind.NEEDS_USER, waits.waiting_reason)
+    assert [shop.ended(one).status for one in jobs] == ["completed", "completed"]
     assert browser.extension.strayed == []
-    assert "VINTED_PUBLISH" not in [name for name, _ in browser.executed]
+    assert [name for name, _ in browser.executed].count("VINTED_PUBLISH") == 2
+
+
+def test_an_item_that_was_linked_to_another_product_meanwhile_is_not_published_again(shop):
+    browser = shop.browser()
+    only(browser, "VINTED_PUBLISH", never=True)
+    shop.add_products(product("B-1"))
+    (other,) = shop.rows(Product)
+    job_id = shop.job("publish", product=product())
+    (item_id,) = wait_until(lambda: published(shop))
+    with shop.database.session.begin() as session:
+        record_listing(session, shop.shop_id, row(item_id), other.id)
+    waits = shop.waits(job_id, "the item on sale is this job's")
+    assert (waits.status, published(shop)) == ("paused", [item_id])
 
 
 def test_two_tabs_publish_once(shop):

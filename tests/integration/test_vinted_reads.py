@@ -49,6 +49,17 @@ def test_a_sale_lowers_the_quantity_of_its_product_once(shop):
     assert shop.listings() == {sold: "gone"}
 
 
+def test_a_sale_of_which_not_all_can_be_read_is_a_sale(shop):
+    shop.add_products(product())
+    sold = shop.done("publish", product=product())["external_id"]
+    items = [{"id": int(sold), "title": "Robe"}]
+    shop.wardrobe.sell(example_order(1) | {"items": items, "ordered_at": "today"})
+    result = shop.done("orders")
+    assert (result["new"], result["errors"]) == (1, 0)
+    assert [row.quantity for row in shop.rows(Product)] == [0]
+    assert shop.listings() == {sold: "gone"}
+
+
 def test_a_sale_that_was_cancelled_lowers_nothing(shop):
     shop.add_products(product(quantity=2))
     sold = shop.done("publish", product=product())["external_id"]

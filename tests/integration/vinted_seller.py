@@ -7,10 +7,11 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from plugins.vinted.delete import DeleteVinted
 from plugins.vinted.link_product import LinkProductVinted
-from plugins.vinted.marketplace import VINTED
+from plugins.vinted.marketplace import vinted
 from plugins.vinted.message import MessageVinted
 from plugins.vinted.orders import OrdersVinted
 from plugins.vinted.protocol import PROTOCOL
@@ -22,6 +23,7 @@ from runtime.closures import Closure
 from runtime.config import Settings
 from runtime.data_directory import token_secret
 from runtime.products import checked_product
+from runtime.registry import Registry
 from runtime.service import MarketplaceJobService
 from runtime.storage.engine import Database
 from runtime.storage.models import Conversation, Listing, MarketplaceJob, Order, Product
@@ -48,7 +50,7 @@ class QuickMessage(MessageVinted):
     settles_within = SETTLES_WITHIN
 
 
-HASTY = replace(VINTED, budgets=replace(VINTED.budgets, shop=(), jitter=timedelta(0)))
+HASTY = replace(vinted(), budgets=replace(vinted().budgets, shop=(), jitter=timedelta(0)))
 """Vinted at the pace of a test."""
 
 HANDLERS = {
@@ -60,6 +62,23 @@ HANDLERS = {
     "message": QuickMessage,
     "link_product": LinkProductVinted,
 }
+
+
+def hasty_registry() -> Registry:
+    """All handlers of Vinted, at that pace."""
+    keyed = {(action, "vinted"): handler for action, handler in HANDLERS.items()}
+    return registry_of(HASTY, handlers=keyed)
+
+
+def unpaced(session: Session, timeout_seconds: float) -> None:
+    """Take the pace out of the table of action types, too."""
+    session.execute(
+        text(
+            "UPDATE public.marketplace_action_types "
+            "SET rate_limit_ms = 0, timeout_seconds = :timeout"
+        ),
+        {"timeout": timeout_seconds},
+    )
 
 
 def product(sku: str = "A-1", **changes: Any) -> dict[str, Any]:
@@ -179,14 +198,8 @@ def open_shop(settings: Settings, database: Database, items: int = 0) -> Iterato
     """A running node, and a shop with so many invented items on sale; nobody is connected yet."""
     with database.session.begin() as session:
         shop_id = MarketplaceJobService(session).add_shop("vinted", SELLER, ACCOUNT).id
-        session.execute(
-            text(
-                "UPDATE public.marketplace_action_types SET rate_limit_ms = 0, timeout_seconds = 2"
-            )
-        )
-    keyed = {(action, "vinted"): handler for action, handler in HANDLERS.items()}
-    registry = registry_of(HASTY, handlers=keyed)
-    with running_node(settings, database, registry, bridge_grace_seconds=0.5) as scene:
+        unpaced(session, timeout_seconds=2)
+    with running_node(settings, database, hasty_registry(), bridge_grace_seconds=0.5) as scene:
         shop = Shop(scene, database, scene.settings, Wardrobe.of(items, shop_id=ACCOUNT), shop_id)
         try:
             yield shop

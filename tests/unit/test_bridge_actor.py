@@ -8,6 +8,7 @@ import pytest
 from runtime import messages
 from runtime.calls import Success
 from runtime.errors import (
+    BrowserNotReady,
     CallRejected,
     CallTimeout,
     InvalidCall,
@@ -161,6 +162,19 @@ def test_a_rejection_carries_status_and_code(bridge: Bridge) -> None:
     [error] = bridge.outcomes
     assert type(error) is CallRejected
     assert (str(error), error.status, error.error_code, error.writes) == ("no", 403, "x", True)
+
+
+@pytest.mark.parametrize("code", ["plugin_missing", "memory_failed"])
+@pytest.mark.parametrize(("status", "kind"), [(None, BrowserNotReady), (502, OutcomeUnknown)])
+def test_a_page_that_could_not_begin_did_nothing(
+    bridge: Bridge, code: str, status: int | None, kind: type[Exception]
+) -> None:
+    bridge.connect("a")
+    bridge.request(writes=True)
+    answer = {"request_id": "r1", "success": False, "error_code": code, "status": status}
+    bridge.respond("a", answer)
+    [error] = bridge.outcomes
+    assert type(error) is kind
 
 
 @pytest.mark.parametrize("key", ["error_code", "errorCode"])

@@ -7,9 +7,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from actors import marketplace
-from runtime import BaseJobHandler, Job, JobFailed, messages
+from runtime import BaseJobHandler, Job, JobFailed, NeedsUser, messages
 from runtime.calls import Success
-from runtime.errors import FenceLost, SellerNotConnected
+from runtime.errors import BrowserNotReady, CallRejected, FenceLost, SellerNotConnected
 from runtime.messages import LanesFound, LaneShop
 from runtime.states import JobEvent
 from tests.marketplace_bench import SECOND, MarketplaceBench
@@ -47,12 +47,28 @@ class Exit(BaseJobHandler):
         raise SystemExit(3)
 
 
+class Stop(BaseJobHandler):
+    """Finds out by itself that the account cannot be used."""
+
+    error: Exception = NeedsUser("somebody else is logged in")
+
+    async def execute(self, job: Job) -> Any:
+        raise self.error
+
+
 class Refuse(BaseJobHandler):
     async def execute(self, job: Job) -> Any:
         raise JobFailed("sold elsewhere")
 
 
-HANDLERS = {"sync": Sync, "look": Look, "store": Store, "exit": Exit, "refuse": Refuse}
+HANDLERS = {
+    "sync": Sync,
+    "look": Look,
+    "store": Store,
+    "exit": Exit,
+    "refuse": Refuse,
+    "stop": Stop,
+}
 FOUND = LanesFound((LaneShop(2, 7),))
 
 
@@ -328,6 +344,48 @@ def test_a_seller_who_came_back_before_the_run_ended_is_not_overlooked(
     assert browsers.told(messages.PresenceWanted) == [
         messages.PresenceWanted("marketplace:shop", 7)
     ]
+
+
+def test_a_page_that_could_not_begin_is_left_alone_for_a_while(browsers: MarketplaceBench) -> None:
+    browsers.receive(FOUND, messages.SellerConnected(7))
+    browsers.claim(browsers.job(1, "look"))
+    (request,) = browsers.told(messages.BrowserRequest)
+    asked(browsers)
+    browsers.fail(request, BrowserNotReady("the plugin is gone", error_code="plugin_missing"))
+    settlement = browsers.settlement()
+    assert (settlement.event, settlement.waiting_reason) == (JobEvent.SNOOZE, "the plugin is gone")
+    browsers.recorded(settlement)
+    browsers.clock.advance(settlement.delay - SECOND)
+    assert (asked(browsers), browsers.told(messages.PresenceWanted)) == ([], [])
+    browsers.clock.advance(SECOND)
+    assert browsers.told(messages.PresenceWanted) == [
+        messages.PresenceWanted("marketplace:shop", 7)
+    ]
+    browsers.receive(messages.SellerConnected(7))
+    assert len(asked(browsers)) == 1
+
+
+@pytest.mark.parametrize(
+    "error", [NeedsUser("somebody else is logged in"), CallRejected("log in", status=401)]
+)
+def test_a_run_that_ends_with_trouble_of_the_account_closes_the_shop(
+    browsers: MarketplaceBench, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    monkeypatch.setattr(Stop, "error", error)
+    browsers.receive(FOUND, messages.SellerConnected(7))
+    browsers.claim(browsers.job(1, "stop"), left={2: timedelta(0)})
+    asked(browsers)
+    (record,) = browsers.told(messages.RecordClosure)
+    closure = record.closure
+    settlement = browsers.settlement()
+    assert (str(closure.node), closure.kind, closure.until) == ("shop 2", "needs_user", None)
+    assert closure.reason == settlement.waiting_reason
+    assert "`run.py shops resume 2`" in closure.reason
+    browsers.recorded(settlement)
+    browsers.clock.advance(60 * SECOND)
+    assert asked(browsers) == []
+    browsers.receive(messages.ClosureRecorded(record), messages.ClosuresLoaded(()))
+    assert len(asked(browsers)) == 1
 
 
 def test_where_nobody_tells_of_sellers_a_job_looks_again_after_a_while(

@@ -3,7 +3,7 @@
 import pytest
 
 from runtime.errors import ImageRefused
-from runtime.http.public_hosts import is_public, refuse_private
+from runtime.http.public_hosts import is_public, refuse_private, resolved
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,12 @@ def test_these_are_not(address):
 )
 def test_these_are(address):
     assert is_public(address)
+
+
+@pytest.mark.parametrize("host", ["a" * 64 + ".example", "a..example"])
+def test_what_no_host_can_be_named_is_refused(host):
+    with pytest.raises(ImageRefused, match="no host can be named"):
+        resolved(host, 443)
 
 
 def test_a_host_without_addresses_is_refused():

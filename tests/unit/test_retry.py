@@ -221,6 +221,11 @@ def test_what_trying_again_cannot_help_fails_at_once(error: Exception) -> None:
     assert settlement.error == str(error)
 
 
+@pytest.mark.parametrize("error", [NotSent("no such host"), CallTimeout("late")])
+def test_what_went_wrong_outside_is_told_in_its_own_words(error: Exception) -> None:
+    assert failed(raised(error)).error == str(error)
+
+
 def test_what_a_handler_raised_is_kept_with_its_traceback() -> None:
     settlement = failed(raised(KeyError("price")))
     assert settlement.error is not None

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plugins.vinted import sync
-from plugins.vinted.marketplace import VINTED
+from plugins.vinted.marketplace import vinted
 from plugins.vinted.sandbox import Wardrobe, example_item
 from plugins.vinted.sync import SyncVinted
 from runtime.calls import ProgressCall
@@ -554,4 +554,4 @@ class TestProperties:
 
 def test_the_module_offers_the_handler_and_the_marketplace():
     assert sync.job_handler() is SyncVinted
-    assert sync.marketplace() is VINTED
+    assert sync.marketplace() == vinted()

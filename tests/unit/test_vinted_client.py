@@ -5,20 +5,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from plugins.vinted.client import VintedBrowser
-from plugins.vinted.failures import (
-    Trouble,
-    WrongAccount,
-    read_refusal,
-    sorted_out,
-    trouble_of,
-)
-from plugins.vinted.marketplace import VINTED
+from plugins.vinted.failures import Trouble, read_refusal, sorted_out, trouble_of
+from plugins.vinted.marketplace import ACTION_TYPES, vinted
 from plugins.vinted.pages import parse_sync
 from plugins.vinted.sandbox import Wardrobe, example_item
 from runtime.account_trouble import account_trouble
 from runtime.answers import Answer
 from runtime.calls import Failure, Success, WebSocketCall
-from runtime.errors import CallRejected, JobFailed
+from runtime.errors import CallRejected, JobFailed, NeedsUser
 from runtime.handler import BaseJobHandler
 from tests.handler_harness import make_job
 
@@ -108,7 +102,7 @@ class TestRefusal:
     def test_of_another_account_comes_from_the_answer(self):
         coroutine, _ = first_turn(1, 50)
         page = Wardrobe.of(1).page(1) | {"account": {"id": 999, "login": "other"}}
-        with pytest.raises(WrongAccount, match=r"account 999, and the job is for 123"):
+        with pytest.raises(NeedsUser, match=r"account 999, and the shop is 123"):
             coroutine.send(Success(page))
 
 
@@ -274,7 +268,7 @@ def test_the_marketplace_record_holds_the_seven_action_types():
 
     facts = {
         one.code: (one.priority, one.is_batch, one.rate_limit, one.max_retries, one.timeout)
-        for one in VINTED.action_types
+        for one in ACTION_TYPES
     }
     assert facts == {
         "message": (1, False, pace(1000), 3, timedelta(seconds=30)),
@@ -285,4 +279,5 @@ def test_the_marketplace_record_holds_the_seven_action_types():
         "sync": (4, True, pace(1500), 3, timedelta(seconds=300)),
         "link_product": (3, False, pace(500), 3, timedelta(seconds=120)),
     }
-    assert (VINTED.browser_bound, VINTED.lane_concurrency, VINTED.lane_calls) == (True, 1, 1)
+    one = vinted()
+    assert (one.browser_bound, one.lane_concurrency, one.lane_calls) == (True, 1, 1)

