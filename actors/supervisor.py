@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pykka
-from sqlalchemy.orm import Session
 
 from actors.base import BaseActor
 from actors.children import Child
 from runtime import messages
-from runtime.crash_marker import forget_marker, jobs_running_at_death
 from runtime.errors import DatabaseUnavailable
+from runtime.rescue import rescue_dead_nodes
 from runtime.storable import storable
 from runtime.storage import claims, nodes
 from runtime.storage.engine import Database, database_errors
@@ -182,30 +181,21 @@ class SupervisorActor(BaseActor):
     def _look_after_nodes(self) -> None:
         """Hand back the jobs of dead nodes, and show which marketplaces this one cannot serve."""
         try:
-            with self._database.transaction("rescue") as session:
-                if self._down or self._down_shown:
-                    # Again and again: a node that was taken for dead comes back without.
+            if self._down or self._down_shown:
+                # Again and again: a node that was taken for dead comes back without.
+                with self._database.transaction("rescue") as session:
                     nodes.mark_down(session, self._node_id, self._down)
-                dead = nodes.dead_nodes(session, self._node_id)
-                rescued = [self._hand_back(session, node) for node in dead]
-                nodes.forget_nodes(session, dead)
+                self._down_shown = bool(self._down)
+            rescued = rescue_dead_nodes(self._database, self._node_id, self._markers)
         except DatabaseUnavailable as error:
             self.log.warning("database away, dead nodes cannot be found", reason=str(error))
             return
-        self._down_shown = bool(self._down)
-        for node in dead:
-            forget_marker(self._markers, node)
         for shops in rescued:
             for marketplace, found in shops.items():
                 self.log.warning(
                     "rescued jobs of a dead node", marketplace=marketplace, count=len(found)
                 )
                 self._hand_on(marketplace, messages.LanesFound(tuple(found)))
-
-    def _hand_back(self, session: Session, node: int) -> dict[str, list[messages.LaneShop]]:
-        suspects = jobs_running_at_death(self._markers, node) or ()
-        reason = "the service that ran it ended"
-        return nodes.hand_back_jobs(session, node, suspects=suspects, reason=reason)
 
     def _hand_on(self, marketplace: str, message: Any) -> None:
         name = messages.marketplace_actor(marketplace)

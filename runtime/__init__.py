@@ -13,6 +13,7 @@ from runtime.job import Job, Shop
 
 if TYPE_CHECKING:
     from runtime.batches import BatchJobService
+    from runtime.processor import MarketplaceJobProcessor
     from runtime.service import MarketplaceJobService
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "Level",
     "Limit",
     "Marketplace",
+    "MarketplaceJobProcessor",
     "MarketplaceJobService",
     "NeedsUser",
     "Shop",
@@ -36,6 +38,7 @@ __all__ = [
 
 _OF_APPLICATIONS = {
     "BatchJobService": "runtime.batches",
+    "MarketplaceJobProcessor": "runtime.processor",
     "MarketplaceJobService": "runtime.service",
 }
 

@@ -1,15 +1,15 @@
 """Unify the action types in public.marketplace_action_types.
 
-The rows of ``vinted.action_types`` move there with their ids, so that what refers to them goes on
-meaning the same action, and the foreign keys follow.
+The rows of ``vinted.action_types`` move there, with their ids where these are free. What refers to
+them goes on meaning the same action: foreign keys follow, and for what has none it is remembered
+which id stood for which action.
 
 Revision ID: 20260109_0200
 Revises: None
 """
 
-import re
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import context, op
@@ -17,6 +17,8 @@ from psycopg2.errors import DependentObjectsStillExist
 from sqlalchemy.exc import DBAPIError
 
 from runtime.errors import DatabaseConflict
+from runtime.storage import legacy_action_types
+from runtime.storage.foreign_keys import repoint
 
 revision = "20260109_0200"
 down_revision = None
@@ -59,22 +61,14 @@ TYPES: Mapping[str, frozenset[str]] = {
 }
 
 
-class Reference(NamedTuple):
-    """A foreign key that points at a table; every name is qualified and quoted."""
-
-    table: str
-    constraint: str
-    column: str
-    target: str
-    definition: str
-
-
 def upgrade() -> None:
     """Make the table, or adopt the one that is there; carry the legacy rows over."""
     connection = op.get_bind()
+    legacy_action_types.prepare_memory(connection)
     if _kind(connection, TABLE):
         _refuse_unless_ours(connection)
         _say(f"✓ Adopted {TABLE}, which was there")
+        _put_right(connection)
     else:
         _create(connection, TABLE, key="marketplace, code")
         _say(f"✓ Created {TABLE}")
@@ -86,30 +80,45 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Bring vinted.action_types back, with the ids it has now."""
+    """Bring vinted.action_types back, with the ids and codes that it had."""
     connection = op.get_bind()
+    places = legacy_action_types.former_ids(connection)
+    _refuse_to_lose(connection, list(places))
+    if connection.scalar(sa.text("SELECT to_regnamespace('vinted')")) is None:
+        connection.execute(sa.text("CREATE SCHEMA vinted"))
+    _create(connection, LEGACY, key="code")
+    columns = ", ".join(DEFAULTS)
+    values = ", ".join(f"COALESCE({column}, {default})" for column, default in DEFAULTS.items())
+    for new_id, (code, old_id) in places.items():
+        connection.execute(
+            sa.text(
+                f"INSERT INTO {LEGACY} (id, code, {columns}) "
+                f"SELECT :old_id, :code, {values} FROM {TABLE} WHERE id = :new_id"
+            ),
+            {"old_id": old_id, "code": code, "new_id": new_id},
+        )
+    _advance_sequence(connection, LEGACY)
+    moved = {new_id: old_id for new_id, (_, old_id) in places.items() if new_id != old_id}
+    _follow(connection, TABLE, LEGACY, moved)
+    _say(f"✓ Migrated {TABLE} → {LEGACY}")
+    _drop(connection, TABLE)
+    legacy_action_types.forget(connection)
+
+
+def _refuse_to_lose(connection: sa.Connection, ids: list[int]) -> None:
     if _kind(connection, LEGACY):
         raise DatabaseConflict(
             f"{LEGACY} exists already, so {TABLE} cannot be turned back into it: "
             f"rename or drop {LEGACY} first"
         )
     foreign = connection.scalars(
-        sa.text(f"SELECT DISTINCT marketplace FROM {TABLE} WHERE marketplace <> 'vinted'")
+        sa.text(f"SELECT DISTINCT marketplace FROM {TABLE} WHERE id <> ALL (:ids)"), {"ids": ids}
     ).all()
     if foreign:
         raise DatabaseConflict(
             f"{TABLE} holds action types of {', '.join(sorted(foreign))}, for which {LEGACY} has "
             "no room: delete those rows first"
         )
-    if connection.scalar(sa.text("SELECT to_regnamespace('vinted')")) is None:
-        connection.execute(sa.text("CREATE SCHEMA vinted"))
-    _create(connection, LEGACY, key="code")
-    columns = ", ".join(("id", "code", *DEFAULTS))
-    connection.execute(sa.text(f"INSERT INTO {LEGACY} ({columns}) SELECT {columns} FROM {TABLE}"))
-    _advance_sequence(connection, LEGACY)
-    _repoint(connection, TABLE, LEGACY, {})
-    _say(f"✓ Migrated {TABLE} → {LEGACY}")
-    _drop(connection, TABLE)
 
 
 def _say(line: str) -> None:
@@ -147,6 +156,27 @@ def _create(connection: sa.Connection, name: str, *, key: str) -> None:
     )
 
 
+def _put_right(connection: sa.Connection) -> None:
+    """Make rows that stand under the wrong marketplace rows of the right one."""
+    for misplaced, (marketplace, code) in MISPLACED.items():
+        ids = {
+            (row.marketplace, row.code): row.id
+            for row in connection.execute(sa.text(f"SELECT id, marketplace, code FROM {TABLE}"))
+        }
+        wrong, right = ids.get(("vinted", misplaced)), ids.get((marketplace, code))
+        if wrong is None:
+            continue
+        legacy_action_types.remember(connection, [(wrong, misplaced, marketplace, code)])
+        if right is None:
+            change = f"UPDATE {TABLE} SET marketplace = :marketplace, code = :code WHERE id = :id"
+            values = {"marketplace": marketplace, "code": code, "id": wrong}
+            connection.execute(sa.text(change), values)
+        else:
+            _follow(connection, TABLE, TABLE, {wrong: right})
+            connection.execute(sa.text(f"DELETE FROM {TABLE} WHERE id = :id"), {"id": wrong})
+        _say(f"✓ Put {misplaced} right: it is {code} on {marketplace}")
+
+
 def _carry_over(connection: sa.Connection) -> None:
     connection.execute(sa.text(f"LOCK TABLE {LEGACY}, {TABLE} IN ACCESS EXCLUSIVE MODE"))
     present = set(_columns(connection, LEGACY))
@@ -163,6 +193,7 @@ def _carry_over(connection: sa.Connection) -> None:
         for column, default in DEFAULTS.items()
     )
     moved: dict[int, int] = {}
+    carried = []
     for old_id, old_code in old_ids:
         marketplace, code = MISPLACED.get(old_code, ("vinted", old_code))
         if (marketplace, code) in taken:
@@ -181,9 +212,11 @@ def _carry_over(connection: sa.Connection) -> None:
                 ),
                 {"new_id": new_id, "old_id": old_id, "marketplace": marketplace, "code": code},
             )
+        carried.append((old_id, old_code, marketplace, code))
         if new_id != old_id:
             moved[old_id] = new_id
-    _repoint(connection, LEGACY, TABLE, moved)
+    legacy_action_types.remember(connection, carried)
+    _follow(connection, LEGACY, TABLE, moved)
     _say(f"✓ Migrated {LEGACY} → {TABLE}")
     _drop(connection, LEGACY)
 
@@ -201,89 +234,9 @@ def _insert_missing(connection: sa.Connection) -> int:
     ).rowcount
 
 
-def _repoint(connection: sa.Connection, source: str, target: str, moved: Mapping[int, int]) -> None:
-    """Make every foreign key on ``source`` one on ``target``, renaming the ids that moved."""
-    references = _references(connection, source)
-    for reference in references:
-        if reference.target != "id":
-            raise DatabaseConflict(
-                f"the foreign key {reference.constraint} of {reference.table} points at "
-                f"{source}({reference.target}), and only ids can be followed: drop it first"
-            )
-        connection.execute(
-            sa.text(f"ALTER TABLE {reference.table} DROP CONSTRAINT {reference.constraint}")
-        )
-    if moved:
-        # One statement for all ids: with 1 → 5 and 5 → 1, one by one would merge the two.
-        pairs = ", ".join(f"({old}, {new})" for old, new in moved.items())
-        for table, column in sorted({(one.table, one.column) for one in references}):
-            connection.execute(
-                sa.text(
-                    f"UPDATE {table} AS t SET {column} = moved.new_id "
-                    f"FROM (VALUES {pairs}) AS moved (old_id, new_id) "
-                    f"WHERE t.{column} = moved.old_id"
-                )
-            )
-        # What is still to be checked at the end of the transaction keeps a table from changing.
-        connection.execute(sa.text("SET CONSTRAINTS ALL IMMEDIATE"))
-        _name_what_cannot_follow(connection, references, moved)
-    for reference in references:
-        definition = re.sub(
-            r"REFERENCES [^(]+", f"REFERENCES {target}", reference.definition, count=1
-        )
-        connection.execute(
-            sa.text(
-                f"ALTER TABLE {reference.table} ADD CONSTRAINT {reference.constraint} {definition}"
-            )
-        )
-
-
-def _name_what_cannot_follow(
-    connection: sa.Connection, references: list[Reference], moved: Mapping[int, int]
-) -> None:
-    """Tell of columns that look as if they referred to the table, but do not say so."""
-    named = connection.scalars(
-        sa.text(
-            """
-            SELECT format('%I.%I', n.nspname, c.relname) FROM pg_class c
-            JOIN pg_namespace n ON n.oid = c.relnamespace
-            JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'action_type_id'
-            WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND NOT EXISTS (
-                SELECT FROM pg_constraint f
-                WHERE f.conrelid = c.oid AND f.contype = 'f' AND a.attnum = ANY (f.conkey))
-            ORDER BY 1
-            """
-        )
-    ).all()
-    followed = {one.table for one in references}
-    ids = ", ".join(f"{old} → {new}" for old, new in moved.items())
-    for table in named:
-        if table not in followed:
-            _say(f"! {table}.action_type_id has no foreign key and was left alone; moved: {ids}")
-
-
-def _references(connection: sa.Connection, name: str) -> list[Reference]:
-    rows = connection.execute(
-        sa.text(
-            """
-            SELECT format('%I.%I', n.nspname, t.relname), quote_ident(c.conname),
-                   string_agg(quote_ident(here.attname), ', '),
-                   string_agg(quote_ident(there.attname), ', '),
-                   pg_get_constraintdef(c.oid)
-            FROM pg_constraint c
-            JOIN pg_class t ON t.oid = c.conrelid
-            JOIN pg_namespace n ON n.oid = t.relnamespace
-            CROSS JOIN LATERAL unnest(c.conkey, c.confkey) AS pair (here, there)
-            JOIN pg_attribute here ON here.attrelid = c.conrelid AND here.attnum = pair.here
-            JOIN pg_attribute there ON there.attrelid = c.confrelid AND there.attnum = pair.there
-            WHERE c.contype = 'f' AND c.conparentid = 0 AND c.confrelid = to_regclass(:name)
-            GROUP BY c.oid, n.nspname, t.relname, c.conname
-            ORDER BY 1, 2
-            """
-        ),
-        {"name": name},
-    )
-    return [Reference(*row) for row in rows]
+def _follow(connection: sa.Connection, source: str, target: str, moved: Mapping[int, int]) -> None:
+    for told in repoint(connection, source, target, moved):
+        _say(told)
 
 
 def _drop(connection: sa.Connection, name: str) -> None:

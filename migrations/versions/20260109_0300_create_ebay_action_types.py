@@ -8,6 +8,7 @@ import sqlalchemy as sa
 from alembic import context, op
 
 from runtime.errors import DatabaseConflict
+from runtime.storage.legacy_action_types import remembered
 
 revision = "20260109_0300"
 down_revision = "20260109_0200"
@@ -42,13 +43,14 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Delete them, unless something refers to them."""
+    """Delete them, unless something refers to them; what came from the legacy table goes back."""
     connection = op.get_bind()
     found = connection.scalars(
         sa.text(f"SELECT id FROM {TABLE} WHERE marketplace = 'ebay' AND code = ANY (:codes)"),
         {"codes": CODES},
     )
-    ids = list(found)
+    legacy = {one.id for one in remembered(connection)}
+    ids = [one for one in found if one not in legacy]
     users = _users(connection, ids)
     if users:
         raise DatabaseConflict(

@@ -16,6 +16,7 @@ from runtime.cli import (
     batches,
     doctor,
     handlers,
+    import_former,
     jobs,
     marketplaces,
     migrate,
@@ -58,6 +59,7 @@ def build_app(parts: Parts) -> typer.Typer:
 
     add_demo(app, parts)
     app.command()(migrate.migrate)
+    app.command("import-former")(import_former.import_former)
     app.add_typer(jobs.app, name="jobs")
     app.add_typer(batches.app, name="batches")
     app.add_typer(schedules.app, name="schedules")

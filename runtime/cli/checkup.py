@@ -50,7 +50,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         return
     try:
         yield _finding("database", lambda: f"PostgreSQL {diagnosis.server_version(database)}")
-        migrations = _finding("migrations", lambda: _check_migrations(database, settings))
+        migrations = _finding("migrations", lambda: check_migrations(database, settings))
         yield migrations
         yield _finding("direct connection", lambda: _check_sessions(database))
         yield _finding("clock", lambda: _check_clock(database))
@@ -96,7 +96,12 @@ def _check_handlers() -> str:
     return f"{len(records)} loaded"
 
 
-def _check_migrations(database: Database, settings: Settings) -> str:
+def check_migrations(database: Database, settings: Settings) -> str:
+    """See that the database is of this version; the embedded one is brought to it.
+
+    Raises:
+        DatabaseNotMigrated, DatabaseUnavailable
+    """
     if settings.database_url is None:
         migrate(database, lambda _line: None)
     else:

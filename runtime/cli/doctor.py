@@ -1,6 +1,7 @@
 """doctor: is everything as the service needs it?"""
 
 from dataclasses import asdict
+from typing import Annotated
 
 import typer
 
@@ -8,17 +9,28 @@ from runtime.cli.checkup import Finding, examine
 from runtime.cli.context import command_settings
 from runtime.cli.options import AsJson
 from runtime.cli.output import print_error, print_json, print_line
+from runtime.cli.structure_check import examine_structure
 
 _SIGNS = {"ok": "ok     ", "failed": "FAILED ", "skipped": "skipped"}
 
 
-def doctor(as_json: AsJson = False) -> None:
+def doctor(
+    structure: Annotated[
+        bool,
+        typer.Option(
+            "--structure",
+            help="Check the structure instead: migrations, action types, a handler for each.",
+        ),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Check that all is as the service needs it.
 
     The settings, the data and media directories, the handlers, the database and the bridge's port.
     """
     findings = []
-    for finding in examine(command_settings()):
+    look = examine_structure if structure else examine
+    for finding in look(command_settings()):
         findings.append(finding)
         if not as_json:
             print_line(f"{_SIGNS[finding.status]}  {finding.name}: {finding.detail}")

@@ -8,6 +8,7 @@ from functools import partial
 from rich.progress import (
     BarColumn,
     DownloadColumn,
+    MofNCompleteColumn,
     Progress,
     TaskID,
     TextColumn,
@@ -80,3 +81,19 @@ def reading_bar(description: str, size: int | None) -> Iterator[Callable[[int], 
     with bars:
         bar = bars.add_task(printable(description), total=size)
         yield partial(bars.advance, bar)
+
+
+@contextmanager
+def row_bar(description: str) -> Iterator[tuple[Callable[[int], None], Callable[[int], None]]]:
+    """A bar for rows; gives what is to be told how many there are, and of each part."""
+    bars = Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=console(errors=True),
+        disable=not sys.stderr.isatty(),
+    )
+    with bars:
+        bar = bars.add_task(printable(description), total=None)
+        yield lambda total: bars.update(bar, total=total), partial(bars.advance, bar)

@@ -38,3 +38,9 @@ def known_marketplaces(session: Session) -> Sequence[str]:
         .distinct()
         .order_by(MarketplaceActionType.marketplace)
     ).all()
+
+
+def known_pairs(session: Session) -> list[tuple[str, str]]:
+    """Every marketplace with the code of each of its actions."""
+    rows = session.execute(select(MarketplaceActionType.marketplace, MarketplaceActionType.code))
+    return [(row.marketplace, row.code) for row in rows]

@@ -161,6 +161,17 @@ def open_database(settings: Settings) -> Database:
     return Database(url, urls[-1], pool_size=pool_size)
 
 
+def database_beside(session: Session, settings: Settings) -> Database:
+    """The database that an application's session is on, with connections of our own."""
+    url = session.get_bind().engine.url.set(drivername=_DRIVER)
+    direct = settings.database_direct_url
+    return Database(
+        url,
+        None if direct is None else _parse("RUNTIME_DATABASE_DIRECT_URL", direct),
+        pool_size=2,
+    )
+
+
 @contextmanager
 def database_errors() -> Iterator[None]:
     """Turn every way in which the server can be away into :class:`DatabaseUnavailable`.

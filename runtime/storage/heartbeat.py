@@ -26,6 +26,7 @@ class Heartbeat:
         lease: renewed with each heartbeat that is confirmed.
         each_beat: called after each beat with whether the node had been taken for dead; must
             not block.
+        serves: see :func:`runtime.storage.nodes.register_node`.
     """
 
     def __init__(
@@ -35,12 +36,15 @@ class Heartbeat:
         clock: Clock,
         lease: Lease,
         each_beat: Callable[[bool], None],
+        *,
+        serves: bool = True,
     ) -> None:
         self._database = database
         self._node_id = node_id
         self._clock = clock
         self._lease = lease
         self._each_beat = each_beat
+        self._serves = serves
         self._lock: Connection | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
@@ -78,7 +82,7 @@ class Heartbeat:
         with self._lock.cursor() as cursor:
             cursor.execute("SELECT 1")
         with self._database.transaction("heartbeat") as session:
-            was_forgotten = confirm_heartbeat(session, self._node_id)
+            was_forgotten = confirm_heartbeat(session, self._node_id, serves=self._serves)
         self._lease.renew(sent_at)
         return was_forgotten
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from runtime.arguments import LARGEST_ID
 from runtime.states import JobStatus
-from runtime.storage.models import MarketplaceActionType, MarketplaceJob
+from runtime.storage.models import MarketplaceActionType, MarketplaceJob, RuntimeNode
 from runtime.storage.notifications import JOBS_CHANNEL
 
 _NOTIFY = text("SELECT pg_notify(:channel, :payload)")
@@ -142,6 +142,23 @@ def next_pending(session: Session, marketplace: str | None, limit: int) -> Seque
         query = query.where(MarketplaceJob.marketplace == marketplace)
     order = (MarketplaceJob.priority, MarketplaceJob.run_at, MarketplaceJob.id)
     return session.scalars(query.order_by(*order).limit(limit)).all()
+
+
+def first_of_shops(
+    session: Session, shop_ids: Sequence[int], status: JobStatus
+) -> tuple[MarketplaceJob, str] | None:
+    """Of the jobs of these shops that are due, or that services run, the first, with its action."""
+    query = _with_codes().where(
+        MarketplaceJob.shop_id.in_(shop_ids), MarketplaceJob.status == status.value
+    )
+    if status is JobStatus.PENDING:
+        query = query.where(MarketplaceJob.run_at <= func.now())
+    else:
+        serving = select(RuntimeNode.id).where(RuntimeNode.serves)
+        query = query.where(MarketplaceJob.node_id.in_(serving))
+    order = (MarketplaceJob.priority, MarketplaceJob.run_at, MarketplaceJob.id)
+    row = session.execute(query.order_by(*order).limit(1)).first()
+    return None if row is None else (row[0], row[1])
 
 
 def list_jobs(

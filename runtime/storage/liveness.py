@@ -34,7 +34,7 @@ class Circumstances:
 def circumstances(session: Session, user_ids: Sequence[int]) -> Circumstances:
     """How things stand, for the jobs of these users."""
     now: datetime = session.execute(select(func.clock_timestamp())).scalar_one()
-    downs = session.scalars(select(RuntimeNode.down).where(_is_fresh())).all()
+    downs = session.scalars(select(RuntimeNode.down).where(_is_service())).all()
     connected = session.scalars(
         select(BrowserPresence.user_id)
         .join(RuntimeNode, RuntimeNode.id == BrowserPresence.node_id)
@@ -50,7 +50,8 @@ def _down_everywhere(downs: Sequence[Mapping[str, str]]) -> dict[str, str]:
 
 def living_nodes(session: Session) -> Sequence[RuntimeNode]:
     """The services that run."""
-    return session.scalars(select(RuntimeNode).where(_is_fresh()).order_by(RuntimeNode.id)).all()
+    living = select(RuntimeNode).where(_is_service()).order_by(RuntimeNode.id)
+    return session.scalars(living).all()
 
 
 def interrupted_jobs(session: Session, marketplace: str) -> Sequence[MarketplaceJob]:
@@ -69,3 +70,7 @@ def interrupted_jobs(session: Session, marketplace: str) -> Sequence[Marketplace
 
 def _is_fresh() -> Any:
     return RuntimeNode.heartbeat_at > func.now() - FRESH
+
+
+def _is_service() -> Any:
+    return _is_fresh() & RuntimeNode.serves

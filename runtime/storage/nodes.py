@@ -24,13 +24,14 @@ MAX_POISONINGS = 5
 HOLD_LOCK = "SELECT pg_advisory_lock(%s, %s)"
 
 _REGISTER = text(f"""
-    INSERT INTO {SCHEMA}.runtime_nodes (hostname, pid) VALUES (:hostname, :pid) RETURNING id
+    INSERT INTO {SCHEMA}.runtime_nodes (hostname, pid, serves)
+    VALUES (:hostname, :pid, :serves) RETURNING id
 """)
 
 # A node that was taken for dead and lives on comes back under its own id.
 _HEARTBEAT = text(f"""
-    INSERT INTO {SCHEMA}.runtime_nodes (id, hostname, pid) OVERRIDING SYSTEM VALUE
-    VALUES (:id, :hostname, :pid)
+    INSERT INTO {SCHEMA}.runtime_nodes (id, hostname, pid, serves) OVERRIDING SYSTEM VALUE
+    VALUES (:id, :hostname, :pid, :serves)
     ON CONFLICT (id) DO UPDATE SET heartbeat_at = clock_timestamp()
     RETURNING xmax = 0 AS is_new
 """)
@@ -106,14 +107,19 @@ _FORGET = text(f"""
 """)
 
 
-def register_node(session: Session) -> int:
-    """Add this process; returns its node id."""
-    return int(session.execute(_REGISTER, _identity()).scalar_one())
+def register_node(session: Session, *, serves: bool = True) -> int:
+    """Add this process; returns its node id.
+
+    Args:
+        serves: False: it runs one job by itself, and nobody is to count on it for others.
+    """
+    return int(session.execute(_REGISTER, _identity() | {"serves": serves}).scalar_one())
 
 
-def confirm_heartbeat(session: Session, node_id: int) -> bool:
+def confirm_heartbeat(session: Session, node_id: int, *, serves: bool = True) -> bool:
     """Say that the node is alive; returns whether it had been taken for dead and forgotten."""
-    return bool(session.execute(_HEARTBEAT, {"id": node_id, **_identity()}).scalar_one())
+    values = {"id": node_id, "serves": serves, **_identity()}
+    return bool(session.execute(_HEARTBEAT, values).scalar_one())
 
 
 def mark_down(session: Session, node_id: int, down: Mapping[str, str]) -> None:

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from runtime.arguments import LARGEST_ID
 from runtime.storage.locks import bounded_lock_waits
-from runtime.storage.models import Shop
+from runtime.storage.models import MarketplaceJob, Shop
 
 
 def insert_shop(
@@ -32,6 +32,19 @@ def insert_shop(
 def shop_by_id(session: Session, shop_id: int) -> Shop | None:
     """The shop of an id."""
     return session.get(Shop, shop_id) if 0 < shop_id <= LARGEST_ID else None
+
+
+def shop_by_external_id(session: Session, marketplace: str, external_id: str) -> Shop | None:
+    """The shop that the marketplace knows by that id."""
+    query = select(Shop).where(Shop.marketplace == marketplace, Shop.external_id == external_id)
+    return session.scalars(query).one_or_none()
+
+
+def move_jobs(session: Session, source: int, target: int) -> None:
+    """Make all jobs of one shop those of another."""
+    session.execute(
+        update(MarketplaceJob).where(MarketplaceJob.shop_id == source).values(shop_id=target)
+    )
 
 
 def list_shops(

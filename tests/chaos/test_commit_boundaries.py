@@ -35,6 +35,8 @@ TIMES = {
 ELSEWHERE = {
     "renew_tokens": "tests/integration/test_authorizer.py",
     "rotate_keys": "tests/integration/test_key_rotation.py",
+    "former-import": "tests/integration/test_import_former.py",
+    "former-undo": "tests/integration/test_import_former.py",
 }
 
 

@@ -6,15 +6,12 @@ from sqlalchemy import URL, text
 from runtime.errors import DatabaseConflict, DatabaseUnavailable
 from runtime.storage import migrator
 from runtime.storage.engine import Database
-from runtime.storage.migrator import check_migrated
-from runtime.storage.models import SCHEMA
 from tests.integration.migrating import (
     ACTIONS_OF_JOBS,
     EBAY,
     ETSY,
     LEGACY,
     VINTED,
-    down,
     rows,
     run,
     tables,
@@ -222,6 +219,42 @@ class TestAdopting:
             "✓ Inserted 6 Vinted action types",
         ]
 
+    @pytest.mark.parametrize("there", [False, True])
+    def test_a_misplaced_row_in_it_is_put_right(
+        self, empty_database: Database, there: bool
+    ) -> None:
+        run(empty_database, ADOPTABLE)
+        run(
+            empty_database,
+            "INSERT INTO public.marketplace_action_types (id, marketplace, code, name) VALUES "
+            "(8, 'vinted', 'sync_orders_ebay', 'Misplaced');"
+            "CREATE TABLE jobs (action_type_id int REFERENCES public.marketplace_action_types);"
+            "INSERT INTO jobs VALUES (8)",
+        )
+        if there:
+            run(
+                empty_database,
+                "INSERT INTO public.marketplace_action_types (id, marketplace, code, name) "
+                "VALUES (3, 'ebay', 'sync_orders', 'In its place')",
+            )
+
+        lines = up(empty_database)
+
+        assert "✓ Put sync_orders_ebay right: it is sync_orders on ebay" in lines
+        assert rows(
+            empty_database,
+            "SELECT type.id, marketplace, code, name FROM jobs "
+            "JOIN public.marketplace_action_types type ON type.id = action_type_id",
+        ) == [(3, "ebay", "sync_orders", "In its place") if there
+              else (8, "ebay", "sync_orders", "Misplaced")]  # fmt: skip
+        assert (
+            rows(
+                empty_database,
+                "SELECT FROM public.marketplace_action_types WHERE code = 'sync_orders_ebay'",
+            )
+            == []
+        )
+
     def test_legacy_ids_that_are_taken_change_and_every_job_follows(
         self, empty_database: Database
     ) -> None:
@@ -295,91 +328,3 @@ class TestAdopting:
 
         with pytest.raises(DatabaseConflict, match="it is not a table"):
             up(empty_database)
-
-
-class TestDowngrade:
-    def test_it_takes_everything_back_and_up_again_brings_it(
-        self, empty_database: Database
-    ) -> None:
-        run(empty_database, LEGACY)
-        run(empty_database, "DELETE FROM user_1.marketplace_jobs WHERE action_type_id = 8")
-        run(empty_database, 'DELETE FROM "User 2"."Jobs"')
-        up(empty_database)
-        types = "SELECT id, code, name FROM {} {} ORDER BY id"
-        before = rows(
-            empty_database,
-            types.format("public.marketplace_action_types", "WHERE marketplace = 'vinted'"),
-        )
-
-        lines = down(empty_database, "base")
-
-        assert rows(empty_database, types.format("vinted.action_types", "")) == before
-        assert "✓ Migrated public.marketplace_action_types → vinted.action_types" in lines
-        assert ("public", "marketplace_action_types") not in tables(empty_database)
-        assert len(rows(empty_database, "SELECT FROM user_1.marketplace_jobs")) == 4
-        with pytest.raises(Exception, match="violates foreign key"):
-            run(
-                empty_database, "INSERT INTO user_1.marketplace_jobs (action_type_id) VALUES (1000)"
-            )
-        run(empty_database, "INSERT INTO vinted.action_types (code, name) VALUES ('next', 'Next')")
-
-        up(empty_database)
-
-        named = rows(
-            empty_database, ACTIONS_OF_JOBS.format(table="public.marketplace_action_types")
-        )
-        assert [name[2] for name in named] == ["sync", "publish", "relist", "sync"]
-
-    def test_rows_of_others_stay(self, empty_database: Database) -> None:
-        up(empty_database)
-        run(
-            empty_database,
-            "INSERT INTO public.marketplace_action_types (marketplace, code, name) VALUES "
-            "('etsy', 'renew', 'Renew'), ('depop', 'sync', 'Sync')",
-        )
-
-        down(empty_database, "20260109_0200")
-
-        left = rows(
-            empty_database,
-            "SELECT marketplace, code FROM public.marketplace_action_types "
-            "WHERE marketplace <> 'vinted' ORDER BY id",
-        )
-        assert left == [("etsy", "renew"), ("depop", "sync")]
-        with pytest.raises(DatabaseConflict, match="action types of depop, etsy"):
-            down(empty_database, "base")
-
-    def test_rows_that_jobs_refer_to_are_not_deleted(self, empty_database: Database) -> None:
-        run(empty_database, LEGACY)
-        up(empty_database)
-
-        with pytest.raises(DatabaseConflict) as caught:
-            down(empty_database, "20260109_0200")
-
-        assert str(caught.value) == (
-            'the eBay action types are in use by "User 2"."Jobs" (1 rows), '
-            "user_1.marketplace_jobs (1 rows): delete those rows first (nothing was changed)"
-        )
-        check_migrated(empty_database)
-
-    def test_jobs_that_have_not_ended_are_not_dropped(self, empty_database: Database) -> None:
-        up(empty_database)
-        run(
-            empty_database,
-            f"INSERT INTO {SCHEMA}.shops (marketplace, user_id, external_id) "
-            "VALUES ('vinted', 7, '1');"
-            f"INSERT INTO {SCHEMA}.marketplace_jobs (marketplace, action_type_id, user_id, "
-            "shop_id) SELECT 'vinted', 1, 7, id FROM marketplace_runtime.shops",
-        )
-
-        with pytest.raises(DatabaseConflict, match=r"1 jobs .* have not ended"):
-            down(empty_database, "20260109_0400")
-
-    def test_a_legacy_table_that_came_back_is_not_overwritten(
-        self, empty_database: Database
-    ) -> None:
-        up(empty_database)
-        run(empty_database, LEGACY)
-
-        with pytest.raises(DatabaseConflict, match=r"vinted\.action_types exists already"):
-            down(empty_database, "base")

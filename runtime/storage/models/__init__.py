@@ -6,6 +6,7 @@ the schema ``marketplace_runtime``. Migrations make the tables; a test compares 
 
 from runtime.storage.models.action_types import MarketplaceActionType
 from runtime.storage.models.base import SCHEMA, Base
+from runtime.storage.models.former import FormerActionType, FormerRow
 from runtime.storage.models.jobs import MarketplaceJob, MarketplaceTask
 from runtime.storage.models.nodes import BrowserLastSeen, BrowserPresence, RuntimeNode
 from runtime.storage.models.scheduling import BatchJob, BudgetClosure, BudgetUsage, JobSchedule
@@ -21,6 +22,8 @@ __all__ = [
     "BudgetClosure",
     "BudgetUsage",
     "Conversation",
+    "FormerActionType",
+    "FormerRow",
     "JobSchedule",
     "Listing",
     "MarketplaceActionType",

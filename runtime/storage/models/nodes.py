@@ -4,11 +4,13 @@ from datetime import datetime
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     ForeignKey,
     Identity,
     Integer,
     func,
     text,
+    true,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
@@ -17,9 +19,10 @@ from runtime.storage.models.base import SCHEMA, Base
 
 
 class RuntimeNode(Base):
-    """One running service. It holds a session advisory lock on its id.
+    """A process that runs jobs. It holds a session advisory lock on its id.
 
     Attributes:
+        serves: a service; False: a process that runs one job by itself and takes no others.
         down: marketplaces that it cannot serve for now, each with the reason.
     """
 
@@ -32,6 +35,7 @@ class RuntimeNode(Base):
     started_at: Mapped[datetime] = mapped_column(server_default=func.now())
     heartbeat_at: Mapped[datetime] = mapped_column(server_default=func.now())
     down: Mapped[dict[str, str]] = mapped_column(JSONB, server_default=text("'{}'"))
+    serves: Mapped[bool] = mapped_column(Boolean, server_default=true())
 
 
 class BrowserPresence(Base):

@@ -1,0 +1,21 @@
+"""VintedJobProcessor: the former system's name, kept for its callers."""
+
+import warnings
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from runtime.processor import MarketplaceJobProcessor
+
+
+class VintedJobProcessor(MarketplaceJobProcessor):
+    """The same as ``MarketplaceJobProcessor(..., marketplace="vinted")``."""
+
+    def __init__(self, db: Session, user_id: int, shop_id: int | None = None, **more: Any) -> None:
+        warnings.warn(
+            "VintedJobProcessor is deprecated: use "
+            'runtime.MarketplaceJobProcessor(..., marketplace="vinted")',
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        super().__init__(db, user_id, shop_id, "vinted", **more)

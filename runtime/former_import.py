@@ -1,0 +1,106 @@
+"""Taking the jobs and batches of the former system over; twice is the same as once.
+
+The former tables are read and never written, so the former system can be gone back to.
+"""
+
+import re
+from collections.abc import Callable
+from fnmatch import fnmatchcase
+from typing import Any
+
+from sqlalchemy.exc import ProgrammingError
+
+from runtime.arguments import LARGEST_ID
+from runtime.errors import InputError
+from runtime.former_report import Refusal, Report
+from runtime.former_schema import FormerSchema, Terms
+from runtime.storage import former_import as storage
+from runtime.storage import former_tables
+from runtime.storage.engine import Database, database_errors
+from runtime.storage.former_tables import BATCHES, JOBS, FormerTable
+
+_USER = re.compile(r"[1-9]\d*$")
+
+
+class FormerImport:
+    """One import."""
+
+    def __init__(self, database: Database, terms: Terms) -> None:
+        self._database = database
+        self._terms = terms
+        self.report = Report()
+
+    def tables(self, pattern: str) -> list[tuple[str, FormerTable | None, FormerTable | None, int]]:
+        """The schemas of that pattern: their batches, jobs, and how many rows these have.
+
+        Raises:
+            InputError: no schema is called that way.
+        """
+        with database_errors(), self._database.session() as session:
+            names = [one for one in former_tables.schemas(session) if fnmatchcase(one, pattern)]
+            if not names:
+                raise InputError(
+                    f"no schema is called {pattern!r}: name those of the former system, for "
+                    "example --schemas 'user_*'"
+                )
+            found = []
+            for name in names:
+                batches, jobs = (
+                    self._usable(former_tables.former_table(session, name, table), name, table)
+                    for table in (BATCHES, JOBS)
+                )
+                rows = 0
+                try:
+                    with session.begin_nested():
+                        for one in (batches, jobs):
+                            rows += former_tables.count_rows(session, one) if one else 0
+                except ProgrammingError as error:
+                    self._refuse(name, None, None, str(error.orig).strip().splitlines()[0])
+                    continue
+                found.append((name, batches, jobs, rows))
+        return found
+
+    def run(self, pattern: str, begin: Callable[[int], None] = lambda _rows: None) -> Report:
+        """Take everything over, in small transactions.
+
+        Args:
+            begin: told how many rows there are.
+
+        Raises:
+            InputError, DatabaseUnavailable
+        """
+        with storage.import_lock(self._database):
+            tables = self.tables(pattern)
+            begin(sum(rows for *_, rows in tables))
+            with self._database.transaction("former-import") as session:
+                self.report.notes += self._terms.shops.name_placeholders(session)
+            for schema, batches, jobs, _ in tables:
+                user_id = _user_of(schema)
+                if user_id is None:
+                    self._refuse(schema, None, None, "its name does not end in a user's id")
+                    continue
+                self.report.schemas.append(schema)
+                of_one = FormerSchema(self._database, self._terms, self.report, schema, user_id)
+                of_one.take_over(batches, jobs)
+        return self.report
+
+    def _usable(self, table: FormerTable | None, schema: str, name: str) -> FormerTable | None:
+        if table is None:
+            self._refuse(schema, name, None, "there is no such table")
+        elif table.missing:
+            lacking = ", ".join(table.missing)
+            self._refuse(schema, name, None, f"it has no column {lacking} that can be read")
+            return None
+        elif table.left_out:
+            columns = ", ".join(table.left_out)
+            self.report.notes.append(f"{table.place}: columns that stay behind: {columns}")
+        return table
+
+    def _refuse(self, schema: str, table: str | None, former_id: Any, reason: str) -> None:
+        self.report.refused.append(Refusal(schema, table, former_id, reason))
+
+
+def _user_of(schema: str) -> int | None:
+    match = _USER.search(schema)
+    user_id = int(match[0]) if match else 0
+    return user_id if 0 < user_id <= LARGEST_ID else None

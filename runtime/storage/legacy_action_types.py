@@ -1,0 +1,107 @@
+"""What the migrations remember of ``vinted.action_types``: which id stood for which action.
+
+Ids may change when the rows move to ``public.marketplace_action_types``, and jobs of the former
+system go on naming them; both the import and the way back need to know.
+"""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from sqlalchemy import Connection, text
+
+TABLE = "marketplace_runtime.former_action_types"
+
+
+class Remembered(NamedTuple):
+    """A row that was carried over.
+
+    Attributes:
+        former_id, former_code: as they were in the legacy table.
+        id: of its row in ``public.marketplace_action_types``.
+    """
+
+    former_id: int
+    former_code: str
+    marketplace: str
+    code: str
+    id: int
+
+
+def prepare_memory(connection: Connection) -> None:
+    """Make the table, where it is not there."""
+    if connection.scalar(text("SELECT to_regclass(:name)"), {"name": TABLE}) is None:
+        connection.execute(
+            text(f"""
+            CREATE TABLE {TABLE} (
+                former_id bigint CONSTRAINT pk_former_action_types PRIMARY KEY,
+                former_code text NOT NULL,
+                marketplace varchar(50) NOT NULL,
+                code varchar(50) NOT NULL
+            )""")
+        )
+
+
+def remember(connection: Connection, carried: Iterable[tuple[int, str, str, str]]) -> None:
+    """Note (former id, former code, marketplace, code) of each row; the newer word counts."""
+    rows = [
+        dict(zip(("former_id", "former_code", "marketplace", "code"), one, strict=True))
+        for one in carried
+    ]
+    if rows:
+        connection.execute(
+            text(f"""
+            INSERT INTO {TABLE} VALUES (:former_id, :former_code, :marketplace, :code)
+            ON CONFLICT (former_id) DO UPDATE SET former_code = excluded.former_code,
+                marketplace = excluded.marketplace, code = excluded.code
+            """),
+            rows,
+        )
+
+
+def remembered(connection: Connection) -> list[Remembered]:
+    """The rows that were carried over and are still there."""
+    if connection.scalar(text("SELECT to_regclass(:name)"), {"name": TABLE}) is None:
+        return []
+    rows = connection.execute(
+        text(f"""
+        SELECT former.former_id, former.former_code, type.marketplace, type.code, type.id
+        FROM {TABLE} AS former
+        JOIN public.marketplace_action_types AS type
+            ON type.marketplace = former.marketplace AND type.code = former.code
+        ORDER BY former.former_id
+        """)
+    )
+    return [Remembered(*row) for row in rows]
+
+
+def forget(connection: Connection) -> None:
+    """The legacy table is back."""
+    connection.execute(text(f"DROP TABLE IF EXISTS {TABLE}"))
+
+
+def former_ids(connection: Connection) -> dict[int, tuple[str, int]]:
+    """What the legacy table looks like when it comes back: by id now, its code and id there.
+
+    Every row that came from it gets its former code and id again; one that was added since
+    keeps its id where that is free, and gets the next one else.
+    """
+    known = remembered(connection)
+    places = {one.id: (one.former_code, one.former_id) for one in known}
+    taken = {one.former_id for one in known}
+    added = connection.execute(
+        text(
+            "SELECT id, code FROM public.marketplace_action_types "
+            "WHERE marketplace = 'vinted' ORDER BY id"
+        )
+    ).all()
+    free = max([*taken, *(row.id for row in added)], default=0)
+    for row in added:
+        if row.id in places:
+            continue
+        wanted = row.id
+        if wanted in taken:
+            free += 1
+            wanted = free
+        taken.add(wanted)
+        places[row.id] = (row.code, wanted)
+    return places

@@ -1,0 +1,108 @@
+"""The pages about the move from the former system do what they say, command by command."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from sqlalchemy import URL
+
+from runtime.storage.engine import Database
+from runtime.storage.models import SCHEMA
+from tests.acceptance.service_process import ROOT
+from tests.documented import documented, execute
+from tests.integration.commands import on_database
+from tests.integration.former_database import former_database
+from tests.integration.migrating import rows, run, up
+
+Step = Callable[[str], str]
+
+
+@pytest.fixture
+def former(empty_database: Database) -> Database:
+    run(empty_database, former_database())
+    run(empty_database, "DROP TABLE public.marketplace_action_types")
+    return empty_database
+
+
+def steps_of(
+    page: str, url: URL, directory: Path, done: list[str], codes: dict[str, int]
+) -> Callable[[str], str]:
+    """Executes a block of the page; notes which were."""
+    blocks, installation = documented(page), on_database(directory, url)
+
+    def step(name: str) -> str:
+        done.append(name)
+        ended = execute(installation, blocks[name], directory)
+        assert ended.returncode == codes.get(name, 0), f"{name}: {ended.stdout}{ended.stderr}"
+        return ended.stdout
+
+    return step
+
+
+def test_the_move_step_by_step_and_the_way_back(
+    former: Database, empty_database_url: URL, tmp_path: Path
+) -> None:
+    before = rows(former, "SELECT id, action_type_id, status::text FROM user_1.marketplace_jobs")
+    done: list[str] = []
+    # An action that only the former system had is named: exit code 1.
+    step = steps_of("migration.md", empty_database_url, tmp_path, done, {"check": 1})
+
+    assert "wrote " in step("save")
+    assert "✓ Migrated vinted.action_types → public.marketplace_action_types" in step("migrate")
+    assert "ok       migrations: up to date" in step("check")
+    assert step("plan").startswith("3 schemas: 27 jobs would be taken over")
+    assert step("import").startswith("3 schemas: 27 jobs taken over")
+    assert "it was running in the former system" in step("look")
+    assert "27 jobs and 6 batches removed" in step("back")
+
+    assert done == list(documented("migration.md"))
+    assert (tmp_path / "since.json").stat().st_size > 0
+    assert before == rows(
+        former, "SELECT id, action_type_id, status::text FROM user_1.marketplace_jobs"
+    )
+    assert dict(rows(former, "SELECT id, code FROM vinted.action_types"))[8] == "sync_orders_ebay"
+
+
+def test_what_troubleshooting_tells_to_do_helps(
+    former: Database, empty_database_url: URL, tmp_path: Path
+) -> None:
+    run(former, "UPDATE user_1.marketplace_jobs SET product_id = 5 WHERE id = 1")
+    done: list[str] = []
+    step = steps_of("troubleshooting.md", empty_database_url, tmp_path, done, {"tables": 1})
+    up(former)
+
+    step("tables")
+    assert "sync_vinted" in step("handlers")
+    assert step("seller")
+    installation = on_database(tmp_path, empty_database_url)
+    installation.run("import-former", "--schemas", "user_1")
+    assert "is not here: import it" in step("asked")
+    assert "1 jobs have their product now" in step("products")
+    step("account")
+
+    assert done == list(documented("troubleshooting.md"))
+    assert rows(
+        former,
+        f"SELECT external_id FROM {SCHEMA}.shops WHERE marketplace = 'vinted' AND user_id = 1",
+    ) == [("111",)]
+    assert rows(
+        former,
+        f"SELECT count(*) FROM {SCHEMA}.marketplace_jobs WHERE status = 'pending' "
+        "AND product_id IS NOT NULL",
+    ) == [(1,)]
+
+
+def test_every_message_that_troubleshooting_names_exists() -> None:
+    text = (ROOT / "docs" / "troubleshooting.md").read_text()
+    sources = [
+        path.read_text()
+        for package in ("runtime", "actors", "plugins")
+        for path in (ROOT / package).rglob("*.py")
+    ]
+    # What stands in braces in the source is a value in the page.
+    source = re.sub(r"\{[^{}]*\}", "VALUE", re.sub(r'"\s*\n\s*f?"', "", "".join(sources)))
+    for heading in re.findall(r"^## (.*)$", text, re.MULTILINE):
+        for message in re.findall(r"`([^`]+)`", heading):
+            words = re.sub(r"\b\d+(?=s\b)|\b\d+\b|user_1|sync_vinted", "VALUE", message)
+            assert words == "ModuleNotFoundError" or words in source, message
