@@ -59,7 +59,8 @@ class SupervisorActor(BaseActor):
         self._drained = drained
         self._aging = aging
         self._down: dict[str, str] = {}
-        self._down_shown = False
+        # A former supervisor may have shown some.
+        self._down_shown = True
         self._drain: messages.Drain | None = None
         self._undrained: set[str] = set()
 

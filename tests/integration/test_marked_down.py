@@ -2,12 +2,14 @@
 
 import json
 
+import pytest
+
 from actors.children import MAX_FAILURES
 from runtime import BaseJobHandler, Marketplace, messages
 from runtime.storage.liveness import circumstances
 from tests.deadline import wait_until
 from tests.integration.commands import on_database
-from tests.integration.running_node import registry_of, running_node
+from tests.integration.running_node import Scene, registry_of, running_node
 
 REGISTRY = registry_of(
     Marketplace("vinted", browser_bound=True), Marketplace("ebay"),
@@ -15,8 +17,20 @@ REGISTRY = registry_of(
 )  # fmt: skip
 
 
+def retry(scene: Scene, actor) -> None:
+    again = messages.RestartDue(actor.name, actor.incarnation)
+    scene.node._directory.tell(messages.SUPERVISOR, again)
+
+
+def replace_supervisor(scene: Scene, _actor) -> None:
+    supervisor = scene.actor(messages.SUPERVISOR)
+    supervisor._children = None
+    scene.node._directory.tell(supervisor.name, messages.CheckChildren())
+
+
+@pytest.mark.parametrize("start_again", [retry, replace_supervisor])
 def test_a_marketplace_that_is_marked_down_shows_until_it_runs_again(
-    settings, database, database_url, tmp_path
+    settings, database, database_url, tmp_path, start_again
 ):
     def down() -> dict[str, str]:
         with database.session() as session:
@@ -35,6 +49,5 @@ def test_a_marketplace_that_is_marked_down_shows_until_it_runs_again(
         shown = on_database(tmp_path, database_url).run("marketplaces", "list").stdout
         assert "down on node" in shown
 
-        again = messages.RestartDue(vinted.name, vinted.incarnation)
-        scene.node._directory.tell(messages.SUPERVISOR, again)
+        start_again(scene, vinted)
         wait_until(lambda: not down())

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runtime.answers import Answer
@@ -147,6 +147,7 @@ def test_a_quota_in_one_header_is_read_too() -> None:
     assert read_answer(Answer(429, headers), NOW).until == NOW + 30 * SECOND
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(
     st.dictionaries(
         st.sampled_from([
