@@ -23,7 +23,8 @@ from runtime.errors import (
     ImageRefused,
     NotSent,
 )
-from runtime.http.pinned_connection import Deadline, PinnedConnection, deadline
+from runtime.http.deadlines import Deadline, deadline
+from runtime.http.pinned_connection import PinnedConnection
 from runtime.http.public_hosts import refuse_private, resolved
 from runtime.image_types import HEAD_BYTES, image_type
 from runtime.media import MAX_IMAGE_BYTES, Media
