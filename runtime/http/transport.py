@@ -29,12 +29,11 @@ from runtime.errors import (
 from runtime.hookspecs import Marketplace
 from runtime.http.attached_images import OpenImage, no_images, opened
 from runtime.http.deadlines import deadline
-from runtime.http.watched_adapter import WatchedAdapter
+from runtime.http.watched_adapter import WatchedAdapter, read_body
 from runtime.refusals import EXCERPT, UNREADABLE, ReadRefusal, Refusal, excerpt, refusal_in
 
 CONNECT_TIMEOUT = timedelta(seconds=10)
 MAX_BYTES = 20_000_000
-CHUNK_BYTES = 65_536
 
 
 class HttpTransport:
@@ -100,7 +99,7 @@ class HttpTransport:
                     stream=True,
                 )
                 with response:
-                    _read(response, body)
+                    read_body(response, body, MAX_BYTES)
             except (HeldUp, NotSent) as error:
                 return Failure(error)
             except exceptions.RequestException as error:
@@ -154,6 +153,12 @@ class HttpTransport:
                 f"{name}: {value}".encode("latin-1")
         except (InvalidCall, ImageRefused, NotSent):
             raise
+        except (exceptions.InvalidHeader, UnicodeEncodeError):
+            # Which one is not told: its value stands in the error, and may be a secret.
+            raise InvalidCall(
+                f"{call.method} {call.path} cannot be sent: a header, or a credential that is one, "
+                "holds a line break or another character that no header may hold"
+            ) from None
         except Exception as error:
             raise InvalidCall(f"{call.method} {call.path} cannot be sent: {error}") from error
         return request
@@ -172,13 +177,6 @@ class HttpTransport:
         if urlsplit(url)[:2] != urlsplit(base)[:2]:
             raise InvalidCall(f"{path!r} leads away from {base}: give a path below it")
         return url
-
-
-def _read(response: requests.Response, body: bytearray) -> None:
-    for chunk in response.iter_content(CHUNK_BYTES):
-        body += chunk
-        if len(body) > MAX_BYTES:
-            raise exceptions.ChunkedEncodingError(f"the answer has more than {MAX_BYTES:,} bytes")
 
 
 def _sorted(

@@ -3,12 +3,16 @@
 from collections.abc import Callable
 from typing import Any
 
+from requests import Response
 from requests.adapters import HTTPAdapter
+from requests.exceptions import ChunkedEncodingError
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from runtime.errors import HeldUp, NotSent
 from runtime.http.deadlines import Deadline
+
+CHUNK_BYTES = 65_536
 
 
 class WatchedAdapter(HTTPAdapter):
@@ -43,6 +47,19 @@ class WatchedAdapter(HTTPAdapter):
             ConnectionCls = Secure
 
         self.poolmanager.pool_classes_by_scheme = {"http": PlainPool, "https": SecurePool}
+
+
+def read_body(response: Response, body: bytearray, most: int) -> bytearray:
+    """Read the body of an answer, into ``body`` as it comes.
+
+    Raises:
+        requests.RequestException: it breaks off, or has more bytes than that.
+    """
+    for chunk in response.iter_content(CHUNK_BYTES):
+        body += chunk
+        if len(body) > most:
+            raise ChunkedEncodingError(f"the answer has more than {most:,} bytes")
+    return body
 
 
 class _Watched(HTTPConnection):
