@@ -32,6 +32,8 @@ from runtime.storage.shops import shop_by_id
 
 PATIENCE = timedelta(minutes=10)
 SOME_UNREADABLE = 1
+CALLBACK_PORT = 8767
+"""The same each time: Etsy sends a seller back only to an address that it was told before."""
 
 ShopId = Annotated[int, typer.Argument(metavar="ID", min=1, max=LARGEST_ID, help="The shop's id.")]
 
@@ -49,7 +51,7 @@ def connect(
     name: Annotated[str | None, typer.Option(help="A name for people.")] = None,
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Where the answer is listened for; 0: any.")
-    ] = 0,
+    ] = CALLBACK_PORT,
     paste: Annotated[
         bool, typer.Option("--paste", help="Paste the address that the seller is sent back to.")
     ] = False,
