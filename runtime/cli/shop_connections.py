@@ -65,6 +65,14 @@ def connect(
     known = _marketplace(marketplace)
     auth = auth_of(known)
     vault = _vault(command_settings())
+    if external_id is None and known.identification is None:
+        raise InputError(
+            f"{marketplace} does not say which account consented: name it with --external-id"
+        )
+    # Before a token is asked for that could not be kept then, and that may end a former one.
+    with command_session() as session:
+        Plugins().introduce(session)
+        session.commit()
     if refresh_token is not None:
         given = sys.stdin.readline().strip() if refresh_token == "-" else refresh_token
         credentials = credentials_from_refresh_token(auth, given, datetime.now(UTC))
@@ -78,7 +86,6 @@ def connect(
             )
         external_id, name = found[0], name or found[1]
     with command_session() as session:
-        Plugins().introduce(session)
         shop = connect_shop(session, vault, known, user, external_id, credentials, name)
         session.commit()
         if as_json:

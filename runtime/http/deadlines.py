@@ -4,9 +4,15 @@ import contextlib
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from time import monotonic
+from typing import TypeVar
+
+LONG = timedelta(days=1)
+
+T = TypeVar("T")
 
 
 class Deadline:
@@ -18,8 +24,9 @@ class Deadline:
         is_over: the time is over.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, time: timedelta = LONG) -> None:
         self.is_over = False
+        self._end = monotonic() + time.total_seconds()
         self._lock = threading.Lock()
         self._line: socket.socket | None = None
 
@@ -30,6 +37,30 @@ class Deadline:
             if self._line is not None:
                 with contextlib.suppress(OSError):
                     self._line.shutdown(socket.SHUT_RDWR)
+
+    def bounded(self, function: Callable[[], T]) -> T:
+        """What the function gives, which nothing can end; a thread that is late is left to itself.
+
+        Raises:
+            TimeoutError: it gave nothing in time.
+        """
+        given: list[T] = []
+        problems: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                given.append(function())
+            except BaseException as problem:  # noqa: BLE001 - raised again by whoever waits
+                problems.append(problem)
+
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        thread.join(max(0.0, self._end - monotonic()))
+        if problems:
+            raise problems[0]
+        if not given:
+            raise TimeoutError
+        return given[0]
 
     def watch(self, connected: socket.socket) -> None:
         """The connection to end from now on, in place of a former one.
@@ -61,7 +92,7 @@ class Deadline:
 @contextmanager
 def deadline(time: timedelta) -> Iterator[Deadline]:
     """A deadline that begins to run now."""
-    running = Deadline()
+    running = Deadline(time)
     timer = threading.Timer(time.total_seconds(), running.end)
     timer.daemon = True
     timer.start()

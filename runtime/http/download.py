@@ -136,7 +136,7 @@ def _checked_url(url: str) -> SplitResult:
 
 def _connected(parts: SplitResult, limits: Limits, limit: Deadline) -> PinnedConnection:
     host, port = parts.hostname or "", parts.port or HTTPS_PORT
-    addresses = limits.resolve(host, port)
+    addresses = limit.bounded(lambda: limits.resolve(host, port))
     limits.refuse(host, addresses)
     trust = limits.trust()
     problem: Exception | None = None
