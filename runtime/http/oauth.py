@@ -10,7 +10,7 @@ import secrets
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, urlencode
 
 import requests
 
@@ -89,7 +89,9 @@ def code_of(consent: Consent, redirected_to: str) -> str:
         ConsentDeclined: the seller declined.
         ConsentRefused: this is no answer to that consent.
     """
-    answer = {name: values[0] for name, values in parse_qs(urlsplit(redirected_to).query).items()}
+    _, _, query = redirected_to.partition("?")
+    given = parse_qs(query.partition("#")[0])
+    answer = {name: values[0] for name, values in given.items()}
     if not secrets.compare_digest(answer.get("state", "").encode(), consent.state.encode()):
         raise ConsentRefused(
             "the answer does not belong to this consent (its state differs): open the address "

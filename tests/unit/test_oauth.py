@@ -133,3 +133,9 @@ def test_a_lifetime_beyond_reason_is_none(tokens: TokenServer, lifetime: object)
     tokens.failures = [(200, answer)]
     credentials = trade_code(tokens.auth, ask_consent(tokens.auth, BACK), "c", NOW)
     assert NOW < credentials.access_expires_at < NOW + timedelta(days=4_000)
+
+
+@pytest.mark.parametrize("pasted", ["http://[", "", "?", "http://[?state=x"])
+def test_whatever_is_pasted_is_refused_in_words(tokens: TokenServer, pasted: str) -> None:
+    with pytest.raises(ConsentRefused):
+        code_of(ask_consent(tokens.auth, BACK), pasted)
