@@ -19,6 +19,7 @@
         - IllegalTransition
         - IdempotencyConflict
         - ConsentRefused: the seller, or the marketplace, did not let us act for a shop
+            - ConsentDeclined: the seller, or the marketplace, said no to our question
         - ProductBusy
         - AlreadyPublished
         - BatchNotFound, ProductsNotFound
@@ -182,6 +183,10 @@ class IdempotencyConflict(InputError):
 
 class ConsentRefused(InputError):
     """A consent that does not count: the seller declined, or it is not an answer to ours."""
+
+
+class ConsentDeclined(ConsentRefused):
+    """The answer to our consent, and it is no: another one has to be asked for."""
 
 
 class ProductBusy(InputError):

@@ -167,6 +167,16 @@ class BaseJobHandler:
         """
         return calls.MediaCall(Media.urls, (tuple(images),))
 
+    def image_types(self, images: Sequence[str]) -> calls.MediaCall:
+        """The content types of a product's images, such as ``image/webp``, as far as they are here.
+
+        Awaiting it gives a list, with None for an image at a URL.
+
+        Raises:
+            ImageRefused: one is not there, or is no image.
+        """
+        return calls.MediaCall(Media.types, (tuple(images),))
+
     def image_bytes(self, image: str) -> calls.MediaCall:
         """The bytes of one of a product's images, wherever it is.
 

@@ -114,7 +114,7 @@ class Marketplace:
     name: str
     browser_bound: bool = False
     base_url: str | None = None
-    default_headers: Mapping[str, str] = field(default_factory=dict)
+    default_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     concurrency: int = 1000
     lane_concurrency: int = 8
     lane_calls: int = 8

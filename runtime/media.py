@@ -56,6 +56,14 @@ class Media:
         """
         return [image if is_url(image) else self._url(image) for image in images]
 
+    def types(self, images: Sequence[str]) -> list[str | None]:
+        """The content types of a product's images; None for those that are elsewhere.
+
+        Raises:
+            ImageRefused: one is not in the media directory, or is no image.
+        """
+        return [None if is_url(image) else self._type(image) for image in images]
+
     def read(self, path: str) -> bytes:
         """The bytes of an image in the media directory.
 
@@ -94,6 +102,16 @@ class Media:
     def _url(self, path: str) -> str:
         self._existing(path)
         return signed_url(self._base_url(), path, self._key, self._now() + self._lifetime)
+
+    def _type(self, path: str) -> str:
+        try:
+            with self._existing(path).open("rb") as stream:
+                kind = image_type(stream.read(HEAD_BYTES))
+        except OSError as error:
+            raise ImageRefused(f"the image {path} cannot be read: {error.strerror}") from None
+        if kind is None:
+            raise ImageRefused(f"the file {path} is no image (JPEG, PNG, GIF or WebP)")
+        return kind
 
     def _existing(self, path: str) -> Path:
         file = self.find(path)

@@ -76,7 +76,7 @@ def identified(marketplace: Marketplace, credentials: Credentials) -> tuple[str,
         raise outcome.error
     try:
         return asked.read(outcome.value)
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         raise ConsentRefused(
             f"{marketplace.name} does not say which account consented: it has no shop"
         ) from None

@@ -27,6 +27,7 @@ from runtime.errors import CallRejected, CallTimeout, NotSent, OutcomeUnknown
 from runtime.execution import End, Execution, Failed, Perform, Undecided, Withdraw
 from runtime.failed_steps import failed_steps
 from runtime.journal import RecordedStep, StepStatus
+from runtime.media import Media
 
 LEAVES_WITHIN = 10
 UNKNOWN = {"happened", "missing", "late"}
@@ -200,7 +201,8 @@ class Run:
             case HttpCall():
                 pending.outcome = world.send(call)
             case MediaCall():
-                pending.outcome = Success(None)
+                known = call.function is not Media.types
+                pending.outcome = Success(None if known else [None] * len(call.arguments[0]))
             case AwaitQuiet(name, settled):
                 until = world.quiet.get(name, (0, 0))[settled]
                 pending.outcome = Success(world.wait_until(until))

@@ -14,7 +14,11 @@ class EbaySettings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="RUNTIME_EBAY_", env_ignore_empty=True, extra="ignore", frozen=True
+        env_prefix="RUNTIME_EBAY_",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        str_strip_whitespace=True,
     )
 
     api_url: str = "https://api.ebay.com"

@@ -60,16 +60,18 @@ class SyncOrdersEbay(BaseJobHandler):
             pages.append(page)
             following = page["next"]
             await self.progress(number, None, f"{number} pages of orders")
-        if days is None:
+        errors = sum(page["errors"] for page in pages)
+        if days is None and not errors:
             await self.transaction("finish", order_sync.finish, self.shop_id, window["began"])
         return {
             "success": True,
             "new": sum(page["new"] for page in pages),
             "updated": sum(page["updated"] for page in pages),
-            "errors": sum(page["errors"] for page in pages),
+            "errors": errors,
             "pages": len(pages),
             "sales": [sale for page in pages for sale in page["sales"]],
             "jobs": [job_id for page in pages for job_id in page["jobs"]],
+            **order_sync.warning(errors),
         }
 
     async def _page(

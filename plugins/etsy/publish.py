@@ -14,6 +14,8 @@ from runtime.errors import CannotTell
 from runtime.storage.listing_changes import record_listing
 from runtime.storage.listings import ListingRow, row
 
+IMAGE_TYPES = frozenset({"image/jpeg", "image/png", "image/gif"})
+
 
 class Image(TypedDict):
     """The record of an image that was uploaded."""
@@ -65,10 +67,19 @@ class PublishEtsy(BaseJobHandler):
         return {"success": True, "external_id": sold["external_id"], "url": sold["url"]}
 
     async def _draft(self, etsy: EtsyClient, offer: Offer) -> Draft:
-        # Refuses here, before anything is sent, an image that is not in the media directory.
-        await self.image_urls(offer.images)
+        await self._check_images(offer.images)
         draft = await etsy.create_draft(offer.draft_form(marked(offer, self.job)))
         return Draft(listing_id=draft["listing_id"])
+
+    async def _check_images(self, images: Sequence[str]) -> None:
+        """Refuse, before anything is sent, what is known to be no image that Etsy takes."""
+        types = await self.image_types(images)
+        told = zip(images, types, strict=True)
+        others = [image for image, kind in told if kind and kind not in IMAGE_TYPES]
+        if others:
+            raise JobFailed(
+                f"Etsy takes JPEG, PNG and GIF, unlike {', '.join(others)}; nothing was sent"
+            )
 
     async def _upload_images(self, etsy: EtsyClient, offer: Offer, listing_id: int) -> None:
         uploaded: list[int] = []

@@ -14,7 +14,11 @@ class EtsySettings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="RUNTIME_ETSY_", env_ignore_empty=True, extra="ignore", frozen=True
+        env_prefix="RUNTIME_ETSY_",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        str_strip_whitespace=True,
     )
 
     api_url: str = "https://api.etsy.com"

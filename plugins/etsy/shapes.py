@@ -3,7 +3,7 @@
 Of an answer with another shape a ``ShapeError`` tells what is wrong.
 """
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, TypedDict
 
 STATES = frozenset({"active", "inactive", "sold_out", "draft", "expired"})
@@ -104,9 +104,9 @@ def amount(money: Any) -> str | None:
     """``{amount, divisor, currency_code}`` as text such as ``12.50``; None: it is no such thing."""
     try:
         value = Decimal(money["amount"]) / Decimal(money["divisor"])
-    except (KeyError, TypeError, ValueError, InvalidOperation, ZeroDivisionError):
+        return str(value.quantize(Decimal("0.01"))) if value.is_finite() else None
+    except (KeyError, TypeError, ValueError, ArithmeticError):
         return None
-    return str(value.quantize(Decimal("0.01"))) if value.is_finite() else None
 
 
 def currency(money: Any) -> str | None:

@@ -65,16 +65,19 @@ class SyncOrdersEtsy(BaseJobHandler):
             pages.append(page)
             look.add(page["count"], page["ids"], page["records"])
             await self.progress(len(look.ids), max(page["count"], len(look.ids)), "orders")
-        await self.transaction("finish", order_sync.finish, self.shop_id, window["began"])
+        errors = sum(page["records"] - len(page["ids"]) for page in pages)
+        if not errors:
+            await self.transaction("finish", order_sync.finish, self.shop_id, window["began"])
         new = {one for page in pages for one in page["new"]}
         return {
             "success": True,
             "new": len(new),
             "updated": len(look.ids - new),
-            "errors": sum(page["records"] - len(page["ids"]) for page in pages),
+            "errors": errors,
             "pages": look.pages,
             "sales": [sale for page in pages for sale in page["sales"]],
             "jobs": [job_id for page in pages for job_id in page["jobs"]],
+            **order_sync.warning(errors),
         }
 
     async def _read_page(

@@ -2,40 +2,16 @@
 
 from typing import Any
 
-from runtime import BaseJobHandler, JobFailed
-from runtime.storage import published
+from runtime import BaseJobHandler, JobFailed, job_targets
+
+WAY_OUT = "sync the shop and link the listing to it (link_product)"
 
 
 async def target_listings(handler: BaseJobHandler) -> list[str]:
-    """The external ids of the listings that the job names, or that sell its product.
-
-    None where those of the product are known to be gone already.
-
-    Raises:
-        JobFailed: nothing says which listings are meant.
-    """
-    named = named_listing(handler.job.input_data)
-    if named is not None:
-        return [named]
-    sku = (handler.job.product or {}).get("sku")
-    if sku is None and handler.job.product_id is None:
-        raise JobFailed(
-            "the job does not say which listing it is about: create it with --product SKU, or "
-            "with input_data.external_id"
-        )
-    found: published.ProductListings = await handler.transaction(
-        "find-listings",
-        published.product_listings,
-        handler.shop_id,
-        handler.job.product_id,
-        sku,
+    """See :func:`runtime.job_targets.target_listings`."""
+    return await job_targets.target_listings(
+        handler, named_listing(handler.job.input_data), WAY_OUT
     )
-    if not found["known"]:
-        raise JobFailed(
-            f"no listing of the product is known in shop {handler.shop_id}: sync the shop and "
-            "link the listing to it (link_product), or name the listing by input_data.external_id"
-        )
-    return found["live"]
 
 
 def named_listing(input_data: dict[str, Any]) -> str | None:

@@ -32,6 +32,8 @@ from runtime.storage.shops import shop_by_id
 
 PATIENCE = timedelta(minutes=10)
 SOME_UNREADABLE = 1
+CALLBACK_PORT = 8767
+"""The same each time: Etsy sends a seller back only to an address that it was told before."""
 
 ShopId = Annotated[int, typer.Argument(metavar="ID", min=1, max=LARGEST_ID, help="The shop's id.")]
 
@@ -49,7 +51,7 @@ def connect(
     name: Annotated[str | None, typer.Option(help="A name for people.")] = None,
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Where the answer is listened for; 0: any.")
-    ] = 0,
+    ] = CALLBACK_PORT,
     paste: Annotated[
         bool, typer.Option("--paste", help="Paste the address that the seller is sent back to.")
     ] = False,
@@ -63,6 +65,14 @@ def connect(
     known = _marketplace(marketplace)
     auth = auth_of(known)
     vault = _vault(command_settings())
+    if external_id is None and known.identification is None:
+        raise InputError(
+            f"{marketplace} does not say which account consented: name it with --external-id"
+        )
+    # Before a token is asked for that could not be kept then, and that may end a former one.
+    with command_session() as session:
+        Plugins().introduce(session)
+        session.commit()
     if refresh_token is not None:
         given = sys.stdin.readline().strip() if refresh_token == "-" else refresh_token
         credentials = credentials_from_refresh_token(auth, given, datetime.now(UTC))
@@ -76,7 +86,6 @@ def connect(
             )
         external_id, name = found[0], name or found[1]
     with command_session() as session:
-        Plugins().introduce(session)
         shop = connect_shop(session, vault, known, user, external_id, credentials, name)
         session.commit()
         if as_json:

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 
+import structlog
+
 from runtime.calls import Authorization, Failure, HttpCall, Outcome
 from runtime.errors import CallRejected, MarketplaceRuntimeError, NotSent
 from runtime.hookspecs import Marketplace, OAuth2
@@ -11,6 +13,8 @@ from runtime.http.authorizer import Authorizer, authorization
 from runtime.http.transport import HttpTransport
 
 UNAUTHORIZED = 401
+
+log = structlog.get_logger(__name__)
 
 
 class AuthorizedTransport:
@@ -55,6 +59,10 @@ class AuthorizedTransport:
                 return Failure(error)
             except MarketplaceRuntimeError as error:
                 return Failure(_not_sent(error, call))
+            except Exception as error:
+                # Whatever it is, of the call itself nothing has left.
+                log.exception("no token", shop_id=shop_id, marketplace=marketplace)
+                return Failure(_not_sent(error, call))
             headers = {**(call.headers or {}), **authorization(auth, token)}
             sent = replace(call, headers=headers)
             outcome = self._transport.perform(marketplace, sent, timeout, may_leave)
@@ -78,5 +86,5 @@ def _is_refusal(outcome: Outcome) -> bool:
     )
 
 
-def _not_sent(error: MarketplaceRuntimeError, call: HttpCall) -> NotSent:
+def _not_sent(error: Exception, call: HttpCall) -> NotSent:
     return NotSent(f"{call.method} {call.path} has no token: {error}")

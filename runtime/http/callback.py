@@ -1,22 +1,25 @@
 """The local address to which a seller's browser is sent back after a consent."""
 
 import html
-import time
+import threading
 from collections.abc import Callable
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any
-from urllib.parse import urlsplit
 
-from runtime.errors import ConfigurationError, ConsentRefused
+from runtime.errors import ConfigurationError, ConsentDeclined, ConsentRefused
 
 PATH = "/callback"
 LONGEST_REQUEST_SECONDS = 5.0
+POLL_SECONDS = 0.05
 PAGE = "<!doctype html><meta charset=utf-8><title>Marketplace Runtime</title><p>{}</p>"
 
 Accept = Callable[[str], str]
-"""Takes the address of a request; raises ``ConsentRefused`` where it is not the answer."""
+"""Takes the address of a request.
+
+Raises ``ConsentRefused`` where it is not the answer, ``ConsentDeclined`` where it is, and is no.
+"""
 
 
 class Callback:
@@ -43,18 +46,25 @@ class Callback:
         """Wait for the answer; gives what ``accept`` makes of it.
 
         Raises:
+            ConsentDeclined: it came, and is no.
             ConsentRefused: none came in time.
         """
-        deadline = time.monotonic() + patience.total_seconds()
         self._server.accept = accept
-        while self._server.answer is None:
-            left = deadline - time.monotonic()
-            if left <= 0:
-                minutes = patience.total_seconds() / 60
-                raise ConsentRefused(f"no answer came in {minutes:g} minutes: ask again")
-            self._server.timeout = left
-            self._server.handle_request()
-        return self._server.answer
+        # Requests have threads of their own: one that hangs keeps the answer from nobody.
+        threading.Thread(
+            target=self._server.serve_forever, args=(POLL_SECONDS,), daemon=True
+        ).start()
+        try:
+            answered = self._server.answered.wait(patience.total_seconds())
+        finally:
+            self._server.shutdown()
+        if not answered:
+            minutes = patience.total_seconds() / 60
+            raise ConsentRefused(f"no answer came in {minutes:g} minutes: ask again")
+        answer = self._server.answer
+        if isinstance(answer, ConsentDeclined):
+            raise answer
+        return answer
 
     def __enter__(self) -> "Callback":
         """Nothing more to do."""
@@ -67,9 +77,17 @@ class Callback:
         self._server.server_close()
 
 
-class _Server(HTTPServer):
-    answer: str | None = None
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
     accept: Accept
+    answer: str | ConsentDeclined
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.answered = threading.Event()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Whoever talks nonsense on this port is no concern of the person who waits."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -78,15 +96,26 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Take an answer; anything else on this port is none."""
-        if urlsplit(self.path).path != PATH:
+        if self.path.partition("?")[0] != PATH:
             self._say(404, "There is nothing here.")
             return
+        answer: str | ConsentDeclined
         try:
-            self.server.answer = self.server.accept(self.path)
+            answer = self.server.accept(self.path)
+        except ConsentDeclined as error:
+            answer = error
         except ConsentRefused as error:
             self._say(400, str(error))
-        else:
-            self._say(200, "Thank you. You can close this window.")
+            return
+        try:
+            if isinstance(answer, ConsentDeclined):
+                self._say(400, str(answer))
+            else:
+                self._say(200, "Thank you. You can close this window.")
+        finally:
+            # Behind the page: the process may end with the answer.
+            self.server.answer = answer
+            self.server.answered.set()
 
     def _say(self, status: int, text: str) -> None:
         body = PAGE.format(html.escape(text)).encode()

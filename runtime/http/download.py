@@ -23,7 +23,8 @@ from runtime.errors import (
     ImageRefused,
     NotSent,
 )
-from runtime.http.pinned_connection import Deadline, PinnedConnection, deadline
+from runtime.http.deadlines import Deadline, deadline
+from runtime.http.pinned_connection import PinnedConnection
 from runtime.http.public_hosts import refuse_private, resolved
 from runtime.image_types import HEAD_BYTES, image_type
 from runtime.media import MAX_IMAGE_BYTES, Media
@@ -135,7 +136,7 @@ def _checked_url(url: str) -> SplitResult:
 
 def _connected(parts: SplitResult, limits: Limits, limit: Deadline) -> PinnedConnection:
     host, port = parts.hostname or "", parts.port or HTTPS_PORT
-    addresses = limits.resolve(host, port)
+    addresses = limit.bounded(lambda: limits.resolve(host, port))
     limits.refuse(host, addresses)
     trust = limits.trust()
     problem: Exception | None = None

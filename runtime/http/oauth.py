@@ -5,23 +5,30 @@ Nothing is stored here. Requests go to the token endpoint only.
 
 import base64
 import hashlib
+import json
 import secrets
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import parse_qs, urlencode
 
 import requests
 
 from runtime.credentials import Credentials
-from runtime.errors import ConfigurationError, ConsentRefused, NotSent
+from runtime.errors import ConfigurationError, ConsentDeclined, ConsentRefused, NotSent
 from runtime.hookspecs import OAuth2
+from runtime.http.deadlines import deadline
+from runtime.http.watched_adapter import WatchedAdapter, read_body
 from runtime.redaction import redacted
 
 TIMEOUT_SECONDS = (5.0, 15.0)
-"""For connecting and for each read; others wait for the shop's row meanwhile."""
+"""For connecting and for each read."""
+PATIENCE = timedelta(seconds=20)
+"""For all of it: others wait for the shop's row meanwhile."""
+MAX_BYTES = 100_000
 SHORTEST_LIFETIME = timedelta(minutes=1)
 ASSUMED_LIFETIME = timedelta(hours=1)
+LONGEST_LIFETIME = timedelta(days=3_650)
 EXCERPT = 300
 GRANT_ENDED = frozenset({"invalid_grant"})
 
@@ -79,9 +86,12 @@ def code_of(consent: Consent, redirected_to: str) -> str:
     """The code in the address to which the seller was sent back.
 
     Raises:
-        ConsentRefused: the seller declined, or this is no answer to that consent.
+        ConsentDeclined: the seller declined.
+        ConsentRefused: this is no answer to that consent.
     """
-    answer = {name: values[0] for name, values in parse_qs(urlsplit(redirected_to).query).items()}
+    _, _, query = redirected_to.partition("?")
+    given = parse_qs(query.partition("#")[0])
+    answer = {name: values[0] for name, values in given.items()}
     if not secrets.compare_digest(answer.get("state", "").encode(), consent.state.encode()):
         raise ConsentRefused(
             "the answer does not belong to this consent (its state differs): open the address "
@@ -89,7 +99,7 @@ def code_of(consent: Consent, redirected_to: str) -> str:
         )
     if "error" in answer:
         reason = answer.get("error_description") or answer["error"]
-        raise ConsentRefused(f"the consent was not given ({reason[:EXCERPT]}): ask again")
+        raise ConsentDeclined(f"the consent was not given ({reason[:EXCERPT]}): ask again")
     if "code" not in answer:
         raise ConsentRefused("the answer holds no code: paste the whole address")
     return answer["code"]
@@ -162,39 +172,48 @@ def _tokens(auth: OAuth2, form: dict[str, str], now: datetime) -> Credentials:
         basic = (client_id, auth.client_secret)
     else:
         form = {**form, "client_id": client_id}
-    try:
-        with requests.Session() as session:
-            session.trust_env = False
-            answer = session.post(
-                auth.token_url,
-                data=form,
-                auth=basic,
-                timeout=TIMEOUT_SECONDS,
-                allow_redirects=False,
-                headers={"Accept": "application/json"},
-            )
-    except requests.RequestException as error:
-        reason = type(error).__name__
-        raise NotSent(f"{auth.token_url} cannot be asked for a token ({reason})") from None
-    content = _content(answer)
-    if answer.status_code == requests.codes.ok and isinstance(content.get("access_token"), str):
+    status, body = _posted(auth.token_url, form, basic)
+    content = _content(body)
+    if status == requests.codes.ok and isinstance(content.get("access_token"), str):
         return _credentials(content, now)
     code = str(content.get("error", ""))
-    described = str(content.get("error_description") or code or answer.status_code)[:EXCERPT]
+    described = str(content.get("error_description") or code or status)[:EXCERPT]
     if code in GRANT_ENDED:
         raise GrantEnded(redacted(described))
     raise NotSent(
-        f"{auth.token_url} gave no token ({answer.status_code}: {redacted(described)}); "
+        f"{auth.token_url} gave no token ({status}: {redacted(described)}); "
         f"if it stays so: {auth.hint}",
-        status=answer.status_code,
+        status=status,
         error_code=code or None,
     )
 
 
-def _content(answer: requests.Response) -> dict[str, Any]:
+def _posted(url: str, form: dict[str, str], basic: tuple[str, str] | None) -> tuple[int, bytes]:
+    adapter = WatchedAdapter()
     try:
-        content = answer.json()
-    except ValueError:
+        with deadline(PATIENCE) as adapter.limit, requests.Session() as session:
+            session.trust_env = False
+            for scheme in ("http://", "https://"):
+                session.mount(scheme, adapter)
+            with session.post(
+                url,
+                data=form,
+                auth=basic,
+                timeout=TIMEOUT_SECONDS,
+                allow_redirects=False,
+                stream=True,
+                headers={"Accept": "application/json"},
+            ) as answer:
+                return answer.status_code, bytes(read_body(answer, bytearray(), MAX_BYTES))
+    except requests.RequestException as error:
+        reason = type(error).__name__
+        raise NotSent(f"{url} cannot be asked for a token ({reason})") from None
+
+
+def _content(body: bytes) -> dict[str, Any]:
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}
 
@@ -216,7 +235,7 @@ def _lifetime(seconds: object) -> timedelta | None:
         lifetime = timedelta(seconds=int(seconds))  # type: ignore[call-overload]
     except (TypeError, ValueError, OverflowError):
         return None
-    return lifetime if lifetime > timedelta(0) else None
+    return min(lifetime, LONGEST_LIFETIME) if lifetime > timedelta(0) else None
 
 
 def _client_id(auth: OAuth2) -> str:

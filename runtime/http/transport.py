@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -29,12 +28,12 @@ from runtime.errors import (
 )
 from runtime.hookspecs import Marketplace
 from runtime.http.attached_images import OpenImage, no_images, opened
-from runtime.http.last_moment import LastMomentAdapter
+from runtime.http.deadlines import deadline
+from runtime.http.watched_adapter import WatchedAdapter, read_body
 from runtime.refusals import EXCERPT, UNREADABLE, ReadRefusal, Refusal, excerpt, refusal_in
 
 CONNECT_TIMEOUT = timedelta(seconds=10)
 MAX_BYTES = 20_000_000
-CHUNK_BYTES = 65_536
 
 
 class HttpTransport:
@@ -65,14 +64,12 @@ class HttpTransport:
             may_leave: asked of a write when it is connected, last before its bytes leave.
         """
         if not call.writes:
-            return self._sent(self._session(marketplace), marketplace, call, timeout)
+            return self._sent(self._session(marketplace), marketplace, call, timeout, lambda: True)
         # A write has a connection of its own. On one that was used before, the answer to an
         # earlier request could be taken for its own, and a server that just closes it would
         # leave its outcome unknown.
         with self._new_session(marketplace) as session:
-            for scheme in ("http://", "https://"):
-                session.mount(scheme, LastMomentAdapter(may_leave))
-            return self._sent(session, marketplace, call, timeout)
+            return self._sent(session, marketplace, call, timeout, may_leave)
 
     def _sent(
         self,
@@ -80,31 +77,39 @@ class HttpTransport:
         marketplace: str,
         call: HttpCall,
         timeout: timedelta,
+        may_leave: Callable[[], bool],
     ) -> Outcome:
         body = bytearray()
         try:
             request = self._prepared(session, marketplace, call)
         except (InvalidCall, ImageRefused, NotSent) as error:
             return Failure(error)
-        deadline = time.monotonic() + timeout.total_seconds()
-        try:
-            response = session.send(
-                request,
-                timeout=(min(CONNECT_TIMEOUT, timeout).total_seconds(), timeout.total_seconds()),
-                allow_redirects=False,
-                stream=True,
-            )
-            with response:
-                _read(response, body, deadline)
-        except HeldUp as error:
-            return Failure(error)
-        except TimeoutError:
-            return Failure(_timed_out(call, timeout))
-        except exceptions.RequestException as error:
-            return Failure(_mapped(error, call, timeout, bytes(body)))
-        except Exception as error:  # noqa: BLE001 - whatever it is, the request may have left
-            what = f"{call.method} {call.path}: {error!r}"
-            return Failure(ConnectionLost(what, writes=call.writes))
+        adapter = session.get_adapter(request.url or "")
+        assert isinstance(adapter, WatchedAdapter)
+        with deadline(timeout) as limit:
+            adapter.limit, adapter.may_leave = limit, may_leave
+            try:
+                response = session.send(
+                    request,
+                    timeout=(
+                        min(CONNECT_TIMEOUT, timeout).total_seconds(),
+                        timeout.total_seconds(),
+                    ),
+                    allow_redirects=False,
+                    stream=True,
+                )
+                with response:
+                    read_body(response, body, MAX_BYTES)
+            except (HeldUp, NotSent) as error:
+                return Failure(error)
+            except exceptions.RequestException as error:
+                return Failure(_mapped(error, call, timeout, bytes(body), is_late=limit.is_over))
+            except Exception as error:  # noqa: BLE001 - whatever it is, the request may have left
+                what = f"{call.method} {call.path}: {error!r}"
+                return Failure(ConnectionLost(what, writes=call.writes))
+            # What was cut off may look like an answer that came to its end.
+            if limit.is_over:
+                return Failure(_timed_out(call, timeout))
         known = self._marketplaces.get(marketplace)
         sorted_out = _sorted(response, bytes(body), call, known.read_refusal if known else None)
         return replace(sorted_out, answer=_answer(response, bytes(body)))
@@ -117,6 +122,8 @@ class HttpTransport:
 
     def _new_session(self, marketplace: str) -> requests.Session:
         session = requests.Session()
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, WatchedAdapter())
         # Nothing of the machine's (proxies, .netrc) may find its way into a seller's call.
         session.trust_env = False
         # Nor may what one seller's answer sets.
@@ -146,6 +153,12 @@ class HttpTransport:
                 f"{name}: {value}".encode("latin-1")
         except (InvalidCall, ImageRefused, NotSent):
             raise
+        except (exceptions.InvalidHeader, UnicodeEncodeError):
+            # Which one is not told: its value stands in the error, and may be a secret.
+            raise InvalidCall(
+                f"{call.method} {call.path} cannot be sent: a header, or a credential that is one, "
+                "holds a line break or another character that no header may hold"
+            ) from None
         except Exception as error:
             raise InvalidCall(f"{call.method} {call.path} cannot be sent: {error}") from error
         return request
@@ -164,15 +177,6 @@ class HttpTransport:
         if urlsplit(url)[:2] != urlsplit(base)[:2]:
             raise InvalidCall(f"{path!r} leads away from {base}: give a path below it")
         return url
-
-
-def _read(response: requests.Response, body: bytearray, deadline: float) -> None:
-    for chunk in response.iter_content(CHUNK_BYTES):
-        body += chunk
-        if len(body) > MAX_BYTES:
-            raise exceptions.ChunkedEncodingError(f"the answer has more than {MAX_BYTES:,} bytes")
-        if time.monotonic() > deadline:
-            raise TimeoutError
 
 
 def _sorted(
@@ -225,7 +229,12 @@ def _is_complete(response: requests.Response) -> bool:
 
 
 def _mapped(
-    error: exceptions.RequestException, call: HttpCall, timeout: timedelta, body: bytes
+    error: exceptions.RequestException,
+    call: HttpCall,
+    timeout: timedelta,
+    body: bytes,
+    *,
+    is_late: bool,
 ) -> Exception:
     where = f"{call.method} {call.path}"
     reason = error.args[0] if error.args else error
@@ -233,7 +242,7 @@ def _mapped(
         return NotSent(f"{where}: no connection in time")
     if _in_handshake(error):
         return NotSent(f"{where}: cannot connect: {error}")
-    if isinstance(error, exceptions.Timeout) or isinstance(reason, ReadTimeoutError):
+    if is_late or isinstance(error, exceptions.Timeout) or isinstance(reason, ReadTimeoutError):
         return _timed_out(call, timeout)
     if isinstance(error, exceptions.ConnectionError | exceptions.ChunkedEncodingError):
         # But for TLS, urllib3 gives up in this way only while it connects.

@@ -2,11 +2,12 @@
 
 A sync of orders begins where the last one that reached its end began, so what is changed while
 pages are read is read again; what a sync stores before it fails is stored once more by the next.
+So is what it could not read: an order that is passed over is a sale that nobody notices.
 All functions run inside the caller's transaction.
 """
 
 from datetime import UTC, datetime, timedelta
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
@@ -45,3 +46,13 @@ def finish(session: Session, shop_id: int, began: str) -> None:
         .values(orders_synced_at=func.greatest(Shop.orders_synced_at, moment))
         .execution_options(synchronize_session=False)
     )
+
+
+def warning(errors: int) -> dict[str, Any]:
+    """What the result of a sync says of orders that could not be read."""
+    if not errors:
+        return {}
+    return {
+        "warning": f"{errors} order(s) could not be read and lowered no quantity (the log says "
+        "why): the next sync begins where this one did"
+    }

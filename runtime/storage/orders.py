@@ -4,7 +4,7 @@ All functions run inside the caller's transaction.
 """
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple, TypedDict
 
 from sqlalchemy import ColumnElement, func, literal_column, select, update
@@ -12,9 +12,12 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from runtime.order_rows import OrderLineRow, OrderRow
-from runtime.storage.models import Listing, Order, OrderLine
+from runtime.storage.models import Listing, Order, OrderLine, Product
 from runtime.storage.product_links import links
 from runtime.storage.products import lower_quantity
+
+CLOCKS_DIFFER = timedelta(minutes=1)
+"""Marketplaces have clocks of their own, and some tell whole seconds."""
 
 _IS_NEW: ColumnElement[bool] = literal_column("orders.xmax = 0")
 
@@ -54,7 +57,8 @@ def upsert_orders(session: Session, shop_id: int, rows: Sequence[OrderRow]) -> U
     """Store orders; what they sold is taken from the products' quantities once.
 
     Once for each line, however often and from wherever the order comes in; also where its
-    product becomes known later than the order.
+    listing becomes known later than the order. What was sold before there was the product lowers
+    nothing: whoever stated its quantity knew of that.
     """
     unique = {row["external_id"]: row for row in rows}
     if not unique:
@@ -65,11 +69,11 @@ def upsert_orders(session: Session, shop_id: int, rows: Sequence[OrderRow]) -> U
     # In one order for everybody, so that two transactions never wait for each other's rows.
     for external_id in sorted(unique):
         row = unique[external_id]
-        order_id, is_new = session.execute(_upsert(shop_id, row)).one()
+        order_id, ordered_at, is_new = session.execute(_upsert(shop_id, row)).one()
         (new if is_new else known).append(external_id)
         open_lines = _upsert_lines(session, order_id, row["lines"])
         if row["sold"] and open_lines:
-            lines += _matched(session, shop_id, open_lines)
+            lines += _since_known(session, _matched(session, shop_id, open_lines), ordered_at)
     return Upserted(new=new, known=known, sales=_lowered(session, lines))
 
 
@@ -91,7 +95,7 @@ def _upsert(shop_id: int, row: OrderRow) -> Any:
             **{name: func.coalesce(told[name], getattr(Order, name)) for name in values},
             "last_seen_at": func.now(),
         },
-    ).returning(Order.id, _IS_NEW)
+    ).returning(Order.id, Order.ordered_at, _IS_NEW)
 
 
 def _upsert_lines(session: Session, order_id: int, rows: Sequence[OrderLineRow]) -> list[OrderLine]:
@@ -131,6 +135,20 @@ def _matched(session: Session, shop_id: int, lines: Sequence[OrderLine]) -> list
         if product_id is not None:
             found.append(_Line(line.id, product_id, line.quantity))
     return found
+
+
+def _since_known(
+    session: Session, lines: Sequence[_Line], ordered_at: datetime | None
+) -> list[_Line]:
+    """Without those of products that were not there yet when the order was made."""
+    if ordered_at is None or not lines:
+        return list(lines)
+    query = select(Product.id).where(
+        Product.id.in_({line.product_id for line in lines}),
+        Product.created_at <= ordered_at + CLOCKS_DIFFER,
+    )
+    known = set(session.scalars(query))
+    return [line for line in lines if line.product_id in known]
 
 
 def _lowered(session: Session, lines: Sequence[_Line]) -> list[Sale]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 import requests
+from cryptography.fernet import Fernet
 from sqlalchemy import URL
 
 from plugins.ebay.sandbox import EbaySandbox
@@ -130,6 +131,39 @@ def test_an_answer_to_another_consent_makes_no_shop(
     declined = consent(installation)
     assert "the consent was not given" in declined.stderr
     assert installation.json("shops", "list") == []
+
+
+def test_an_account_that_nobody_names_is_asked_for_before_a_consent_is(
+    installation: Installation, ebay: EbaySandbox
+) -> None:
+    done = installation.run("shops", "connect", "ebay", "--user", "7", check=False)
+    assert "--external-id" in refused(done)
+    assert "consent here" not in done.stdout
+
+
+def test_a_token_is_not_spent_where_it_cannot_be_kept(
+    installation: Installation, ebay: EbaySandbox
+) -> None:
+    token = ebay.connect()["refresh_token"]
+    spent = ebay.done["token"]
+    installation.environment["RUNTIME_DATABASE_URL"] = "postgresql://nobody@127.0.0.1:1/none"
+    assert connect(installation, token, False).returncode != 0
+    assert ebay.done["token"] == spent
+
+
+def test_a_shop_whose_tokens_no_key_fits_is_connected_anew(
+    installation: Installation, ebay: EbaySandbox
+) -> None:
+    token = ebay.connect()["refresh_token"]
+    installation.environment["RUNTIME_ENCRYPTION_KEYS"] = Fernet.generate_key().decode()
+    connect(installation, token)
+    installation.run("shops", "set", "1", *SETTINGS)
+    installation.environment["RUNTIME_ENCRYPTION_KEYS"] = Fernet.generate_key().decode()
+    with installation.serving():
+        installation.run("jobs", "create", "ebay", "sync", "--user", "7", "--shop", "1")
+        wait_until(lambda: installation.json("jobs", "show", "1")["waiting_reason"], 30)
+        connect(installation, token)
+        assert installation.json("jobs", "wait", "1")["status"] == "completed"
 
 
 def test_a_setting_that_ebay_does_not_have_is_refused_with_those_it_has(

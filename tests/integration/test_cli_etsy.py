@@ -34,7 +34,7 @@ def cli(tmp_path: Path, database_url: URL, etsy: EtsySandbox) -> Installation:
 
 def connecting(cli: Installation, *more: str):
     """The command that waits for a consent."""
-    command = (*cli.command, "shops", "connect", "etsy", "--user", "7", *more)
+    command = (*cli.command, "shops", "connect", "etsy", "--user", "7", "--port", "0", *more)
     return running(*command, env=cli.environment)
 
 
@@ -104,6 +104,22 @@ def test_a_seller_who_declines_connects_nothing(cli, etsy):
     assert process.returncode == 1
     assert re.search(r"error: .*(declined|denied)", problems), problems
     assert cli.json("shops", "list") == []
+
+
+def test_a_seller_who_declines_in_the_browser_ends_the_wait(cli, etsy):
+    etsy.oauth.declines = True
+    with connecting(cli) as process:
+        assert requests.get(address_of_consent(process), timeout=TIMEOUT).status_code == 400
+        _, problems = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert re.search(r"error: .*(declined|denied)", problems), problems
+
+
+def test_the_answer_is_expected_where_etsy_was_told_that_it_would_be(cli):
+    command = (*cli.command, "shops", "connect", "etsy", "--user", "7", "--paste")
+    with running(*command, env=cli.environment) as process:
+        query = parse_qs(urlsplit(address_of_consent(process)).query)
+    assert query["redirect_uri"] == ["http://127.0.0.1:8767/callback"]
 
 
 def test_a_token_that_is_at_hand_connects_the_shop_without_a_consent(cli, etsy):

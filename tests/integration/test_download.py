@@ -1,6 +1,7 @@
 """Downloading an image from a host that may want something else."""
 
 import ssl
+import threading
 import time
 from datetime import timedelta
 
@@ -220,3 +221,15 @@ def test_a_host_that_does_not_answer_is_not_sent_to(host):
         fetch(host, f"https://{HOST}:1/1")
     with pytest.raises(NotSent, match="looked up"):
         fetch(host, "https://nowhere.invalid/1", resolve=resolved)
+
+
+def test_a_name_that_is_looked_up_for_ever_is_not_waited_for(host):
+    over = threading.Event()
+
+    def resolve(name, port):
+        over.wait(30)
+        return ["127.0.0.1"]
+
+    with pytest.raises(CallTimeout, match=r"within 0.2 s"):
+        fetch(host, host.url("/1"), resolve=resolve, time=timedelta(seconds=0.2))
+    over.set()

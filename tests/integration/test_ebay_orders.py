@@ -6,6 +6,7 @@ from urllib.parse import parse_qs
 import pytest
 from sqlalchemy import select
 
+from runtime.errors import InputError
 from runtime.sandbox import Fault
 from runtime.storage import listing_changes, order_sync
 from runtime.storage.listings import row
@@ -128,6 +129,24 @@ def action_ids(shop, marketplace, action):
 
     with shop.database.session() as session:
         return {find_action_type(session, marketplace, action).id}
+
+
+def test_an_order_that_cannot_be_read_is_read_again_and_not_lost(shop, monkeypatch):
+    add_product(shop.database, "A-1", quantity=5)
+    EbayApp(shop.ebay).publish("A-1", quantity=5)
+    sell(shop, "A-1")
+
+    def unread(_: object) -> None:
+        raise InputError("its shape is new")
+
+    monkeypatch.setattr("plugins.ebay.sync_orders.parse_order", unread)
+    result = shop.done("sync_orders")
+    assert (result["new"], result["errors"]) == (0, 1)
+    assert "the next sync begins where this one did" in result["warning"]
+    monkeypatch.undo()
+    assert len(shop.done("sync_orders")["sales"]) == 1
+    assert filters(shop) == [None, None]
+    assert shop.quantity("A-1") == 4
 
 
 def test_orders_of_so_many_days_can_be_read_again_and_leave_the_mark_alone(shop):

@@ -4,10 +4,12 @@ from datetime import timedelta
 
 import pytest
 
+from runtime.data_directory import media_directory
 from runtime.sandbox import Fault
 from runtime.service import MarketplaceJobService
 from runtime.storage.models import MarketplaceTask
 from tests.deadline import wait_until
+from tests.images import WEBP
 from tests.integration.etsy_shop import Listing, open_shop, product
 from tests.integration.job_rows import set_job
 
@@ -59,6 +61,17 @@ def test_sends_what_the_seller_set_up_and_arrays_with_commas(shop):
         "i_did", "2010_2019", "9201",
     )  # fmt: skip
     assert dict(activation.form_pairs())["state"] == "active"
+
+
+@pytest.mark.parametrize("content", [WEBP, b"no image at all"], ids=["webp", "text"])
+def test_an_image_that_etsy_does_not_take_is_refused_before_anything_is_sent(
+    shop, settings, content
+):
+    (media_directory(settings) / "photos" / "3.webp").write_bytes(content)
+    images = ["photos/1.jpg", "photos/3.webp"]
+    assert "photos/3.webp" in shop.failed("publish", product=product(images=images))
+    assert shop.etsy.asked["createDraftListing"] == 0
+    assert shop.states() == {}
 
 
 def test_the_journal_names_images_and_holds_no_bytes(shop):

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from plugins.etsy import client
+from runtime.errors import InputError
 from runtime.sandbox import Fault
 from runtime.service import MarketplaceJobService
 from runtime.storage.listing_changes import record_listing
@@ -166,6 +167,25 @@ def test_the_first_sync_goes_back_ninety_days_and_a_full_one_to_the_beginning(sh
     began = shop.etsy.now() - timedelta(days=90)
     assert abs(int(first["min_last_modified"]) - began.timestamp()) < 60
     assert "min_last_modified" not in full
+
+
+def test_an_order_that_cannot_be_read_is_read_again_and_not_lost(shop, monkeypatch):
+    shop.add_product(quantity=3)
+    shop.done("publish", product=product(quantity=3))
+    shop.etsy.sell("A-1")
+
+    def unread(_: object) -> None:
+        raise InputError("its shape is new")
+
+    monkeypatch.setattr("plugins.etsy.sync_orders.order_row", unread)
+    result = shop.done("sync_orders")
+    assert (result["new"], result["errors"]) == (0, 1)
+    assert "the next sync begins where this one did" in result["warning"]
+    with shop.database.session.begin() as session:
+        assert session.query(Shop).one().orders_synced_at is None
+    monkeypatch.undo()
+    assert len(shop.done("sync_orders")["sales"]) == 1
+    assert quantity(shop) == 2
 
 
 def test_a_cancellation_is_noted(shop):

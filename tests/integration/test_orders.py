@@ -1,7 +1,7 @@
 """Orders in a real database, and what they take from the products."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -91,6 +91,25 @@ def test_a_product_that_becomes_known_later_is_lowered_then(session, shop_id):
     assert len(upsert_orders(session, shop_id, told)["sales"]) == 1
     assert upsert_orders(session, shop_id, told)["sales"] == []
     assert left(session, product_id) == 3
+
+
+@pytest.mark.parametrize(
+    ("made", "lowers"),
+    [
+        (timedelta(days=-30), 0),
+        (timedelta(hours=-1), 0),
+        (timedelta(0), 1),
+        (timedelta(hours=1), 1),
+    ],
+)
+def test_what_was_sold_before_there_was_the_product_lowers_nothing(
+    session, shop_id, product_id, made, lowers
+):
+    ordered_at = datetime.now(UTC) + made
+    told = [an_order(ordered_at=ordered_at.replace(microsecond=0))]
+    for again in (told, [an_order(status="sent")], told):
+        upsert_orders(session, shop_id, again)
+    assert left(session, product_id) == 3 - lowers
 
 
 def test_what_is_not_sold_yet_lowers_nothing_until_it_is(session, shop_id, product_id):

@@ -1,5 +1,7 @@
 """orders_vinted and sync_vinted over a real socket."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from plugins.vinted.sandbox import example_item, example_order
@@ -42,7 +44,8 @@ def test_it_stops_where_it_meets_what_is_stored(shop):
 def test_a_sale_lowers_the_quantity_of_its_product_once(shop):
     shop.add_products(product(quantity=2))
     sold = shop.done("publish", product=product())["external_id"]
-    shop.wardrobe.sell(example_order(1) | {"items": [{"id": int(sold), "title": "Robe"}]})
+    made = {"ordered_at": datetime.now(UTC).isoformat()}
+    shop.wardrobe.sell(example_order(1) | made | {"items": [{"id": int(sold), "title": "Robe"}]})
     for _ in range(2):
         shop.done("orders", full=True)
     assert [row.quantity for row in shop.rows(Product)] == [1]
@@ -64,7 +67,9 @@ def test_a_sale_that_was_cancelled_lowers_nothing(shop):
     shop.add_products(product(quantity=2))
     sold = shop.done("publish", product=product())["external_id"]
     shop.wardrobe.sell(
-        example_order(1) | {"status": "cancelled", "items": [{"id": int(sold), "title": "Robe"}]}
+        example_order(1)
+        | {"status": "cancelled", "items": [{"id": int(sold), "title": "Robe"}]}
+        | {"ordered_at": datetime.now(UTC).isoformat()}
     )
     shop.done("orders")
     assert [row.quantity for row in shop.rows(Product)] == [2]

@@ -98,6 +98,7 @@ def test_a_page_of_an_unknown_shape_is_told_with_its_beginning_and_no_secrets(an
         {"products": [{"offerings": [{"price": 5, "quantity": 1}]}]},
         {"products": [{"offerings": [{"price": {"amount": 1, "divisor": 0}, "quantity": 1}]}]},
         {"products": [{"offerings": [{"price": {"amount": 1, "divisor": 100}}]}]},
+        {"products": [{"offerings": [{"price": {"amount": 10**40, "divisor": 1}, "quantity": 1}]}]},
     ],
     ids=repr,
 )

@@ -2,13 +2,15 @@
 
 import base64
 import hashlib
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from werkzeug import Response
 
-from runtime.errors import ConfigurationError, ConsentRefused
+from runtime.errors import ConfigurationError, ConsentRefused, NotSent
 from runtime.http.oauth import ask_consent, code_of, trade_code
 from tests.token_server import TokenServer
 
@@ -99,3 +101,41 @@ def test_a_code_that_was_used_is_refused(tokens: TokenServer) -> None:
 def test_an_application_without_credentials_is_told_what_to_set(tokens: TokenServer) -> None:
     with pytest.raises(ConfigurationError, match="RUNTIME_SHOP_CLIENT_ID"):
         ask_consent(replace(tokens.auth, client_id=None), BACK)
+
+
+def test_a_token_endpoint_that_drips_or_floods_is_not_waited_for(
+    tokens: TokenServer, httpserver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runtime.http.oauth.PATIENCE", timedelta(seconds=0.3))
+    over = threading.Event()
+
+    def drip():
+        while not over.is_set():
+            yield b" "
+            over.wait(0.02)
+
+    auths = [
+        replace(tokens.auth, token_url=httpserver.url_for(path)) for path in ("/drip", "/flood")
+    ]
+    httpserver.expect_request("/drip").respond_with_handler(lambda _: Response(drip()))
+    httpserver.expect_request("/flood").respond_with_data(b'{"access_token": "' + b"x" * 200_000)
+    for auth in auths:
+        with pytest.raises(NotSent):
+            trade_code(auth, ask_consent(auth, BACK), "c", NOW)
+    over.set()
+
+
+@pytest.mark.parametrize("lifetime", [10**12, 10**30, float("inf"), -1, None, "x"])
+def test_a_lifetime_beyond_reason_is_none(tokens: TokenServer, lifetime: object) -> None:
+    answer = {
+        "access_token": "a", "expires_in": lifetime, "refresh_token_expires_in": lifetime,
+    }  # fmt: skip
+    tokens.failures = [(200, answer)]
+    credentials = trade_code(tokens.auth, ask_consent(tokens.auth, BACK), "c", NOW)
+    assert NOW < credentials.access_expires_at < NOW + timedelta(days=4_000)
+
+
+@pytest.mark.parametrize("pasted", ["http://[", "", "?", "http://[?state=x"])
+def test_whatever_is_pasted_is_refused_in_words(tokens: TokenServer, pasted: str) -> None:
+    with pytest.raises(ConsentRefused):
+        code_of(ask_consent(tokens.auth, BACK), pasted)

@@ -3,6 +3,7 @@
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -129,6 +130,29 @@ def never_ends(connection: socket.socket) -> None:
         connection.sendall(b"1\r\n1\r\n")
 
 
+def drips_the_head(connection: socket.socket) -> None:
+    request_of(connection)
+    while True:
+        connection.sendall(b"H")
+        time.sleep(0.02)
+
+
+def drips_within_a_chunk(connection: socket.socket) -> None:
+    request_of(connection)
+    connection.sendall(HEAD + b"Content-Length: 60000\r\n\r\n")
+    while True:
+        connection.sendall(b"1")
+        time.sleep(0.02)
+
+
+def drips_without_an_end(connection: socket.socket) -> None:
+    request_of(connection)
+    connection.sendall(HEAD + b"Connection: close\r\n\r\n1")
+    while True:
+        connection.sendall(b"1")
+        time.sleep(0.02)
+
+
 HANGING = {"is_silent", "is_silent_in_the_body", "is_silent_in_the_handshake"}
 
 
@@ -177,7 +201,13 @@ def test_an_answer_of_which_only_the_head_came_is_no_answer(
     assert type(attempt(f"http://127.0.0.1:{serve(script)}/x", "GET")) is CallRejected
 
 
-@pytest.mark.parametrize("script", [is_silent, is_silent_in_the_body, never_ends])
+@pytest.mark.parametrize(
+    "script",
+    [
+        is_silent, is_silent_in_the_body, never_ends, drips_the_head, drips_within_a_chunk,
+        drips_without_an_end,
+    ],
+)  # fmt: skip
 @pytest.mark.parametrize(("method", "writes"), [("POST", True), ("GET", False)])
 def test_a_server_that_does_not_come_to_an_end_is_not_waited_for(
     serve: Callable[[Script], int], script: Script, method: str, writes: bool
@@ -294,6 +324,14 @@ def test_where_tls_was_not_agreed_on_nothing_was_sent(
 ) -> None:
     error = attempt(f"https://127.0.0.1:{serve(script)}/x", seconds=0.3)
     assert type(error) is NotSent, error
+
+
+def test_a_drip_over_tls_is_not_waited_for(
+    serve: Callable[[Script], int], certificate: Path
+) -> None:
+    port = serve(over_tls(certificate, drips_within_a_chunk))
+    error = attempt(f"https://127.0.0.1:{port}/x", seconds=0.5, verify=str(certificate))
+    assert type(error) is CallTimeout, error
 
 
 @pytest.mark.parametrize(

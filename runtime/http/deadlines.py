@@ -1,0 +1,103 @@
+"""Ends a connection when its time is over, whatever it is busy with."""
+
+import contextlib
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from time import monotonic
+from typing import TypeVar
+
+LONG = timedelta(days=1)
+
+T = TypeVar("T")
+
+
+class Deadline:
+    """Ends the connection of the moment when the time is over.
+
+    A time limit of the socket would begin anew with each byte that trickles in.
+
+    Attributes:
+        is_over: the time is over.
+    """
+
+    def __init__(self, time: timedelta = LONG) -> None:
+        self.is_over = False
+        self._end = monotonic() + time.total_seconds()
+        self._lock = threading.Lock()
+        self._line: socket.socket | None = None
+
+    def end(self) -> None:
+        """The time is over."""
+        with self._lock:
+            self.is_over = True
+            if self._line is not None:
+                with contextlib.suppress(OSError):
+                    self._line.shutdown(socket.SHUT_RDWR)
+
+    def bounded(self, function: Callable[[], T]) -> T:
+        """What the function gives, which nothing can end; a thread that is late is left to itself.
+
+        Raises:
+            TimeoutError: it gave nothing in time.
+        """
+        given: list[T] = []
+        problems: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                given.append(function())
+            except BaseException as problem:  # noqa: BLE001 - raised again by whoever waits
+                problems.append(problem)
+
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        thread.join(max(0.0, self._end - monotonic()))
+        if problems:
+            raise problems[0]
+        if not given:
+            raise TimeoutError
+        return given[0]
+
+    def watch(self, connected: socket.socket) -> None:
+        """The connection to end from now on, in place of a former one.
+
+        Raises:
+            TimeoutError: the time is over already.
+        """
+        # A line of its own to the same connection, which TLS, and whoever closes the socket while
+        # its answer is still being read, leave alone.
+        line = socket.socket(fileno=os.dup(connected.fileno()))
+        with self._lock:
+            self._drop()
+            if self.is_over:
+                line.close()
+                raise TimeoutError
+            self._line = line
+
+    def drop(self) -> None:
+        """Watch nothing any more."""
+        with self._lock:
+            self._drop()
+
+    def _drop(self) -> None:
+        if self._line is not None:
+            self._line.close()
+            self._line = None
+
+
+@contextmanager
+def deadline(time: timedelta) -> Iterator[Deadline]:
+    """A deadline that begins to run now."""
+    running = Deadline(time)
+    timer = threading.Timer(time.total_seconds(), running.end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield running
+    finally:
+        timer.cancel()
+        running.drop()
