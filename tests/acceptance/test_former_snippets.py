@@ -12,7 +12,7 @@ import socketio
 from sqlalchemy import URL
 from sqlalchemy.orm import Session
 
-from plugins.vinted.marketplace import VINTED
+from plugins.vinted.marketplace import vinted
 from plugins.vinted.sandbox import SimulatedBrowser, Wardrobe
 from runtime import BaseJobHandler, MarketplaceJobProcessor, MarketplaceJobService
 from runtime.config import Settings
@@ -189,7 +189,7 @@ def test_a_handler_of_the_former_system_asks_the_sellers_browser(
     exec(f"async def execute(self, job):\n{body}", made)
     execute: Callable[..., Any] = made["execute"]
     handler = type("SyncJobHandler", (BaseJobHandler,), {"execute": execute})
-    registry = registry_of(VINTED, handlers={("sync", "vinted"): handler})
+    registry = registry_of(vinted(), handlers={("sync", "vinted"): handler})
     shop = add_shop(database)
     with running_node(settings, database, registry) as scene:
         secret = token_secret(scene.settings)

@@ -16,7 +16,7 @@ from plugins.etsy.settings import EtsySettings
 from plugins.etsy.sync import SyncEtsy
 from plugins.etsy.sync_orders import SyncOrdersEtsy
 from plugins.etsy.update import UpdateEtsy
-from plugins.vinted.marketplace import VINTED
+from plugins.vinted.marketplace import vinted
 from runtime.config import Settings
 from runtime.credentials import Credentials, Vault
 from runtime.data_directory import encryption_keys, media_directory
@@ -190,7 +190,7 @@ def open_shop(
     with EtsySandbox() as sandbox:
         shop_id = _connected(settings, database, sandbox)
         keyed = {(action, "etsy"): handler for action, handler in HANDLERS.items()}
-        registry = registry_of(record_of(sandbox), VINTED, handlers=keyed)
+        registry = registry_of(record_of(sandbox), vinted(), handlers=keyed)
         with running_node(settings, database, registry) as scene:
             yield Shop(scene, database, sandbox, shop_id)
     assert_conforms("etsy", sandbox.exchanges, refused_too=refused_too)

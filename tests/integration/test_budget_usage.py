@@ -8,6 +8,7 @@ from runtime import ActionType, BaseJobHandler, Budgets, Level, Limit, Marketpla
 from runtime.budgets import Usage
 from runtime.closures import Node
 from runtime.storage.budget_usage import load_usage, prune_usage, record_usage
+from runtime.storage.closures import closures_of
 from tests.deadline import wait_until
 from tests.integration.job_rows import add_job, add_shop, get_job
 from tests.integration.running_node import registry_of, running_node
@@ -88,4 +89,8 @@ def test_a_restart_does_not_forget_what_was_used(settings, database, httpserver)
     assert (job.status, job.retry_count) == ("pending", 0)
     assert "budget 'example app key' is closed until" in job.waiting_reason
     assert "2 calls per 86,400 s is used up" in job.waiting_reason
-    assert timedelta(hours=23) < job.run_at - datetime.now(UTC) < timedelta(hours=25)
+    with database.session() as session:
+        (closure,) = closures_of(session, ["example"])
+    assert closure.node == Node("example", Level.APP_KEY)
+    assert closure.until is not None
+    assert timedelta(hours=23) < closure.until - datetime.now(UTC) < timedelta(hours=25)

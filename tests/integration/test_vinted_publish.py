@@ -146,7 +146,7 @@ def test_an_item_that_was_linked_to_another_product_meanwhile_is_not_published_a
     job_id = shop.job("publish", product=product())
     (item_id,) = wait_until(lambda: published(shop))
     with shop.database.session.begin() as session:
-        record_listing(session, shop.shop_id, row(item_id), other.id)
+        record_listing(session, shop.shop_id, row(item_id, data={"id": item_id}), other.id)
     waits = shop.waits(job_id, "the item on sale is this job's")
     assert (waits.status, published(shop)) == ("paused", [item_id])
 
