@@ -1,0 +1,178 @@
+"""The one tree of errors.
+
+- MarketplaceRuntimeError
+    - ConfigurationError: the service cannot start as it is set up
+        - DataDirectoryError
+        - PortInUse
+        - DatabaseUnavailable: also while running, when the server is away
+        - DatabaseNotMigrated
+        - DatabaseConflict: the database holds something else under our name
+        - CredentialsUnreadable: no key fits a shop's credentials
+    - InputError (also a ValueError): what the caller gave cannot be used
+        - ActionTypeNotFound
+        - ShopNotFound, ShopRequired
+        - JobNotFound
+        - ProductNotFound
+        - InvalidJson
+        - InvalidProduct
+        - DatabaseRefused
+        - IllegalTransition
+        - IdempotencyConflict
+        - ConsentRefused: the seller, or the marketplace, did not let us act for a shop
+            - ConsentDeclined: the seller, or the marketplace, said no to our question
+        - ProductBusy
+        - AlreadyPublished
+        - BatchNotFound, ProductsNotFound
+        - ScheduleNotFound, ScheduleExists
+    - TokenError: who connects is not who it says
+    - WaitTimeout (also a TimeoutError)
+    - CallFailed: a call came back without the answer that was hoped for
+        - CallRejected: the other side said no
+        - NotSent: nothing left this machine
+            - SellerNotConnected
+            - BrowserNotReady
+            - HeldUp: it was too late for it to leave
+            - BudgetClosed: no call goes through a node of the budgets for now
+            - NotAuthorized: the seller has to let us act for the shop again
+        - OutcomeUnknown: it may or may not have happened
+            - CallTimeout
+            - ConnectionLost
+        - DidNotHappen: it was looked up, and it surely did not
+    - StepFailed: a recorded failure of a class that is not ours
+    - CannotTell: a handler's verdict that a look at the marketplace does not answer
+    - HandlerError: the handler's own code is wrong; trying again cannot help
+        - UnknownHandler, ForeignAwait, DuplicateStepName, InvalidCall
+    - FenceLost: another run owns the job now
+    - JobFailed: a handler's verdict that the job cannot succeed
+        - ImageRefused
+    - NeedsUser: a handler's verdict that a person has to act before the shop can be used
+
+Control flow, not failures: :class:`Snooze` and :class:`JobCancelled`.
+
+Errors of libraries are mapped into this tree once, where they enter. A message names the
+thing and the way out.
+"""
+
+from runtime.errors.calls import (
+    BrowserNotReady,
+    BudgetClosed,
+    CallFailed,
+    CallRejected,
+    CallTimeout,
+    ConnectionLost,
+    DidNotHappen,
+    HeldUp,
+    NotAuthorized,
+    NotSent,
+    OutcomeUnknown,
+    SellerNotConnected,
+    not_connected_message,
+)
+from runtime.errors.configuration import (
+    ConfigurationError,
+    CredentialsUnreadable,
+    DatabaseConflict,
+    DatabaseNotMigrated,
+    DatabaseUnavailable,
+    DataDirectoryError,
+    LockHeld,
+    PortInUse,
+)
+from runtime.errors.inputs import (
+    ActionTypeNotFound,
+    AlreadyPublished,
+    BatchNotFound,
+    ConsentDeclined,
+    ConsentRefused,
+    DatabaseRefused,
+    IdempotencyConflict,
+    IllegalTransition,
+    InputError,
+    InvalidJson,
+    InvalidProduct,
+    JobNotFound,
+    ProductBusy,
+    ProductNotFound,
+    ProductsNotFound,
+    ScheduleExists,
+    ScheduleNotFound,
+    ShopNotFound,
+    ShopRequired,
+    TokenError,
+    WaitTimeout,
+)
+from runtime.errors.root import MarketplaceRuntimeError
+from runtime.errors.runs import (
+    CannotTell,
+    DuplicateStepName,
+    FenceLost,
+    ForeignAwait,
+    HandlerError,
+    ImageRefused,
+    InvalidCall,
+    JobCancelled,
+    JobFailed,
+    NeedsUser,
+    Snooze,
+    StepFailed,
+    UnknownHandler,
+)
+
+__all__ = [
+    "ActionTypeNotFound",
+    "AlreadyPublished",
+    "BatchNotFound",
+    "BrowserNotReady",
+    "BudgetClosed",
+    "CallFailed",
+    "CallRejected",
+    "CallTimeout",
+    "CannotTell",
+    "ConfigurationError",
+    "ConnectionLost",
+    "ConsentDeclined",
+    "ConsentRefused",
+    "CredentialsUnreadable",
+    "DataDirectoryError",
+    "DatabaseConflict",
+    "DatabaseNotMigrated",
+    "DatabaseRefused",
+    "DatabaseUnavailable",
+    "DidNotHappen",
+    "DuplicateStepName",
+    "FenceLost",
+    "ForeignAwait",
+    "HandlerError",
+    "HeldUp",
+    "IdempotencyConflict",
+    "IllegalTransition",
+    "ImageRefused",
+    "InputError",
+    "InvalidCall",
+    "InvalidJson",
+    "InvalidProduct",
+    "JobCancelled",
+    "JobFailed",
+    "JobNotFound",
+    "LockHeld",
+    "MarketplaceRuntimeError",
+    "NeedsUser",
+    "NotAuthorized",
+    "NotSent",
+    "OutcomeUnknown",
+    "PortInUse",
+    "ProductBusy",
+    "ProductNotFound",
+    "ProductsNotFound",
+    "ScheduleExists",
+    "ScheduleNotFound",
+    "SellerNotConnected",
+    "ShopNotFound",
+    "ShopRequired",
+    "Snooze",
+    "StepFailed",
+    "TokenError",
+    "UnknownHandler",
+    "WaitTimeout",
+    "not_connected_message",
+]

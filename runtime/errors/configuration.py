@@ -1,0 +1,54 @@
+"""The service cannot start, or go on, as it is set up."""
+
+from runtime.errors.root import MarketplaceRuntimeError
+
+
+class ConfigurationError(MarketplaceRuntimeError):
+    """The service cannot start, or go on, as it is set up."""
+
+
+class DataDirectoryError(ConfigurationError):
+    """The data directory cannot be used."""
+
+
+class PortInUse(ConfigurationError):
+    """Another process listens where the bridge should."""
+
+    def __init__(self, host: str, port: int) -> None:
+        super().__init__(
+            f"port {port} on {host} is already taken: stop the program that listens there, "
+            "or set RUNTIME_BRIDGE_PORT to a free one"
+        )
+
+
+class DatabaseUnavailable(ConfigurationError):
+    """PostgreSQL cannot be reached, or went away."""
+
+
+class DatabaseNotMigrated(ConfigurationError):
+    """The tables are not there, or are of another version."""
+
+
+class DatabaseConflict(ConfigurationError):
+    """The database holds something else where this project keeps its own."""
+
+
+class LockHeld(DatabaseUnavailable):
+    """Another transaction holds what was to be changed; nothing was changed."""
+
+    def __init__(self, what: str, seconds: float) -> None:
+        super().__init__(
+            f"{what} is locked by another transaction for more than {seconds:g} s: "
+            "end that transaction, then try again"
+        )
+
+
+class CredentialsUnreadable(ConfigurationError):
+    """A shop's credentials were encrypted with a key that is not there any more."""
+
+    def __init__(self, shop_id: int) -> None:
+        super().__init__(
+            f"the credentials of shop {shop_id} cannot be decrypted: put the key that encrypted "
+            "them back into RUNTIME_ENCRYPTION_KEYS, or connect the shop again "
+            "(`run.py shops connect`)"
+        )

@@ -1,0 +1,88 @@
+"""What ends a run, or sends it another way."""
+
+from datetime import datetime
+
+from runtime.errors.root import MarketplaceRuntimeError
+from runtime.storable import safe_repr
+
+
+class StepFailed(MarketplaceRuntimeError):
+    """A step failed in an earlier run, with an error of a class that is not this project's."""
+
+
+class CannotTell(MarketplaceRuntimeError):
+    """Raised by a ``reconcile``: the marketplace does not show whether it happened."""
+
+
+class HandlerError(MarketplaceRuntimeError):
+    """The handler's own code is wrong; trying again cannot help."""
+
+
+class UnknownHandler(HandlerError):
+    """No usable handler has that key."""
+
+    def __init__(self, key: str, reason: str | None = None) -> None:
+        super().__init__(
+            f"Unknown action: {key}; "
+            + (reason or "no installed handler plugin has that key")
+            + " (`run.py handlers list` shows all)"
+        )
+
+
+class ForeignAwait(HandlerError):
+    """The handler awaited something that is not a call."""
+
+    def __init__(self, awaited: object) -> None:
+        super().__init__(
+            f"the handler awaited {safe_repr(awaited)}, which no event loop drives here: await "
+            "self.call_http, self.call_websocket, self.sleep, self.step or self.gather, and wrap "
+            "blocking work in self.run_blocking(function, ...)"
+        )
+
+
+class DuplicateStepName(HandlerError):
+    """Two steps of one run have the same name."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"the step name {name!r} was used twice in one run: give each step a name of its own, "
+            f"for example {name!r} with a number behind it"
+        )
+
+
+class InvalidCall(HandlerError):
+    """A call was made with arguments that cannot be carried out."""
+
+
+class FenceLost(MarketplaceRuntimeError):
+    """The job was claimed again elsewhere; this run must do nothing more."""
+
+
+class JobFailed(MarketplaceRuntimeError):
+    """Raised by a handler: this job cannot succeed, do not try again."""
+
+
+class NeedsUser(MarketplaceRuntimeError):
+    """Raised by a handler: the shop cannot be used before a person has done what it says.
+
+    The shop is closed until somebody resumes it; its jobs wait, and use up no attempt.
+    """
+
+
+class ImageRefused(JobFailed):
+    """An image that may not be fetched, or cannot be used; asking again gives the same."""
+
+
+class Snooze(Exception):
+    """Raised by a handler: stop here and run again later; uses up no attempt."""
+
+    def __init__(self, until: datetime, reason: str = "") -> None:
+        super().__init__(reason or f"snoozed until {until.isoformat()}")
+        if until.utcoffset() is None:
+            raise InvalidCall("Snooze(until) needs a datetime with a time zone")
+        self.until = until
+        self.reason = reason
+
+
+class JobCancelled(BaseException):
+    """Thrown into a handler whose job was cancelled; let it pass."""
