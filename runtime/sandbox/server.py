@@ -1,6 +1,7 @@
 """The server: takes a request, lets the marketplace answer it, and lets go wrong what shall."""
 
 import threading
+from abc import ABC, abstractmethod
 from collections import Counter, deque
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -34,7 +35,7 @@ class _Late:
     call: Call
 
 
-class Sandbox:
+class Sandbox(ABC):
     """A simulated marketplace; each kind is a subclass.
 
     Args:
@@ -62,6 +63,7 @@ class Sandbox:
 
     # --- what a marketplace adds ------------------------------------------------------------
 
+    @abstractmethod
     def admit(self, route: Route, call: Call) -> None:
         """Check key, token and limits.
 
@@ -69,21 +71,21 @@ class Sandbox:
             Refused: with the marketplace's own answer.
         """
 
+    @abstractmethod
     def unknown(self, request: Request) -> Answer:
         """The answer where there is no such operation."""
-        raise NotImplementedError
 
+    @abstractmethod
     def unreadable(self, reason: str) -> Answer:
         """The answer to a body that cannot be read."""
-        raise NotImplementedError
 
+    @abstractmethod
     def failed(self) -> Answer:
         """The marketplace's 500."""
-        raise NotImplementedError
 
+    @abstractmethod
     def limited(self) -> Answer:
         """The marketplace's 429, without any information."""
-        raise NotImplementedError
 
     def occupied(
         self,
