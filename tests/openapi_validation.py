@@ -20,6 +20,8 @@ from runtime.sandbox import Exchange, Request, Unreadable
 from runtime.sandbox.routes import matched
 
 CHECKOUT = Path(__file__).resolve().parents[1]
+# Pages of bridges that are gone keep knocking at their ports, which others may have by now.
+KNOCK = "/socket.io/"
 FORM = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
 
@@ -235,7 +237,7 @@ class Documents:
     def problems(self, exchange: Exchange) -> list[str]:
         """What is wrong with a request, and with its answer unless that is an error."""
         request, answer = exchange.request, exchange.answer
-        if request.path in UNDOCUMENTED:
+        if request.path in UNDOCUMENTED or request.path == KNOCK:
             return []
         where = f"{request.method} {request.path}"
         found = [one for document in self._documents if (one := document.find(request))]

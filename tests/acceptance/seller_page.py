@@ -38,4 +38,4 @@ class SellerPage:
     def close(self) -> None:
         """Close the page."""
         self.may_answer.set()
-        self.client.disconnect()
+        self.client.shutdown()

@@ -1,26 +1,34 @@
 """`run.py` as a user has it: a process, its command line, its standard output."""
 
+import contextlib
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from tests.deadline import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
+# Below those that Linux gives to whoever asks for any (ip_local_port_range).
+PORTS = (10_000, 32_000)
 
 
 def free_port() -> int:
-    """A port that nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on at the moment.
+
+    It is none that the system gives to whoever asks for any: while a service is down, nothing
+    else may get its port.
+    """
+    while True:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", random.randint(*PORTS)))
+            return int(probe.getsockname()[1])
 
 
 class Installation:
@@ -71,7 +79,7 @@ class Installation:
         """What the service has logged."""
         return self.log.read_text() if self.log.exists() else ""
 
-    @contextmanager
+    @contextlib.contextmanager
     def serving(self, **more: str) -> Iterator[subprocess.Popen[bytes]]:
         """A running service; stopped as an operator would, and expected to end well."""
         with self.log.open("ab") as log:

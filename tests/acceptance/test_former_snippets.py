@@ -204,7 +204,7 @@ def test_a_handler_of_the_former_system_asks_the_sellers_browser(
 
         page.connect(url, auth={"user_id": 7, "token": token})
         job = scene.ended(add_job(database, shop))
-        page.disconnect()
+        page.shutdown()
 
     assert job.status == "completed"
     assert job.result_data["action"] == "VINTED_SYNC"
