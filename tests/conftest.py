@@ -4,19 +4,18 @@ import os
 import random
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
-from itertools import count
+from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg2
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import URL, make_url
+from sqlalchemy import URL
 
 from runtime.config import Settings
 from runtime.storage.embedded import EmbeddedServer
 from runtime.storage.engine import Database
 from runtime.storage.migrator import migrate
+from tests.databases import Databases
 
 LONGEST = "test_every_write_happens_once_whatever_the_monkey_does"
 
@@ -54,9 +53,6 @@ def server() -> Iterator[EmbeddedServer]:
     try:
         running = EmbeddedServer.start(directory)
         try:
-            # Nothing here outlives the run, so nothing waits for the disk.
-            _execute(make_url(running.url), "ALTER SYSTEM SET fsync = off")
-            _execute(make_url(running.url), "SELECT pg_reload_conf()")
             yield running
         finally:
             running.release()
@@ -65,23 +61,17 @@ def server() -> Iterator[EmbeddedServer]:
 
 
 @pytest.fixture(scope="session")
-def make_database(server: EmbeddedServer) -> Callable[[str | None], URL]:
-    """Make a database, empty or like a template; nobody but the end of the run drops it."""
-    numbers = count(1)
-    home = make_url(server.url)
-
-    def make(template: str | None = None) -> URL:
-        name = f"test_{next(numbers)}"
-        _execute(home, f"CREATE DATABASE {name} TEMPLATE {template or 'template0'}")
-        return home.set(database=name)
-
-    return make
+def databases(server: EmbeddedServer) -> Databases:
+    """What makes databases on the server of the run."""
+    made = Databases(server)
+    made.forget_the_disk()
+    return made
 
 
 @pytest.fixture(scope="session")
-def migrated_template(make_database: Callable[[str | None], URL]) -> str:
+def migrated_template(databases: Databases) -> str:
     """The name of a database that is migrated, and that nobody is connected to."""
-    url = make_database(None)
+    url = databases.make()
     database = Database(url)
     migrate(database, lambda _line: None)
     database.dispose()
@@ -90,23 +80,19 @@ def migrated_template(make_database: Callable[[str | None], URL]) -> str:
 
 
 @pytest.fixture
-def database_url(
-    server: EmbeddedServer, make_database: Callable[[str | None], URL], migrated_template: str
-) -> Iterator[URL]:
+def database_url(databases: Databases, migrated_template: str) -> Iterator[URL]:
     """The URL of the test's own database, migrated."""
-    url = make_database(migrated_template)
+    url = databases.make(migrated_template)
     yield url
-    _drop(server, url)
+    databases.drop(url)
 
 
 @pytest.fixture
-def empty_database_url(
-    server: EmbeddedServer, make_database: Callable[[str | None], URL]
-) -> Iterator[URL]:
+def empty_database_url(databases: Databases) -> Iterator[URL]:
     """The URL of the test's own database, with nothing in it."""
-    url = make_database(None)
+    url = databases.make()
     yield url
-    _drop(server, url)
+    databases.drop(url)
 
 
 @pytest.fixture
@@ -132,18 +118,3 @@ def settings(database_url: URL, tmp_path: Path) -> Settings:
         database_url=SecretStr(database_url.render_as_string(hide_password=False)),
         data_dir=tmp_path,
     )
-
-
-def _drop(server: EmbeddedServer, url: URL) -> None:
-    _execute(make_url(server.url), f"DROP DATABASE {url.database} WITH (FORCE)")
-
-
-def _execute(url: URL, statement: str) -> None:
-    arguments, parameters = url.get_dialect()().create_connect_args(url)
-    connection = psycopg2.connect(*arguments, **parameters)
-    try:
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            cursor.execute(statement)
-    finally:
-        connection.close()

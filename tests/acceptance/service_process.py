@@ -8,15 +8,21 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import run
 from tests.deadline import wait_until
+from tests.warm_processes import WarmProcess
 
 ROOT = Path(__file__).resolve().parents[2]
 # Below those that Linux gives to whoever asks for any (ip_local_port_range).
 PORTS = (10_000, 32_000)
+LONGEST_SECONDS = 60.0
+
+Process = subprocess.Popen[bytes] | WarmProcess
 
 
 def free_port() -> int:
@@ -54,22 +60,35 @@ class Installation:
         """Where browsers connect."""
         return f"http://127.0.0.1:{self.port}"
 
+    def start(
+        self, arguments: tuple[str, ...], environment: Mapping[str, str], stdout: Path, stderr: Path
+    ) -> Process:
+        """A process that runs one command; its streams are appended to these files."""
+        with stdout.open("ab") as out, stderr.open("ab") as err:
+            return subprocess.Popen(
+                [*self.command, *arguments],
+                env=dict(environment),
+                stdout=out,
+                stderr=err,
+                cwd=self.data_dir.parent,
+                start_new_session=True,
+            )
+
     def run(
         self, *arguments: str, check: bool = True, more: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
         """One command."""
-        done = subprocess.run(
-            [*self.command, *arguments],
-            env={**self.environment, **(more or {})},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-            cwd=self.data_dir.parent,
-        )
-        if check and done.returncode != 0:
-            raise AssertionError(f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}")
-        return done
+        with tempfile.TemporaryDirectory() as directory:
+            streams = Path(directory, "stdout"), Path(directory, "stderr")
+            process = self.start(arguments, {**self.environment, **(more or {})}, *streams)
+            try:
+                code = process.wait(LONGEST_SECONDS)
+            finally:
+                process.kill()
+            stdout, stderr = (stream.read_text() for stream in streams)
+        if check and code != 0:
+            raise AssertionError(f"{arguments}: {code}\n{stdout}\n{stderr}")
+        return subprocess.CompletedProcess([*self.command, *arguments], code, stdout, stderr)
 
     def json(self, *arguments: str) -> Any:
         """What one command prints for a program."""
@@ -80,17 +99,9 @@ class Installation:
         return self.log.read_text() if self.log.exists() else ""
 
     @contextlib.contextmanager
-    def serving(self, **more: str) -> Iterator[subprocess.Popen[bytes]]:
+    def serving(self, **more: str) -> Iterator[Process]:
         """A running service; stopped as an operator would, and expected to end well."""
-        with self.log.open("ab") as log:
-            process = subprocess.Popen(
-                [*self.command, "serve"],
-                env={**self.environment, **more},
-                stdout=log,
-                stderr=log,
-                cwd=self.data_dir.parent,
-                start_new_session=True,
-            )
+        process = self.start(("serve",), {**self.environment, **more}, self.log, self.log)
         try:
             wait_until(lambda: self._listens() or process.poll() is not None, 30)
             assert process.poll() is None, self.logged()
@@ -106,3 +117,15 @@ class Installation:
     def _listens(self) -> bool:
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+
+class WarmInstallation(Installation):
+    """The same, for tests of something else than how a process starts."""
+
+    def start(
+        self, arguments: tuple[str, ...], environment: Mapping[str, str], stdout: Path, stderr: Path
+    ) -> Process:
+        """A process that need not import everything anew."""
+        return WarmProcess(
+            run.main, ("run.py", *arguments), environment, self.data_dir.parent, stdout, stderr
+        )

@@ -8,7 +8,7 @@ import pytest
 
 from plugins.etsy.sandbox import EtsySandbox
 from runtime.sandbox import Fault
-from tests.acceptance.service_process import Installation
+from tests.acceptance.service_process import Installation, WarmInstallation
 from tests.deadline import wait_until
 from tests.images import JPEG
 from tests.integration.etsy_shop import etsy_environment, product
@@ -25,7 +25,7 @@ def etsy():
 @pytest.fixture
 def installation(tmp_path, etsy) -> Installation:
     """A connected shop that is set up, and an imported product with its photos."""
-    made = Installation(tmp_path / "data")
+    made = WarmInstallation(tmp_path / "data")
     made.environment |= etsy_environment(etsy)
     token = etsy.connect()["refresh_token"]
     made.run("shops", "connect", "etsy", "--user", "7", "--refresh-token", token)

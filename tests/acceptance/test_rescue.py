@@ -9,7 +9,7 @@ from sqlalchemy import text
 from runtime.config import Settings
 from runtime.storage.engine import Database, open_database
 from tests.acceptance.seller_page import SellerPage
-from tests.acceptance.service_process import Installation
+from tests.acceptance.service_process import Installation, WarmInstallation
 from tests.deadline import wait_until
 from tests.integration.job_rows import get_job
 
@@ -18,7 +18,7 @@ RESCUED_WITHIN_SECONDS = 3.0
 
 @pytest.fixture
 def installation(tmp_path: Path) -> Installation:
-    return Installation(tmp_path / "data")
+    return WarmInstallation(tmp_path / "data")
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def is_rescued(database: Database, job_id: int) -> bool:
 def test_another_service_rescues_the_jobs_of_a_killed_one(installation, database):
     with installation.serving() as first:
         job_id, page = start_a_job(installation)
-        other = Installation(installation.data_dir)
+        other = WarmInstallation(installation.data_dir)
         with other.serving(RUNTIME_BRIDGE_PORT=str(other.port)):
             wait_for_an_old_server(database)
             first.kill()
@@ -95,7 +95,7 @@ def test_the_next_service_rescues_the_jobs_of_a_killed_one(installation, databas
 def test_a_slow_job_of_a_living_service_is_not_rescued(installation, database):
     with installation.serving(RUNTIME_DRAIN_SECONDS="0.5"):
         job_id, page = start_a_job(installation)
-        other = Installation(installation.data_dir)
+        other = WarmInstallation(installation.data_dir)
         with other.serving(RUNTIME_BRIDGE_PORT=str(other.port)):
             until = time.monotonic() + 4
             wait_until(lambda: time.monotonic() > until)

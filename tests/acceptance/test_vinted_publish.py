@@ -6,7 +6,7 @@ import signal
 import pytest
 
 from plugins.vinted.sandbox import SimulatedBrowser, Wardrobe
-from tests.acceptance.service_process import Installation
+from tests.acceptance.service_process import Installation, WarmInstallation
 from tests.deadline import wait_until
 
 PRODUCT = {
@@ -17,7 +17,7 @@ PRODUCT = {
 
 @pytest.fixture
 def installation(tmp_path) -> Installation:
-    return Installation(tmp_path / "data")
+    return WarmInstallation(tmp_path / "data")
 
 
 @pytest.fixture

@@ -6,13 +6,13 @@ import psutil
 import pytest
 
 from tests.acceptance.seller_page import SellerPage
-from tests.acceptance.service_process import Installation
+from tests.acceptance.service_process import Installation, WarmInstallation
 from tests.deadline import wait_until
 
 
 @pytest.fixture
-def installation(tmp_path) -> Installation:
-    return Installation(tmp_path / "data")
+def installation(tmp_path, request) -> Installation:
+    return getattr(request, "param", WarmInstallation)(tmp_path / "data")
 
 
 @pytest.fixture
@@ -34,14 +34,15 @@ def show(installation: Installation, job_id: int) -> dict:
     return installation.json("jobs", "show", str(job_id))
 
 
+@pytest.mark.parametrize("installation", [Installation], indirect=True, ids=["in earnest"])
 def test_a_sync_job_is_answered_page_by_page(installation, shop):
     with installation.serving():
         browser = SellerPage(installation, 7, pages=3)
         job = create(installation, shop)
         assert job["status"] == "pending"
-        ended = wait_until(
-            lambda: (now := show(installation, job["id"]))["status"] == "completed" and now, 30
-        )
+        installation.run("jobs", "wait", str(job["id"]))
+        ended = show(installation, job["id"])
+        assert ended["status"] == "completed"
         assert ended["result"] == {
             "success": True, "imported": 9, "updated": 0, "errors": 0, "gone": 0, "pages": 3,
         }  # fmt: skip

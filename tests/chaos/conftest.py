@@ -2,16 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from itertools import count
 from pathlib import Path
 
-import psycopg2
 import pytest
-from sqlalchemy import make_url
 
 from runtime.storage.embedded import EmbeddedServer
 from tests.chaos.counting_marketplace import CountingMarketplace, Plan
-from tests.chaos.stage import Stage, own_server, stage_on
+from tests.chaos.stage import Stage, own_server, prepare, stage_on
+from tests.databases import Databases
 
 Staged = Callable[[Plan], AbstractContextManager[Stage]]
 
@@ -23,25 +21,31 @@ def chaos_server() -> Iterator[tuple[Path, EmbeddedServer]]:
 
 
 @pytest.fixture(scope="session")
-def _numbers() -> Iterator[int]:
-    return count(1)
+def chaos_databases(chaos_server: tuple[Path, EmbeddedServer]) -> Databases:
+    made = Databases(chaos_server[1])
+    made.forget_the_disk()
+    return made
+
+
+@pytest.fixture(scope="session")
+def prepared_template(chaos_databases: Databases) -> str:
+    """The name of a database that a stage could stand on."""
+    url = chaos_databases.make()
+    prepare(url)
+    assert url.database is not None
+    return url.database
 
 
 @pytest.fixture
-def staged(chaos_server: tuple[Path, EmbeddedServer], _numbers: Iterator[int]) -> Staged:
+def staged(
+    chaos_server: tuple[Path, EmbeddedServer], chaos_databases: Databases, prepared_template: str
+) -> Staged:
     """A stage on a database of its own, with a marketplace that follows the plan."""
     directory, server = chaos_server
 
     def make(plan: Plan) -> AbstractContextManager[Stage]:
-        home = make_url(server.url)
-        name = f"chaos_{next(_numbers)}"
-        connection = psycopg2.connect(**home.get_dialect()().create_connect_args(home)[1])
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            cursor.execute(f"CREATE DATABASE {name}")
-        connection.close()
-        url = home.set(database=name).render_as_string(hide_password=False)
-        own = directory / name
+        url = chaos_databases.make(prepared_template)
+        own = directory / str(url.database)
         own.mkdir()
         return stage_on(own, server, url, CountingMarketplace(plan))
 

@@ -5,7 +5,6 @@ import re
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import URL, text
 
 from runtime.errors import DatabaseUnavailable
 from runtime.service import MarketplaceJobService
@@ -25,7 +24,9 @@ from runtime.storage.plugin_action_types import ensure_action_types
 from tests.chaos.counting_marketplace import CountingMarketplace
 from tests.chaos.handlers import chaos_registry
 from tests.chaos.seller import SECRET
+from tests.chaos.service import main
 from tests.deadline import wait_until
+from tests.warm_processes import WarmProcess
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -37,7 +38,6 @@ class ServiceProcess:
         environment = {
             "PATH": os.environ["PATH"],
             "HOME": os.environ.get("HOME", "/"),
-            "PYTHONPATH": str(ROOT),
             "RUNTIME_DATABASE_URL": stage.database_url,
             "RUNTIME_DATA_DIR": str(stage.directory / "data"),
             "RUNTIME_BRIDGE_PORT": "0",
@@ -49,17 +49,11 @@ class ServiceProcess:
             "CHAOS_MARKETPLACE": stage.marketplace.url,
             **more,
         }
-        arguments = [] if without is None else ["--without", without]
+        arguments = () if without is None else ("--without", without)
         self.log = log
-        with log.open("ab") as output:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.chaos.service", *arguments],
-                env=environment,
-                cwd=ROOT,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
+        self._process = WarmProcess(
+            main, ("service", *arguments), environment, directory=ROOT, stdout=log, stderr=log
+        )
 
     @property
     def pid(self) -> int:
@@ -91,9 +85,8 @@ class ServiceProcess:
 
     def kill(self) -> None:
         """As ``kill -9``; harmless when repeated."""
-        with suppress(ProcessLookupError):
-            self._process.kill()
-        self._process.wait()
+        self._process.kill()
+        self._process.wait(30)
 
     def terminate(self) -> int:
         """Stop it as an operator does; returns its exit code."""
@@ -209,7 +202,6 @@ def own_server() -> Iterator[tuple[Path, EmbeddedServer]]:
     try:
         server = EmbeddedServer.start(directory)
         try:
-            _forget_the_disk(server)
             yield directory, server
         finally:
             server._cluster.ensure_running()
@@ -218,27 +210,26 @@ def own_server() -> Iterator[tuple[Path, EmbeddedServer]]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def _forget_the_disk(server: EmbeddedServer) -> None:
-    """Only processes die here, never the machine."""
-    engine = create_engine(server.url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text("ALTER SYSTEM SET fsync = off"))
-        connection.execute(text("SELECT pg_reload_conf()"))
-    engine.dispose()
+def prepare(url: URL) -> None:
+    """Make an empty database one that a stage can stand on."""
+    database = Database(url)
+    migrate(database, lambda _line: None)
+    with database.session.begin() as session:
+        ensure_action_types(session, chaos_registry("http://127.0.0.1"))
+        session.execute(text("CREATE TABLE public.chaos_effects (reference text NOT NULL)"))
+    database.dispose()
 
 
 @contextmanager
 def stage_on(
-    directory: Path, server: EmbeddedServer, url: str, marketplace: CountingMarketplace
+    directory: Path, server: EmbeddedServer, url: URL, marketplace: CountingMarketplace
 ) -> Iterator[Stage]:
-    """A stage on a database, which is migrated here."""
-    database = Database(make_url(url))
-    migrate(database, lambda _line: None)
-    with database.session.begin() as session:
-        ensure_action_types(session, chaos_registry(marketplace.url))
-        session.execute(text("CREATE TABLE public.chaos_effects (reference text NOT NULL)"))
+    """A stage on a prepared database."""
+    database = Database(url)
     with marketplace:
-        stage = Stage(directory, server, url, database, marketplace)
+        stage = Stage(
+            directory, server, url.render_as_string(hide_password=False), database, marketplace
+        )
         try:
             yield stage
         finally:

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import URL
 
-from tests.acceptance.service_process import Installation
-from tests.integration.warm_commands import WarmInstallation
+from tests.acceptance.service_process import Installation, WarmInstallation
 
 PATIENCE_SECONDS = 60.0
 

@@ -12,7 +12,6 @@ from runtime.errors import DatabaseConflict
 from runtime.storage.engine import Database
 from runtime.storage.former_import import import_lock, take_back
 from runtime.storage.models import SCHEMA
-from tests.acceptance.service_process import Installation
 from tests.integration.commands import on_database, refused
 from tests.integration.former_database import former_database
 from tests.integration.migrating import down, rows, run, tables, up
@@ -272,16 +271,15 @@ class TestCommand:
     ) -> None:
         shops = [part for one in SHOP_OF for part in ("--shop-of", one)]
         arguments = ("import-former", "--schemas", "user_*", *shops)
-        warm = on_database(tmp_path, empty_database_url)
+        installation = on_database(tmp_path, empty_database_url)
 
         def dies(fault: str, *command: str) -> None:
-            # Started in earnest, because the point is chosen when the program is loaded.
-            died = Installation.run(warm, *command, check=False, more={"RUNTIME_FAULT": fault})
+            died = installation.run(*command, check=False, more={"RUNTIME_FAULT": fault})
             assert died.returncode == -signal.SIGKILL
 
         for count in (2, 4, 6):
             dies(f"former-import.{moment}_commit@{count}", *arguments)
-        warm.run(*arguments)
+        installation.run(*arguments)
 
         assert len(rows(moved, TAKEN)) == 27
         assert rows(moved, f"SELECT count(*), count(completed_at) FROM {SCHEMA}.batch_jobs") == [
