@@ -2,8 +2,6 @@
 
 import os
 import random
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +13,7 @@ from runtime.config import Settings
 from runtime.storage.embedded import EmbeddedServer
 from runtime.storage.engine import Database
 from runtime.storage.migrator import migrate
-from tests.databases import Databases
+from tests.databases import Databases, own_server
 
 LONGEST = "test_every_write_happens_once_whatever_the_monkey_does"
 
@@ -49,15 +47,8 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def server() -> Iterator[EmbeddedServer]:
     """The PostgreSQL server of the run; ended with it."""
-    directory = Path(tempfile.mkdtemp(prefix="mr-"))
-    try:
-        running = EmbeddedServer.start(directory)
-        try:
-            yield running
-        finally:
-            running.release()
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
+    with own_server() as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

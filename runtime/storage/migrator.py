@@ -5,19 +5,23 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from psycopg2.errors import DeadlockDetected, InsufficientPrivilege, LockNotAvailable
 from psycopg2.extensions import connection as RawConnection  # noqa: N812 - it is a class
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 import runtime
 from runtime.errors import ConfigurationError, DatabaseNotMigrated, DatabaseUnavailable
 from runtime.storage.engine import Database, database_errors
 from runtime.storage.models import SCHEMA
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+HEAD = "20260109_1100"
+"""The revision that this version needs: the last in ``migrations/versions``."""
 
 MIGRATION_LOCK = 0x6D72_6D69_6772
 """The advisory lock that whoever migrates holds ("mrmigr")."""
@@ -101,20 +105,35 @@ def check_migrated(database: Database) -> None:
 
 
 def _is_current(database: Database) -> bool:
-    scripts = ScriptDirectory.from_config(_configuration())
-    with database_errors(), database.engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"version_table_schema": SCHEMA})
-        found = set(context.get_current_heads())
-    unknown = found - {script.revision for script in scripts.walk_revisions()}
+    found = _revisions(database)
+    unknown = found - {HEAD} and found - _known_revisions()
     if unknown:
         raise DatabaseNotMigrated(
             f"the database is at revision {', '.join(sorted(unknown))}, which this version does "
             "not know: a later marketplace-runtime migrated it; install that one or a later one"
         )
-    return found == set(scripts.get_heads())
+    return found == {HEAD}
+
+
+def _revisions(database: Database) -> set[str]:
+    with database_errors(), database.engine.connect() as connection:
+        table = f"{SCHEMA}.alembic_version"
+        if connection.scalar(text("SELECT to_regclass(:table)"), {"table": table}) is None:
+            return set()
+        return set(connection.scalars(text(f"SELECT version_num FROM {table}")))
+
+
+def _known_revisions() -> set[str]:
+    # Imported late, as below: what every command asks needs nothing but the HEAD.
+    from alembic.script import ScriptDirectory
+
+    scripts = ScriptDirectory.from_config(_configuration())
+    return {script.revision for script in scripts.walk_revisions()}
 
 
 def _upgrade(database: Database, report: Callable[[str], None]) -> None:
+    from alembic import command
+
     configuration = _configuration()
     try:
         with database_errors(), database.engine.connect() as connection:
@@ -143,7 +162,9 @@ def _explained(error: DBAPIError) -> ConfigurationError:
     )
 
 
-def _configuration() -> Config:
+def _configuration() -> "Config":
+    from alembic.config import Config
+
     # Beside the package `runtime`, in a checkout as in an installation. Not by import: an
     # application that uses this one may well have a package `migrations` of its own.
     directory = Path(runtime.__file__).resolve().parent.parent / "migrations"

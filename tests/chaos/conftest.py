@@ -8,21 +8,24 @@ import pytest
 
 from runtime.storage.embedded import EmbeddedServer
 from tests.chaos.counting_marketplace import CountingMarketplace, Plan
-from tests.chaos.stage import Stage, own_server, prepare, stage_on
-from tests.databases import Databases
+from tests.chaos.stage import Stage, prepare, stage_on
+from tests.databases import Databases, own_server
 
 Staged = Callable[[Plan], AbstractContextManager[Stage]]
 
 
 @pytest.fixture(scope="session")
-def chaos_server() -> Iterator[tuple[Path, EmbeddedServer]]:
+def chaos_server() -> Iterator[EmbeddedServer]:
     with own_server() as started:
-        yield started
+        try:
+            yield started
+        finally:
+            started._cluster.ensure_running()
 
 
 @pytest.fixture(scope="session")
-def chaos_databases(chaos_server: tuple[Path, EmbeddedServer]) -> Databases:
-    made = Databases(chaos_server[1])
+def chaos_databases(chaos_server: EmbeddedServer) -> Databases:
+    made = Databases(chaos_server)
     made.forget_the_disk()
     return made
 
@@ -38,15 +41,15 @@ def prepared_template(chaos_databases: Databases) -> str:
 
 @pytest.fixture
 def staged(
-    chaos_server: tuple[Path, EmbeddedServer], chaos_databases: Databases, prepared_template: str
+    chaos_server: EmbeddedServer,
+    chaos_databases: Databases,
+    prepared_template: str,
+    tmp_path: Path,
 ) -> Staged:
     """A stage on a database of its own, with a marketplace that follows the plan."""
-    directory, server = chaos_server
 
     def make(plan: Plan) -> AbstractContextManager[Stage]:
         url = chaos_databases.make(prepared_template)
-        own = directory / str(url.database)
-        own.mkdir()
-        return stage_on(own, server, url, CountingMarketplace(plan))
+        return stage_on(tmp_path, chaos_server, url, CountingMarketplace(plan))
 
     return make

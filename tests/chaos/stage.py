@@ -2,10 +2,8 @@
 
 import os
 import re
-import shutil
 import signal
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -193,21 +191,6 @@ class Stage:
     def end(self) -> None:
         for service in self.services:
             service.kill()
-
-
-@contextmanager
-def own_server() -> Iterator[tuple[Path, EmbeddedServer]]:
-    """A PostgreSQL that nobody else uses, so that it may be stopped at any time."""
-    directory = Path(tempfile.mkdtemp(prefix="mr-chaos-"))
-    try:
-        server = EmbeddedServer.start(directory)
-        try:
-            yield directory, server
-        finally:
-            server._cluster.ensure_running()
-            server.release()
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
 
 
 def prepare(url: URL) -> None:
