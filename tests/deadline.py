@@ -6,12 +6,18 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+SHORTEST_SECONDS = 0.005
+LONGEST_SECONDS = 0.05
+SHARE = 0.1
+"""How much longer than needed a wait may get; looking more often costs what others run on."""
+
 
 def wait_until(probe: Callable[[], T], seconds: float = 10.0) -> T:
     """Poll until the probe gives something true; fail with its name after the deadline."""
-    deadline = time.monotonic() + seconds
+    began = time.monotonic()
     while not (value := probe()):
-        if time.monotonic() > deadline:
+        waited = time.monotonic() - began
+        if waited > seconds:
             raise AssertionError(f"not within {seconds:g} s: {probe!r}")
-        time.sleep(0.01)
+        time.sleep(min(max(waited * SHARE, SHORTEST_SECONDS), LONGEST_SECONDS))
     return value

@@ -73,11 +73,14 @@ def copy_of_the_project(directory: Path) -> Path:
 def environment(tmp_path_factory) -> Path:
     """A fresh environment with the runtime and the outside package in it."""
     directory = tmp_path_factory.mktemp("outside")
-    subprocess.run([sys.executable, "-m", "venv", directory / "venv"], check=True)
+    subprocess.run(
+        [sys.executable, "-m", "venv", "--without-pip", directory / "venv"], check=True
+    )
     installed = subprocess.run(
         [
-            directory / "venv" / "bin" / "pip", "install", "--quiet",
-            f"{copy_of_the_project(directory)}[embedded]", write_package(directory),
+            sys.executable, "-m", "pip", "--python", directory / "venv" / "bin" / "python",
+            "install", "--quiet", "--no-compile",
+            copy_of_the_project(directory), write_package(directory),
         ],
         env={**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
         capture_output=True, text=True, check=False,
@@ -89,8 +92,11 @@ def environment(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def installation(environment, tmp_path) -> Installation:
-    return Installation(tmp_path / "data", (str(environment / "bin" / "marketplace-runtime"),))
+def installation(environment, database_url, tmp_path) -> Installation:
+    command = (str(environment / "bin" / "marketplace-runtime"),)
+    made = Installation(tmp_path / "data", command)
+    made.environment["RUNTIME_DATABASE_URL"] = database_url.render_as_string(hide_password=False)
+    return made
 
 
 @pytest.mark.timeout(300)
