@@ -12,8 +12,8 @@ from runtime.errors import InputError
 from runtime.storage import closures, shops
 from runtime.storage.models import Shop
 
-_ASSIGNMENT = re.compile(r"(\d+)/([a-z][a-z0-9]*)(?:/(\d+))?=(.+)")
-_PLACEHOLDER = "former:"
+_ASSIGNMENT = re.compile(r"([0-9]+)/([a-z][a-z0-9]*)(?:/([0-9]+))?=\s*(\S.*)")
+PLACEHOLDER = "former:"
 
 ShopKey = tuple[int, str, int | None]
 """A user, a marketplace, and the former system's id of the shop, where it has one."""
@@ -34,7 +34,10 @@ def parsed_shops(assignments: Iterable[str]) -> dict[ShopKey, str]:
                 "example 1/vinted=123, or 1/vinted/5=123 for the former shop 5"
             )
         user, marketplace, former, external = match.groups()
-        found[int(user), marketplace, int(former) if former else None] = external
+        key = (int(user), marketplace, int(former) if former else None)
+        if found.setdefault(key, external.strip()) != external.strip():
+            place = assignment.strip().partition("=")[0]
+            raise InputError(f"--shop-of {place} is given twice, with different accounts")
     return found
 
 
@@ -54,6 +57,7 @@ class FormerShops:
     dry_run: bool
     made: list[tuple[int, str, str]] = field(default_factory=list)
     _known: dict[ShopKey, int | None] = field(default_factory=dict)
+    _asked: set[ShopKey] = field(default_factory=set)
 
     def shop_of(
         self, session: Session, user_id: int, marketplace: str, former_id: int | None
@@ -72,16 +76,24 @@ class FormerShops:
         """What was made in a transaction that did not commit is not there."""
         self._known.clear()
 
+    def unused(self) -> list[str]:
+        """Tells of assignments that no job asked for; they may be mistyped."""
+        return [
+            f"--shop-of {user}/{marketplace}{f'/{former}' if former else ''}={external} was of no "
+            "use: no job that is new here is of that shop"
+            for (user, marketplace, former), external in self.named.items()
+            if (user, marketplace, former) not in self._asked
+        ]
+
     def name_placeholders(self, session: Session) -> list[str]:
         """Give placeholders the accounts that the operator names now; returns what was done."""
         done = []
         for (user_id, marketplace, former_id), external in self.named.items():
-            placeholder = shops.shop_by_external_id(
-                session, marketplace, f"{_PLACEHOLDER}{user_id}"
-            )
+            placeholder = shops.shop_by_external_id(session, marketplace, f"{PLACEHOLDER}{user_id}")
             if former_id is not None or placeholder is None:
                 continue
             done.append(f"user {user_id}'s placeholder on {marketplace} is shop {external!r} now")
+            self._asked.add((user_id, marketplace, None))
             if self.dry_run:
                 continue
             target = shops.shop_by_external_id(session, marketplace, external)
@@ -92,11 +104,14 @@ class FormerShops:
                 _refuse_others(target, user_id)
                 shops.move_jobs(session, placeholder.id, target.id)
             closures.open_shop(session, placeholder.id)
+        if done and not self.dry_run:
+            shops.drop_unused(session, PLACEHOLDER)
         return done
 
     def _found(
         self, session: Session, user_id: int, marketplace: str, former_id: int | None
     ) -> int | None:
+        self._asked |= {(user_id, marketplace, former_id), (user_id, marketplace, None)}
         external = self.named.get((user_id, marketplace, former_id))
         if external is None and former_id is not None:
             external = str(former_id)
@@ -113,7 +128,7 @@ class FormerShops:
             )
         if mine:
             return mine[0].id
-        return self._account(session, user_id, marketplace, f"{_PLACEHOLDER}{user_id}")
+        return self._account(session, user_id, marketplace, f"{PLACEHOLDER}{user_id}")
 
     def _account(
         self, session: Session, user_id: int, marketplace: str, external: str
@@ -127,14 +142,14 @@ class FormerShops:
         if self.dry_run:
             return None
         shop = shops.insert_shop(session, marketplace, user_id, external, None)
-        if external.startswith(_PLACEHOLDER):
+        if external.startswith(PLACEHOLDER):
             _close(session, shop)
         return shop.id
 
 
 def is_placeholder(external_id: str) -> bool:
     """Whether the account of a shop is yet to be named."""
-    return external_id.startswith(_PLACEHOLDER)
+    return external_id.startswith(PLACEHOLDER)
 
 
 def _close(session: Session, shop: Shop) -> None:

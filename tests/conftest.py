@@ -96,7 +96,7 @@ def database_url(
     """The URL of the test's own database, migrated."""
     url = make_database(migrated_template)
     yield url
-    _drop(server, url)
+    drop_database(server, url)
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ def empty_database_url(
     """The URL of the test's own database, with nothing in it."""
     url = make_database(None)
     yield url
-    _drop(server, url)
+    drop_database(server, url)
 
 
 @pytest.fixture
@@ -134,7 +134,8 @@ def settings(database_url: URL, tmp_path: Path) -> Settings:
     )
 
 
-def _drop(server: EmbeddedServer, url: URL) -> None:
+def drop_database(server: EmbeddedServer, url: URL) -> None:
+    """Whoever is connected to it."""
     _execute(make_url(server.url), f"DROP DATABASE {url.database} WITH (FORCE)")
 
 

@@ -5,11 +5,12 @@ from contextlib import closing, contextmanager
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, insert, select, text
+from sqlalchemy import delete, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from runtime.batch_status import BatchCounts, BatchStatus, batch_status
 from runtime.errors import DatabaseConflict
+from runtime.former_changes import Remembered
 from runtime.former_rows import ActionType, KnownActions
 from runtime.states import FINAL
 from runtime.storage import batches
@@ -59,6 +60,27 @@ _LINK = text(f"""
         status = CASE WHEN :release AND status = 'paused' THEN 'pending' ELSE status END,
         waiting_reason = CASE WHEN :release AND status = 'paused' THEN NULL ELSE waiting_reason END
     WHERE id = :id
+""")
+
+_HOLD = text(f"""
+    UPDATE {SCHEMA}.marketplace_jobs SET status = 'paused', waiting_reason = :reason,
+        expiry_held_since = coalesce(expiry_held_since, now())
+    WHERE id = :id AND fence = 0 AND status IN ('pending', 'paused')
+""")
+
+_HELD = text(f"""
+    UPDATE {SCHEMA}.former_rows SET awaits_product = false
+    WHERE table_name = '{JOBS}' AND new_id = ANY(:ids)
+""")
+
+_JOIN_BATCH = text(f"""
+    UPDATE {SCHEMA}.marketplace_jobs SET batch_job_id = :batch
+    WHERE id = :id AND batch_job_id IS NULL
+""")
+
+_REOPEN = text(f"""
+    UPDATE {SCHEMA}.batch_jobs SET status = NULL, counts = NULL, completed_at = NULL
+    WHERE id = ANY(:ids)
 """)
 
 _UNTOUCHED = text(f"""
@@ -120,14 +142,43 @@ def known_actions(session: Session) -> KnownActions:
     return KnownActions(by_id, former, frozenset(misplaced))
 
 
-def taken_over(session: Session, schema: str, table: str, ids: Sequence[int]) -> dict[int, int]:
-    """Of these rows, those that were taken over before, with their ids here."""
-    query = select(FormerRow.former_id, FormerRow.new_id).where(
+def taken_over(
+    session: Session, schema: str, table: str, ids: Sequence[int]
+) -> dict[int, Remembered]:
+    """Of these rows, those that were taken over before, with what is remembered of them."""
+    columns = FormerRow.former_id, FormerRow.new_id, FormerRow.former_status, FormerRow.fingerprint
+    query = select(*columns).where(
         FormerRow.schema_name == schema,
         FormerRow.table_name == table,
         FormerRow.former_id.in_(ids),
     )
-    return {row.former_id: row.new_id for row in session.execute(query)}
+    return {
+        row.former_id: Remembered(row.new_id, row.former_status, row.fingerprint)
+        for row in session.execute(query)
+    }
+
+
+def remember(session: Session, schema: str, table: str, said: Sequence[Mapping[str, Any]]) -> None:
+    """Note what rows say that were taken over before: ``former_id``, and what is noted of it."""
+    rows = [{"schema_name": schema, "table_name": table, **one} for one in said]
+    session.execute(update(FormerRow), rows)
+
+
+def hold_jobs(session: Session, reasons: Mapping[int, str]) -> None:
+    """Pause those of these jobs that have not been worked on; each says why."""
+    session.execute(_HOLD, [{"id": one, "reason": why} for one, why in reasons.items()])
+    session.execute(_HELD, {"ids": list(reasons)})
+
+
+def join_batches(session: Session, batch_of: Mapping[int, int]) -> None:
+    """Put jobs that are in no batch into theirs, which came later."""
+    session.execute(_JOIN_BATCH, [{"id": one, "batch": to} for one, to in batch_of.items()])
+
+
+def reopen_batches(session: Session, ids: Collection[int]) -> None:
+    """They get more jobs, so they may not be over."""
+    if ids:
+        session.execute(_REOPEN, {"ids": list(ids)})
 
 
 def next_ids(session: Session, table: str, count: int) -> list[int]:

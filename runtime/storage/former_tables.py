@@ -12,14 +12,19 @@ from runtime.storage.models import SCHEMA
 JOBS = "marketplace_jobs"
 BATCHES = "batch_jobs"
 
-# Times without a zone are UTC; infinity is no time.
+# Python knows the years 1 to 9999 only, whatever the time zone; infinity is no time.
+_SAYABLE = "{0} BETWEEN '0001-01-02' AND '9999-12-30'"
+_BEYOND = f"CASE WHEN isfinite({{0}}) AND NOT {_SAYABLE} THEN '{{1}} is ' || {{0}} END"
+# Times without a zone are UTC.
 _READ = {
     "number": "{0}",
-    "time": "CASE WHEN isfinite({0}) THEN {0} END",
-    "local time": "CASE WHEN isfinite({0}) THEN {0} AT TIME ZONE 'UTC' END",
+    "time": f"CASE WHEN {_SAYABLE} THEN {{0}} END",
+    "local time": f"CASE WHEN {_SAYABLE} THEN {{0}} AT TIME ZONE 'UTC' END",
     "flag": "{0}",
     "text": "CAST({0} AS text)",
 }
+BEYOND = "times beyond"
+"""In a row that was read: the times that cannot be had, in words; None where there are none."""
 _KINDS = {
     "smallint": "number",
     "integer": "number",
@@ -152,23 +157,37 @@ def former_table(session: Session, schema: str, name: str) -> FormerTable | None
 
 def count_rows(session: Session, table: FormerTable) -> int:
     """How many rows it has."""
-    return int(session.scalar(text(f"SELECT count(*) FROM {_quoted(session, table)}")) or 0)
+    return int(session.scalar(text(f"SELECT count(*) FROM {_quoted(table)}")) or 0)
+
+
+def doubtful_ids(session: Session, table: FormerTable) -> dict[int | None, int]:
+    """Ids that several rows have, and None where rows have no id; with how many rows."""
+    query = (
+        f"SELECT id, count(*) FROM {_quoted(table)} GROUP BY id HAVING count(*) > 1 OR id IS NULL"
+    )
+    return {row[0]: row[1] for row in session.execute(text(query))}
 
 
 def read_page(session: Session, table: FormerTable, after: int | None, limit: int) -> list[Row]:
-    """The rows behind that id, in the order of their ids."""
-    quote = session.get_bind().dialect.identifier_preparer.quote
-    chosen = ", ".join(
-        f"{_READ[holds].format(quote(name))} AS {quote(name)}"
+    """The rows behind that id, in the order of their ids; those without one are left out."""
+    chosen = [f"{_READ[holds].format(name)} AS {name}" for name, holds in table.columns.items()]
+    times = [
+        _BEYOND.format(name, name)
         for name, holds in table.columns.items()
+        if holds in ("time", "local time")
+    ]
+    chosen.append(
+        f"nullif(concat_ws(', ', NULL, {', '.join(times) or 'NULL'}), '') AS \"{BEYOND}\""
     )
-    behind = "" if after is None else "WHERE id > :after"
-    query = f"SELECT {chosen} FROM {_quoted(session, table)} {behind} ORDER BY id LIMIT :limit"
+    behind = "id IS NOT NULL" if after is None else "id > :after"
+    query = (
+        f"SELECT {', '.join(chosen)} FROM {_quoted(table)} WHERE {behind} ORDER BY id LIMIT :limit"
+    )
     rows = session.execute(text(query), {"after": after, "limit": limit})
     return [dict(row) for row in rows.mappings()]
 
 
-def _quoted(session: Session, table: FormerTable) -> str:
-    quote = session.get_bind().dialect.identifier_preparer.quote_identifier
-    # A colon in a schema's name is no parameter.
-    return f"{quote(table.schema)}.{quote(table.name)}".replace(":", "\\:")
+def _quoted(table: FormerTable) -> str:
+    schema = table.schema.replace('"', '""')
+    # A colon in a schema's name is no parameter; of a percent sign SQLAlchemy takes care.
+    return f'"{schema}".{table.name}'.replace(":", "\\:")

@@ -21,16 +21,9 @@ from tests.integration.taking_over import (
     SHOP_OF,
     STATUSES,
     TAKEN,
-    migrated_former_database,
     state,
     take_over,
 )
-
-
-@pytest.fixture
-def moved(empty_database: Database) -> Database:
-    """A former installation, migrated."""
-    return migrated_former_database(empty_database)
 
 
 class TestEveryRow:
@@ -237,12 +230,14 @@ class TestWayBack:
 
 class TestCommand:
     @pytest.fixture
-    def command(self, empty_database_url: URL, tmp_path: Any) -> Callable[..., Any]:
-        return on_database(tmp_path, empty_database_url).run
+    def command(self, moved_url: URL, tmp_path: Any) -> Callable[..., Any]:
+        return on_database(tmp_path, moved_url).run
 
-    def test_it_needs_the_tables(self, command: Any) -> None:
+    def test_it_needs_the_tables(self, empty_database_url: URL, tmp_path: Any) -> None:
         assert "run `run.py migrate`" in refused(
-            command("import-former", "--schemas", "user_*", check=False)
+            on_database(tmp_path, empty_database_url).run(
+                "import-former", "--schemas", "user_*", check=False
+            )
         )
 
     def test_one_summary_and_exit_code_3_where_something_was_left_out(
@@ -268,11 +263,11 @@ class TestCommand:
 
     @pytest.mark.parametrize("moment", ["before", "after"])
     def test_a_death_at_a_commit_costs_nothing(
-        self, moved: Database, empty_database_url: URL, tmp_path: Any, moment: str
+        self, moved: Database, moved_url: URL, tmp_path: Any, moment: str
     ) -> None:
         shops = [part for one in SHOP_OF for part in ("--shop-of", one)]
         arguments = ("import-former", "--schemas", "user_*", *shops)
-        warm = on_database(tmp_path, empty_database_url)
+        warm = on_database(tmp_path, moved_url)
 
         def dies(fault: str, *command: str) -> None:
             # Started in earnest, because the point is chosen when the program is loaded.

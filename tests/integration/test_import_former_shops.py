@@ -10,15 +10,8 @@ from tests.integration.job_rows import add_product
 from tests.integration.migrating import rows, run
 from tests.integration.taking_over import (
     UNKNOWN,
-    migrated_former_database,
     take_over,
 )
-
-
-@pytest.fixture
-def moved(empty_database: Database) -> Database:
-    """A former installation, migrated."""
-    return migrated_former_database(empty_database)
 
 
 class TestShops:
