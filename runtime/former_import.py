@@ -77,6 +77,7 @@ class FormerImport:
             sellers = self._sellers(tables)
             begin(sum(rows for name, *_, rows in tables if name in sellers))
             with self._database.transaction("former-import") as session:
+                self.report.notes += self._terms.shops.check(session, sellers.values())
                 self.report.notes += self._terms.shops.name_placeholders(session)
             for schema, batches, jobs, _ in tables:
                 if schema not in sellers:
@@ -86,7 +87,6 @@ class FormerImport:
                     self._database, self._terms, self.report, schema, sellers[schema]
                 )
                 of_one.take_over(batches, jobs)
-            self.report.notes += self._terms.shops.unused()
         return self.report
 
     def _sellers(self, found: list[Found]) -> dict[str, int]:

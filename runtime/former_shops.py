@@ -1,7 +1,7 @@
 """Which shop a job of the former system belongs to here."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from runtime.closures import Closure, ClosureKind, Level, Node
 from runtime.errors import InputError
-from runtime.storage import closures, shops
+from runtime.storage import action_types, closures, shops
 from runtime.storage.models import Shop
 
 _ASSIGNMENT = re.compile(r"([0-9]+)/([a-z][a-z0-9]*)(?:/([0-9]+))?=\s*(\S.*)")
@@ -57,7 +57,6 @@ class FormerShops:
     dry_run: bool
     made: list[tuple[int, str, str]] = field(default_factory=list)
     _known: dict[ShopKey, int | None] = field(default_factory=dict)
-    _asked: set[ShopKey] = field(default_factory=set)
 
     def shop_of(
         self, session: Session, user_id: int, marketplace: str, former_id: int | None
@@ -76,14 +75,24 @@ class FormerShops:
         """What was made in a transaction that did not commit is not there."""
         self._known.clear()
 
-    def unused(self) -> list[str]:
-        """Tells of assignments that no job asked for; they may be mistyped."""
-        return [
-            f"--shop-of {user}/{marketplace}{f'/{former}' if former else ''}={external} was of no "
-            "use: no job that is new here is of that shop"
-            for (user, marketplace, former), external in self.named.items()
-            if (user, marketplace, former) not in self._asked
-        ]
+    def check(self, session: Session, users: Collection[int]) -> list[str]:
+        """Tells of assignments that are of no use; they may be mistyped.
+
+        Args:
+            users: whose jobs are taken over.
+
+        Raises:
+            InputError: there is no such marketplace.
+        """
+        known = {marketplace for marketplace, _ in action_types.known_pairs(session)}
+        for _, marketplace, _ in self.named:
+            if marketplace not in known:
+                raise InputError(
+                    f"--shop-of names the marketplace {marketplace}, which is not known: "
+                    f"those are {', '.join(sorted(known))}"
+                )
+        others = sorted({user for user, *_ in self.named} - set(users))
+        return [f"--shop-of names user {one}, of whom no schema was looked at" for one in others]
 
     def name_placeholders(self, session: Session) -> list[str]:
         """Give placeholders the accounts that the operator names now; returns what was done."""
@@ -93,7 +102,6 @@ class FormerShops:
             if former_id is not None or placeholder is None:
                 continue
             done.append(f"user {user_id}'s placeholder on {marketplace} is shop {external!r} now")
-            self._asked.add((user_id, marketplace, None))
             if self.dry_run:
                 continue
             target = shops.shop_by_external_id(session, marketplace, external)
@@ -111,7 +119,6 @@ class FormerShops:
     def _found(
         self, session: Session, user_id: int, marketplace: str, former_id: int | None
     ) -> int | None:
-        self._asked |= {(user_id, marketplace, former_id), (user_id, marketplace, None)}
         external = self.named.get((user_id, marketplace, former_id))
         if external is None and former_id is not None:
             external = str(former_id)
