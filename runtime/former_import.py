@@ -8,8 +8,6 @@ from collections.abc import Callable
 from fnmatch import fnmatchcase
 from typing import Any
 
-from sqlalchemy.exc import ProgrammingError
-
 from runtime.arguments import LARGEST_ID
 from runtime.errors import InputError
 from runtime.former_report import Refusal, Report
@@ -57,8 +55,8 @@ class FormerImport:
                     with session.begin_nested():
                         for one in (batches, jobs):
                             rows += former_tables.count_rows(session, one) if one else 0
-                except ProgrammingError as error:
-                    self._refuse(name, None, None, str(error.orig).strip().splitlines()[0])
+                except InputError as error:
+                    self._refuse(name, None, None, str(error))
                     continue
                 found.append((name, batches, jobs, rows))
         return found

@@ -70,10 +70,9 @@ class FormerSchema:
 
     def take_over(self, batches: FormerTable | None, jobs: FormerTable | None) -> None:
         """Batches first, which jobs name; they are closed when their jobs are there."""
-        if batches is not None:
-            self._each_page(batches, self._take_batches)
-        if jobs is not None:
-            self._each_page(jobs, self._take_jobs)
+        if batches is not None and not self._each_page(batches, self._take_batches):
+            batches = None
+        if jobs is not None and self._each_page(jobs, self._take_jobs):
             with self._database.transaction("former-import") as session:
                 if not self._dry_run:
                     linked = storage.link_products(session, self._schema, self._user_id)
@@ -95,13 +94,19 @@ class FormerSchema:
 
     def _each_page(
         self, table: FormerTable, take: Callable[[Session, FormerTable, list[Row]], None]
-    ) -> None:
-        doubtful = self._refuse_doubtful(table)
-        for page in self._pages(table):
-            sure = [row for row in page if row["id"] not in doubtful]
-            if sure:
-                self._take_page(table, sure, take)
-            self._progress(len(page))
+    ) -> bool:
+        """Take each page of the table; False where not all of it can be read."""
+        try:
+            doubtful = self._refuse_doubtful(table)
+            for page in self._pages(table):
+                sure = [row for row in page if row["id"] not in doubtful]
+                if sure:
+                    self._take_page(table, sure, take)
+                self._progress(len(page))
+        except InputError as error:
+            self._whole.refused.append(Refusal(self._schema, table.name, None, str(error)))
+            return False
+        return True
 
     def _refuse_doubtful(self, table: FormerTable) -> dict[int | None, int]:
         """Rows are known by their ids, so each needs one of its own."""

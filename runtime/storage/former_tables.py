@@ -1,12 +1,15 @@
 """Reading the tables of the former system, whatever shape exactly they have."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import text
+from sqlalchemy.exc import DataError, InternalError, NotSupportedError, ProgrammingError
 from sqlalchemy.orm import Session
 
+from runtime.errors import InputError
 from runtime.storage.models import SCHEMA
 
 JOBS = "marketplace_jobs"
@@ -155,11 +158,28 @@ def former_table(session: Session, schema: str, name: str) -> FormerTable | None
     return FormerTable(schema, name, columns, tuple(left_out), follows)
 
 
+@contextmanager
+def _readable() -> Iterator[None]:
+    try:
+        yield
+    except (ProgrammingError, InternalError, NotSupportedError, DataError) as error:
+        reason = str(error.orig).strip().splitlines()[0]
+        raise InputError(
+            f"it cannot be read ({reason}): put that right, and import again"
+        ) from None
+
+
+@_readable()
 def count_rows(session: Session, table: FormerTable) -> int:
-    """How many rows it has."""
+    """How many rows it has.
+
+    Raises:
+        InputError: it cannot be read; so for the other functions too.
+    """
     return int(session.scalar(text(f"SELECT count(*) FROM {_quoted(table)}")) or 0)
 
 
+@_readable()
 def doubtful_ids(session: Session, table: FormerTable) -> dict[int | None, int]:
     """Ids that several rows have, and None where rows have no id; with how many rows."""
     query = (
@@ -168,6 +188,7 @@ def doubtful_ids(session: Session, table: FormerTable) -> dict[int | None, int]:
     return {row[0]: row[1] for row in session.execute(text(query))}
 
 
+@_readable()
 def read_page(session: Session, table: FormerTable, after: int | None, limit: int) -> list[Row]:
     """The rows behind that id, in the order of their ids; those without one are left out."""
     chosen = [f"{_READ[holds].format(name)} AS {name}" for name, holds in table.columns.items()]

@@ -1,9 +1,11 @@
 """What cannot be taken over is named; the rest is taken over."""
 
 import pytest
+from sqlalchemy import URL
 
 from runtime.errors import InputError
 from runtime.storage.engine import Database
+from runtime.storage.models import SCHEMA
 from tests.integration.migrating import rows, run
 from tests.integration.taking_over import (
     TAKEN,
@@ -147,6 +149,35 @@ class TestBadInput:
             ),
         ]
         assert report.jobs.total() == 8
+
+    def test_a_table_that_cannot_be_read_is_named(self, moved: Database, moved_url: URL) -> None:
+        """A column that the importing user may not see, and a schema that he may not enter."""
+        run(
+            moved,
+            f"""
+            CREATE ROLE clerk LOGIN; GRANT USAGE ON SCHEMA user_1, user_2, {SCHEMA} TO clerk;
+            GRANT ALL ON ALL TABLES IN SCHEMA user_2, {SCHEMA}, public TO clerk;
+            GRANT ALL ON ALL SEQUENCES IN SCHEMA {SCHEMA} TO clerk;
+            GRANT SELECT (id, status) ON user_1.marketplace_jobs TO clerk;
+            GRANT SELECT ON user_1.batch_jobs TO clerk;
+            """,
+        )
+        clerk = Database(moved_url.set(username="clerk"))
+        try:
+            report = take_over(clerk)
+        finally:
+            clerk.dispose()
+            run(moved, "DROP OWNED BY clerk; DROP ROLE clerk")
+
+        why = "put that right, and import again"
+        assert sorted(str(one) for one in report.refused) == [
+            (
+                "user_1.marketplace_jobs: it cannot be read (permission denied for table "
+                f"marketplace_jobs): {why}"
+            ),
+            f"user_37: it cannot be read (permission denied for schema user_37): {why}",
+        ]
+        assert (report.jobs.total(), report.batches) == (9, 4)
 
     def test_names_of_schemas_are_read_to_the_letter(self, moved: Database) -> None:
         """A percent sign is one, a copy is not the seller of its last digits."""
