@@ -84,7 +84,10 @@ class KnownActions:
         for one in self.by_id.values():
             if (one.marketplace, one.code) == (_word(marketplace), _word(code)):
                 return one
-        raise InputError(f"it names the action {code} on {marketplace}, which does not exist")
+        raise InputError(
+            f"it names the action {code} on {marketplace}, which does not exist: correct it, and "
+            "import again"
+        )
 
 
 @dataclass(frozen=True, slots=True)

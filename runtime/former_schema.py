@@ -113,7 +113,7 @@ class FormerSchema:
         with database_errors(), self._database.session() as session:
             doubtful = former_tables.doubtful_ids(session, table)
         for one, count in doubtful.items():
-            told = f"{count} rows have " + ("no id" if one is None else "that id")
+            told = f"{count} rows have no id" if one is None else f"{count} rows have that id"
             reason = f"{told}: give each one of its own, and import again"
             self._whole.refused.append(Refusal(self._schema, table.name, one, reason))
         self._progress(doubtful.get(None, 0))

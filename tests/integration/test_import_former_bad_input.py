@@ -213,8 +213,10 @@ class TestBadInput:
 
         report = take_over(moved, "user_1")
 
-        assert [str(one) for one in report.refused] == [
-            "user_1.batch_jobs 1: it names the action juggle on vinted, which does not exist"
-        ]
+        (told,) = map(str, report.refused)
+        assert told == (
+            "user_1.batch_jobs 1: it names the action juggle on vinted, which does not exist: "
+            "correct it, and import again"
+        )
         assert "user_1.marketplace_jobs 5: its batch 1 was not taken over" in report.notes
         assert report.jobs.total() == 9
