@@ -17,17 +17,26 @@ BATCHES = "batch_jobs"
 
 # Python knows the years 1 to 9999 only, whatever the time zone; infinity is no time.
 _SAYABLE = "{0} BETWEEN '0001-01-02' AND '9999-12-30'"
-_BEYOND = f"CASE WHEN isfinite({{0}}) AND NOT {_SAYABLE} THEN '{{1}} is ' || {{0}} END"
+_SIZE = "octet_length(CAST({0} AS text))"
+LARGEST_BYTES = 50_000_000
+"""A text that is larger is not read at all; whitespace counts, so this is more than is kept."""
+PAGE_BYTES = 30_000_000
+"""After so many bytes of texts a page ends."""
+_BEYOND = {
+    "time": f"CASE WHEN isfinite({{0}}) AND NOT {_SAYABLE} THEN '{{0}} is ' || {{0}} END",
+    "text": f"CASE WHEN {_SIZE} > {LARGEST_BYTES} THEN '{{0}} has ' || {_SIZE} || ' bytes' END",
+}
+_BEYOND["local time"] = _BEYOND["time"]
 # Times without a zone are UTC.
 _READ = {
     "number": "{0}",
     "time": f"CASE WHEN {_SAYABLE} THEN {{0}} END",
     "local time": f"CASE WHEN {_SAYABLE} THEN {{0}} AT TIME ZONE 'UTC' END",
     "flag": "{0}",
-    "text": "CAST({0} AS text)",
+    "text": f"CASE WHEN {_SIZE} <= {LARGEST_BYTES} THEN CAST({{0}} AS text) END",
 }
-BEYOND = "times beyond"
-"""In a row that was read: the times that cannot be had, in words; None where there are none."""
+BEYOND = "values beyond"
+"""In a row that was read: what of it cannot be had, in words; None where all can."""
 _KINDS = {
     "smallint": "number",
     "integer": "number",
@@ -190,21 +199,29 @@ def doubtful_ids(session: Session, table: FormerTable) -> dict[int | None, int]:
 
 @_readable()
 def read_page(session: Session, table: FormerTable, after: int | None, limit: int) -> list[Row]:
-    """The rows behind that id, in the order of their ids; those without one are left out."""
-    chosen = [f"{_READ[holds].format(name)} AS {name}" for name, holds in table.columns.items()]
-    times = [
-        _BEYOND.format(name, name)
-        for name, holds in table.columns.items()
-        if holds in ("time", "local time")
-    ]
+    """The rows behind that id, in the order of their ids; those without one are left out.
+
+    Fewer than the limit, where they are large.
+    """
+    columns = table.columns.items()
+    chosen = [f"{_READ[holds].format(name)} AS {name}" for name, holds in columns]
+    beyond = [_BEYOND[holds].format(name) for name, holds in columns if holds in _BEYOND]
     chosen.append(
-        f"nullif(concat_ws(', ', NULL, {', '.join(times) or 'NULL'}), '') AS \"{BEYOND}\""
+        f"nullif(concat_ws(', ', NULL, {', '.join(beyond or ['NULL'])}), '') AS \"{BEYOND}\""
     )
-    behind = "id IS NOT NULL" if after is None else "id > :after"
-    query = (
-        f"SELECT {', '.join(chosen)} FROM {_quoted(table)} WHERE {behind} ORDER BY id LIMIT :limit"
-    )
-    rows = session.execute(text(query), {"after": after, "limit": limit})
+    sizes = [f"coalesce({_SIZE.format(name)}, 0)" for name, holds in columns if holds == "text"]
+    query = f"""
+        SELECT {", ".join(chosen)} FROM (
+            SELECT *, sum({" + ".join([*sizes, "0"])}) OVER earlier AS bytes_before FROM (
+                SELECT {", ".join(table.columns)} FROM {_quoted(table)}
+                WHERE {"id IS NOT NULL" if after is None else "id > :after"}
+                ORDER BY id LIMIT :limit
+            ) AS page
+            WINDOW earlier AS (ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+        ) AS weighed
+        WHERE coalesce(bytes_before, 0) < :most ORDER BY id
+    """
+    rows = session.execute(text(query), {"after": after, "limit": limit, "most": PAGE_BYTES})
     return [dict(row) for row in rows.mappings()]
 
 

@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import URL
 
 from runtime.errors import InputError
+from runtime.storage import former_tables
 from runtime.storage.engine import Database
 from runtime.storage.models import SCHEMA
 from tests.integration.migrating import rows, run
@@ -178,6 +179,27 @@ class TestBadInput:
             f"user_37: it cannot be read (permission denied for schema user_37): {why}",
         ]
         assert (report.jobs.total(), report.batches) == (9, 4)
+
+    def test_what_is_large_is_read_a_little_at_a_time_and_what_is_huge_not_at_all(
+        self, moved: Database, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(former_tables, "PAGE_BYTES", 10)
+        run(
+            moved,
+            "UPDATE user_1.marketplace_jobs SET error_message = repeat('x', 50000001) WHERE id = 5",
+        )
+        with moved.session() as session:
+            table = former_tables.former_table(session, "user_1", "marketplace_jobs")
+            assert table is not None
+            assert len(former_tables.read_page(session, table, None, 500)) == 1
+
+        (told,) = map(str, take_over(moved, "user_1").refused)
+
+        assert told == (
+            "user_1.marketplace_jobs 5: its error_message has 50000001 bytes, which cannot be: "
+            "correct it, and import again"
+        )
+        assert len(rows(moved, TAKEN)) == 8
 
     def test_names_of_schemas_are_read_to_the_letter(self, moved: Database) -> None:
         """A percent sign is one, a copy is not the seller of its last digits."""
