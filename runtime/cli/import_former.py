@@ -1,6 +1,5 @@
 """import-former: take the jobs of the former system over."""
 
-from collections import Counter
 from typing import Annotated, Any
 
 import typer
@@ -15,6 +14,7 @@ from runtime.former_report import Refusal, Report
 from runtime.former_schema import Terms
 from runtime.former_shops import PLACEHOLDER, FormerShops, is_placeholder, parsed_shops
 from runtime.storage import former_import as storage
+from runtime.storage.former_tables import JOBS
 from runtime.storage.shops import drop_unused
 
 SOME_REFUSED = 3
@@ -145,14 +145,20 @@ def _tell_some(notes: list[str]) -> None:
     for note in notes[:MOST_TOLD]:
         print_line(note)
     if len(notes) > MOST_TOLD:
-        print_line(f"and {len(notes) - MOST_TOLD} more notes; --json lists all")
+        print_line(f"and {len(notes) - MOST_TOLD} more; --json lists all")
 
 
-def _tell_undone(jobs: int, batches: int, stay: int, as_json: bool) -> None:
-    counts = Counter(jobs=jobs, batches=batches, stay=stay)
+def _tell_undone(jobs: int, batches: int, stay: list[storage.Stayed], as_json: bool) -> None:
     if as_json:
-        print_json(dict(counts))
-    else:
-        print_line(
-            f"{jobs} jobs and {batches} batches removed; {stay} jobs have run since, and stay"
-        )
+        stayed = [one._asdict() for one in stay]
+        print_json({"jobs": jobs, "batches": batches, "stay": len(stay), "stayed": stayed})
+        return
+    print_line(
+        f"{jobs} jobs and {batches} batches removed; {len(stay)} jobs have run since, and stay"
+    )
+    _tell_some(
+        [
+            f"{one.schema}.{JOBS} {one.id}: job {one.job} here, {one.status or 'removed'}"
+            for one in stay
+        ]
+    )

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import delete, insert, select, text, update
 from sqlalchemy.orm import Session
@@ -96,6 +96,16 @@ _EMPTY_BATCHES = text(f"""
         AND former.new_id = batch.id
         AND NOT EXISTS (SELECT FROM {SCHEMA}.marketplace_jobs WHERE batch_job_id = batch.id)
     RETURNING former.schema_name, former.former_id
+""")
+
+# Those too that ran here, and were removed when the service tidied up.
+_STAYED = text(f"""
+    SELECT former.schema_name, former.former_id, former.new_id, job.status
+    FROM {SCHEMA}.former_rows AS former
+    LEFT JOIN {SCHEMA}.marketplace_jobs AS job ON job.id = former.new_id
+    WHERE former.table_name = '{JOBS}' AND former.schema_name = ANY(:schemas) AND (
+        job.id IS NOT NULL OR lower(former.former_status) IN ('pending', 'paused', 'running'))
+    ORDER BY 1, 2
 """)
 
 
@@ -267,11 +277,24 @@ def link_products(session: Session, schema: str, user_id: int) -> int:
     return len(linked)
 
 
-def take_back(session: Session, schemas: Sequence[str]) -> tuple[int, int, int]:
+class Stayed(NamedTuple):
+    """A job that the former system does not know the end of.
+
+    Attributes:
+        status: here, where it is now still kept.
+    """
+
+    schema: str
+    id: int
+    job: int
+    status: str | None
+
+
+def take_back(session: Session, schemas: Sequence[str]) -> tuple[int, int, list[Stayed]]:
     """Remove what was taken over and has not been worked on since.
 
     Returns:
-        How many jobs and batches were removed, and how many jobs have run since and stay.
+        How many jobs and batches were removed, and which jobs have run since, and stay.
     """
     values = {"schemas": list(schemas)}
     jobs = session.execute(_UNTOUCHED, values).all()
@@ -286,9 +309,5 @@ def take_back(session: Session, schemas: Sequence[str]) -> tuple[int, int, int]:
                     FormerRow.former_id.in_(ids),
                 )
             )
-    stay = session.scalars(
-        select(MarketplaceJob.id)
-        .join(FormerRow, FormerRow.new_id == MarketplaceJob.id)
-        .where(FormerRow.table_name == JOBS, FormerRow.schema_name.in_(schemas))
-    ).all()
-    return len(jobs), len(made), len(stay)
+    stay = [Stayed(*row) for row in session.execute(_STAYED, values)]
+    return len(jobs), len(made), stay

@@ -210,7 +210,7 @@ class TestWayBack:
             down(empty_database, "base")
 
         with empty_database.session.begin() as session:
-            assert take_back(session, ["user_1", "user_2", "user_37"]) == (27, 6, 0)
+            assert take_back(session, ["user_1", "user_2", "user_37"]) == (27, 6, [])
         down(empty_database, "base")
 
         after = {name: rows(empty_database, query) for name, query in FORMER.items()}
@@ -222,10 +222,24 @@ class TestWayBack:
 
     def test_what_has_run_since_stays(self, moved: Database) -> None:
         take_over(moved)
-        run(moved, f"UPDATE {SCHEMA}.marketplace_jobs SET fence = 1 WHERE user_id = 2")
+        done = "SET fence = 1, status = 'completed', completed_at = now()"
+        run(
+            moved,
+            f"UPDATE {SCHEMA}.marketplace_jobs {done} WHERE user_id = 2 AND status = 'pending'; "
+            f"DELETE FROM {SCHEMA}.marketplace_jobs WHERE user_id = 2 AND status = 'completed' "
+            "AND NOT result_data IS NULL; "
+            f"DELETE FROM {SCHEMA}.marketplace_jobs WHERE user_id = 2 AND status = 'paused' "
+            "AND priority = 1",
+        )
 
         with moved.session.begin() as session:
-            assert take_back(session, ["user_1", "user_2"]) == (9, 2, 9)
+            jobs, batches, stayed = take_back(session, ["user_1", "user_2"])
+
+        # Its third is gone here, and not known to have ended there; its fifth had ended there.
+        assert (jobs, batches) == (14, 4)
+        assert [(one.schema, one.id, one.status) for one in stayed] == [
+            ("user_2", 1, "completed"), ("user_2", 3, None), ("user_2", 9, "completed"),
+        ]  # fmt: skip
 
 
 class TestCommand:
