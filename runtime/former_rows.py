@@ -124,6 +124,12 @@ class FormerJob:
         """The product that comes with the job, if one does."""
         return self.input_data.get("product")
 
+    @property
+    def began_before(self) -> bool:
+        """Whether it waits for another attempt."""
+        tried = self.retry_count > 0 or self.started_at is not None
+        return tried and self.status is JobStatus.PENDING
+
 
 @dataclass(frozen=True, slots=True)
 class FormerBatch:

@@ -27,6 +27,10 @@ from runtime.storage.engine import Database, database_errors
 from runtime.storage.former_tables import BATCHES, JOBS, FormerTable, Row
 
 PAGE = 500
+BEGAN = (
+    "it was tried in the former system, and is tried again here: look on the marketplace first, "
+    "and cancel it where it took effect"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -280,6 +284,8 @@ class FormerSchema:
                 batch=self._batch_of(table, job), key=keys.get(job.id),
             )  # fmt: skip
             values = job_values(self._schema, table.name, job, new_id, around, now)
+            if job.began_before:
+                self._note(f"{table.place} {job.id}: {BEGAN}")
             awaits = values["status"] == JobStatus.PAUSED and job.was is JobStatus.PENDING
             made.append(values)
             former.append(

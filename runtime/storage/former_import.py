@@ -1,10 +1,11 @@
 """Writing what is taken over from the former system; each row once."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from typing import Any, NamedTuple
 
+import psycopg2
 from sqlalchemy import delete, insert, select, text, update
 from sqlalchemy.orm import Session
 
@@ -124,7 +125,12 @@ def import_lock(database: Database) -> Iterator[None]:
                     "another import-former is at work on this database: wait until it has ended, "
                     "then run this one again (nothing was changed)"
                 )
-        yield
+        try:
+            yield
+        finally:
+            # Closing alone lets it go a little later, when the next import may have begun.
+            with suppress(psycopg2.Error), connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", (IMPORT_LOCK,))
 
 
 def now(session: Session) -> datetime:

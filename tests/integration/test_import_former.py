@@ -82,6 +82,13 @@ class TestEveryRow:
         assert reason.startswith("it was running in the former system (user_1.marketplace_jobs 3)")
         assert f"`run.py jobs resume {job_id}`" in reason
 
+    def test_what_was_tried_before_is_named(self, moved: Database) -> None:
+        run(moved, "UPDATE user_1.marketplace_jobs SET retry_count = 1 WHERE id IN (6, 9)")
+
+        notes = [one for one in take_over(moved, "user_1").notes if "it was tried" in one]
+
+        assert [one.partition(":")[0] for one in notes] == ["user_1.marketplace_jobs 9"]
+
     def test_batches_keep_their_jobs_and_those_that_never_closed_are_closed(
         self, moved: Database
     ) -> None:
@@ -148,6 +155,11 @@ class TestTwice:
             pytest.raises(DatabaseConflict, match="another import-former is at work"),
         ):
             take_over(moved)
+
+    def test_the_next_can_begin_as_soon_as_one_has_ended(self, moved: Database) -> None:
+        for _ in range(50):
+            with import_lock(moved):
+                pass
 
     def test_one_that_was_cut_off_goes_on_where_it_stood(
         self, moved: Database, monkeypatch: pytest.MonkeyPatch
