@@ -31,7 +31,7 @@ from runtime.calls import (
 )
 from runtime.clock import Clock
 from runtime.closures import Closure, Node, path
-from runtime.errors import BudgetClosed, CallTimeout, ConnectionLost, HeldUp
+from runtime.errors import BudgetClosed, ConnectionLost, HeldUp
 from runtime.execution import Perform
 from runtime.hookspecs import Marketplace
 from runtime.lease import Lease
@@ -116,7 +116,8 @@ class Dispatcher:
             case BlockingCall():
                 run.left.add(call_id)
                 self._workers.run_blocking(ticket, call)
-                self._limit(ticket, run.job.timeout)
+                late = CallSettled(ticket, call.late(run.job.timeout))
+                self._clock.call_at(self._clock.now() + run.job.timeout, self._actor, late)
             case TransactionCall():
                 run.left.add(call_id)
                 self._workers.run_transaction(ticket, run.job, call, effect.within)
@@ -328,13 +329,6 @@ class Dispatcher:
         progress = {"current": call.current, "total": call.total, "message": call.message}
         record = messages.RecordProgress(run.job.id, run.job.fence, progress)
         self._tell(messages.RECORDER, record)
-
-    def _limit(self, ticket: CallTicket, timeout: timedelta) -> None:
-        """A thread cannot be ended; its answer is not waited for any longer than this."""
-        seconds = timeout.total_seconds()
-        late = CallTimeout(f"the function did not return within {seconds:g}s")
-        due = self._clock.now() + timeout
-        self._clock.call_at(due, self._actor, CallSettled(ticket, Failure(late)))
 
     def _await_quiet(self, run: Run, ticket: CallTicket, call: AwaitQuiet) -> None:
         now = self._clock.now()

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from runtime.answers import Answer
-from runtime.errors import InvalidCall
+from runtime.errors import CallTimeout, InvalidCall
 from runtime.journal import StepStatus
 
 MAX_SLEEP = timedelta(seconds=60)
@@ -141,6 +141,12 @@ class BlockingCall(Call):
 
     function: Callable[..., Any]
     arguments: tuple[Any, ...] = ()
+
+    @staticmethod
+    def late(timeout: timedelta) -> Failure:
+        """A thread cannot be ended; its answer is not waited for any longer than this."""
+        seconds = timeout.total_seconds()
+        return Failure(CallTimeout(f"the function did not return within {seconds:g}s"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,6 @@ from collections.abc import Callable
 from fnmatch import fnmatchcase
 from typing import Any
 
-from sqlalchemy.exc import ProgrammingError
-
 from runtime.arguments import LARGEST_ID
 from runtime.errors import InputError
 from runtime.former_report import Refusal, Report
@@ -19,7 +17,10 @@ from runtime.storage import former_tables
 from runtime.storage.engine import Database, database_errors
 from runtime.storage.former_tables import BATCHES, JOBS, FormerTable
 
-_USER = re.compile(r"[1-9]\d*$")
+_SELLERS = re.compile(r"[^0-9]*?([1-9][0-9]*)")
+
+Found = tuple[str, FormerTable | None, FormerTable | None, int]
+"""A schema, its tables of batches and of jobs where they can be read, and their rows."""
 
 
 class FormerImport:
@@ -30,7 +31,7 @@ class FormerImport:
         self._terms = terms
         self.report = Report()
 
-    def tables(self, pattern: str) -> list[tuple[str, FormerTable | None, FormerTable | None, int]]:
+    def tables(self, pattern: str) -> list[Found]:
         """The schemas of that pattern: their batches, jobs, and how many rows these have.
 
         Raises:
@@ -54,8 +55,8 @@ class FormerImport:
                     with session.begin_nested():
                         for one in (batches, jobs):
                             rows += former_tables.count_rows(session, one) if one else 0
-                except ProgrammingError as error:
-                    self._refuse(name, None, None, str(error.orig).strip().splitlines()[0])
+                except InputError as error:
+                    self._refuse(name, None, None, str(error))
                     continue
                 found.append((name, batches, jobs, rows))
         return found
@@ -71,18 +72,36 @@ class FormerImport:
         """
         with storage.import_lock(self._database):
             tables = self.tables(pattern)
-            begin(sum(rows for *_, rows in tables))
+            sellers = self._sellers(tables)
+            begin(sum(rows for name, *_, rows in tables if name in sellers))
             with self._database.transaction("former-import") as session:
+                self.report.notes += self._terms.shops.check(session, sellers.values())
                 self.report.notes += self._terms.shops.name_placeholders(session)
             for schema, batches, jobs, _ in tables:
-                user_id = _user_of(schema)
-                if user_id is None:
-                    self._refuse(schema, None, None, "its name does not end in a user's id")
+                if schema not in sellers:
                     continue
                 self.report.schemas.append(schema)
-                of_one = FormerSchema(self._database, self._terms, self.report, schema, user_id)
+                of_one = FormerSchema(
+                    self._database, self._terms, self.report, schema, sellers[schema]
+                )
                 of_one.take_over(batches, jobs)
         return self.report
+
+    def _sellers(self, found: list[Found]) -> dict[str, int]:
+        """Whose jobs each schema holds."""
+        sellers: dict[str, int] = {}
+        for name, batches, jobs, _ in found:
+            user_id = _user_of(name)
+            first = next((one for one, user in sellers.items() if user == user_id), None)
+            if user_id is None:
+                told = "its name is not that of a seller's schema, such as user_1"
+                self._refuse(name, None, None, told)
+            elif first is not None:
+                told = f"it is of user {user_id}, as {first} is: narrow --schemas to one of them"
+                self._refuse(name, None, None, told)
+            elif batches is not None or jobs is not None:
+                sellers[name] = user_id
+        return sellers
 
     def _usable(self, table: FormerTable | None, schema: str, name: str) -> FormerTable | None:
         if table is None:
@@ -101,6 +120,6 @@ class FormerImport:
 
 
 def _user_of(schema: str) -> int | None:
-    match = _USER.search(schema)
-    user_id = int(match[0]) if match else 0
+    match = _SELLERS.fullmatch(schema)
+    user_id = int(match[1]) if match else 0
     return user_id if 0 < user_id <= LARGEST_ID else None

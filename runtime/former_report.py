@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What could not be taken over, and why.
+    """A row that somebody has to look at, and why: most often, why it could not be taken over.
 
     Attributes:
         former_id: None: the schema or the table as a whole.
@@ -33,6 +33,7 @@ class Report:
         known: rows that were taken over before.
         linked: jobs that got a product which was not there when they were taken over.
         old: jobs that ended so long ago that the service will remove them.
+        changed: rows that are not what they were when they were taken over.
         notes: what an operator should know beside.
     """
 
@@ -43,9 +44,12 @@ class Report:
     linked: int = 0
     old: int = 0
     refused: list[Refusal] = field(default_factory=list)
+    changed: list[Refusal] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
-    def restore(self, before: "Report") -> None:
-        """What was counted since then did not happen."""
+    def add(self, other: "Report") -> None:
+        """What the other one counted happened too."""
         for one in fields(self):
-            setattr(self, one.name, getattr(before, one.name))
+            counted = getattr(self, one.name)
+            counted += getattr(other, one.name)
+            setattr(self, one.name, counted)

@@ -16,6 +16,7 @@ from runtime.journal import MAX_RESULT_BYTES
 from runtime.json_values import MAX_BYTES, checked_json
 from runtime.states import FINAL, JobStatus
 from runtime.storable import storable
+from runtime.storage.former_tables import BEYOND
 
 CRITICAL, LOW = 1, 4
 _OVER = frozenset(BatchStatus) - {BatchStatus.PENDING, BatchStatus.RUNNING}
@@ -55,6 +56,8 @@ class KnownActions:
         Raises:
             InputError: there is none, or it is another marketplace's than the row's.
         """
+        if former_id is None:
+            raise InputError("it names no action type: fill one in, and import again")
         found = None
         if isinstance(former_id, int):
             found = None if follows else self.former.get(former_id)
@@ -64,7 +67,7 @@ class KnownActions:
                 f"it names action type {former_id}, which does not exist any more: insert it into "
                 "public.marketplace_action_types with that id, and import again"
             )
-        other = marketplace is not None and marketplace != found.marketplace
+        other = marketplace is not None and _word(marketplace) != found.marketplace
         if other and former_id not in self.misplaced and found.id not in self.misplaced:
             raise InputError(
                 f"it is a job on {marketplace} and names action type {former_id}, which is "
@@ -79,9 +82,12 @@ class KnownActions:
             InputError: there is none.
         """
         for one in self.by_id.values():
-            if (one.marketplace, one.code) == (marketplace, code):
+            if (one.marketplace, one.code) == (_word(marketplace), _word(code)):
                 return one
-        raise InputError(f"it names the action {code} on {marketplace}, which does not exist")
+        raise InputError(
+            f"it names the action {code} on {marketplace}, which does not exist: correct it, and "
+            "import again"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +124,12 @@ class FormerJob:
         """The product that comes with the job, if one does."""
         return self.input_data.get("product")
 
+    @property
+    def began_before(self) -> bool:
+        """Whether it waits for another attempt."""
+        tried = self.retry_count > 0 or self.started_at is not None
+        return tried and self.status is JobStatus.PENDING
+
 
 @dataclass(frozen=True, slots=True)
 class FormerBatch:
@@ -149,7 +161,8 @@ def read_job(
     """Decide what becomes of a job.
 
     One that ran waits for a person, because nobody knows how far it came. One that waited
-    goes on waiting, unless its time ran out.
+    goes on waiting, unless its time ran out; one that was paused has all the time there is,
+    because its time would be over whenever it is resumed.
 
     Args:
         now: the database's time.
@@ -158,10 +171,11 @@ def read_job(
     Raises:
         InputError: it cannot be taken over; the message says why and what to do.
     """
+    _refuse_beyond(row)
     action = actions.named(row["action_type_id"], row.get("marketplace"), follows=follows)
     was = _status(row["status"])
     created = row.get("created_at") or row.get("started_at") or now
-    expires_at = row.get("expires_at") if expires else None
+    expires_at = row.get("expires_at") if expires and was is not JobStatus.PAUSED else None
     status = JobStatus.PAUSED if was is JobStatus.RUNNING else was
     if was is JobStatus.PENDING and expires_at is not None and expires_at <= now:
         status = JobStatus.EXPIRED
@@ -196,6 +210,7 @@ def read_batch(
     Raises:
         InputError: see :func:`read_job`.
     """
+    _refuse_beyond(row)
     if row.get("action_type_id") is not None:
         action = actions.named(row["action_type_id"], row.get("marketplace"), follows=follows)
     elif row.get("action_code") is not None:
@@ -204,7 +219,7 @@ def read_batch(
         raise InputError(
             "it names no action: fill in its action_code or action_type_id, and import again"
         )
-    word = str(row.get("status") or "").strip().lower()
+    word = _word(row.get("status"))
     named = {one: row.get(f"{one}_count") for one in ("completed", "failed", "cancelled")}
     return FormerBatch(
         id=row["id"],
@@ -236,13 +251,23 @@ def product_reason(schema: str, job: FormerJob) -> str:
     )
 
 
+def _refuse_beyond(row: Mapping[str, Any]) -> None:
+    if row.get(BEYOND):
+        raise InputError(f"its {row[BEYOND]}, which cannot be: correct it, and import again")
+
+
+def _word(value: object) -> str:
+    return str(value or "").strip().lower()
+
+
 def _status(value: object) -> JobStatus:
-    word = str(value).strip().lower()
     try:
-        return JobStatus(word)
+        return JobStatus(_word(value))
     except ValueError:
         known = ", ".join(JobStatus)
-        raise InputError(f"its status is {value!r}, which is none of {known}") from None
+        raise InputError(
+            f"its status is {value!r}, which is none of {known}: correct it, and import again"
+        ) from None
 
 
 def _priority(value: object, action: ActionType) -> int:

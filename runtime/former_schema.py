@@ -1,8 +1,7 @@
 """Taking over what one schema of the former system holds, a page of rows at a time."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from copy import deepcopy
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -10,25 +9,28 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from runtime.errors import DatabaseRefused, InputError
+from runtime.former_changes import Remembered, change, fingerprint, held_reason, went_on
 from runtime.former_report import Refusal, Report
 from runtime.former_rows import (
     FormerBatch,
     FormerJob,
     KnownActions,
-    product_reason,
     read_batch,
     read_job,
-    running_reason,
 )
 from runtime.former_shops import FormerShops
-from runtime.product_key import product_key
+from runtime.former_values import Surroundings, batch_values, job_values
 from runtime.states import JobStatus
 from runtime.storage import former_import as storage
 from runtime.storage import former_tables
 from runtime.storage.engine import Database, database_errors
-from runtime.storage.former_tables import BATCHES, FormerTable, Row
+from runtime.storage.former_tables import BATCHES, JOBS, FormerTable, Row
 
 PAGE = 500
+BEGAN = (
+    "it was tried in the former system, and is tried again here: look on the marketplace first, "
+    "and cancel it where it took effect"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,10 +61,12 @@ class FormerSchema:
         self._expires = terms.expires
         self._retention = terms.retention
         self._progress = terms.progress
-        self._report = report
+        self._whole = report
+        self._report = Report()
         self._schema = schema
         self._user_id = user_id
         self._batch_ids: dict[int, int | None] = {}
+        self._new_batches: dict[int, int] = {}
 
     @property
     def _dry_run(self) -> bool:
@@ -70,14 +74,13 @@ class FormerSchema:
 
     def take_over(self, batches: FormerTable | None, jobs: FormerTable | None) -> None:
         """Batches first, which jobs name; they are closed when their jobs are there."""
-        if batches is not None:
-            self._each_page(batches, self._take_batches)
-        if jobs is not None:
-            self._each_page(jobs, self._take_jobs)
+        if batches is not None and not self._each_page(batches, self._take_batches):
+            batches = None
+        if jobs is not None and self._each_page(jobs, self._take_jobs):
             with self._database.transaction("former-import") as session:
                 if not self._dry_run:
                     linked = storage.link_products(session, self._schema, self._user_id)
-                    self._report.linked += linked
+                    self._whole.linked += linked
         if batches is not None and not self._dry_run:
             for page in self._pages(batches):
                 with self._database.transaction("former-import") as session:
@@ -95,10 +98,30 @@ class FormerSchema:
 
     def _each_page(
         self, table: FormerTable, take: Callable[[Session, FormerTable, list[Row]], None]
-    ) -> None:
-        for page in self._pages(table):
-            self._take_page(table, page, take)
-            self._progress(len(page))
+    ) -> bool:
+        """Take each page of the table; False where not all of it can be read."""
+        try:
+            doubtful = self._refuse_doubtful(table)
+            for page in self._pages(table):
+                sure = [row for row in page if row["id"] not in doubtful]
+                if sure:
+                    self._take_page(table, sure, take)
+                self._progress(len(page))
+        except InputError as error:
+            self._whole.refused.append(Refusal(self._schema, table.name, None, str(error)))
+            return False
+        return True
+
+    def _refuse_doubtful(self, table: FormerTable) -> dict[int | None, int]:
+        """Rows are known by their ids, so each needs one of its own."""
+        with database_errors(), self._database.session() as session:
+            doubtful = former_tables.doubtful_ids(session, table)
+        for one, count in doubtful.items():
+            told = f"{count} rows have no id" if one is None else f"{count} rows have that id"
+            reason = f"{told}: give each one of its own, and import again"
+            self._whole.refused.append(Refusal(self._schema, table.name, one, reason))
+        self._progress(doubtful.get(None, 0))
+        return doubtful
 
     def _take_page(
         self,
@@ -107,31 +130,75 @@ class FormerSchema:
         take: Callable[[Session, FormerTable, list[Row]], None],
     ) -> None:
         """One transaction; where a value is refused, halve the page until its row stands alone."""
-        before = deepcopy(self._report)
+        self._report = Report()
         try:
             with self._database.transaction("former-import") as session:
                 take(session, table, page)
         except DatabaseRefused as error:
             self._shops.forget()
-            self._report.restore(before)
+            if table.name == BATCHES:
+                for row in page:
+                    self._batch_ids.pop(row["id"], None)
+                    self._new_batches.pop(row["id"], None)
             if len(page) == 1:
+                self._report = Report()
                 self._refuse(table, page[0]["id"], str(error))
+            else:
+                middle = len(page) // 2
+                self._take_page(table, page[:middle], take)
+                self._take_page(table, page[middle:], take)
                 return
-            middle = len(page) // 2
-            self._take_page(table, page[:middle], take)
-            self._take_page(table, page[middle:], take)
+        self._whole.add(self._report)
 
     def _new_rows(self, session: Session, table: FormerTable, page: list[Row]) -> list[Row]:
-        known = storage.taken_over(session, self._schema, table.name, [row["id"] for row in page])
+        """Those that were not taken over before; of the others, what changed is told."""
+        ids = [row["id"] for row in page]
+        known = storage.taken_over(session, self._schema, table.name, ids)
         self._report.known += len(known)
         if table.name == BATCHES:
-            self._batch_ids |= known
+            self._batch_ids |= {former_id: one.new_id for former_id, one in known.items()}
+        met = [(row, known[row["id"]]) for row in page if row["id"] in known]
+        self._tell_changes(session, table, met)
+        if table.name == JOBS and not self._dry_run:
+            self._join_batches(session, met)
         return [row for row in page if row["id"] not in known]
+
+    def _tell_changes(
+        self, session: Session, table: FormerTable, met: list[tuple[Row, Remembered]]
+    ) -> None:
+        """A job that went on there, and has not begun here, waits for a person."""
+        hold: dict[int, str] = {}
+        for row, before in met:
+            told = change(row, before)
+            if told is not None:
+                self._report.changed.append(Refusal(self._schema, table.name, row["id"], told))
+                if table.name == JOBS and went_on(row, before):
+                    hold[before.new_id] = held_reason(table.place, row, before)
+        said = [
+            {"former_id": row["id"], **_said(row)}
+            for row, before in met
+            if before.fingerprint != fingerprint(row)
+        ]
+        if said and not self._dry_run:
+            storage.remember(session, self._schema, table.name, said)
+            if hold:
+                storage.hold_jobs(session, hold)
+
+    def _join_batches(self, session: Session, met: list[tuple[Row, Remembered]]) -> None:
+        """Jobs whose batch could not be taken over before, and now was."""
+        late = {
+            before.new_id: self._new_batches[row["batch_job_id"]]
+            for row, before in met
+            if row.get("batch_job_id") in self._new_batches
+        }
+        if late:
+            storage.join_batches(session, late)
 
     # --- batches --------------------------------------------------------------------------
 
     def _take_batches(self, session: Session, table: FormerTable, page: list[Row]) -> None:
         new = self._new_rows(session, table, page)
+        rows = {row["id"]: row for row in new}
         actions, now = storage.known_actions(session), storage.now(session)
         read: list[FormerBatch] = []
         for row in new:
@@ -146,10 +213,12 @@ class FormerSchema:
             pairs = list(zip(read, ids, strict=True))
             storage.write_batches(
                 session,
-                [_batch_values(one, new_id) for one, new_id in pairs],
-                [self._reference(table, one.id, new_id) for one, new_id in pairs],
+                [batch_values(one, new_id) for one, new_id in pairs],
+                [self._reference(table, rows[one.id], new_id) for one, new_id in pairs],
             )
-            self._batch_ids |= {one.id: new_id for one, new_id in pairs}
+            made = {one.id: new_id for one, new_id in pairs}
+            self._batch_ids |= made
+            self._new_batches |= made
         self._report.batches += len(read)
 
     def _close_batches(self, session: Session, table: FormerTable, page: list[Row]) -> None:
@@ -184,8 +253,9 @@ class FormerSchema:
                 read.append((job, shop))
                 ended = job.completed_at
                 self._report.old += ended is not None and ended < now - self._retention
-        counted = self._write_jobs(session, table, read) if read else Counter[str]()
-        self._report.jobs += counted
+        if read:
+            rows = {row["id"]: row for row in new}
+            self._report.jobs += self._write_jobs(session, table, read, rows, now)
 
     def _read_job(
         self, table: FormerTable, row: Row, actions: KnownActions, now: datetime
@@ -193,84 +263,68 @@ class FormerSchema:
         return read_job(row, actions, now, follows=table.follows, expires=self._expires)
 
     def _write_jobs(
-        self, session: Session, table: FormerTable, read: list[tuple[FormerJob, int | None]]
+        self,
+        session: Session,
+        table: FormerTable,
+        read: list[tuple[FormerJob, int | None]],
+        rows: dict[int, Row],
+        now: datetime,
     ) -> Counter[str]:
         wanted = {one.product_id for one, _ in read if one.product_id is not None}
         products = storage.products_of(session, self._user_id, wanted)
-        keys = [one.idempotency_key for one, _ in read if one.idempotency_key is not None]
-        taken = set(storage.taken_keys(session, self._user_id, keys))
+        keys = self._free_keys(session, table, [job for job, _ in read])
         ids = [0] * len(read)
         if not self._dry_run:
             ids = storage.next_ids(session, table.name, len(read))
         made, former = [], []
         for (job, shop), new_id in zip(read, ids, strict=True):
             product = products.get(job.product_id) if job.product_id is not None else None
-            values = self._job_values(table, job, new_id, product)
-            values["shop_id"] = shop
-            key = job.idempotency_key
-            values["idempotency_key"] = None if key in taken else key
-            if key is not None:
-                if key in taken:
-                    self._note(f"{table.place} {job.id}: its idempotency key is taken by another")
-                taken.add(key)
+            around = Surroundings(
+                user_id=self._user_id, shop=shop, product=product,
+                batch=self._batch_of(table, job), key=keys.get(job.id),
+            )  # fmt: skip
+            values = job_values(self._schema, table.name, job, new_id, around, now)
+            if job.began_before:
+                self._note(f"{table.place} {job.id}: {BEGAN}")
             awaits = values["status"] == JobStatus.PAUSED and job.was is JobStatus.PENDING
             made.append(values)
             former.append(
-                self._reference(table, job.id, new_id)
+                self._reference(table, rows[job.id], new_id)
                 | {"former_product_id": job.product_id, "awaits_product": awaits}
             )
         if not self._dry_run:
+            named = {one["batch_job_id"] for one in made} - {None}
+            storage.reopen_batches(session, named - set(self._new_batches.values()))
             storage.write_jobs(session, made, former)
         return Counter(str(values["status"]) for values in made)
 
-    def _job_values(
-        self, table: FormerTable, job: FormerJob, new_id: int, product: int | None
-    ) -> dict[str, Any]:
-        """The columns of the new row, but for its shop and its key."""
-        key = product_key(product, job.input_data)
-        if key is None and job.product_id is not None:
-            key = f"former:{job.product_id}"
-        status, reason = job.status, None
-        if job.was is JobStatus.RUNNING:
-            reason = running_reason(table.place, job, new_id)
-        elif job.was is JobStatus.PAUSED:
-            reason = "it was paused in the former system"
-        elif status is JobStatus.PENDING and job.product_id and not product and not job.product:
-            status, reason = JobStatus.PAUSED, product_reason(self._schema, job)
-        return {
-            "id": new_id,
-            "marketplace": job.action.marketplace,
-            "action_type_id": job.action.id,
-            "user_id": self._user_id,
-            "product_id": product,
-            "product_key": key,
-            "batch_job_id": self._batch_of(table, job),
-            "status": status.value,
-            "priority": job.priority,
-            "input_data": job.input_data,
-            "result_data": job.result_data,
-            "error_message": job.error_message or _expired(job),
-            "retry_count": job.retry_count,
-            "max_retries": job.max_retries,
-            "waiting_reason": reason,
-            "created_at": job.created_at,
-            "run_at": job.run_at,
-            "started_at": job.started_at,
-            "completed_at": job.completed_at,
-            "expires_at": job.expires_at,
-        }
+    def _free_keys(
+        self, session: Session, table: FormerTable, read: list[FormerJob]
+    ) -> dict[int, str]:
+        """The idempotency keys of jobs, but for those that stand for another job already."""
+        named = [(one.id, one.idempotency_key) for one in read if one.idempotency_key is not None]
+        taken = set(storage.taken_keys(session, self._user_id, [key for _, key in named]))
+        free: dict[int, str] = {}
+        for job_id, key in named:
+            if key in taken:
+                self._note(f"{table.place} {job_id}: its idempotency key is taken by another")
+            else:
+                free[job_id] = key
+            taken.add(key)
+        return free
 
     def _batch_of(self, table: FormerTable, job: FormerJob) -> int | None:
         if job.batch_id is not None and job.batch_id not in self._batch_ids:
             self._note(f"{table.place} {job.id}: its batch {job.batch_id} was not taken over")
         return self._batch_ids.get(job.batch_id) if job.batch_id is not None else None
 
-    def _reference(self, table: FormerTable, former_id: int, new_id: int) -> dict[str, Any]:
+    def _reference(self, table: FormerTable, row: Row, new_id: int) -> dict[str, Any]:
         return {
             "schema_name": self._schema,
             "table_name": table.name,
-            "former_id": former_id,
+            "former_id": row["id"],
             "new_id": new_id,
+            **_said(row),
         }
 
     def _refuse(self, table: FormerTable, former_id: int, reason: str) -> None:
@@ -280,22 +334,5 @@ class FormerSchema:
         self._report.notes.append(text)
 
 
-def _batch_values(batch: FormerBatch, new_id: int) -> Mapping[str, Any]:
-    return {
-        "id": new_id,
-        "marketplace": batch.action.marketplace,
-        "action_type_id": batch.action.id,
-        "created_by_user_id": batch.user_id,
-        "priority": batch.priority,
-        "cancel_requested": batch.over == "cancelled",
-        "created_at": batch.created_at,
-    }
-
-
-def _expired(job: FormerJob) -> str | None:
-    if job.status is job.was:
-        return None
-    if job.status is JobStatus.EXPIRED and job.expires_at is not None:
-        when = job.expires_at.isoformat(timespec="seconds")
-        return f"its time ran out in the former system ({when})"
-    return None
+def _said(row: Row) -> dict[str, Any]:
+    return {"former_status": row.get("status"), "fingerprint": fingerprint(row)}

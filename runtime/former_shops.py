@@ -1,7 +1,7 @@
 """Which shop a job of the former system belongs to here."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -9,11 +9,11 @@ from sqlalchemy.orm import Session
 
 from runtime.closures import Closure, ClosureKind, Level, Node
 from runtime.errors import InputError
-from runtime.storage import closures, shops
+from runtime.storage import action_types, closures, shops
 from runtime.storage.models import Shop
 
-_ASSIGNMENT = re.compile(r"(\d+)/([a-z][a-z0-9]*)(?:/(\d+))?=(.+)")
-_PLACEHOLDER = "former:"
+_ASSIGNMENT = re.compile(r"([0-9]+)/([a-z][a-z0-9]*)(?:/([0-9]+))?=\s*(\S.*)")
+PLACEHOLDER = "former:"
 
 ShopKey = tuple[int, str, int | None]
 """A user, a marketplace, and the former system's id of the shop, where it has one."""
@@ -34,7 +34,10 @@ def parsed_shops(assignments: Iterable[str]) -> dict[ShopKey, str]:
                 "example 1/vinted=123, or 1/vinted/5=123 for the former shop 5"
             )
         user, marketplace, former, external = match.groups()
-        found[int(user), marketplace, int(former) if former else None] = external
+        key = (int(user), marketplace, int(former) if former else None)
+        if found.setdefault(key, external.strip()) != external.strip():
+            place = assignment.strip().partition("=")[0]
+            raise InputError(f"--shop-of {place} is given twice, with different accounts")
     return found
 
 
@@ -72,13 +75,30 @@ class FormerShops:
         """What was made in a transaction that did not commit is not there."""
         self._known.clear()
 
+    def check(self, session: Session, users: Collection[int]) -> list[str]:
+        """Tells of assignments that are of no use; they may be mistyped.
+
+        Args:
+            users: whose jobs are taken over.
+
+        Raises:
+            InputError: there is no such marketplace.
+        """
+        known = {marketplace for marketplace, _ in action_types.known_pairs(session)}
+        for _, marketplace, _ in self.named:
+            if marketplace not in known:
+                raise InputError(
+                    f"--shop-of names the marketplace {marketplace}, which is not known: "
+                    f"those are {', '.join(sorted(known))}"
+                )
+        others = sorted({user for user, *_ in self.named} - set(users))
+        return [f"--shop-of names user {one}, of whom no schema was looked at" for one in others]
+
     def name_placeholders(self, session: Session) -> list[str]:
         """Give placeholders the accounts that the operator names now; returns what was done."""
         done = []
         for (user_id, marketplace, former_id), external in self.named.items():
-            placeholder = shops.shop_by_external_id(
-                session, marketplace, f"{_PLACEHOLDER}{user_id}"
-            )
+            placeholder = shops.shop_by_external_id(session, marketplace, f"{PLACEHOLDER}{user_id}")
             if former_id is not None or placeholder is None:
                 continue
             done.append(f"user {user_id}'s placeholder on {marketplace} is shop {external!r} now")
@@ -92,6 +112,8 @@ class FormerShops:
                 _refuse_others(target, user_id)
                 shops.move_jobs(session, placeholder.id, target.id)
             closures.open_shop(session, placeholder.id)
+        if done and not self.dry_run:
+            shops.drop_unused(session, PLACEHOLDER)
         return done
 
     def _found(
@@ -113,7 +135,7 @@ class FormerShops:
             )
         if mine:
             return mine[0].id
-        return self._account(session, user_id, marketplace, f"{_PLACEHOLDER}{user_id}")
+        return self._account(session, user_id, marketplace, f"{PLACEHOLDER}{user_id}")
 
     def _account(
         self, session: Session, user_id: int, marketplace: str, external: str
@@ -127,14 +149,14 @@ class FormerShops:
         if self.dry_run:
             return None
         shop = shops.insert_shop(session, marketplace, user_id, external, None)
-        if external.startswith(_PLACEHOLDER):
+        if external.startswith(PLACEHOLDER):
             _close(session, shop)
         return shop.id
 
 
 def is_placeholder(external_id: str) -> bool:
     """Whether the account of a shop is yet to be named."""
-    return external_id.startswith(_PLACEHOLDER)
+    return external_id.startswith(PLACEHOLDER)
 
 
 def _close(session: Session, shop: Shop) -> None:

@@ -1,9 +1,11 @@
 """Carries out the calls of one run, one after the other, in the thread that runs it."""
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from runtime.calls import (
@@ -87,8 +89,7 @@ class InlineCalls:
             case TransactionCall():
                 return self._tried(lambda: self._transaction(call, effect.within))
             case BlockingCall():
-                given = (self.media,) if isinstance(call, MediaCall) else ()
-                return self._tried(lambda: call.function(*given, *call.arguments))
+                return self._blocking(call)
             case SleepCall(duration):
                 time.sleep(duration.total_seconds())
                 return Success(None)
@@ -100,6 +101,24 @@ class InlineCalls:
             case AwaitQuiet():
                 return self._await_quiet(call)
         return Failure(_unknown(call))
+
+    def _blocking(self, call: BlockingCall) -> Outcome:
+        """In a thread of its own, which is left to itself when it takes too long."""
+        given = (self.media,) if isinstance(call, MediaCall) else ()
+        answer: SimpleQueue[Outcome] = SimpleQueue()
+
+        def work() -> None:
+            try:
+                with self.node.marker.running(self.job.id):
+                    answer.put(Success(call.function(*given, *call.arguments)))
+            except BaseException as error:  # noqa: BLE001 - it is raised again in the handler
+                answer.put(Failure(error))
+
+        threading.Thread(target=work, name="blocking", daemon=True).start()
+        try:
+            return answer.get(timeout=self.job.timeout.total_seconds())
+        except Empty:
+            return call.late(self.job.timeout)
 
     def _tried(self, function: Callable[[], Any]) -> Outcome:
         try:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from runtime import awaiting
 from runtime.arguments import checked_id
 from runtime.closures import Closures, path
-from runtime.errors import ShopNotFound, UnknownHandler, not_connected_message
+from runtime.errors import JobNotFound, ShopNotFound, UnknownHandler, not_connected_message
 from runtime.inline_driver import InlineDriver
 from runtime.inline_parts import inline_driver
 from runtime.job import handler_key
@@ -102,6 +102,7 @@ class MarketplaceJobProcessor:
 
         Raises:
             ShopNotFound: the user has no such shop.
+            JobNotFound: somebody removed the job while it was waited for.
             DatabaseUnavailable, DatabaseNotMigrated
         """
         return await asyncio.to_thread(self._process_next_job)
@@ -171,7 +172,7 @@ class MarketplaceJobProcessor:
 
         def read() -> MarketplaceJob:
             with self._own_session() as own:
-                job = own.get_one(MarketplaceJob, attempt.job_id)
+                job = _job(own, attempt.job_id)
                 waits = job.status == JobStatus.PENDING and not attempt.is_over(job)
                 if waits and (reason := self._held_up(own, attempt, began)) is not None:
                     held.append(reason)
@@ -227,7 +228,14 @@ class MarketplaceJobProcessor:
 
     def _read(self, job_id: int) -> MarketplaceJob:
         with self._own_session() as own:
-            return own.get_one(MarketplaceJob, job_id)
+            return _job(own, job_id)
+
+
+def _job(session: Session, job_id: int) -> MarketplaceJob:
+    job = session.get(MarketplaceJob, job_id)
+    if job is None:
+        raise JobNotFound(job_id)
+    return job
 
 
 def _outcome(attempt: Attempt, job: MarketplaceJob, began: float) -> dict[str, Any]:

@@ -52,13 +52,18 @@ def _handlers(marketplace: str, known: list[Pair], registry: Registry) -> Part:
 
 
 def _action_types(keys: list[str], registry: Registry) -> Part:
-    """Every handler has its row."""
-    wrong = tuple(
+    """Every handler has its row; one that could not be loaded, and has none, is named here."""
+    wrong = [
         f"{key} has a handler and no row ({action_of(key)} on {marketplace_of(key)}): "
         "`run.py serve` inserts it"
         for key in sorted(registry.handlers.keys() - set(keys))
-    )
-    return Part("action types", f"{len(keys)} in public.marketplace_action_types", wrong)
+    ]
+    wrong += [
+        f"{one.key} has no row and could not be loaded ({one.reason})"
+        for one in registry.records
+        if one.reason and one.key not in keys
+    ]
+    return Part("action types", f"{len(keys)} in public.marketplace_action_types", tuple(wrong))
 
 
 def _construction(known: list[Pair]) -> Part:

@@ -19,11 +19,29 @@ def documented(page: str) -> dict[str, str]:
 def execute(
     installation: Installation, script: str, directory: Path
 ) -> subprocess.CompletedProcess[str]:
-    """A block, in a shell as a reader has it; ends at its first command that fails."""
-    run = shlex.join(installation.command)
-    programs = f'run.py() {{ {run} "$@"; }}\nalembic() {{ (cd {ROOT} && {sys.executable} -m alembic "$@"); }}\n'  # noqa: E501
+    """A block, line by line as a reader types it; ends at its first command that fails."""
+    stdout = stderr = ""
+    code = 0
+    for line in script.splitlines():
+        words, _, file = line.partition(" > ")
+        if words.startswith("run.py "):
+            done = installation.run(*shlex.split(words)[1:], check=False)
+            if file:
+                (directory / file).write_text(done.stdout)
+        else:
+            done = _in_shell(installation, line, directory)
+        code, stdout, stderr = done.returncode, stdout + done.stdout, stderr + done.stderr
+        if code:
+            break
+    return subprocess.CompletedProcess(script, code, stdout, stderr)
+
+
+def _in_shell(
+    installation: Installation, line: str, directory: Path
+) -> subprocess.CompletedProcess[str]:
+    alembic = f'alembic() {{ (cd {ROOT} && {sys.executable} -m alembic "$@"); }}\n'
     return subprocess.run(
-        ["bash", "-ec", programs + script],
+        ["bash", "-ec", alembic + line],
         env=installation.environment, cwd=directory, capture_output=True, text=True,
         timeout=100, check=False,
     )  # fmt: skip

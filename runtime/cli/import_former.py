@@ -1,6 +1,5 @@
 """import-former: take the jobs of the former system over."""
 
-from collections import Counter
 from typing import Annotated, Any
 
 import typer
@@ -13,8 +12,10 @@ from runtime.errors import InputError
 from runtime.former_import import FormerImport
 from runtime.former_report import Refusal, Report
 from runtime.former_schema import Terms
-from runtime.former_shops import FormerShops, is_placeholder, parsed_shops
+from runtime.former_shops import PLACEHOLDER, FormerShops, is_placeholder, parsed_shops
 from runtime.storage import former_import as storage
+from runtime.storage.former_tables import JOBS
+from runtime.storage.shops import drop_unused
 
 SOME_REFUSED = 3
 """Exit code of an import that left rows out."""
@@ -49,7 +50,7 @@ def import_former(
     """Take jobs and batches of the former system over; twice is the same as once.
 
     The former tables stay as they are. What cannot be taken over is named, and the rest is.
-    Exit code 0: everything was; 3: some was left out.
+    Exit code 0: everything was; 3: some was left out, or changed there since.
     """
     shops = FormerShops(parsed_shops(shop_of or ()), dry_run)
     settings = command_settings()
@@ -65,6 +66,7 @@ def import_former(
                 names = [name for name, *_ in whole.tables(schemas)]
                 with database.transaction("former-undo") as session:
                     jobs, batches, stay = storage.take_back(session, names)
+                    drop_unused(session, PLACEHOLDER)
         else:
             report = whole.run(schemas, begin)
     if undo:
@@ -74,7 +76,7 @@ def import_former(
         print_json(_view(report, shops, dry_run=dry_run))
     else:
         _tell(report, shops, dry_run=dry_run)
-    if report.refused:
+    if report.refused or report.changed:
         raise typer.Exit(SOME_REFUSED)
 
 
@@ -92,6 +94,7 @@ def _view(report: Report, shops: FormerShops, *, dry_run: bool) -> dict[str, Any
             for user, marketplace, external in shops.made
         ],
         "refused": [_refusal(one) for one in report.refused],
+        "changed": [_refusal(one) for one in report.changed],
         "notes": report.notes,
     }
 
@@ -113,6 +116,7 @@ def _tell(report: Report, shops: FormerShops, *, dry_run: bool) -> None:
         f"{len(report.schemas)} schemas: {jobs} jobs {done}{f' ({statuses})' if jobs else ''}, "
         f"{report.batches} batches; {report.known} rows were here already, "
         f"{len(report.refused)} were left out"
+        f"{f', {len(report.changed)} were changed there since' if report.changed else ''}"
     )
     if report.linked:
         print_line(f"{report.linked} jobs have their product now")
@@ -124,10 +128,11 @@ def _tell(report: Report, shops: FormerShops, *, dry_run: bool) -> None:
     for user, marketplace, external in shops.made:
         print_line(f"shop of user {user} on {marketplace}: {_shop(external, user, marketplace)}")
     _tell_some(report.notes)
-    for refusal in report.refused[:MOST_TOLD]:
-        print_error(str(refusal))
-    if len(report.refused) > MOST_TOLD:
-        print_error(f"and {len(report.refused) - MOST_TOLD} more; --json lists all")
+    for wrong in (report.changed, report.refused):
+        for one in wrong[:MOST_TOLD]:
+            print_error(str(one))
+        if len(wrong) > MOST_TOLD:
+            print_error(f"and {len(wrong) - MOST_TOLD} more; --json lists all")
 
 
 def _shop(external: str, user: int, marketplace: str) -> str:
@@ -140,14 +145,20 @@ def _tell_some(notes: list[str]) -> None:
     for note in notes[:MOST_TOLD]:
         print_line(note)
     if len(notes) > MOST_TOLD:
-        print_line(f"and {len(notes) - MOST_TOLD} more notes; --json lists all")
+        print_line(f"and {len(notes) - MOST_TOLD} more; --json lists all")
 
 
-def _tell_undone(jobs: int, batches: int, stay: int, as_json: bool) -> None:
-    counts = Counter(jobs=jobs, batches=batches, stay=stay)
+def _tell_undone(jobs: int, batches: int, stay: list[storage.Stayed], as_json: bool) -> None:
     if as_json:
-        print_json(dict(counts))
-    else:
-        print_line(
-            f"{jobs} jobs and {batches} batches removed; {stay} jobs have run since, and stay"
-        )
+        stayed = [one._asdict() for one in stay]
+        print_json({"jobs": jobs, "batches": batches, "stay": len(stay), "stayed": stayed})
+        return
+    print_line(
+        f"{jobs} jobs and {batches} batches removed; {len(stay)} jobs have run since, and stay"
+    )
+    _tell_some(
+        [
+            f"{one.schema}.{JOBS} {one.id}: job {one.job} here, {one.status or 'removed'}"
+            for one in stay
+        ]
+    )

@@ -1,15 +1,17 @@
 """Writing what is taken over from the former system; each row once."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import delete, insert, select, text
+import psycopg2
+from sqlalchemy import delete, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from runtime.batch_status import BatchCounts, BatchStatus, batch_status
 from runtime.errors import DatabaseConflict
+from runtime.former_changes import Remembered
 from runtime.former_rows import ActionType, KnownActions
 from runtime.states import FINAL
 from runtime.storage import batches
@@ -61,6 +63,27 @@ _LINK = text(f"""
     WHERE id = :id
 """)
 
+_HOLD = text(f"""
+    UPDATE {SCHEMA}.marketplace_jobs SET status = 'paused', waiting_reason = :reason,
+        expiry_held_since = coalesce(expiry_held_since, now())
+    WHERE id = :id AND fence = 0 AND status IN ('pending', 'paused')
+""")
+
+_HELD = text(f"""
+    UPDATE {SCHEMA}.former_rows SET awaits_product = false
+    WHERE table_name = '{JOBS}' AND new_id = ANY(:ids)
+""")
+
+_JOIN_BATCH = text(f"""
+    UPDATE {SCHEMA}.marketplace_jobs SET batch_job_id = :batch
+    WHERE id = :id AND batch_job_id IS NULL
+""")
+
+_REOPEN = text(f"""
+    UPDATE {SCHEMA}.batch_jobs SET status = NULL, counts = NULL, completed_at = NULL
+    WHERE id = ANY(:ids)
+""")
+
 _UNTOUCHED = text(f"""
     DELETE FROM {SCHEMA}.marketplace_jobs AS job USING {SCHEMA}.former_rows AS former
     WHERE former.table_name = '{JOBS}' AND former.schema_name = ANY(:schemas)
@@ -74,6 +97,16 @@ _EMPTY_BATCHES = text(f"""
         AND former.new_id = batch.id
         AND NOT EXISTS (SELECT FROM {SCHEMA}.marketplace_jobs WHERE batch_job_id = batch.id)
     RETURNING former.schema_name, former.former_id
+""")
+
+# Those too that ran here, and were removed when the service tidied up.
+_STAYED = text(f"""
+    SELECT former.schema_name, former.former_id, former.new_id, job.status
+    FROM {SCHEMA}.former_rows AS former
+    LEFT JOIN {SCHEMA}.marketplace_jobs AS job ON job.id = former.new_id
+    WHERE former.table_name = '{JOBS}' AND former.schema_name = ANY(:schemas) AND (
+        job.id IS NOT NULL OR lower(former.former_status) IN ('pending', 'paused', 'running'))
+    ORDER BY 1, 2
 """)
 
 
@@ -92,7 +125,12 @@ def import_lock(database: Database) -> Iterator[None]:
                     "another import-former is at work on this database: wait until it has ended, "
                     "then run this one again (nothing was changed)"
                 )
-        yield
+        try:
+            yield
+        finally:
+            # Closing alone lets it go a little later, when the next import may have begun.
+            with suppress(psycopg2.Error), connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", (IMPORT_LOCK,))
 
 
 def now(session: Session) -> datetime:
@@ -120,14 +158,43 @@ def known_actions(session: Session) -> KnownActions:
     return KnownActions(by_id, former, frozenset(misplaced))
 
 
-def taken_over(session: Session, schema: str, table: str, ids: Sequence[int]) -> dict[int, int]:
-    """Of these rows, those that were taken over before, with their ids here."""
-    query = select(FormerRow.former_id, FormerRow.new_id).where(
+def taken_over(
+    session: Session, schema: str, table: str, ids: Sequence[int]
+) -> dict[int, Remembered]:
+    """Of these rows, those that were taken over before, with what is remembered of them."""
+    columns = FormerRow.former_id, FormerRow.new_id, FormerRow.former_status, FormerRow.fingerprint
+    query = select(*columns).where(
         FormerRow.schema_name == schema,
         FormerRow.table_name == table,
         FormerRow.former_id.in_(ids),
     )
-    return {row.former_id: row.new_id for row in session.execute(query)}
+    return {
+        row.former_id: Remembered(row.new_id, row.former_status, row.fingerprint)
+        for row in session.execute(query)
+    }
+
+
+def remember(session: Session, schema: str, table: str, said: Sequence[Mapping[str, Any]]) -> None:
+    """Note what rows say that were taken over before: ``former_id``, and what is noted of it."""
+    rows = [{"schema_name": schema, "table_name": table, **one} for one in said]
+    session.execute(update(FormerRow), rows)
+
+
+def hold_jobs(session: Session, reasons: Mapping[int, str]) -> None:
+    """Pause those of these jobs that have not been worked on; each says why."""
+    session.execute(_HOLD, [{"id": one, "reason": why} for one, why in reasons.items()])
+    session.execute(_HELD, {"ids": list(reasons)})
+
+
+def join_batches(session: Session, batch_of: Mapping[int, int]) -> None:
+    """Put jobs that are in no batch into theirs, which came later."""
+    session.execute(_JOIN_BATCH, [{"id": one, "batch": to} for one, to in batch_of.items()])
+
+
+def reopen_batches(session: Session, ids: Collection[int]) -> None:
+    """They get more jobs, so they may not be over."""
+    if ids:
+        session.execute(_REOPEN, {"ids": list(ids)})
 
 
 def next_ids(session: Session, table: str, count: int) -> list[int]:
@@ -216,11 +283,24 @@ def link_products(session: Session, schema: str, user_id: int) -> int:
     return len(linked)
 
 
-def take_back(session: Session, schemas: Sequence[str]) -> tuple[int, int, int]:
+class Stayed(NamedTuple):
+    """A job that the former system does not know the end of.
+
+    Attributes:
+        status: here, where it is now still kept.
+    """
+
+    schema: str
+    id: int
+    job: int
+    status: str | None
+
+
+def take_back(session: Session, schemas: Sequence[str]) -> tuple[int, int, list[Stayed]]:
     """Remove what was taken over and has not been worked on since.
 
     Returns:
-        How many jobs and batches were removed, and how many jobs have run since and stay.
+        How many jobs and batches were removed, and which jobs have run since, and stay.
     """
     values = {"schemas": list(schemas)}
     jobs = session.execute(_UNTOUCHED, values).all()
@@ -235,9 +315,5 @@ def take_back(session: Session, schemas: Sequence[str]) -> tuple[int, int, int]:
                     FormerRow.former_id.in_(ids),
                 )
             )
-    stay = session.scalars(
-        select(MarketplaceJob.id)
-        .join(FormerRow, FormerRow.new_id == MarketplaceJob.id)
-        .where(FormerRow.table_name == JOBS, FormerRow.schema_name.in_(schemas))
-    ).all()
-    return len(jobs), len(made), len(stay)
+    stay = [Stayed(*row) for row in session.execute(_STAYED, values)]
+    return len(jobs), len(made), stay

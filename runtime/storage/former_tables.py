@@ -1,25 +1,42 @@
 """Reading the tables of the former system, whatever shape exactly they have."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import text
+from sqlalchemy.exc import DataError, InternalError, NotSupportedError, ProgrammingError
 from sqlalchemy.orm import Session
 
+from runtime.errors import InputError
 from runtime.storage.models import SCHEMA
 
 JOBS = "marketplace_jobs"
 BATCHES = "batch_jobs"
 
-# Times without a zone are UTC; infinity is no time.
+# Python knows the years 1 to 9999 only, whatever the time zone; infinity is no time.
+_SAYABLE = "{0} BETWEEN '0001-01-02' AND '9999-12-30'"
+_SIZE = "octet_length(CAST({0} AS text))"
+LARGEST_BYTES = 50_000_000
+"""A text that is larger is not read at all; whitespace counts, so this is more than is kept."""
+PAGE_BYTES = 30_000_000
+"""After so many bytes of texts a page ends."""
+_BEYOND = {
+    "time": f"CASE WHEN isfinite({{0}}) AND NOT {_SAYABLE} THEN '{{0}} is ' || {{0}} END",
+    "text": f"CASE WHEN {_SIZE} > {LARGEST_BYTES} THEN '{{0}} has ' || {_SIZE} || ' bytes' END",
+}
+_BEYOND["local time"] = _BEYOND["time"]
+# Times without a zone are UTC.
 _READ = {
     "number": "{0}",
-    "time": "CASE WHEN isfinite({0}) THEN {0} END",
-    "local time": "CASE WHEN isfinite({0}) THEN {0} AT TIME ZONE 'UTC' END",
+    "time": f"CASE WHEN {_SAYABLE} THEN {{0}} END",
+    "local time": f"CASE WHEN {_SAYABLE} THEN {{0}} AT TIME ZONE 'UTC' END",
     "flag": "{0}",
-    "text": "CAST({0} AS text)",
+    "text": f"CASE WHEN {_SIZE} <= {LARGEST_BYTES} THEN CAST({{0}} AS text) END",
 }
+BEYOND = "values beyond"
+"""In a row that was read: what of it cannot be had, in words; None where all can."""
 _KINDS = {
     "smallint": "number",
     "integer": "number",
@@ -150,25 +167,65 @@ def former_table(session: Session, schema: str, name: str) -> FormerTable | None
     return FormerTable(schema, name, columns, tuple(left_out), follows)
 
 
+@contextmanager
+def _readable() -> Iterator[None]:
+    try:
+        yield
+    except (ProgrammingError, InternalError, NotSupportedError, DataError) as error:
+        reason = str(error.orig).strip().splitlines()[0]
+        raise InputError(
+            f"it cannot be read ({reason}): put that right, and import again"
+        ) from None
+
+
+@_readable()
 def count_rows(session: Session, table: FormerTable) -> int:
-    """How many rows it has."""
-    return int(session.scalar(text(f"SELECT count(*) FROM {_quoted(session, table)}")) or 0)
+    """How many rows it has.
+
+    Raises:
+        InputError: it cannot be read; so for the other functions too.
+    """
+    return int(session.scalar(text(f"SELECT count(*) FROM {_quoted(table)}")) or 0)
 
 
-def read_page(session: Session, table: FormerTable, after: int | None, limit: int) -> list[Row]:
-    """The rows behind that id, in the order of their ids."""
-    quote = session.get_bind().dialect.identifier_preparer.quote
-    chosen = ", ".join(
-        f"{_READ[holds].format(quote(name))} AS {quote(name)}"
-        for name, holds in table.columns.items()
+@_readable()
+def doubtful_ids(session: Session, table: FormerTable) -> dict[int | None, int]:
+    """Ids that several rows have, and None where rows have no id; with how many rows."""
+    query = (
+        f"SELECT id, count(*) FROM {_quoted(table)} GROUP BY id HAVING count(*) > 1 OR id IS NULL"
     )
-    behind = "" if after is None else "WHERE id > :after"
-    query = f"SELECT {chosen} FROM {_quoted(session, table)} {behind} ORDER BY id LIMIT :limit"
-    rows = session.execute(text(query), {"after": after, "limit": limit})
+    return {row[0]: row[1] for row in session.execute(text(query))}
+
+
+@_readable()
+def read_page(session: Session, table: FormerTable, after: int | None, limit: int) -> list[Row]:
+    """The rows behind that id, in the order of their ids; those without one are left out.
+
+    Fewer than the limit, where they are large.
+    """
+    columns = table.columns.items()
+    chosen = [f"{_READ[holds].format(name)} AS {name}" for name, holds in columns]
+    beyond = [_BEYOND[holds].format(name) for name, holds in columns if holds in _BEYOND]
+    chosen.append(
+        f"nullif(concat_ws(', ', NULL, {', '.join(beyond or ['NULL'])}), '') AS \"{BEYOND}\""
+    )
+    sizes = [f"coalesce({_SIZE.format(name)}, 0)" for name, holds in columns if holds == "text"]
+    query = f"""
+        SELECT {", ".join(chosen)} FROM (
+            SELECT *, sum({" + ".join([*sizes, "0"])}) OVER earlier AS bytes_before FROM (
+                SELECT {", ".join(table.columns)} FROM {_quoted(table)}
+                WHERE {"id IS NOT NULL" if after is None else "id > :after"}
+                ORDER BY id LIMIT :limit
+            ) AS page
+            WINDOW earlier AS (ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)
+        ) AS weighed
+        WHERE coalesce(bytes_before, 0) < :most ORDER BY id
+    """
+    rows = session.execute(text(query), {"after": after, "limit": limit, "most": PAGE_BYTES})
     return [dict(row) for row in rows.mappings()]
 
 
-def _quoted(session: Session, table: FormerTable) -> str:
-    quote = session.get_bind().dialect.identifier_preparer.quote_identifier
-    # A colon in a schema's name is no parameter.
-    return f"{quote(table.schema)}.{quote(table.name)}".replace(":", "\\:")
+def _quoted(table: FormerTable) -> str:
+    schema = table.schema.replace('"', '""')
+    # A colon in a schema's name is no parameter; of a percent sign SQLAlchemy takes care.
+    return f'"{schema}".{table.name}'.replace(":", "\\:")

@@ -20,7 +20,7 @@ from runtime.storage.models import SCHEMA
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "20260109_1100"
+HEAD = "20260109_1200"
 """The revision that this version needs: the last in ``migrations/versions``."""
 
 MIGRATION_LOCK = 0x6D72_6D69_6772

@@ -2,13 +2,22 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from runtime.arguments import LARGEST_ID
 from runtime.storage.locks import bounded_lock_waits
-from runtime.storage.models import MarketplaceJob, Shop
+from runtime.storage.models import SCHEMA, MarketplaceJob, Shop
+
+_OF_SHOPS = ("marketplace_jobs", "job_schedules", "listings", "orders", "conversations")
+_DROP_UNUSED = text(
+    f"DELETE FROM {SCHEMA}.shops AS shop WHERE starts_with(external_id, :prefix)"
+    + "".join(
+        f" AND NOT EXISTS (SELECT FROM {SCHEMA}.{table} WHERE shop_id = shop.id)"
+        for table in _OF_SHOPS
+    )
+)
 
 
 def insert_shop(
@@ -45,6 +54,11 @@ def move_jobs(session: Session, source: int, target: int) -> None:
     session.execute(
         update(MarketplaceJob).where(MarketplaceJob.shop_id == source).values(shop_id=target)
     )
+
+
+def drop_unused(session: Session, prefix: str) -> None:
+    """Remove the shops with such an external id that nothing belongs to."""
+    session.execute(_DROP_UNUSED, {"prefix": prefix})
 
 
 def list_shops(

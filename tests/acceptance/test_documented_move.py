@@ -1,5 +1,6 @@
 """The pages about the move from the former system do what they say, command by command."""
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -9,13 +10,27 @@ from sqlalchemy import URL
 
 from runtime.storage.engine import Database
 from runtime.storage.models import SCHEMA
+from runtime.storage.postgres_cluster import load_programs
 from tests.acceptance.service_process import ROOT
 from tests.documented import documented, execute
 from tests.integration.commands import on_database
 from tests.integration.former_database import former_database
-from tests.integration.migrating import rows, run, up
+from tests.integration.migrating import rows, run, tables, up
 
 Step = Callable[[str], str]
+
+TYPES = "public.marketplace_action_types"
+JOBS = "SELECT id, action_type_id, status::text FROM user_1.marketplace_jobs ORDER BY id"
+UNIFIED = f"""
+    ALTER TABLE user_1.marketplace_jobs DROP CONSTRAINT marketplace_jobs_action_type_id_fkey;
+    ALTER TABLE user_37.marketplace_jobs DROP CONSTRAINT marketplace_jobs_action_type_id_fkey;
+    DROP TABLE vinted.action_types;
+    DELETE FROM {TYPES};
+    INSERT INTO {TYPES} (id, marketplace, code, name) VALUES (11, 'vinted', 'sync', 'Sync'),
+        (4, 'vinted', 'publish', 'Publish'), (30, 'vinted', 'relist', 'Relist'),
+        (8, 'ebay', 'sync_orders', 'Sync orders');
+    ALTER TABLE user_1.marketplace_jobs ADD FOREIGN KEY (action_type_id) REFERENCES {TYPES};
+"""
 
 
 @pytest.fixture
@@ -30,6 +45,11 @@ def steps_of(
 ) -> Callable[[str], str]:
     """Executes a block of the page; notes which were."""
     blocks, installation = documented(page), on_database(directory, url)
+    # What an administrator of PostgreSQL has at hand: its programs, and whom to connect to.
+    installation.environment |= {
+        "PATH": f"{load_programs().bin}:{installation.environment['PATH']}",
+        "PGHOST": str(url.query["host"]), "PGUSER": str(url.username),
+    }  # fmt: skip
 
     def step(name: str) -> str:
         done.append(name)
@@ -43,7 +63,7 @@ def steps_of(
 def test_the_move_step_by_step_and_the_way_back(
     former: Database, empty_database_url: URL, tmp_path: Path
 ) -> None:
-    before = rows(former, "SELECT id, action_type_id, status::text FROM user_1.marketplace_jobs")
+    before = rows(former, JOBS)
     done: list[str] = []
     # An action that only the former system had is named: exit code 1.
     step = steps_of("migration.md", empty_database_url, tmp_path, done, {"check": 1})
@@ -54,14 +74,41 @@ def test_the_move_step_by_step_and_the_way_back(
     assert step("plan").startswith("3 schemas: 27 jobs would be taken over")
     assert step("import").startswith("3 schemas: 27 jobs taken over")
     assert "it was running in the former system" in step("look")
-    assert "27 jobs and 6 batches removed" in step("back")
+    step("back")
+    undone = json.loads((tmp_path / "since.json").read_text())
+    assert undone == {"jobs": 27, "batches": 6, "stay": 0, "stayed": []}
+    assert len(json.loads((tmp_path / "here.json").read_text())) == 27
+    step("restore")
 
-    assert done == list(documented("migration.md"))
-    assert (tmp_path / "since.json").stat().st_size > 0
-    assert before == rows(
-        former, "SELECT id, action_type_id, status::text FROM user_1.marketplace_jobs"
-    )
+    # Of the two ways back one is for a database that looked otherwise.
+    assert [*done[:-1], "adopted", done[-1]] == list(documented("migration.md"))
+    restored = Database(former.engine.url.set(database="before_the_move"))
+    try:
+        assert before == rows(restored, JOBS)
+    finally:
+        restored.dispose()
+        with former.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as alone:
+            alone.exec_driver_sql("DROP DATABASE before_the_move")
+    assert before == rows(former, JOBS)
     assert dict(rows(former, "SELECT id, code FROM vinted.action_types"))[8] == "sync_orders_ebay"
+
+
+def test_the_way_back_leaves_a_table_that_was_the_former_systems(
+    empty_database: Database, empty_database_url: URL, tmp_path: Path
+) -> None:
+    """It unified the action types itself, so its jobs refer to what was adopted."""
+    run(empty_database, former_database())
+    run(empty_database, UNIFIED)
+    before = rows(empty_database, JOBS)
+    assert f"✓ Adopted {TYPES}, which was there" in up(empty_database)
+    own = rows(empty_database, f"SELECT * FROM {TYPES} WHERE id IN (4, 8, 11, 30)")
+
+    steps_of("migration.md", empty_database_url, tmp_path, [], {})("adopted")
+
+    assert rows(empty_database, JOBS) == before
+    assert rows(empty_database, f"SELECT * FROM {TYPES} WHERE id IN (4, 8, 11, 30)") == own
+    left = {name for schema, name in tables(empty_database) if schema == SCHEMA}
+    assert left == {"alembic_version", "former_action_types"}
 
 
 def test_what_troubleshooting_tells_to_do_helps(

@@ -73,9 +73,7 @@ def copy_of_the_project(directory: Path) -> Path:
 def environment(tmp_path_factory) -> Path:
     """A fresh environment with the runtime and the outside package in it."""
     directory = tmp_path_factory.mktemp("outside")
-    subprocess.run(
-        [sys.executable, "-m", "venv", "--without-pip", directory / "venv"], check=True
-    )
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", directory / "venv"], check=True)
     installed = subprocess.run(
         [
             sys.executable, "-m", "pip", "--python", directory / "venv" / "bin" / "python",

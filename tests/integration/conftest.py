@@ -1,4 +1,4 @@
-"""Clusters of PostgreSQL for tests that start and stop it themselves."""
+"""Clusters of PostgreSQL that tests start and stop themselves; a former installation, migrated."""
 
 import shutil
 import subprocess
@@ -8,9 +8,42 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import URL
 
 from runtime.storage.embedded import EmbeddedServer
+from runtime.storage.engine import Database
+from tests.databases import Databases
 from tests.integration.embedded_use import CHECKOUT, USER, end_server
+from tests.integration.former_database import former_database
+from tests.integration.migrating import run, up
+
+
+@pytest.fixture(scope="session")
+def moved_template(databases: Databases) -> str:
+    """The name of a former database that is migrated, and that nobody is connected to."""
+    url = databases.make()
+    database = Database(url)
+    run(database, former_database())
+    up(database)
+    database.dispose()
+    assert url.database is not None
+    return url.database
+
+
+@pytest.fixture
+def moved_url(databases: Databases, moved_template: str) -> Iterator[URL]:
+    """The URL of a database like that."""
+    url = databases.make(moved_template)
+    yield url
+    databases.drop(url)
+
+
+@pytest.fixture
+def moved(moved_url: URL) -> Iterator[Database]:
+    """A former installation, migrated."""
+    database = Database(moved_url)
+    yield database
+    database.dispose()
 
 
 @pytest.fixture(scope="session")

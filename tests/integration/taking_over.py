@@ -9,8 +9,7 @@ from runtime.former_schema import Terms
 from runtime.former_shops import FormerShops, parsed_shops
 from runtime.storage.engine import Database
 from runtime.storage.models import SCHEMA
-from tests.integration.former_database import former_database
-from tests.integration.migrating import rows, run, up
+from tests.integration.migrating import rows
 
 STATUSES = {
     1: "pending", 2: "expired", 3: "paused", 4: "paused", 5: "completed", 6: "failed",
@@ -39,13 +38,6 @@ STATE = {
     name: f"SELECT * FROM {SCHEMA}.{name} ORDER BY 1, 2, 3"
     for name in ("marketplace_jobs", "batch_jobs", "shops", "former_rows", "budget_closures")
 }
-
-
-def migrated_former_database(database: Database) -> Database:
-    """A former installation, migrated."""
-    run(database, former_database())
-    up(database)
-    return database
 
 
 def take_over(

@@ -20,16 +20,9 @@ from tests.integration.taking_over import (
     SHOP_OF,
     STATUSES,
     TAKEN,
-    migrated_former_database,
     state,
     take_over,
 )
-
-
-@pytest.fixture
-def moved(empty_database: Database) -> Database:
-    """A former installation, migrated."""
-    return migrated_former_database(empty_database)
 
 
 class TestEveryRow:
@@ -87,6 +80,13 @@ class TestEveryRow:
         )
         assert reason.startswith("it was running in the former system (user_1.marketplace_jobs 3)")
         assert f"`run.py jobs resume {job_id}`" in reason
+
+    def test_what_was_tried_before_is_named(self, moved: Database) -> None:
+        run(moved, "UPDATE user_1.marketplace_jobs SET retry_count = 1 WHERE id IN (6, 9)")
+
+        notes = [one for one in take_over(moved, "user_1").notes if "it was tried" in one]
+
+        assert [one.partition(":")[0] for one in notes] == ["user_1.marketplace_jobs 9"]
 
     def test_batches_keep_their_jobs_and_those_that_never_closed_are_closed(
         self, moved: Database
@@ -155,6 +155,11 @@ class TestTwice:
         ):
             take_over(moved)
 
+    def test_the_next_can_begin_as_soon_as_one_has_ended(self, moved: Database) -> None:
+        for _ in range(50):
+            with import_lock(moved):
+                pass
+
     def test_one_that_was_cut_off_goes_on_where_it_stood(
         self, moved: Database, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -216,7 +221,7 @@ class TestWayBack:
             down(empty_database, "base")
 
         with empty_database.session.begin() as session:
-            assert take_back(session, ["user_1", "user_2", "user_37"]) == (27, 6, 0)
+            assert take_back(session, ["user_1", "user_2", "user_37"]) == (27, 6, [])
         down(empty_database, "base")
 
         after = {name: rows(empty_database, query) for name, query in FORMER.items()}
@@ -228,20 +233,36 @@ class TestWayBack:
 
     def test_what_has_run_since_stays(self, moved: Database) -> None:
         take_over(moved)
-        run(moved, f"UPDATE {SCHEMA}.marketplace_jobs SET fence = 1 WHERE user_id = 2")
+        done = "SET fence = 1, status = 'completed', completed_at = now()"
+        run(
+            moved,
+            f"UPDATE {SCHEMA}.marketplace_jobs {done} WHERE user_id = 2 AND status = 'pending'; "
+            f"DELETE FROM {SCHEMA}.marketplace_jobs WHERE user_id = 2 AND status = 'completed' "
+            "AND NOT result_data IS NULL; "
+            f"DELETE FROM {SCHEMA}.marketplace_jobs WHERE user_id = 2 AND status = 'paused' "
+            "AND priority = 1",
+        )
 
         with moved.session.begin() as session:
-            assert take_back(session, ["user_1", "user_2"]) == (9, 2, 9)
+            jobs, batches, stayed = take_back(session, ["user_1", "user_2"])
+
+        # Its third is gone here, and not known to have ended there; its fifth had ended there.
+        assert (jobs, batches) == (14, 4)
+        assert [(one.schema, one.id, one.status) for one in stayed] == [
+            ("user_2", 1, "completed"), ("user_2", 3, None), ("user_2", 9, "completed"),
+        ]  # fmt: skip
 
 
 class TestCommand:
     @pytest.fixture
-    def command(self, empty_database_url: URL, tmp_path: Any) -> Callable[..., Any]:
-        return on_database(tmp_path, empty_database_url).run
+    def command(self, moved_url: URL, tmp_path: Any) -> Callable[..., Any]:
+        return on_database(tmp_path, moved_url).run
 
-    def test_it_needs_the_tables(self, command: Any) -> None:
+    def test_it_needs_the_tables(self, empty_database_url: URL, tmp_path: Any) -> None:
         assert "run `run.py migrate`" in refused(
-            command("import-former", "--schemas", "user_*", check=False)
+            on_database(tmp_path, empty_database_url).run(
+                "import-former", "--schemas", "user_*", check=False
+            )
         )
 
     def test_one_summary_and_exit_code_3_where_something_was_left_out(
@@ -267,11 +288,11 @@ class TestCommand:
 
     @pytest.mark.parametrize("moment", ["before", "after"])
     def test_a_death_at_a_commit_costs_nothing(
-        self, moved: Database, empty_database_url: URL, tmp_path: Any, moment: str
+        self, moved: Database, moved_url: URL, tmp_path: Any, moment: str
     ) -> None:
         shops = [part for one in SHOP_OF for part in ("--shop-of", one)]
         arguments = ("import-former", "--schemas", "user_*", *shops)
-        installation = on_database(tmp_path, empty_database_url)
+        installation = on_database(tmp_path, moved_url)
 
         def dies(fault: str, *command: str) -> None:
             died = installation.run(*command, check=False, more={"RUNTIME_FAULT": fault})

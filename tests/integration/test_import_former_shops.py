@@ -10,15 +10,8 @@ from tests.integration.job_rows import add_product
 from tests.integration.migrating import rows, run
 from tests.integration.taking_over import (
     UNKNOWN,
-    migrated_former_database,
     take_over,
 )
-
-
-@pytest.fixture
-def moved(empty_database: Database) -> Database:
-    """A former installation, migrated."""
-    return migrated_former_database(empty_database)
 
 
 class TestShops:
@@ -78,7 +71,44 @@ class TestShops:
         assert {one.former_id for one in report.refused} == {8, 9}
         assert "belongs to user 5" in report.refused[0].reason
 
+    def test_a_placeholder_whose_account_is_there_already_is_no_second_shop(
+        self, moved: Database
+    ) -> None:
+        take_over(moved)
+        run(
+            moved,
+            f"INSERT INTO {SCHEMA}.shops (marketplace, user_id, external_id) "
+            "VALUES ('ebay', 37, 'real')",
+        )
+
+        take_over(moved, "user_37", "37/ebay=real")
+        run(
+            moved,
+            "INSERT INTO user_37.marketplace_jobs (marketplace, action_type_id) "
+            "SELECT 'ebay', action_type_id FROM user_37.marketplace_jobs WHERE id = 8",
+        )
+
+        assert take_over(moved, "user_37").refused == []
+        assert rows(
+            moved,
+            f"SELECT external_id, count(*) FROM {SCHEMA}.marketplace_jobs job "
+            f"JOIN {SCHEMA}.shops shop ON shop.id = job.shop_id "
+            "WHERE shop.user_id = 37 AND shop.marketplace = 'ebay' GROUP BY 1",
+        ) == [("real", 3)]
+        assert rows(moved, f"SELECT FROM {SCHEMA}.shops WHERE external_id = 'former:37'") == []
+
+    def test_an_assignment_that_is_of_no_use_is_named(self, moved: Database) -> None:
+        with pytest.raises(InputError, match="marketplace vintd, which is not known"):
+            take_over(moved, "user_1", "1/vintd=5")
+
+        report = take_over(moved, "user_1", "1/vinted= 5 ", "99/vinted=7")
+
+        assert "--shop-of names user 99, of whom no schema was looked at" in report.notes
+        assert ("5",) in rows(moved, f"SELECT external_id FROM {SCHEMA}.shops")
+
     def test_an_assignment_that_cannot_be_read_is_named(self) -> None:
+        with pytest.raises(InputError, match="given twice, with different accounts"):
+            parsed_shops(["1/vinted=1", "1/vinted=2"])
         with pytest.raises(InputError, match=r"--shop-of 'vinted=1' cannot be read"):
             parsed_shops(["vinted=1"])
 

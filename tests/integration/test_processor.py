@@ -14,12 +14,14 @@ from sqlalchemy import text
 
 from plugins.vinted.processor import VintedJobProcessor
 from runtime.config import Settings
+from runtime.errors import JobNotFound
 from runtime.inline_parts import inline_driver
 from runtime.registry import Registry
 from runtime.service import MarketplaceJobService
 from runtime.storage.engine import Database
 from runtime.storage.models import SCHEMA
 from tests.integration.job_rows import add_job, add_shop, get_job
+from tests.integration.migrating import run
 from tests.integration.processing import Make, add_depop, depop_registry, does, maker, process
 from tests.integration.running_node import running_node
 
@@ -171,6 +173,18 @@ class TestByAService:
             "job_id": job_id, "marketplace": "vinted", "action": "sync", "success": False,
             "error": "User 7 not connected via WebSocket", "will_retry": True, "retry_count": 0,
         }  # fmt: skip
+
+    def test_a_job_that_is_removed_while_it_is_waited_for_is_named(
+        self, make: Make, database: Database, settings: Settings, registry: Registry
+    ) -> None:
+        """As `import-former --undo` does."""
+        job_id = add_job(database, add_shop(database))
+        remove = f"DELETE FROM {SCHEMA}.marketplace_jobs"
+        with running_node(settings, database, registry):
+            threading.Timer(0.2, run, (database, remove)).start()
+
+            with pytest.raises(JobNotFound, match=f"job {job_id}"):
+                process(make("vinted"))
 
     def test_a_closed_shop_has_nothing_that_can_run(
         self, make: Make, database: Database, settings: Settings, registry: Registry, shop: int

@@ -29,7 +29,9 @@ def registry(without: str = "", reason: str | None = None) -> Registry:
     keys = [handler_key(code, marketplace) for marketplace, code in PAIRS]
     return Registry(
         tuple(
-            HandlerRecord(key, "failed" if key == without else "loaded", "tests", reason)
+            HandlerRecord(key, "failed", "tests", reason)
+            if key == without
+            else HandlerRecord(key, "loaded", "tests")
             for key in keys
             if key != without or reason
         ),
@@ -86,6 +88,14 @@ def test_a_handler_without_an_action_is_named(database: Database, settings: Sett
         "sync_orders_ebay has a handler and no row (sync_orders on ebay): `run.py serve` inserts "
         "it; sync_orders_etsy has a handler and no row (sync_orders on etsy): `run.py serve` "
         "inserts it"
+    )
+
+
+def test_a_handler_that_cannot_be_loaded_is_named_without_its_action_too() -> None:
+    parts = {one.name: one for one in checklist([], registry("sync_etsy", "ImportError: no x"))}
+
+    assert parts["action types"].wrong[-1] == (
+        "sync_etsy has no row and could not be loaded (ImportError: no x)"
     )
 
 

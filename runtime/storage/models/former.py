@@ -25,6 +25,7 @@ class FormerRow(Base):
 
     Attributes:
         awaits_product: the job is paused until its product is there.
+        former_status, fingerprint: what it said when it was taken over, so that a change is seen.
     """
 
     __tablename__ = "former_rows"
@@ -36,4 +37,6 @@ class FormerRow(Base):
     new_id: Mapped[int] = mapped_column(BigInteger)
     former_product_id: Mapped[int | None] = mapped_column(BigInteger)
     awaits_product: Mapped[bool] = mapped_column(Boolean, server_default=false())
+    former_status: Mapped[str | None]
+    fingerprint: Mapped[str | None]
     imported_at: Mapped[datetime] = mapped_column(server_default=func.now())
