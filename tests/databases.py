@@ -22,7 +22,7 @@ MEMORY_BYTES = 4 * 1024**3
 @contextmanager
 def own_server() -> Iterator[EmbeddedServer]:
     """A PostgreSQL that is gone afterwards; in memory, where there is enough."""
-    directory = Path(tempfile.mkdtemp(prefix="mr-", dir=_memory()))
+    directory = directory_in_memory()
     try:
         server = EmbeddedServer.start(directory)
         try:
@@ -33,9 +33,13 @@ def own_server() -> Iterator[EmbeddedServer]:
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def _memory() -> Path | None:
-    # Making a database is making some hundred files, which a disk makes most of the cost of.
-    return MEMORY if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > MEMORY_BYTES else None
+def directory_in_memory() -> Path:
+    """A new directory for a cluster; on the disk where there is not enough memory.
+
+    Making a database is making some hundred files, most of whose cost is the disk.
+    """
+    enough = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > MEMORY_BYTES
+    return Path(tempfile.mkdtemp(prefix="mr-", dir=MEMORY if enough else None))
 
 
 class Databases:

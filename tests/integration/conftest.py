@@ -3,7 +3,6 @@
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from sqlalchemy import URL
 
 from runtime.storage.embedded import EmbeddedServer
 from runtime.storage.engine import Database
-from tests.databases import Databases
+from tests.databases import Databases, directory_in_memory
 from tests.integration.embedded_use import CHECKOUT, USER, end_server
 from tests.integration.former_database import former_database
 from tests.integration.migrating import run, up
@@ -49,7 +48,7 @@ def moved(moved_url: URL) -> Iterator[Database]:
 @pytest.fixture(scope="session")
 def initialised_data_dir() -> Iterator[Path]:
     """A directory that holds a cluster, and no running server."""
-    directory = Path(tempfile.mkdtemp(prefix="mr-"))
+    directory = directory_in_memory()
     EmbeddedServer.start(directory).release()
     yield directory
     shutil.rmtree(directory)
@@ -58,7 +57,7 @@ def initialised_data_dir() -> Iterator[Path]:
 @pytest.fixture
 def data_dir(initialised_data_dir: Path) -> Iterator[Path]:
     """The test's own copy of that."""
-    parent = Path(tempfile.mkdtemp(prefix="mr-"))
+    parent = directory_in_memory()
     directory = parent / "data"
     # With the owners, which shutil does not copy.
     subprocess.run(["cp", "-a", str(initialised_data_dir), str(directory)], check=True)

@@ -20,7 +20,7 @@ from runtime.errors import DatabaseUnavailable
 from runtime.service import MarketplaceJobService
 from runtime.storage import backup
 from runtime.storage.engine import Database
-from tests.acceptance.service_process import ROOT, Installation
+from tests.acceptance.service_process import ROOT, Installation, WarmInstallation
 from tests.deadline import wait_until
 from tests.integration.commands import PATIENCE_SECONDS, on_database, refused, running
 
@@ -39,7 +39,7 @@ def shop(database: Database) -> int:
 
 
 def test_a_token_is_alone_on_standard_output(tmp_path: Path) -> None:
-    cli = Installation(tmp_path / "data")
+    cli = WarmInstallation(tmp_path / "data")
     done = cli.run("token", "--user", "7", "--expires", "2h")
     assert done.stderr == ""
     (token,) = done.stdout.splitlines()
@@ -170,7 +170,7 @@ def test_a_backup_that_fails_leaves_what_was_there(
 
 
 def test_everything_works_on_a_fresh_data_directory(tmp_path: Path) -> None:
-    cli = Installation(tmp_path / "data")
+    cli = WarmInstallation(tmp_path / "data")
     assert cli.json("jobs", "list") == []
     cli.json("shops", "add", "vinted", "--user", "7", "--external-id", "123")
     with cli.serving() as process:
@@ -190,7 +190,7 @@ def test_everything_works_on_a_fresh_data_directory(tmp_path: Path) -> None:
 
 
 def test_the_demo_imports_and_then_updates(tmp_path: Path) -> None:
-    cli = Installation(tmp_path / "data")
+    cli = WarmInstallation(tmp_path / "data")
     arguments = ("demo", "--sellers", "2", "--items", "30")
     first = cli.run(*arguments).stdout
     assert re.search(r"2 of 2 jobs completed in .* s: 60 imported, 0 updated, 0 gone", first)

@@ -117,10 +117,7 @@ def test_a_data_directory_that_cannot_be_written_is_named(tmp_path: Path, comman
 def test_an_operators_database_is_not_migrated_by_the_way(
     tmp_path: Path, empty_database_url: URL
 ) -> None:
-    cli = Installation(tmp_path / "data")
-    cli.environment["RUNTIME_DATABASE_URL"] = empty_database_url.render_as_string(
-        hide_password=False
-    )
+    cli = on_database(tmp_path, empty_database_url)
     assert "run.py migrate" in refused(cli.run("jobs", "list", check=False))
     assert "Inserted 5 eBay action types" in cli.run("migrate").stdout
     assert cli.json("migrate") == {"done": []}
