@@ -82,12 +82,7 @@ class Settings(BaseSettings):
     @field_validator("media_url")
     @classmethod
     def _check_media_url(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        parts = urlsplit(value)
-        if parts.scheme not in {"http", "https"} or not parts.netloc or parts.query:
-            raise ValueError(f"{value!r} is no base URL such as https://bridge.example")
-        return value.rstrip("/")
+        return None if value is None else base_url(value)
 
     @property
     def media_url_lifetime(self) -> timedelta:
@@ -118,6 +113,23 @@ class Settings(BaseSettings):
     def drain_time(self) -> timedelta:
         """How long running jobs may go on when the service stops."""
         return timedelta(seconds=self.drain_seconds)
+
+
+def base_url(value: str) -> str:
+    """An address that paths are put behind, without a slash at its end.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:  # a port that is no number, half a pair of brackets
+        usable = False
+    plain = value.isprintable() and not any(one in value for one in " @?#\\")
+    if not usable or not plain:
+        raise ValueError(f"{value!r} is no base URL such as https://bridge.example")
+    return value.rstrip("/")
 
 
 def load_settings() -> Settings:

@@ -7,6 +7,7 @@ from plugins.ebay.errors import read_refusal
 from plugins.ebay.rate_limits import INQUIRY
 from plugins.ebay.settings import EbaySettings
 from runtime import ActionType, Marketplace
+from runtime.config import read_settings
 from runtime.hookspecs import OAuth2, ShopSetting
 from runtime.simulation import SimulatedAccount
 
@@ -77,8 +78,12 @@ SHOP_SETTINGS = {
 
 
 def ebay(settings: EbaySettings | None = None) -> Marketplace:
-    """The record, as the operator has set it up."""
-    known = settings or EbaySettings()
+    """The record, as the operator has set it up.
+
+    Raises:
+        ConfigurationError: a variable cannot be used; the message names it.
+    """
+    known = settings or read_settings(EbaySettings)
     secret = known.client_secret
     return Marketplace(
         name="ebay",

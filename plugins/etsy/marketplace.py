@@ -7,6 +7,7 @@ from typing import Any
 from plugins.etsy.refusals import read_refusal
 from plugins.etsy.settings import EtsySettings
 from runtime import ActionType, Marketplace
+from runtime.config import read_settings
 from runtime.hookspecs import Identification, OAuth2, ShopSetting
 from runtime.simulation import SimulatedAccount
 
@@ -70,8 +71,12 @@ SHOP_SETTINGS = {
 
 
 def etsy(settings: EtsySettings | None = None) -> Marketplace:
-    """The record, as the operator has set it up."""
-    known = settings or EtsySettings()
+    """The record, as the operator has set it up.
+
+    Raises:
+        ConfigurationError: a variable cannot be used; the message names it.
+    """
+    known = settings or read_settings(EtsySettings)
     secret = known.shared_secret.get_secret_value() if known.shared_secret else ""
     return Marketplace(
         name="etsy",
