@@ -12,6 +12,8 @@ from runtime.errors import ConfigurationError
 from runtime.urgency import DEFAULT_AGING
 
 LONGEST_SECONDS = 86_400
+_FROM_HERE = "Value error, "
+"""What pydantic puts before words of our own."""
 S = TypeVar("S", bound=BaseSettings)
 
 
@@ -128,7 +130,7 @@ def base_url(value: str) -> str:
         usable = False
     plain = value.isprintable() and not any(one in value for one in " @?#\\")
     if not usable or not plain:
-        raise ValueError(f"{value!r} is no base URL such as https://bridge.example")
+        raise ValueError(f"{value!r} is no base URL such as https://host.example")
     return value.rstrip("/")
 
 
@@ -151,8 +153,10 @@ def read_settings(kind: type[S]) -> S:
         return kind()
     except ValidationError as error:
         prefix = kind.model_config.get("env_prefix", "")
+        told = error.errors(include_input=False, include_url=False)
         problems = "; ".join(
-            f"{prefix}{'_'.join(str(part) for part in one['loc'][:1]).upper()}: {one['msg']}"
-            for one in error.errors(include_input=False, include_url=False)
+            f"{prefix}{'_'.join(str(part) for part in one['loc'][:1]).upper()}: "
+            f"{one['msg'].removeprefix(_FROM_HERE)}"
+            for one in told
         )
         raise ConfigurationError(f"cannot use the settings: {problems}") from None

@@ -69,7 +69,7 @@ class ShopSetting:
     Attributes:
         is_json: the value is JSON (an object, a list, a number); else text.
         pattern: what a text has to match as a whole.
-        example: for messages.
+        example: for messages; a value that is JSON has to be of its kind.
     """
 
     description: str

@@ -19,7 +19,7 @@ VARIABLES = [f"RUNTIME_{name}_URL" for name in ("EBAY_API", "EBAY_AUTH", "ETSY_A
 )  # fmt: skip
 def test_an_address_that_cannot_be_used_is_named_at_the_start(monkeypatch, name, value):
     monkeypatch.setenv(name, value)
-    with pytest.raises(ConfigurationError, match=f"cannot use the settings: {name}: "):
+    with pytest.raises(ConfigurationError, match=f"cannot use the settings: {name}: '"):
         load_registry()
 
 
