@@ -1,6 +1,7 @@
 """A short window: releases are spread over it, and it is never overdrawn."""
 
 from collections import deque
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from runtime.budgets.limits import Limit
@@ -26,9 +27,9 @@ class PacedWindow:
 
     __slots__ = ("_next", "_released", "limit")
 
-    def __init__(self, limit: Limit) -> None:
+    def __init__(self, limit: Limit, former: Iterable[datetime] = ()) -> None:
         self.limit = limit
-        self._released: deque[datetime] = deque(maxlen=limit.count)
+        self._released: deque[datetime] = deque(former, maxlen=limit.count)
         self._next: datetime | None = None
 
     def free_at(self, now: datetime, rate: float = 1.0) -> datetime:

@@ -120,6 +120,22 @@ def test_calls_are_spread_over_the_window_from_the_first_one_on() -> None:
     assert min(apart) >= 97 * MS
 
 
+@given(early=st.lists(st.integers(0, 1_500), max_size=60), count=st.integers(1, 40))
+def test_what_left_before_a_pace_was_known_counts_for_it(early: list[int], count: int) -> None:
+    limit = Limit(count, SECOND)
+    tree = BudgetTree(Budgets())
+    before = [NOW + ms * MS for ms in sorted(early)]
+    for when in before:
+        tree.release(PATH, when, NOTHING)
+    known = NOW + 1_501 * MS
+    tree.announce(APP_KEY, limit, None, 0, known)
+    after = work(tree, known + 3 * SECOND, start=known)
+    for first in after[:count]:
+        window = [when for when in [*before, *after] if first - SECOND < when <= first]
+        assert len(window) <= count
+    assert len(after) >= 2 * count
+
+
 def test_time_that_nobody_used_is_not_saved_up_for_a_burst() -> None:
     tree = BudgetTree(Budgets(app_key=(Limit(10, SECOND),)))
     work(tree, NOW + SECOND)
