@@ -18,6 +18,7 @@ from runtime.cli.parts import Parts
 from runtime.cli.stopping import StopSignals
 from runtime.config import Settings
 from runtime.data_directory import media_directory
+from runtime.logs import configure_logging
 from runtime.simulation import EXAMPLE_PRODUCT
 
 DRAIN_SECONDS = 0.5
@@ -46,7 +47,7 @@ def add_demo(app: typer.Typer, parts: Parts) -> None:
 
         Nothing leaves this machine, no setting counts, and nothing is left behind.
         """
-        command_settings()  # for its logging
+        _be_quiet()
         with StopSignals() as stop, ExitStack() as stack:
             directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="demo-"))
             settings = _settings(Path(directory))
@@ -60,6 +61,13 @@ def add_demo(app: typer.Typer, parts: Parts) -> None:
                 stop.wait()
         if not kept:
             raise typer.Exit(1)
+
+
+def _be_quiet() -> None:
+    """Warnings of what is lost on purpose would be noise, unless they are asked for."""
+    given = command_settings()
+    if given.log_level == "info":
+        configure_logging(given.model_copy(update={"log_level": "error"}))
 
 
 def _perform(play: Play) -> bool:
