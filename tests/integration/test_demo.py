@@ -57,7 +57,8 @@ def test_an_interrupted_demo_leaves_nothing(tmp_path: Path, temporary: Path) -> 
     command = (sys.executable, str(ROOT / "run.py"), "demo", "--items", "50000", "--sellers", "1")
     with running(*command, env=environment) as process:
         assert process.stdout is not None
-        assert any("running" in line for line in process.stdout)
+        begun = any("running" in line for line in process.stdout)
+        assert begun, process.stderr.read() if process.stderr else ""
         process.send_signal(signal.SIGINT)
         _, err = process.communicate(timeout=PATIENCE_SECONDS)
     assert (process.returncode, err) == (130, "error: interrupted\n")
