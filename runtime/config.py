@@ -12,6 +12,8 @@ from runtime.errors import ConfigurationError
 from runtime.urgency import DEFAULT_AGING
 
 LONGEST_SECONDS = 86_400
+_FROM_HERE = "Value error, "
+"""What pydantic puts before words of our own."""
 S = TypeVar("S", bound=BaseSettings)
 
 
@@ -82,12 +84,7 @@ class Settings(BaseSettings):
     @field_validator("media_url")
     @classmethod
     def _check_media_url(cls, value: str | None) -> str | None:
-        if value is None:
-            return None
-        parts = urlsplit(value)
-        if parts.scheme not in {"http", "https"} or not parts.netloc or parts.query:
-            raise ValueError(f"{value!r} is no base URL such as https://bridge.example")
-        return value.rstrip("/")
+        return None if value is None else base_url(value)
 
     @property
     def media_url_lifetime(self) -> timedelta:
@@ -120,6 +117,23 @@ class Settings(BaseSettings):
         return timedelta(seconds=self.drain_seconds)
 
 
+def base_url(value: str) -> str:
+    """An address that paths are put behind, without a slash at its end.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:  # a port that is no number, half a pair of brackets
+        usable = False
+    plain = value.isprintable() and not any(one in value for one in " @?#\\")
+    if not usable or not plain:
+        raise ValueError(f"{value!r} is no base URL such as https://host.example")
+    return value.rstrip("/")
+
+
 def load_settings() -> Settings:
     """Read the environment.
 
@@ -139,8 +153,10 @@ def read_settings(kind: type[S]) -> S:
         return kind()
     except ValidationError as error:
         prefix = kind.model_config.get("env_prefix", "")
+        told = error.errors(include_input=False, include_url=False)
         problems = "; ".join(
-            f"{prefix}{'_'.join(str(part) for part in one['loc'][:1]).upper()}: {one['msg']}"
-            for one in error.errors(include_input=False, include_url=False)
+            f"{prefix}{'_'.join(str(part) for part in one['loc'][:1]).upper()}: "
+            f"{one['msg'].removeprefix(_FROM_HERE)}"
+            for one in told
         )
         raise ConfigurationError(f"cannot use the settings: {problems}") from None

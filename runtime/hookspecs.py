@@ -10,6 +10,7 @@ import pluggy
 from runtime.budgets import Budgets
 from runtime.limit_signals import LimitInquiry, ReadAnswer, read_answer
 from runtime.refusals import ReadRefusal
+from runtime.simulation import OpenAccount
 
 if TYPE_CHECKING:
     from runtime.handler import BaseJobHandler
@@ -68,7 +69,7 @@ class ShopSetting:
     Attributes:
         is_json: the value is JSON (an object, a list, a number); else text.
         pattern: what a text has to match as a whole.
-        example: for messages.
+        example: for messages; a value that is JSON has to be of its kind.
     """
 
     description: str
@@ -109,6 +110,7 @@ class Marketplace:
         identification: asked after a consent; None: the operator names the account.
         read_refusal: what its error answers say; a pure function.
         shop_settings: by name.
+        sandbox: opens an account on a simulation of it, for the demo.
     """
 
     name: str
@@ -126,6 +128,7 @@ class Marketplace:
     identification: Identification | None = None
     read_refusal: ReadRefusal | None = None
     shop_settings: Mapping[str, ShopSetting] = field(default_factory=dict)
+    sandbox: OpenAccount | None = None
 
 
 class HookSpecs:

@@ -25,7 +25,7 @@ from runtime.storage.closures import open_nodes
 from runtime.storage.credentials import forget_secret, store_secret
 from runtime.storage.locks import again_and_again
 from runtime.storage.models import Shop
-from runtime.storage.shops import insert_shop, shop_by_id
+from runtime.storage.shops import insert_shop, shop_by_external_id, shop_by_id
 
 IDENTIFICATION_TIMEOUT = timedelta(seconds=20)
 
@@ -82,6 +82,18 @@ def identified(marketplace: Marketplace, credentials: Credentials) -> tuple[str,
         ) from None
 
 
+def check_owner(session: Session, marketplace: Marketplace, user_id: int, external_id: str) -> None:
+    """Refuse an account that is another user's, before a token is spent that counts once.
+
+    Raises:
+        InputError
+    """
+    checked_text(external_id, "external_id")
+    shop = shop_by_external_id(session, marketplace.name, external_id)
+    if shop is not None and shop.user_id != user_id:
+        raise _of_another(shop)
+
+
 def connect_shop(
     session: Session,
     vault: Vault,
@@ -103,10 +115,7 @@ def connect_shop(
     checked_text(external_id, "external_id")
     shop = insert_shop(session, marketplace.name, user_id, external_id, name)
     if shop.user_id != user_id:
-        raise InputError(
-            f"the {marketplace.name} account {external_id!r} is shop {shop.id} of user "
-            f"{shop.user_id} already"
-        )
+        raise _of_another(shop)
     _keep(session, vault, shop.id, credentials)
     closed = [(Node(marketplace.name, Level.SHOP, shop.id), ClosureKind.NEEDS_AUTH)]
     again_and_again(session, f"what closes shop {shop.id}", lambda: open_nodes(session, closed))
@@ -126,6 +135,13 @@ def disconnect_shop(session: Session, shop_id: int) -> Shop:
         )
     forget_secret(session, shop_id)
     return shop
+
+
+def _of_another(shop: Shop) -> InputError:
+    return InputError(
+        f"the {shop.marketplace} account {shop.external_id!r} is shop {shop.id} of user "
+        f"{shop.user_id} already"
+    )
 
 
 def _keep(session: Session, vault: Vault, shop_id: int, credentials: Credentials) -> None:

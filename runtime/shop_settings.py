@@ -52,12 +52,23 @@ def _value(name: str, setting: ShopSetting, text: str) -> Any:
     example = f", such as {setting.example}" if setting.example else ""
     if setting.is_json:
         try:
-            return checked_json(json.loads(text), name)
-        except ValueError:
+            value = json.loads(text)
+        except (ValueError, RecursionError):
             raise InputError(f"{name} must be JSON{example}, not {text!r}") from None
+        if not _is_of_the_kind(value, setting.example):
+            raise InputError(f"{name} must be of the kind of {setting.example}, not {text!r}")
+        return checked_json(value, name)
     if setting.pattern is not None and not re.fullmatch(setting.pattern, text):
         raise InputError(f"{name} cannot be {text!r}: it is {setting.description}{example}")
     return checked_json(text, name)
+
+
+def _is_of_the_kind(value: Any, example: str | None) -> bool:
+    """Whether both are objects, or both lists, and so on."""
+    try:
+        return example is None or type(value) is type(json.loads(example))
+    except ValueError:  # an example in words
+        return True
 
 
 def _known(known: Mapping[str, ShopSetting]) -> str:

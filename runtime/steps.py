@@ -52,14 +52,14 @@ async def carry_out(step: RunStep, state: StepState, *, records_itself: bool = F
     if state.open and not step.repeatable:
         found = await _look_up(state, look)
         if found is not None:
-            return await _succeeded(state.name, found)
+            return await _succeeded(state.name, found, took_effect=True)
     try:
         value = await step.make()
     except Exception as error:
         if state.open and not step.repeatable:
             found = await _look_up(state, look)
             if found is not None:
-                return await _succeeded(state.name, found)
+                return await _succeeded(state.name, found, took_effect=True)
             if isinstance(error, OutcomeUnknown):
                 missing = DidNotHappen(f"{error}; a look showed that it did not happen")
                 return await _failed(state.name, missing, error)
@@ -68,14 +68,19 @@ async def carry_out(step: RunStep, state: StepState, *, records_itself: bool = F
             note_failed_step(error, state.name)
             raise
         return await _failed(state.name, error)
-    return value if records_itself else await _succeeded(state.name, value)
+    if records_itself:
+        return value
+    return await _succeeded(state.name, value, took_effect=state.open and not step.repeatable)
 
 
-async def _succeeded(name: str, value: Any) -> Any:
+async def _succeeded(name: str, value: Any, *, took_effect: bool) -> Any:
     try:
         text = json_text(value, f"the result of step {name!r}", max_bytes=MAX_RESULT_BYTES)
     except InvalidJson as error:
         wrong = HandlerError(f"{error}: return a JSON value from the step")
+        if took_effect:
+            # A failure would be cleared by `jobs retry`, which would do it a second time.
+            return await Park(name, wrong)
         return await _failed(name, wrong, error)
     return await RecordStep(name, StepStatus.SUCCEEDED, result=text)
 

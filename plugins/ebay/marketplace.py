@@ -1,12 +1,15 @@
 """What the runtime must know of eBay."""
 
+from contextlib import AbstractContextManager
 from datetime import timedelta
 
 from plugins.ebay.errors import read_refusal
 from plugins.ebay.rate_limits import INQUIRY
 from plugins.ebay.settings import EbaySettings
 from runtime import ActionType, Marketplace
+from runtime.config import read_settings
 from runtime.hookspecs import OAuth2, ShopSetting
+from runtime.simulation import SimulatedAccount
 
 SCOPE = "https://api.ebay.com/oauth/api_scope"
 HINT = "set RUNTIME_EBAY_CLIENT_ID, RUNTIME_EBAY_CLIENT_SECRET and RUNTIME_EBAY_RUNAME"
@@ -75,11 +78,16 @@ SHOP_SETTINGS = {
 
 
 def ebay(settings: EbaySettings | None = None) -> Marketplace:
-    """The record, as the operator has set it up."""
-    known = settings or EbaySettings()
+    """The record, as the operator has set it up.
+
+    Raises:
+        ConfigurationError: a variable cannot be used; the message names it.
+    """
+    known = settings or read_settings(EbaySettings)
     secret = known.client_secret
     return Marketplace(
         name="ebay",
+        sandbox=_simulated,
         base_url=known.api_url,
         action_types=ACTION_TYPES,
         auth=OAuth2(
@@ -101,3 +109,10 @@ def ebay(settings: EbaySettings | None = None) -> Marketplace:
         shop_settings=SHOP_SETTINGS,
         limit_inquiry=INQUIRY,
     )
+
+
+def _simulated(name: str, listings: int) -> AbstractContextManager[SimulatedAccount]:
+    # Imported late: a service needs no simulation.
+    from plugins.ebay.sandbox.demo import open_account
+
+    return open_account(name, listings)

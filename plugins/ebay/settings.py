@@ -3,6 +3,8 @@
 from pydantic import SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from runtime.config import base_url
+
 
 class EbaySettings(BaseSettings):
     """Each field is an environment variable: ``api_url`` is ``RUNTIME_EBAY_API_URL``.
@@ -29,5 +31,5 @@ class EbaySettings(BaseSettings):
 
     @field_validator("api_url", "auth_url")
     @classmethod
-    def _without_slash(cls, value: str) -> str:
-        return value.rstrip("/")
+    def _check(cls, value: str) -> str:
+        return base_url(value)

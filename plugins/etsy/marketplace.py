@@ -1,12 +1,15 @@
 """What the runtime must know of Etsy."""
 
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Any
 
 from plugins.etsy.refusals import read_refusal
 from plugins.etsy.settings import EtsySettings
 from runtime import ActionType, Marketplace
+from runtime.config import read_settings
 from runtime.hookspecs import Identification, OAuth2, ShopSetting
+from runtime.simulation import SimulatedAccount
 
 HINT = "set RUNTIME_ETSY_KEYSTRING and RUNTIME_ETSY_SHARED_SECRET"
 
@@ -68,11 +71,16 @@ SHOP_SETTINGS = {
 
 
 def etsy(settings: EtsySettings | None = None) -> Marketplace:
-    """The record, as the operator has set it up."""
-    known = settings or EtsySettings()
+    """The record, as the operator has set it up.
+
+    Raises:
+        ConfigurationError: a variable cannot be used; the message names it.
+    """
+    known = settings or read_settings(EtsySettings)
     secret = known.shared_secret.get_secret_value() if known.shared_secret else ""
     return Marketplace(
         name="etsy",
+        sandbox=_simulated,
         base_url=known.api_url,
         default_headers={"x-api-key": f"{known.keystring or ''}:{secret}"},
         action_types=ACTION_TYPES,
@@ -92,3 +100,10 @@ def etsy(settings: EtsySettings | None = None) -> Marketplace:
 
 def _shop_of(answer: Any) -> tuple[str, str | None]:
     return str(int(answer["shop_id"])), None
+
+
+def _simulated(name: str, listings: int) -> AbstractContextManager[SimulatedAccount]:
+    # Imported late: a service needs no simulation.
+    from plugins.etsy.sandbox.demo import open_account
+
+    return open_account(name, listings)

@@ -3,6 +3,8 @@
 from pydantic import SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from runtime.config import base_url
+
 
 class EtsySettings(BaseSettings):
     """Each field is an environment variable: ``api_url`` is ``RUNTIME_ETSY_API_URL``.
@@ -28,5 +30,5 @@ class EtsySettings(BaseSettings):
 
     @field_validator("api_url", "auth_url")
     @classmethod
-    def _without_slash(cls, value: str) -> str:
-        return value.rstrip("/")
+    def _check(cls, value: str) -> str:
+        return base_url(value)

@@ -1,11 +1,13 @@
 """What the runtime must know of Vinted."""
 
+from contextlib import AbstractContextManager
 from datetime import timedelta
 
 from plugins.vinted.failures import read_refusal
 from plugins.vinted.settings import VintedSettings
 from runtime import ActionType, Budgets, Level, Limit, Marketplace
 from runtime.config import read_settings
+from runtime.simulation import SimulatedAccount
 
 ACTION_TYPES = (
     ActionType(
@@ -70,6 +72,7 @@ def vinted(settings: VintedSettings | None = None) -> Marketplace:
     known = settings or read_settings(VintedSettings)
     return Marketplace(
         name="vinted",
+        sandbox=_simulated,
         browser_bound=True,
         lane_concurrency=1,
         lane_calls=1,
@@ -82,3 +85,10 @@ def vinted(settings: VintedSettings | None = None) -> Marketplace:
         read_answer=read_refusal,
         action_types=ACTION_TYPES,
     )
+
+
+def _simulated(name: str, listings: int) -> AbstractContextManager[SimulatedAccount]:
+    # Imported late: a service needs no simulation.
+    from plugins.vinted.sandbox.demo import open_account
+
+    return open_account(name, listings)

@@ -1,5 +1,6 @@
 """One node of the tree: its limits, its least gap, and what it has learned."""
 
+from collections import deque
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
@@ -8,11 +9,17 @@ from runtime.budgets.learned import LOOK_BACK, LearnedRate, ObservedRate
 from runtime.budgets.limits import Limit
 from runtime.budgets.paced import PacedWindow
 
+RECENT = timedelta(seconds=1)
+"""What was released in so long counts for a pace that becomes known only then."""
+MOST_RECENT = 1_000
+
 
 class NodeBudget:
     """The budget of one node."""
 
-    __slots__ = ("_counted", "_guessed", "_kept_until", "_observed", "_open_at", "_paced", "_rate")
+    __slots__ = (
+        "_counted", "_guessed", "_kept_until", "_observed", "_open_at", "_paced", "_rate", "_recent"
+    )  # fmt: skip
 
     def __init__(self, limits: Iterable[Limit] = ()) -> None:
         self._paced: dict[timedelta, PacedWindow] = {}
@@ -22,6 +29,7 @@ class NodeBudget:
         self._kept_until: datetime | None = None
         self._rate = LearnedRate()
         self._observed = ObservedRate()
+        self._recent: deque[datetime] = deque(maxlen=MOST_RECENT)
         for limit in limits:
             self.keep_to(limit)
 
@@ -31,7 +39,8 @@ class NodeBudget:
         if kept is not None:
             kept.change(limit)
         elif limit.is_paced:
-            self._paced[limit.per] = PacedWindow(limit)
+            # The first answers tell of it, when calls have left that count against it.
+            self._paced[limit.per] = PacedWindow(limit, self._recent)
         else:
             self._counted[limit.per] = CountedWindow(limit)
 
@@ -65,6 +74,7 @@ class NodeBudget:
         for counted in self._counted.values():
             counted.release(now)
         self._observed.release(now)
+        self._note_recent(now)
         if self._guessed is not None:
             self._guessed.release(now, rate)
         if gap:
@@ -76,6 +86,9 @@ class NodeBudget:
         """What was released then leaves only now; whoever comes next comes so much later."""
         for paced in self._paced.values():
             paced.left(released_at, now)
+        if released_at in self._recent:
+            self._recent.remove(released_at)
+            self._recent.append(now)
         for counted in self._counted.values():
             counted.left(released_at, now)
         if self._guessed is not None:
@@ -124,6 +137,11 @@ class NodeBudget:
         known += [window.idle_at() for window in self._paced.values()]
         known += [window.idle_at() for window in self._counted.values()]
         return max((one for one in known if one is not None), default=None)
+
+    def _note_recent(self, now: datetime) -> None:
+        self._recent.append(now)
+        while self._recent[0] <= now - RECENT:
+            self._recent.popleft()
 
     def _window(self, limit: Limit) -> PacedWindow | CountedWindow | None:
         return self._paced.get(limit.per) or self._counted.get(limit.per)

@@ -1,30 +1,29 @@
-"""demo: the whole way of a job, with simulated sellers."""
+"""demo: the whole way of jobs, with simulated sellers on simulated marketplaces."""
 
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
-from datetime import timedelta
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from runtime.cli.context import command_settings, opened_database
-from runtime.cli.demo_watch import watch
+from runtime.cli.demo_outcome import print_outcome
+from runtime.cli.demo_play import IMAGE, Play
+from runtime.cli.demo_watch import Watch
 from runtime.cli.output import print_line
-from runtime.cli.parts import Demo, Parts, Service
+from runtime.cli.parts import Parts
 from runtime.cli.stopping import StopSignals
 from runtime.config import Settings
-from runtime.data_directory import token_secret
-from runtime.errors import PortInUse
-from runtime.registry import load_registry
-from runtime.service import MarketplaceJobService
-from runtime.storage.engine import Database
-from runtime.tokens import issue_token
+from runtime.data_directory import media_directory
+from runtime.logs import configure_logging
+from runtime.simulation import EXAMPLE_PRODUCT
 
-FIRST_SELLER = 9001
-TOKEN_LIFETIME = timedelta(days=1)
-DRAIN_SECONDS = 5.0
+DRAIN_SECONDS = 0.5
+PHOTO_HOST = "https://photos.example"
+"""Where the marketplaces are told that the image is; none of them is real, and none looks."""
 
 
 def add_demo(app: typer.Typer, parts: Parts) -> None:
@@ -32,92 +31,79 @@ def add_demo(app: typer.Typer, parts: Parts) -> None:
 
     @app.command()
     def demo(
-        sellers: Annotated[int, typer.Option(min=1, max=100, help="How many sellers.")] = 3,
+        sellers: Annotated[int, typer.Option(min=1, max=100, help="How many sellers sync.")] = 3,
         items: Annotated[
-            int, typer.Option(min=0, max=50_000, help="How much each has on sale.")
+            int, typer.Option(min=0, max=50_000, help="How much each of them has on sale.")
         ] = 250,
         keep_running: Annotated[
             bool, typer.Option("--keep-running", help="Leave the service up until Ctrl-C.")
         ] = False,
-        temporary: Annotated[
-            bool, typer.Option("--temporary", help="Use a data directory that is removed after.")
-        ] = False,
     ) -> None:
-        """Show it all at work, with simulated sellers.
+        """Show it all at work, with simulated sellers on simulated marketplaces.
 
-        Starts the service on the embedded database, connects the sellers' browsers, and
-        runs a job for each.
+        Sellers sync what they have on Vinted. Another one publishes a product on every
+        marketplace, sells it on one, and it is taken off the others. Answers are lost on the
+        way, and in the end the marketplaces are asked whether everything happened once.
+
+        Nothing leaves this machine, no setting counts, and nothing is left behind.
         """
-        with ExitStack() as stack:
-            settings = command_settings().model_copy(
-                update={
-                    "database_url": None,
-                    "database_direct_url": None,
-                    "drain_seconds": DRAIN_SECONDS,
-                }
-            )
-            if temporary:
-                directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="demo-"))
-                settings = settings.model_copy(update={"data_dir": Path(directory)})
-            if not _run(parts, settings, sellers, items, keep_running):
-                raise typer.Exit(1)
-
-
-def _run(parts: Parts, settings: Settings, sellers: int, items: int, keep_running: bool) -> bool:
-    with opened_database(settings) as database, ExitStack() as stack:
-        # Sellers come before the service on the stack: it stops first, with them connected.
-        browsers = stack.enter_context(ExitStack())
-        service = stack.enter_context(_started(parts, settings, database))
-        url = f"http://127.0.0.1:{service.bridge_port}"
-        print_line(f"data in {settings.data_dir}, bridge at {url}")
-        users = range(FIRST_SELLER, FIRST_SELLER + sellers)
-        for user in users:
-            browsers.enter_context(_seller(parts.demo, settings, url, user, items))
-        jobs = _create_jobs(database, parts.demo, users)
-        succeeded = watch(database, jobs)
-        if keep_running:
-            print_line(f"the service is up at {url}, {sellers} seller(s) connected; Ctrl-C stops")
-            with StopSignals() as stop:
+        _be_quiet()
+        with StopSignals() as stop, ExitStack() as stack:
+            directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="demo-"))
+            settings = _settings(Path(directory))
+            play = stack.enter_context(_stage(parts, settings, stop, sellers, items))
+            kept = _perform(play)
+            if keep_running:
+                print_line(
+                    f"\nthe service is up at {play.url}, with the sellers connected; look around "
+                    f"with\n  RUNTIME_DATA_DIR={directory} run.py jobs list\nCtrl-C stops it"
+                )
                 stop.wait()
-        return succeeded
+        if not kept:
+            raise typer.Exit(1)
+
+
+def _be_quiet() -> None:
+    """Warnings of what is lost on purpose would be noise, unless they are asked for."""
+    given = command_settings()
+    if given.log_level == "info":
+        configure_logging(given.model_copy(update={"log_level": "error"}))
+
+
+def _perform(play: Play) -> bool:
+    started = time.monotonic()
+    play.sync()
+    play.publish()
+    play.sell()
+    return print_outcome(play.jobs(), play.promises(), time.monotonic() - started)
+
+
+def _settings(directory: Path) -> Settings:
+    """The defaults, whatever the environment says: the operator's own service is left alone."""
+    return Settings.model_construct(
+        data_dir=directory,
+        bridge_port=0,
+        media_url=PHOTO_HOST,
+        drain_seconds=DRAIN_SECONDS,
+        log_level="warning",
+    )
 
 
 @contextmanager
-def _started(parts: Parts, settings: Settings, database: Database) -> Iterator[Service]:
-    """The service, on the configured port or, where that is taken, on a free one."""
-    registry = load_registry()
-    local = settings.model_copy(update={"bridge_host": "127.0.0.1"})
-    service = parts.make_service(local, database, registry)
-    try:
+def _stage(
+    parts: Parts, settings: Settings, stop: StopSignals, sellers: int, items: int
+) -> Iterator[Play]:
+    """A service, and sellers whose browsers are connected to it."""
+    media = media_directory(settings)
+    for image in EXAMPLE_PRODUCT["images"]:
+        (media / image).write_bytes(IMAGE)
+    with opened_database(settings) as database, ExitStack() as stack:
+        play = Play(settings, database, Watch(database, stop))
+        registry = play.cast(stack, sellers, items)
+        # Sellers come before the service on the stack: it stops first, with them connected.
+        browsers = stack.enter_context(ExitStack())
+        service = parts.make_service(settings, database, registry)
         service.start()
-    except PortInUse:
-        free = local.model_copy(update={"bridge_port": 0})
-        service = parts.make_service(free, database, registry)
-        service.start()
-    try:
-        yield service
-    finally:
-        service.stop()
-
-
-def _seller(
-    demo: Demo, settings: Settings, url: str, user: int, items: int
-) -> AbstractContextManager[Any]:
-    secret = token_secret(settings)
-    token = issue_token(user, secret, settings.token_algorithm, TOKEN_LIFETIME)
-    return demo.connect_seller(url, user, token, _external_id(user), items)
-
-
-def _external_id(user: int) -> str:
-    return f"demo-{user}"
-
-
-def _create_jobs(database: Database, demo: Demo, users: range) -> list[int]:
-    with database.session() as session, session.begin():
-        service = MarketplaceJobService(session)
-        jobs = []
-        for user in users:
-            shop = service.add_shop(demo.marketplace, user, _external_id(user), f"Closet of {user}")
-            job = service.create_job(demo.marketplace, demo.action, user_id=user, shop_id=shop.id)
-            jobs.append(job.id)
-    return jobs
+        stack.callback(service.stop)
+        play.enter(browsers, f"http://127.0.0.1:{service.bridge_port}")
+        yield play

@@ -21,14 +21,19 @@ from runtime.cli.output import console, printable
 from runtime.storage.models import MarketplaceJob
 
 
-def job_bars(*, errors: bool) -> Progress:
-    """Bars of which each shows a job, to be kept up to date by :func:`show`."""
+def job_bars(*, errors: bool, passing: bool = False) -> Progress:
+    """Bars of which each shows a job, to be kept up to date by :func:`show`.
+
+    Args:
+        passing: they vanish in the end.
+    """
     return Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         TextColumn("{task.fields[state]}", markup=False),
         TimeElapsedColumn(),
         console=console(errors=errors),
+        transient=passing,
     )
 
 

@@ -1,8 +1,9 @@
 """shops connect, disconnect, set, rotate-keys."""
 
+import json
 import sys
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.progress import Progress
@@ -22,6 +23,7 @@ from runtime.job_view import shop_view
 from runtime.key_rotation import rotate_keys
 from runtime.shop_connection import (
     auth_of,
+    check_owner,
     connect_shop,
     credentials_from_refresh_token,
     disconnect_shop,
@@ -72,6 +74,8 @@ def connect(
     # Before a token is asked for that could not be kept then, and that may end a former one.
     with command_session() as session:
         Plugins().introduce(session)
+        if external_id is not None:
+            check_owner(session, known, user, external_id)
         session.commit()
     if refresh_token is not None:
         given = sys.stdin.readline().strip() if refresh_token == "-" else refresh_token
@@ -122,7 +126,7 @@ def set_(
         if as_json:
             print_json(shop_view(found))
         else:
-            shown = ", ".join(f"{name}={value}" for name, value in found.settings.items())
+            shown = ", ".join(f"{name}={_typed(value)}" for name, value in found.settings.items())
             print_line(f"shop {found.id}: {shown or 'no settings'}")
 
 
@@ -171,6 +175,11 @@ def _consented(auth: OAuth2, port: int, *, paste: bool) -> Credentials:
             sys.stdout.flush()
             code = callback.wait(lambda address: code_of(consent, address), PATIENCE)
     return trade_code(auth, consent, code, datetime.now(UTC))
+
+
+def _typed(value: Any) -> str:
+    """A setting as it would be given again."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _marketplace(name: str) -> Marketplace:

@@ -1,13 +1,15 @@
 """The access tokens of shops: read from the database, renewed early, by one at a time."""
 
 import threading
+import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
 
 from runtime.credentials import Credentials, Vault
-from runtime.errors import NotAuthorized
+from runtime.errors import DatabaseUnavailable, NotAuthorized
 from runtime.hookspecs import OAuth2
 from runtime.http import oauth
 from runtime.storage import credentials as stored
@@ -18,7 +20,18 @@ EARLY = timedelta(minutes=5)
 REMEMBERED = timedelta(minutes=1)
 """How long what was read is used: a shop may be disconnected, or connected anew, elsewhere."""
 
+STORE_PAUSES = (0.1, 0.3, 1.0, 3.0, 5.0)
+"""Seconds between tries to store what was renewed, before the call is given up for now."""
+
 log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Renewal:
+    """Credentials for which the marketplace gave others."""
+
+    former: Credentials
+    renewed: Credentials
 
 
 class Authorizer:
@@ -26,13 +39,22 @@ class Authorizer:
 
     A marketplace limits how often tokens are renewed, and may give a new refresh token each
     time, which ends the former one. So of all threads and processes one renews a shop's tokens
-    while the others wait, and what it got is committed before it is used.
+    while the others wait, and what it got is committed before it is used. What cannot be committed
+    is kept until it can.
     """
 
-    def __init__(self, database: Database, vault: Vault, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        vault: Vault,
+        now: Callable[[], datetime],
+        wait: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._database = database
         self._vault = vault
         self._now = now
+        self._wait = wait
+        self._unstored: dict[int, _Renewal] = {}
         self._known: dict[int, tuple[Credentials, datetime]] = {}
         self._applications: dict[str, Credentials] = {}
         self._locks: dict[int | str, threading.Lock] = {}
@@ -90,16 +112,33 @@ class Authorizer:
     def _renewed(
         self, marketplace: str, auth: OAuth2, shop_id: int, refused: str | None
     ) -> Credentials:
+        """Renew; where it is the COMMIT that fails, try that again, and not the renewal."""
+        for pause in STORE_PAUSES:
+            try:
+                return self._renewed_and_stored(marketplace, auth, shop_id, refused)
+            except DatabaseUnavailable as error:
+                if shop_id not in self._unstored:
+                    raise
+                log.warning("renewed tokens are not stored yet", shop_id=shop_id, reason=str(error))
+                self._wait(pause)
+        return self._renewed_and_stored(marketplace, auth, shop_id, refused)
+
+    def _renewed_and_stored(
+        self, marketplace: str, auth: OAuth2, shop_id: int, refused: str | None
+    ) -> Credentials:
         with self._database.transaction("renew_tokens") as session:
             secret = stored.load_secret_to_change(session, shop_id)
             credentials = self._unlocked(marketplace, shop_id, secret)
-            # Another process may have renewed it while this one waited for the row.
-            if self._is_good(credentials, refused):
-                return credentials
-            try:
-                renewed = oauth.refresh(auth, credentials, self._now())
-            except oauth.GrantEnded as error:
-                raise NotAuthorized(shop_id, marketplace, str(error)) from None
+            renewed = self._renewal_of(shop_id, credentials)
+            if renewed is None:
+                # Another process may have renewed it while this one waited for the row.
+                if self._is_good(credentials, refused):
+                    return credentials
+                try:
+                    renewed = oauth.refresh(auth, credentials, self._now())
+                except oauth.GrantEnded as error:
+                    raise NotAuthorized(shop_id, marketplace, str(error)) from None
+                self._unstored[shop_id] = _Renewal(credentials, renewed)
             stored.store_secret(
                 session,
                 shop_id,
@@ -107,8 +146,18 @@ class Authorizer:
                 renewed.access_expires_at,
                 renewed.refresh_expires_at,
             )
+        self._unstored.pop(shop_id, None)
         log.info("tokens renewed", shop_id=shop_id, marketplace=marketplace)
         return renewed
+
+    def _renewal_of(self, shop_id: int, credentials: Credentials) -> Credentials | None:
+        """What these were renewed to before, and could not be stored."""
+        known = self._unstored.get(shop_id)
+        if known is None or known.former != credentials:
+            # It was stored after all, or the seller consented anew.
+            self._unstored.pop(shop_id, None)
+            return None
+        return known.renewed
 
     def _unlocked(self, marketplace: str, shop_id: int, secret: str | None) -> Credentials:
         if secret is None:

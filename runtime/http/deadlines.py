@@ -38,8 +38,11 @@ class Deadline:
                 with contextlib.suppress(OSError):
                     self._line.shutdown(socket.SHUT_RDWR)
 
-    def bounded(self, function: Callable[[], T]) -> T:
+    def bounded(self, function: Callable[[], T], at_most: timedelta = LONG) -> T:
         """What the function gives, which nothing can end; a thread that is late is left to itself.
+
+        Args:
+            at_most: where that is sooner than the end of all the time.
 
         Raises:
             TimeoutError: it gave nothing in time.
@@ -55,7 +58,7 @@ class Deadline:
 
         thread = threading.Thread(target=run, daemon=True)
         thread.start()
-        thread.join(max(0.0, self._end - monotonic()))
+        thread.join(min(max(0.0, self._end - monotonic()), at_most.total_seconds()))
         if problems:
             raise problems[0]
         if not given:

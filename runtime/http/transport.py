@@ -1,6 +1,8 @@
 """Carries out HTTP calls with ``requests`` and sorts what comes back."""
 
 import json
+import math
+import re
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -30,10 +32,13 @@ from runtime.hookspecs import Marketplace
 from runtime.http.attached_images import OpenImage, no_images, opened
 from runtime.http.deadlines import deadline
 from runtime.http.watched_adapter import WatchedAdapter, read_body
+from runtime.json_values import without_unstorable_text
 from runtime.refusals import EXCERPT, UNREADABLE, ReadRefusal, Refusal, excerpt, refusal_in
 
 CONNECT_TIMEOUT = timedelta(seconds=10)
 MAX_BYTES = 20_000_000
+_MAYBE_UNSTORABLE = re.compile(rb"\\u|\xed|\0")
+"""Escapes, half a character in UTF-8, or another encoding."""
 
 
 class HttpTransport:
@@ -189,7 +194,7 @@ def _sorted(
     if not body and _is_complete(response):
         return Success(None)
     try:
-        value: Any = json.loads(body)
+        return Success(_value(body))
     except (ValueError, RecursionError):
         message = f"{where} answered {status} with something that is not JSON: {excerpt(body)}"
         if call.writes:
@@ -197,7 +202,19 @@ def _sorted(
                 OutcomeUnknown(message, status=status, error_code=UNREADABLE, writes=True)
             )
         return Failure(CallRejected(message, error_code=UNREADABLE))
-    return Success(value)
+
+
+def _value(body: bytes) -> Any:
+    """The JSON of an answer as a journal can keep it: one broken title must not cost a write."""
+    value = json.loads(body, parse_constant=_finite, parse_float=_finite)
+    return without_unstorable_text(value) if _MAYBE_UNSTORABLE.search(body) else value
+
+
+def _finite(number: str) -> float:
+    """A number, but not infinity or NaN, which are no JSON and which no database column takes."""
+    if not math.isfinite(value := float(number)):
+        raise ValueError(f"{number} is no JSON")
+    return value
 
 
 def _refused(where: str, status: int, refusal: Refusal, call: HttpCall) -> Outcome:

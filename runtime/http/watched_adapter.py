@@ -1,6 +1,8 @@
 """Connections that are cut off in time, and that ask whether a request may still leave."""
 
+import socket
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from requests import Response
@@ -8,11 +10,14 @@ from requests.adapters import HTTPAdapter
 from requests.exceptions import ChunkedEncodingError
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+from urllib3.util.connection import allowed_gai_family
 
 from runtime.errors import HeldUp, NotSent
 from runtime.http.deadlines import Deadline
 
 CHUNK_BYTES = 65_536
+LONGEST_LOOKUP = timedelta(seconds=10)
 
 
 class WatchedAdapter(HTTPAdapter):
@@ -66,7 +71,30 @@ class _Watched(HTTPConnection):
     owner: WatchedAdapter
 
     def _new_conn(self) -> Any:
-        return _watched(self.owner.limit, self, super()._new_conn())
+        return _watched(self.owner.limit, self, self._connected())
+
+    def _connected(self) -> Any:
+        """Look the name up, for which there is no time limit but this, and try each address."""
+        name = self._dns_host
+        try:
+            addresses = self.owner.limit.bounded(
+                lambda: _addresses(name, self.port), LONGEST_LOOKUP
+            )
+        except TimeoutError:
+            raise NotSent(f"the host {name} cannot be looked up in time") from None
+        except OSError as error:
+            raise NewConnectionError(self, f"{name} cannot be looked up: {error}") from error
+        problem: Exception | None = None
+        try:
+            for self._dns_host in addresses:
+                try:
+                    return super()._new_conn()
+                except (NewConnectionError, ConnectTimeoutError) as error:
+                    problem = error
+        finally:
+            # TLS expects the certificate of the name.
+            self._dns_host = name
+        raise problem or NewConnectionError(self, f"{name} has no address")
 
     def connect(self) -> None:
         super().connect()
@@ -76,6 +104,14 @@ class _Watched(HTTPConnection):
         if self.sock is not None:  # a connection that was used before
             _watched(self.owner.limit, self, self.sock)
         super().putrequest(*args, **options)
+
+
+def _addresses(name: str, port: int) -> list[str]:
+    try:
+        found = socket.getaddrinfo(name.strip("[]"), port, allowed_gai_family(), socket.SOCK_STREAM)
+    except UnicodeError:
+        return [name]  # urllib3 has its own words for what can be no name
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
 def _watched(limit: Deadline, connection: HTTPConnection, connected: Any) -> Any:

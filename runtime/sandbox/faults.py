@@ -53,9 +53,14 @@ class Plan:
 
 
 class Faults:
-    """The plans of one sandbox; may be made and dropped at any time."""
+    """The plans of one sandbox; may be made and dropped at any time.
+
+    Attributes:
+        happened: how many calls something went wrong with.
+    """
 
     def __init__(self) -> None:
+        self.happened = 0
         self._plans: list[Plan] = []
         self._lock = threading.Lock()
 
@@ -106,5 +111,6 @@ class Faults:
                     plan.times -= 1
                     if plan.times == 0:
                         self._plans.remove(plan)
+                self.happened += 1
                 return plan
         return None

@@ -1,8 +1,9 @@
 """What can be done on which marketplace."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from runtime.storage.models import MarketplaceActionType
@@ -44,3 +45,9 @@ def known_pairs(session: Session) -> list[tuple[str, str]]:
     """Every marketplace with the code of each of its actions."""
     rows = session.execute(select(MarketplaceActionType.marketplace, MarketplaceActionType.code))
     return [(row.marketplace, row.code) for row in rows]
+
+
+def change_rate_limits(session: Session, pace: timedelta) -> None:
+    """Set the least time between two calls of one shop, for every action there is."""
+    milliseconds = pace // timedelta(milliseconds=1)
+    session.execute(update(MarketplaceActionType).values(rate_limit_ms=milliseconds))

@@ -10,10 +10,10 @@ from werkzeug import Response
 
 from runtime.calls import Authorization, Failure, HttpCall, Success
 from runtime.credentials import Credentials, Vault
-from runtime.errors import CallRejected, NotAuthorized, NotSent
+from runtime.errors import CallRejected, DatabaseUnavailable, NotAuthorized, NotSent
 from runtime.hookspecs import Marketplace
 from runtime.http.authorized import AuthorizedTransport
-from runtime.http.authorizer import Authorizer
+from runtime.http.authorizer import STORE_PAUSES, Authorizer
 from runtime.http.transport import HttpTransport
 from runtime.storage.credentials import load_secret, store_secret
 from runtime.storage.engine import Database
@@ -165,6 +165,63 @@ def test_a_death_before_the_commit_keeps_the_former_token(
 
     assert world.kept().access_token == "access-0"
     assert world.token(world.authorizer()) == "access-2"
+
+
+class Outage:
+    """The database is away at a point of the renewal, so many times."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, point: str, times: int) -> None:
+        self.point, self.times = f"renew_tokens.{point}", times
+        monkeypatch.setattr("runtime.storage.engine.reached", self.reach)
+
+    def reach(self, point: str) -> None:
+        if point == self.point and self.times:
+            self.times -= 1
+            raise DatabaseUnavailable("the server is away")
+
+
+@pytest.mark.parametrize("point", ["before_commit", "after_commit"])
+def test_tokens_that_are_not_stored_at_once_are_stored_before_they_are_used(
+    world: World, monkeypatch: pytest.MonkeyPatch, point: str
+) -> None:
+    world.now = NOW + 2 * HOUR
+    Outage(monkeypatch, point, 2 if point == "before_commit" else 1)
+    assert world.token(world.authorizer()) == "access-1"
+    assert world.kept().refresh_token == "refresh-1"
+    assert len(world.tokens.forms) == 1
+
+
+def test_a_rotated_refresh_token_outlives_an_outage_of_any_length(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.now = NOW + 2 * HOUR
+    outage = Outage(monkeypatch, "before_commit", 10**6)
+    waited: list[float] = []
+    authorizer = Authorizer(world.database, world.vault, lambda: world.now, waited.append)
+    for _ in range(2):
+        with pytest.raises(DatabaseUnavailable):
+            world.token(authorizer)
+    assert waited == [*STORE_PAUSES] * 2
+    assert world.kept().refresh_token == "refresh-0"
+    outage.times = 0
+    assert world.token(authorizer) == "access-1"
+    assert world.kept().refresh_token == "refresh-1"
+    assert len(world.tokens.forms) == 1
+
+
+def test_a_new_consent_counts_more_than_what_was_not_stored(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.now = NOW + 2 * HOUR
+    outage = Outage(monkeypatch, "before_commit", 10**6)
+    authorizer = Authorizer(world.database, world.vault, lambda: world.now, lambda seconds: None)
+    with pytest.raises(DatabaseUnavailable):
+        world.token(authorizer)
+    outage.times = 0
+    world.tokens.live_refresh_tokens.add("refresh-new")
+    world.keep(Credentials("access-new", world.now, "refresh-new"))
+    assert world.token(authorizer) == "access-2"
+    assert world.tokens.forms[-1]["refresh_token"] == "refresh-new"
 
 
 def test_a_grant_that_ended_asks_for_consent(world: World) -> None:

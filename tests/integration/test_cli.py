@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import signal
 import socket
 import stat
@@ -187,19 +186,6 @@ def test_everything_works_on_a_fresh_data_directory(tmp_path: Path) -> None:
         assert again.stderr.splitlines()[-1].startswith(f"error: port {cli.port} on 127.0.0.1")
     assert "ready" in cli.logged()
     assert cli.json("jobs", "list")[0]["id"] == job["id"]
-
-
-def test_the_demo_imports_and_then_updates(tmp_path: Path) -> None:
-    cli = WarmInstallation(tmp_path / "data")
-    arguments = ("demo", "--sellers", "2", "--items", "30")
-    first = cli.run(*arguments).stdout
-    assert re.search(r"2 of 2 jobs completed in .* s: 60 imported, 0 updated, 0 gone", first)
-    with socket.create_server(("127.0.0.1", cli.port)):
-        second = cli.run(*arguments).stdout
-    assert f":{cli.port}" not in second
-    assert re.search(r"2 of 2 jobs completed in .* s: 0 imported, 60 updated, 0 gone", second)
-    rows = [line.split() for line in second.splitlines() if " completed " in line]
-    assert ["3", "9001", "completed", "0", "30", "0"] in [row[:6] for row in rows]
 
 
 def test_a_second_signal_ends_at_once() -> None:

@@ -11,6 +11,7 @@ import requests
 from sqlalchemy import URL
 
 from plugins.etsy.sandbox import EtsySandbox
+from runtime.service import MarketplaceJobService
 from runtime.storage.models import Shop
 from tests.acceptance.service_process import Installation
 from tests.integration.commands import on_database, refused, running
@@ -132,6 +133,16 @@ def test_a_token_that_is_at_hand_connects_the_shop_without_a_consent(cli, etsy):
     assert "the refresh token does not count" in refused(spent)
 
 
+def test_a_token_is_not_spent_on_an_account_of_another_user(cli, etsy, database):
+    with database.session.begin() as session:
+        MarketplaceJobService(session).add_shop("etsy", 8, "5001")
+    token = etsy.connect()["refresh_token"]
+    arguments = ("--user", "7", "--external-id", "5001", "--refresh-token", token)
+    told = refused(cli.run("shops", "connect", "etsy", *arguments, check=False))
+    assert told == "the etsy account '5001' is shop 1 of user 8 already"
+    assert etsy.exchanges == []
+
+
 def test_an_application_that_is_not_set_up_says_what_to_set(cli):
     del cli.environment["RUNTIME_ETSY_KEYSTRING"]
     told = refused(cli.run("shops", "connect", "etsy", "--user", "7", check=False))
@@ -145,5 +156,7 @@ def test_settings_are_checked_by_name_and_shape(cli):
         "shipping_profile_id=9001", "on_delete=deactivate",
     )  # fmt: skip
     assert good["settings"]["taxonomy_map"] == {"Shoes": 1429}
+    shown = cli.run("shops", "set", "1", "on_delete=").stdout
+    assert 'taxonomy_map={"Shoes": 1429}' in shown, "as it would be given again"
     for wrong in ("who_made=me", "shipping_profile_id=x", "taxonomy_map=[", "on_delete=burn"):
         assert wrong.partition("=")[0] in refused(cli.run("shops", "set", "1", wrong, check=False))

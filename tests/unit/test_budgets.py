@@ -1,6 +1,7 @@
 """Budgets: never more than the limit in any window, and hardly less where there is always work."""
 
 import itertools
+import random
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -9,11 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtime.budgets import Budgets, BudgetTree, Limit, Usage
+from runtime.budgets.paced import MARGIN
 from runtime.closures import Closure, ClosureKind, Level, Node, path
 from runtime.errors import InputError
 
 NOW = datetime(2026, 1, 9, tzinfo=UTC)
 NOTHING = timedelta(0)
+MICROSECOND = timedelta(microseconds=1)
 MS = timedelta(milliseconds=1)
 SECOND = timedelta(seconds=1)
 DAY = timedelta(days=1)
@@ -71,6 +74,17 @@ def test_no_window_is_overdrawn_and_hardly_anything_goes_unused(
         assert len(released) >= 0.99 * tightest.count * (duration / tightest.per)
 
 
+@given(limit=paced_limits, late=lateness, travel=st.randoms(use_true_random=False))
+@settings(deadline=None, max_examples=40)
+def test_nor_is_any_window_of_arrivals_where_all_travel_about_as_fast(
+    limit: Limit, late: Iterable[timedelta], travel: random.Random
+) -> None:
+    tree = BudgetTree(Budgets(app_key=(limit,)))
+    released = work(tree, NOW + limit.per / limit.count * 200, late)
+    slowest = limit.per * (MARGIN - 1) - MICROSECOND  # times are rounded to that
+    assert not violations(sorted(when + slowest * travel.random() for when in released), limit)
+
+
 @given(
     limits=st.tuples(paced_limits, paced_limits, paced_limits),
     pauses=st.lists(st.integers(0, 20_000), max_size=200),
@@ -104,6 +118,22 @@ def test_calls_are_spread_over_the_window_from_the_first_one_on() -> None:
     released = work(tree, NOW + 3 * SECOND)
     apart = [later - earlier for earlier, later in itertools.pairwise(released)]
     assert min(apart) >= 97 * MS
+
+
+@given(early=st.lists(st.integers(0, 1_500), max_size=60), count=st.integers(1, 40))
+def test_what_left_before_a_pace_was_known_counts_for_it(early: list[int], count: int) -> None:
+    limit = Limit(count, SECOND)
+    tree = BudgetTree(Budgets())
+    before = [NOW + ms * MS for ms in sorted(early)]
+    for when in before:
+        tree.release(PATH, when, NOTHING)
+    known = NOW + 1_501 * MS
+    tree.announce(APP_KEY, limit, None, 0, known)
+    after = work(tree, known + 3 * SECOND, start=known)
+    for first in after[:count]:
+        window = [when for when in [*before, *after] if first - SECOND < when <= first]
+        assert len(window) <= count
+    assert len(after) >= 2 * count
 
 
 def test_time_that_nobody_used_is_not_saved_up_for_a_burst() -> None:
@@ -217,7 +247,9 @@ def test_other_actions_and_shops_do_not_wait_for_the_gap() -> None:
     assert tree.blocked(path("etsy", 4, "publish"), NOW) is None
 
 
-@pytest.mark.parametrize(("draw", "apart"), [(0.0, 2 * SECOND), (0.5, 3 * SECOND)])
+@pytest.mark.parametrize(
+    ("draw", "apart"), [(0.0, 2 * SECOND * MARGIN), (0.5, 2 * SECOND * MARGIN + SECOND)]
+)
 def test_jitter_keeps_the_calls_of_a_shop_further_apart(draw: float, apart: timedelta) -> None:
     budgets = Budgets(shop=(Limit(1, 2 * SECOND),), jitter=2 * SECOND)
     tree = BudgetTree(budgets)
@@ -237,7 +269,8 @@ def test_the_node_that_stands_in_the_way_for_longest_is_named_with_the_reason() 
     tree.release(PATH, NOW, SECOND)
     blocked = tree.blocked(PATH, NOW)
     assert blocked is not None
-    assert (blocked.node, blocked.until, blocked.is_pace) == (APP_KEY, NOW + 5 * SECOND, True)
+    until = NOW + 5 * SECOND * MARGIN
+    assert (blocked.node, blocked.until, blocked.is_pace) == (APP_KEY, until, True)
     tree.close(Closure(SHOP, ClosureKind.RATE_LIMIT, "a 429", NOW, NOW + 60 * SECOND))
     blocked = tree.blocked(PATH, NOW)
     assert blocked is not None

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtime.budgets import Blocked, Budgets, BudgetTree, Limit
+from runtime.budgets.paced import MARGIN
 from runtime.budgets.tree import Path
 from runtime.call_queue import AGING, PATIENCE, CallQueue, Wish
 from runtime.closures import Closure, ClosureKind, Level, Node, path
@@ -154,7 +155,7 @@ def test_a_call_that_became_urgent_company_goes_before_those_that_wait_longer() 
     slow = bench.put(2)
     bench.take()
     urgent = bench.put(2, priority=1)
-    left = bench.run(3 * SECOND)
+    left = bench.run(3 * SECOND * MARGIN)
     assert left[0] == urgent
     assert slow in left
 
@@ -166,7 +167,7 @@ def test_what_is_withdrawn_does_not_leave_and_costs_nothing() -> None:
     bench.queue.place_freed(1)
     bench.queue.withdraw(items[1])
     bench.queue.withdraw(items[1])
-    assert bench.run(SECOND) == [items[2]]
+    assert bench.run(SECOND * MARGIN) == [items[2]]
     bench.queue.withdraw(items[3])
     assert bench.run(10 * SECOND) == []
     assert len(bench.queue) == 0
@@ -259,7 +260,7 @@ def test_a_release_among_5000_waiting_lanes_costs_as_little_as_among_50() -> Non
         bench.take()
         bench.tree.tried.clear()
         bench.tree.asked = 0
-        left = len(bench.run(4 * SECOND))
+        left = len(bench.run(4 * SECOND * MARGIN))
         assert left == 40
         costs.append((bench.tree.tried.total() / left, bench.tree.asked / left))
     (few_tried, few_asked), (many_tried, many_asked) = costs

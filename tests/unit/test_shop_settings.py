@@ -35,6 +35,12 @@ def test_everything_that_is_wrong_is_named_at_once() -> None:
     assert "Known: marketplace_id (the site)" in message
 
 
+@pytest.mark.parametrize("value", ["[1]", "1", "null", '"Shoes"', "[" * 100_000])
+def test_json_of_another_kind_is_refused(value: str) -> None:
+    with pytest.raises(InputError, match="category_map must be"):
+        parsed_settings(EBAY, [f"category_map={value}"])
+
+
 def test_shops_of_every_marketplace_can_follow_sales() -> None:
     assert parsed_settings(Marketplace("other"), ["follow_sales=yes"]) == {"follow_sales": "yes"}
     with pytest.raises(InputError, match="follow_sales"):

@@ -116,6 +116,29 @@ def test_the_live_run_receives_the_value_as_it_comes_back_from_the_record() -> N
     assert ended == Finished({"pair": [1, 2], "3": "three"})
 
 
+@pytest.mark.parametrize("reconcile", [None, look])
+def test_a_write_whose_result_cannot_be_recorded_has_not_failed(reconcile: Any) -> None:
+    """Else whoever retries the job would have it done twice."""
+
+    async def wrong() -> Any:
+        await WRITE
+        return object()
+
+    ended, asked = play_step(RunStep("create", wrong, reconcile), [FOUND])
+    assert isinstance(ended, Undecided)
+    assert isinstance(ended.error, HandlerError)
+    assert asked == [WRITE]
+
+
+def test_what_a_look_finds_and_cannot_be_recorded_has_not_failed_either() -> None:
+    async def wrong() -> Any:
+        await LOOK
+        return object()
+
+    ended, _ = play_step(create(reconcile=wrong), [True, FOUND], OPEN)
+    assert isinstance(ended, Undecided)
+
+
 def test_a_result_that_is_no_json_is_the_handlers_mistake() -> None:
     async def wrong() -> Any:
         return object()

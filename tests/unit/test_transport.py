@@ -14,6 +14,7 @@ from runtime.errors import CallFailed, CallRejected, ConnectionLost, InvalidCall
 from runtime.hookspecs import Marketplace
 from runtime.http import transport
 from runtime.http.transport import HttpTransport
+from runtime.json_values import checked_json
 
 TIMEOUT = timedelta(seconds=10)
 
@@ -267,3 +268,34 @@ def test_a_credential_that_no_header_may_hold_is_not_told(httpserver, secret):
     assert isinstance(outcome.error, InvalidCall)
     assert "s3cr3t" not in str(outcome.error)
     assert "s3cr3t" not in repr(known)
+
+
+# --- answers that no journal could keep -----------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "value"),
+    [
+        (b'{"title": "a\\u0000b"}', {"title": "a\ufffdb"}),
+        (b'{"title": "\\ud83d"}', {"title": "?"}),
+        (b'{"title": "\xed\xa0\xbd"}', {"title": "?"}),
+        ('{"title": "\\u0000"}'.encode("utf-16"), {"title": "\ufffd"}),
+        (b'{"title": "\\ud83d\\ude00", "price": 1.5}', {"title": "\U0001f600", "price": 1.5}),
+    ],
+)
+def test_text_that_cannot_be_stored_is_repaired(
+    shop: HttpTransport, httpserver: HTTPServer, body: bytes, value: Any
+) -> None:
+    httpserver.expect_request("/v1/x").respond_with_data(body)
+    outcome = perform(shop, "POST", "/x", json={})
+    assert outcome == Success(value)
+    assert checked_json(value, "the result of a step") == value
+
+
+@pytest.mark.parametrize("number", ["NaN", "-Infinity", "1e400"])
+def test_a_number_that_is_no_number_is_no_answer(
+    shop: HttpTransport, httpserver: HTTPServer, number: str
+) -> None:
+    httpserver.expect_request("/v1/x").respond_with_data(f'{{"id": 5, "price": {number}}}')
+    error_of(perform(shop, "POST", "/x", json={}), OutcomeUnknown)
+    error_of(perform(shop, "GET", "/x"), CallRejected)

@@ -389,3 +389,39 @@ def test_a_write_that_is_late_once_it_is_connected_does_not_leave(
     assert type(outcome.error) is HeldUp
     assert over.wait(30)
     assert received == [b""]
+
+
+# --- names ----------------------------------------------------------------------------------
+
+
+def test_a_name_that_nobody_answers_for_is_not_waited_for(monkeypatch) -> None:
+    never = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *arguments: never.wait(30))
+    started = time.monotonic()
+    outcome = HttpTransport({}).perform(
+        "shop", HttpCall("POST", "http://shop.example/x", json={}), timedelta(seconds=0.2)
+    )
+    never.set()
+    assert time.monotonic() - started < 5
+    assert isinstance(outcome, Failure)
+    assert isinstance(outcome.error, NotSent)
+    assert "shop.example cannot be looked up in time" in str(outcome.error)
+
+
+def test_of_several_addresses_one_that_answers_is_found(serve, monkeypatch) -> None:
+    def answers(connection: socket.socket) -> None:
+        request_of(connection)
+        connection.sendall(HEAD + b"Content-Length: 2\r\n\r\n{}")
+
+    port = serve(answers)
+    found = [("127.0.0.2", port), ("127.0.0.1", port)]
+    look_up = socket.getaddrinfo
+
+    def resolve(host, *arguments):
+        if host != "shop.example":
+            return look_up(host, *arguments)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", one) for one in found]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    call = HttpCall("GET", f"http://shop.example:{port}/x")
+    assert HttpTransport({}).perform("shop", call, timedelta(seconds=5)).value == {}

@@ -13,7 +13,7 @@ from plugins.vinted.sandbox.faults import Faults
 from plugins.vinted.sandbox.wardrobe import Wardrobe
 from runtime.errors import NotSent
 
-_CONNECT_SECONDS = 5.0
+_CONNECT_SECONDS = 20.0
 _ACKNOWLEDGE_SECONDS = 2.0
 _SENDINGS = 5
 _TRANSPORT = "websocket" if importlib.util.find_spec("websocket") else "polling"
