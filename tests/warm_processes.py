@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -94,7 +95,8 @@ def _become(
     os.environ.update(environment)
     time.tzset()
     os.chdir(directory)
-    # It has read the environment of the process that was forked.
+    # What the process that was forked has read from its own environment.
     importlib.reload(faults)
+    tempfile.tempdir = None
     sys.argv = list(arguments)
     sys.exit(main())

@@ -6,10 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.integration.warm_commands import WarmInstallation
 
 from runtime.cli.demo_outcome import JobRow, Promise, print_outcome
-from tests.acceptance.service_process import ROOT, Installation
+from tests.acceptance.service_process import ROOT, Installation, WarmInstallation
 from tests.integration.commands import PATIENCE_SECONDS, running
 
 DONE = JobRow(1, 9001, "ebay publish", "completed", "listing 5", 0.5)
