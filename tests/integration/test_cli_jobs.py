@@ -176,16 +176,16 @@ def test_an_interrupted_command_says_so_in_one_line(
     cli: Installation, database: Database, shop: int
 ) -> None:
     job_id = cli.json("jobs", "create", "vinted", "sync")["id"]
-    polls = text(
+    others = text(
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
-        "AND query LIKE '%marketplace_jobs%' AND pid <> pg_backend_pid()"
+        "AND backend_type = 'client backend' AND pid <> pg_backend_pid()"
     )
     database.engine.dispose()
     with (
         running(*cli.command, "jobs", "wait", str(job_id), env=cli.environment) as waiting,
         database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
     ):
-        wait_until(lambda: connection.execute(polls).scalar_one(), PATIENCE_SECONDS)
+        wait_until(lambda: connection.execute(others).scalar_one(), PATIENCE_SECONDS)
         waiting.send_signal(signal.SIGINT)
         out, err = waiting.communicate(timeout=PATIENCE_SECONDS)
     assert (waiting.returncode, out, err) == (130, "", "error: interrupted\n")
