@@ -181,9 +181,8 @@ class Dispatcher:
         if call_id not in run.calls:
             return False
         self._note_quiet(run, call_id)
-        if call_id in run.left_at:
-            job, call, left_at = run.job, run.calls[call_id], run.left_at[call_id]
-            sent = Sent(job.shop.id, job.action, call, left_at)
+        sent = run.sent.get(call_id)
+        if sent is not None:
             self._make_known(self._limits.answered(sent, outcome, self._clock.now()))
         self._land(run, call_id)
         self.pump()
@@ -289,7 +288,7 @@ class Dispatcher:
             self._tell(self._actor, CallSettled(ticket, Failure(late)))
             return
         run.left.add(call_id)
-        run.left_at[call_id] = now
+        run.sent[call_id] = Sent(run.job.shop.id, run.job.action, call, now, self._queue.landed)
         released_at = run.released_at.pop(call_id, now)
         if released_at < now:
             nodes = path(self._marketplace.name, run.job.shop.id, run.job.action)
@@ -356,7 +355,7 @@ class Dispatcher:
 
     def _land(self, run: Run, call_id: int) -> None:
         kept = (run.calls, run.requests, run.steps, run.entries, run.not_after)
-        for of_call in (*kept, run.released_at, run.left_at):
+        for of_call in (*kept, run.released_at, run.sent):
             of_call.pop(call_id, None)
         run.left.discard(call_id)
         if call_id in run.placed:

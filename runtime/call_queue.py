@@ -121,8 +121,10 @@ class CallQueue(Generic[Item]):
         self._waiting: dict[Node, _Heap] = {}
         self._due: list[tuple[datetime, int, Node]] = []
         self._due_at: dict[Node, datetime] = {}
-        self.total_in_flight = 0
-        """Places that are taken in all lanes together."""
+        self.released = 0
+        """How many calls have had their turn."""
+        self.landed = 0
+        """How many of them have left their place again."""
 
     def __len__(self) -> int:
         """How many calls wait."""
@@ -166,7 +168,7 @@ class CallQueue(Generic[Item]):
         """A call of the lane that had left was answered."""
         known = self._lanes[lane]
         known.in_flight -= 1
-        self.total_in_flight -= 1
+        self.landed += 1
         self._fresh.extend(known.parked)
         known.parked = []
         self._rest(lane, known)
@@ -229,7 +231,7 @@ class CallQueue(Generic[Item]):
         self._tree.release(stream.nodes, now, wish.gap, self._draw())
         lane = stream.lane
         lane.in_flight += 1
-        self.total_in_flight += 1
+        self.released += 1
         self._round = max(self._round, lane.turn)
         lane.turn += 1
         turn.released.append(wish)

@@ -30,12 +30,14 @@ class Sent:
 
     Attributes:
         left_at: when it left.
+        landed: of all calls that had had their turn by then, how many were answered.
     """
 
     shop_id: int
     action: str
     call: Call
     left_at: datetime
+    landed: int
 
 
 @dataclass(slots=True)
@@ -157,8 +159,9 @@ class LimitKeeper:
     def _apply(self, signals: Signals, sent: Sent, now: datetime, changes: Changes) -> None:
         node = self._node(signals.level or self._tree.budgets.speaks_of, sent)
         for one in signals.limits:
-            in_flight = self._queue.total_in_flight
-            self._tree.announce(node, one.limit, one.remaining, in_flight, now)
+            # Beside itself; of others the marketplace may not have known when it answered this one.
+            unsure = self._queue.released - sent.landed - 1
+            self._tree.announce(node, one.limit, one.remaining, unsure, now)
             self._queue.changed(node)
         until = signals.until
         if until is not None and signals.refused:

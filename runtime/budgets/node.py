@@ -7,12 +7,15 @@ from runtime.budgets.counted import CountedWindow
 from runtime.budgets.learned import LOOK_BACK, LearnedRate, ObservedRate
 from runtime.budgets.limits import Limit
 from runtime.budgets.paced import PacedWindow
+from runtime.budgets.past import Past
 
 
 class NodeBudget:
     """The budget of one node."""
 
-    __slots__ = ("_counted", "_guessed", "_kept_until", "_observed", "_open_at", "_paced", "_rate")
+    __slots__ = (
+        "_counted", "_guessed", "_kept_until", "_observed", "_open_at", "_paced", "_past", "_rate",
+    )  # fmt: skip
 
     def __init__(self, limits: Iterable[Limit] = ()) -> None:
         self._paced: dict[timedelta, PacedWindow] = {}
@@ -22,18 +25,26 @@ class NodeBudget:
         self._kept_until: datetime | None = None
         self._rate = LearnedRate()
         self._observed = ObservedRate()
+        self._past = Past()
         for limit in limits:
             self.keep_to(limit)
 
     def keep_to(self, limit: Limit) -> None:
-        """Keep to this limit from now on; it replaces that of the same window."""
+        """Keep to this limit from now on; it replaces that of the same window.
+
+        What was released before it was known counts.
+        """
         kept = self._window(limit)
         if kept is not None:
             kept.change(limit)
-        elif limit.is_paced:
-            self._paced[limit.per] = PacedWindow(limit)
+            return
+        window: PacedWindow | CountedWindow
+        if limit.is_paced:
+            window = self._paced[limit.per] = PacedWindow(limit)
         else:
-            self._counted[limit.per] = CountedWindow(limit)
+            window = self._counted[limit.per] = CountedWindow(limit)
+        for when, count in self._past:
+            window.was_released(when, count)
 
     def remember(self, until: datetime) -> None:
         """Something of it matters until then, though nothing may be released."""
@@ -65,6 +76,7 @@ class NodeBudget:
         for counted in self._counted.values():
             counted.release(now)
         self._observed.release(now)
+        self._past.release(now)
         if self._guessed is not None:
             self._guessed.release(now, rate)
         if gap:
@@ -83,11 +95,11 @@ class NodeBudget:
         if self._open_at is not None and self._open_at > released_at:
             self._open_at += now - released_at
 
-    def remaining(self, limit: Limit, remaining: int, in_flight: int, now: datetime) -> None:
+    def remaining(self, limit: Limit, remaining: int, unsure: int, now: datetime) -> None:
         """The marketplace says how many calls of a counted limit are left."""
         window = self._counted.get(limit.per)
         if window is not None:
-            window.remaining(remaining, in_flight, now)
+            window.remaining(remaining, unsure, now)
 
     def throttle(self, now: datetime, left_at: datetime) -> bool:
         """A call that left then was refused without a reason: halve the rate.
@@ -121,6 +133,7 @@ class NodeBudget:
     def idle_at(self) -> datetime | None:
         """From when on nothing of it matters; None: from the start."""
         known = [self._open_at, self._kept_until, self._rate.full_at(), self._observed.idle_at()]
+        known.append(self._past.idle_at())
         known += [window.idle_at() for window in self._paced.values()]
         known += [window.idle_at() for window in self._counted.values()]
         return max((one for one in known if one is not None), default=None)

@@ -45,6 +45,10 @@ class PacedWindow:
         self._next = planned + self.limit.per / rate / self.limit.count * CLOSER
         self._released.append(now)
 
+    def was_released(self, when: datetime, count: int) -> None:
+        """Count releases of before this limit was known."""
+        self._released.extend([when] * min(count, self.limit.count))
+
     def left(self, released_at: datetime, now: datetime) -> None:
         """What was released then leaves only now."""
         if released_at in self._released:
