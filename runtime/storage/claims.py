@@ -40,7 +40,7 @@ _CLAIM = text(f"""
     ),
     ranked AS ({RANKED}),
     picked AS (
-        SELECT id, level FROM ranked WHERE place <= room
+        SELECT id, level FROM ranked WHERE place <= room AND level <= named
         ORDER BY level, place, turn, run_at, id
         LIMIT :limit
     ),
@@ -153,7 +153,7 @@ def claim_jobs(
     node_id: int,
     aging: timedelta = DEFAULT_AGING,
 ) -> Claim:
-    """Claim up to ``limit`` due jobs, at most ``room`` for each lane.
+    """Claim up to ``limit`` due jobs, at most ``room`` for each lane and none below its level.
 
     Raises:
         DatabaseUnavailable: another claim took a job of the same product at the same moment;
@@ -197,6 +197,7 @@ def _wanted(lanes: Sequence[LaneRequest]) -> dict[str, Any]:
         "shops": [shop_id for _, _, shop_id in pairs],
         "rooms": [lane.room for _, lane, _ in pairs],
         "afters": [lane.after for _, lane, _ in pairs],
+        "named": [lane.level for _, lane, _ in pairs],
         "turns": [turn for turn, _, _ in pairs],
     }
 

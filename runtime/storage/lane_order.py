@@ -19,8 +19,8 @@ LOOK = 500
 WANTED = """
     SELECT * FROM unnest(
         CAST(:lanes AS bigint[]), CAST(:shops AS bigint[]), CAST(:rooms AS int[]),
-        CAST(:afters AS int[]), CAST(:turns AS int[])
-    ) AS wanted (lane, shop_id, room, after, turn)
+        CAST(:afters AS int[]), CAST(:named AS int[]), CAST(:turns AS int[])
+    ) AS wanted (lane, shop_id, room, after, named, turn)
 """
 
 LEVEL = """

@@ -100,6 +100,21 @@ def test_on_one_level_lanes_are_served_in_the_order_in_which_they_are_named(data
     assert {job.shop.id for job in jobs} == set(named[:2])
 
 
+def test_a_lane_gets_no_job_below_the_level_that_gave_it_its_turn(database, node):
+    """Else it would go before lanes of that level which are not even named."""
+    shop, other = add_shop(database, user_id=1), add_shop(database, user_id=2)
+    old = add_job(database, shop, priority=4, run_at=ago(31))
+    add_job(database, shop, priority=3)
+    add_job(database, other, priority=2)
+    lanes = [LaneRequest(shop, (shop,), 5, level=2), LaneRequest(other, (other,), 5, level=1)]
+    with database.session.begin() as session:
+        claim = claim_jobs(session, "vinted", lanes, 9, node, AGING)
+    assert [job.id for job in claim.jobs] == [old]
+    assert {(one.lane, head.priority) for one in claim.left for head in one.heads} == {
+        (shop, 3), (other, 2)
+    }, "it is told what there is"  # fmt: skip
+
+
 def test_the_jobs_before_one_are_those_that_are_claimed_before_it(database, node):
     draw = random.Random(11)
     shop = add_shop(database)

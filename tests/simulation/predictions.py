@@ -147,8 +147,11 @@ class Fortune:
         return len(others) >= places
 
     def _overtakes(self, one: Prediction, end: datetime) -> Iterator[bool]:
-        """What nobody could know: newer closures, interventions, arrivals, sellers."""
+        """What nobody could know: newer closures, interventions, arrivals, sellers, lost words."""
         row, log = one.row, self._world.log
+        unheard = log.unannounced.get(row.id)
+        assert one.said.start is not None
+        yield unheard is not None and one.said.start < self._world.polled_after(unheard)
         nodes = set(path(row.marketplace, row.shop_id, row.action))
         yield any(one.at < when <= end and node in nodes for when, node in log.closed)
         yield any(one.at < when <= end for when in log.touched.get(row.id, ()))

@@ -83,7 +83,7 @@ def test_a_lane_where_work_was_found_is_asked_for_with_its_room() -> None:
     lanes = api(lane_concurrency=5)
     lanes.found(shops(3))
     requests, limit = lanes.next_requests()
-    assert requests == (LaneRequest(3, (3,), 5),)
+    assert requests == (LaneRequest(3, (3,), 5, level=3),)
     assert limit == MAX_JOBS_PER_CLAIM
 
 
@@ -341,6 +341,18 @@ def test_where_lanes_of_a_level_are_not_even_named_none_of_it_gets_more_than_its
     assert [one.room for one in requests] == [8] + [1] * (1 + SPARE_LANES)
 
 
+def test_a_lane_is_named_on_its_level_and_again_at_once_for_what_turns_out_less_urgent() -> None:
+    """What was said to be urgent may be gone, or wait for another job of its product."""
+    lanes = api()
+    lanes.found(shops(1, priority=1))
+    lanes.found(shops(2, priority=2))
+    requests, _ = lanes.next_requests()
+    assert [(one.lane, one.level) for one in requests] == [(1, 1), (2, 2)]
+    answer(lanes, 1, Head(2, timedelta(0)))
+    requests, _ = lanes.next_requests()
+    assert [(one.lane, one.level) for one in requests] == [(2, 2), (1, 2)], "behind who was there"
+
+
 def test_a_job_that_keeps_its_place_is_as_urgent_as_it_was() -> None:
     lanes, clock = lanes_of(Marketplace("ebay", concurrency=1))
     lanes.found(shops(1, priority=3))
@@ -423,7 +435,7 @@ def test_a_browser_lane_belongs_to_the_seller_and_serves_all_of_the_sellers_shop
     lanes.seller_connected(7)
     lanes.found(shops(1, 2, user_id=7))
     requests, _ = lanes.next_requests()
-    assert requests == (LaneRequest(7, (1, 2), 1),)
+    assert requests == (LaneRequest(7, (1, 2), 1, level=3),)
 
 
 def test_a_browser_runs_one_job_at_a_time_whatever_the_record_says() -> None:
