@@ -82,6 +82,8 @@ class Dispatcher:
         self._limits = LimitKeeper(marketplace, self.budgets, self._queue, self._complain)
         self._alarm = Alarm(clock, actor, messages.CallsReleased())
         self._usage_known = False
+        # Where a limit is counted, nothing leaves until it is known what was used before.
+        self._waits_for_usage = marketplace.budgets.counts
         self._inquiries: dict[int, Node] = {}
         self._inquiry_count = 0
         self._closed = False
@@ -131,8 +133,7 @@ class Dispatcher:
 
     def pump(self) -> None:
         """Send the calls whose turn has come."""
-        waits_for_usage = self._marketplace.budgets.counts and not self._usage_known
-        if self._closed or waits_for_usage:
+        if self._closed or self._waits_for_usage:
             return
         while self._send_released():
             pass
@@ -162,7 +163,7 @@ class Dispatcher:
     def usage_loaded(self, loaded: messages.UsageLoaded) -> None:
         """Count what was used before, once."""
         if not self._usage_known:
-            self._usage_known = True
+            self._usage_known, self._waits_for_usage = True, False
             self.budgets.restore(loaded.usage)
             self.pump()
 

@@ -107,8 +107,11 @@ class CountedWindow:
     def changed(self) -> Iterator[tuple[datetime, int]]:
         """Start and count of the buckets that grew since the last call."""
         changed, self._changed = self._changed, set()
-        for index, count in self._buckets:
+        for index, count in reversed(self._buckets):
+            if not changed:
+                return
             if index in changed:
+                changed.remove(index)
                 yield EPOCH + index * self._width, count
 
     def idle_at(self) -> datetime | None:

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.lanes import MAX_JOBS_PER_CLAIM, MAX_LANES_PER_CLAIM, REST, SPARE_LANES, Lane, Lanes
@@ -189,6 +189,7 @@ def test_with_more_lanes_than_one_claim_names_the_better_levels_are_named() -> N
 
 
 @given(singles=st.integers(1, 30), concurrency=st.integers(1, 5))
+@settings(deadline=None)
 def test_a_single_job_waits_for_no_more_than_one_job_of_a_seller_with_endless_ones(
     singles: int, concurrency: int
 ) -> None:
