@@ -35,7 +35,7 @@ from runtime.errors import BudgetClosed, CallTimeout, ConnectionLost, HeldUp
 from runtime.execution import Perform
 from runtime.hookspecs import Marketplace
 from runtime.lease import Lease
-from runtime.limit_keeper import INQUIRY_TIME, Changes, LimitKeeper, Sent
+from runtime.limit_keeper import INQUIRY_TIME, Changes, LimitKeeper
 from runtime.messages import CallSettled, CallTicket
 from runtime.request_record import request_record
 
@@ -289,14 +289,14 @@ class Dispatcher:
             self._tell(self._actor, CallSettled(ticket, Failure(late)))
             return
         run.left.add(call_id)
-        run.sent[call_id] = Sent(run.job.shop.id, run.job.action, call, now, self._queue.landed)
+        shop_id, lane = run.job.shop.id, run.lane.key
+        run.sent[call_id] = self._limits.leaves(shop_id, run.job.action, lane, call, now)
         released_at = run.released_at.pop(call_id, now)
         if released_at < now:
-            nodes = path(self._marketplace.name, run.job.shop.id, run.job.action)
+            nodes = path(self._marketplace.name, shop_id, run.job.action)
             self.budgets.left(nodes, released_at, now)
         if isinstance(call, HttpCall):
             timeout = call.timeout or run.job.timeout
-            shop_id = run.job.shop.id
             request = messages.HttpRequest(
                 ticket, self._marketplace.name, shop_id, call, timeout, not_after
             )

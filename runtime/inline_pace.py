@@ -78,7 +78,7 @@ class InlinePace:
 
     def sent(self, job: Job, call: HttpCall, now: datetime) -> Sent:
         """A call that had its turn leaves."""
-        return Sent(job.shop.id, job.action, call, now, self._queue.landed)
+        return self._limits.leaves(job.shop.id, job.action, LANE, call, now)
 
     def answered(self, sent: Sent, outcome: Outcome, at: datetime, ask: Ask) -> None:
         """It was answered."""

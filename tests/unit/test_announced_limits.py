@@ -62,7 +62,7 @@ class Marketplaces:
             turn = self._queue.take(now)
             waits = not turn.released and not turn.refused
             if turn.released:
-                sent = Sent(LANE, "sync", READ, now, self._queue.landed)
+                sent = self._keeper.leaves(LANE, "sync", LANE, READ, now)
                 answered_at = now + next(self._latencies)
                 heapq.heappush(answers, (answered_at, next(self._numbers), sent, self._arrive(now)))
                 continue
