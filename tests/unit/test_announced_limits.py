@@ -92,7 +92,7 @@ def violations(released: Sequence[datetime], limit: Limit) -> int:
 
 
 def unsure(latencies: Sequence[timedelta]) -> int:
-    """How many calls may be in the air before and after one: what is theirs of that is not known."""
+    """How many calls may be in the air beside one: whether they are others' is not known."""
     return 2 * (max(latencies) // (SECOND / 10))
 
 
