@@ -1,6 +1,5 @@
 """What a node released lately, for limits that become known only when it is done."""
 
-from collections import deque
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
@@ -16,7 +15,7 @@ class Past:
     __slots__ = ("_hours",)
 
     def __init__(self) -> None:
-        self._hours: deque[tuple[datetime, datetime, int]] = deque()
+        self._hours: list[tuple[datetime, datetime, int]] = []
 
     def release(self, now: datetime) -> None:
         """Count a release."""
@@ -25,7 +24,7 @@ class Past:
             began, _, count = self._hours.pop()
         self._hours.append((began, now, count + 1))
         while now - self._hours[0][1] >= LONGEST:
-            self._hours.popleft()
+            del self._hours[0]
 
     def __iter__(self) -> Iterator[tuple[datetime, int]]:
         """When and how many were released."""
