@@ -116,19 +116,27 @@ def test_a_lane_gets_no_job_below_the_level_that_gave_it_its_turn(database, node
 
 
 def test_the_jobs_before_one_are_those_that_are_claimed_before_it(database, node):
+    """Whichever priority the lane got last: it may have been that of the job."""
     draw = random.Random(11)
     shop = add_shop(database)
-    ids = [
-        add_job(database, shop, priority=draw.randint(1, 4), run_at=ago(draw.uniform(0, 80)))
-        for _ in range(40)
-    ]
+    jobs = {}
+    for _ in range(40):
+        priority = draw.randint(1, 4)
+        run_at = ago(draw.uniform(0, 80))
+        jobs[add_job(database, shop, priority=priority, run_at=run_at)] = priority
     with database.session() as session:
-        before = {one: jobs_before(session, one, [shop], AGING) for one in ids}
-    assert sorted(before.values()) == list(range(40))
-    with database.session.begin() as session:
-        request = LaneRequest(shop, (shop,), 7)
-        claimed = claim_jobs(session, "vinted", [request], 7, node, AGING).jobs
-    assert {job.id for job in claimed} == {one for one, n in before.items() if n < 7}
+        before = {one: jobs_before(session, one, [shop], AGING) for one in jobs}
+    for after in range(1, 5):
+        with database.session() as session:
+            request = LaneRequest(shop, (shop,), 7, after)
+            claimed = {
+                job.id for job in claim_jobs(session, "vinted", [request], 7, node, AGING).jobs
+            }
+            session.rollback()
+        assert {one for one, n in before.items() if n < 7} <= claimed
+        assert {one for one in claimed if jobs[one] == after} == {
+            one for one, n in before.items() if n < 7 and jobs[one] == after
+        }
 
 
 def test_what_is_before_a_job_is_counted_over_all_shops_of_its_lane_and_up_to_a_limit(database):

@@ -50,9 +50,9 @@ def facts_of(world: World, row: JobRow) -> WaitingFacts:
 
 
 def jobs_before(world: World, row: JobRow, now: datetime) -> int:
-    """How many due jobs of its shop are claimed before it, up to ``MOST + 1``."""
+    """How many due jobs of its shop may be claimed before it, up to ``MOST + 1``."""
     due = max(now, row.run_at)
-    lane = LaneRequest(0, (row.shop_id,), MOST + 1)
+    lane = LaneRequest(0, (row.shop_id,), MOST + 1, after=row.priority)
     order = [one.id for one in world.table.pick([lane], MOST + 1, due, world.aging)]
     return order.index(row.id) if row.id in order else len(order)
 
