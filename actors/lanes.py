@@ -34,7 +34,7 @@ class Lane:
     Attributes:
         work: what is known of the jobs that wait to be claimed.
         last_priority: of the job that it got last; 0: it got none.
-        named_on: the level on which it was named last.
+        worst: the worst level of which the last claim could give it something.
         ready: claimed jobs that wait for a place.
         running: how many jobs have a place.
     """
@@ -43,7 +43,7 @@ class Lane:
     shops: set[int] = field(default_factory=set)
     work: LaneWork = field(default_factory=LaneWork)
     last_priority: int = 0
-    named_on: int = LEAST_URGENT
+    worst: int = LEAST_URGENT
     ready: deque[Job] = field(default_factory=deque)
     running: int = 0
     due_timer: tuple[datetime, Timer] | None = None
@@ -163,11 +163,13 @@ class Lanes:
         for key in first[:most]:
             lane = self._lanes[key]
             lane.work.asked()
-            lane.named_on = self._turns.level(key) or LEAST_URGENT
-            # Where lanes of its level are not even named, it gets no more than its turn.
-            room = 1 if lane.named_on == crowded else min(self._room(lane), MAX_JOBS_PER_CLAIM)
+            on = self._turns.level(key) or LEAST_URGENT
+            # Where lanes of its level are not even named, it gets no more than its turn; one that
+            # was named for a better level nothing of theirs.
+            room = 1 if on == crowded else min(self._room(lane), MAX_JOBS_PER_CLAIM)
+            lane.worst = LEAST_URGENT if crowded is None else max(on, crowded - 1)
             shops = tuple(sorted(self._open_shops(lane)))
-            requests.append(LaneRequest(key, shops, room, lane.last_priority, lane.named_on))
+            requests.append(LaneRequest(key, shops, room, lane.last_priority, on, lane.worst))
         return tuple(requests), limit
 
     def add_ready(self, job: Job) -> None:
@@ -221,7 +223,7 @@ class Lanes:
         """Whether the claim could have given the lane what is left; not what is less urgent."""
         due = (head for head in left.heads if not head.blocked and head.due_in <= NOW)
         levels = [level(head.priority, -head.due_in, self._aging) for head in due]
-        return min(levels, default=MOST_URGENT) <= lane.named_on
+        return min(levels, default=MOST_URGENT) <= lane.worst
 
     def _room(self, lane: Lane) -> int:
         return self._places - lane.running - len(lane.ready)

@@ -60,7 +60,8 @@ class LaneRequest:
 
     Attributes:
         after: the priority of the job that it got last. Within a level, priorities take turns.
-        level: on which it has its turn; it gets no job of a worse one.
+        level: on which it has its turn; on a worse one it is behind those that have theirs there.
+        worst: it gets no job of a level worse than this.
     """
 
     lane: int
@@ -68,6 +69,7 @@ class LaneRequest:
     room: int
     after: int = 0
     level: int = LEAST_URGENT
+    worst: int = LEAST_URGENT
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,9 @@ LOOK = 500
 WANTED = """
     SELECT * FROM unnest(
         CAST(:lanes AS bigint[]), CAST(:shops AS bigint[]), CAST(:rooms AS int[]),
-        CAST(:afters AS int[]), CAST(:named AS int[]), CAST(:turns AS int[])
-    ) AS wanted (lane, shop_id, room, after, named, turn)
+        CAST(:afters AS int[]), CAST(:named AS int[]), CAST(:worst AS int[]),
+        CAST(:turns AS int[])
+    ) AS wanted (lane, shop_id, room, after, named, worst, turn)
 """
 
 LEVEL = """
@@ -109,9 +110,9 @@ def jobs_before(
 ) -> int | None:
     """How many due jobs of its lane may be claimed before a pending job, as things stand.
 
-    Which priority the lane got last is not known here, so it is taken to be the job's own. Jobs that
-    are blocked by another one of their product are not counted; those that come later and are more
-    urgent cannot be.
+    Which priority the lane got last is not known here, so it is taken to be the job's own. Jobs
+    that are blocked by another one of their product are not counted; those that come later and are
+    more urgent cannot be.
 
     Args:
         shop_ids: the shops of the lane; the job's own is one of them.

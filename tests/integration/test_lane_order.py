@@ -100,13 +100,25 @@ def test_on_one_level_lanes_are_served_in_the_order_in_which_they_are_named(data
     assert {job.shop.id for job in jobs} == set(named[:2])
 
 
-def test_a_lane_gets_no_job_below_the_level_that_gave_it_its_turn(database, node):
+def test_a_lane_that_was_named_for_a_better_level_is_behind_those_that_have_their_turn(
+    database, node
+):
+    shops = [add_shop(database, user_id=user) for user in (1, 2)]
+    for shop in shops:
+        add_job(database, shop, priority=3)
+    lanes = [LaneRequest(shop, (shop,), 1, level=n) for shop, n in zip(shops, (1, 3), strict=True)]
+    with database.session.begin() as session:
+        (job,) = claim_jobs(session, "vinted", lanes, 1, node, AGING).jobs
+    assert job.shop.id == shops[1]
+
+
+def test_a_lane_gets_no_job_below_the_worst_level_that_it_may_get(database, node):
     """Else it would go before lanes of that level which are not even named."""
     shop, other = add_shop(database, user_id=1), add_shop(database, user_id=2)
     old = add_job(database, shop, priority=4, run_at=ago(31))
     add_job(database, shop, priority=3)
     add_job(database, other, priority=2)
-    lanes = [LaneRequest(shop, (shop,), 5, level=2), LaneRequest(other, (other,), 5, level=1)]
+    lanes = [LaneRequest(shop, (shop,), 5, worst=2), LaneRequest(other, (other,), 5, worst=1)]
     with database.session.begin() as session:
         claim = claim_jobs(session, "vinted", lanes, 9, node, AGING)
     assert [job.id for job in claim.jobs] == [old]

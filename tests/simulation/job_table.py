@@ -58,6 +58,7 @@ class _Ranked:
     room: int
     after: int
     named: int
+    worst: int
     level: int
     row: JobRow
 
@@ -135,8 +136,12 @@ class JobTable:
         for lane in {one.lane: None for one in heads}:
             ranked = sorted(_nth(one for one in heads if one.lane == lane))
             places = ((place, one) for place, (*_, one) in enumerate(ranked))
-            placed += [(n, one) for n, one in places if n < one.room and one.level <= one.named]
-        placed.sort(key=lambda one: (one[1].level, one[0], one[1].turn, one[1].row.key))
+            placed += [(n, one) for n, one in places if n < one.room and one.level <= one.worst]
+        placed.sort(
+            key=lambda one: (
+                one[1].level, one[0], one[1].named < one[1].level, one[1].turn, one[1].row.key
+            )
+        )  # fmt: skip
         return [one.row for _, one in placed[:limit]]
 
     def left(self, lanes: Iterable[LaneRequest], now: datetime) -> tuple[LaneHeads, ...]:
@@ -167,7 +172,9 @@ class JobTable:
                         if count >= lane.room:
                             break
                         at = level(priority, now - row.run_at, aging)
-                        yield _Ranked(lane.lane, turn, lane.room, lane.after, lane.level, at, row)
+                        yield _Ranked(
+                            lane.lane, turn, lane.room, lane.after, lane.level, lane.worst, at, row
+                        )
 
     def _lane_heads(self, shops: Iterable[int], now: datetime) -> Iterator[Head]:
         for priority in PRIORITIES:

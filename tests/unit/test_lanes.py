@@ -340,18 +340,21 @@ def test_where_lanes_of_a_level_are_not_even_named_none_of_it_gets_more_than_its
     lanes.found(shops(*range(2, 30)))
     requests, _ = lanes.next_requests()
     assert [one.room for one in requests] == [8] + [1] * (1 + SPARE_LANES)
+    assert [one.worst for one in requests] == [2] + [3] * (1 + SPARE_LANES), "nor of their level"
 
 
 def test_a_lane_is_named_on_its_level_and_again_at_once_for_what_turns_out_less_urgent() -> None:
     """What was said to be urgent may be gone, or wait for another job of its product."""
-    lanes = api()
+    lanes = api(concurrency=1)
     lanes.found(shops(1, priority=1))
-    lanes.found(shops(2, priority=2))
+    lanes.found(shops(*range(2, 14), priority=2))
     requests, _ = lanes.next_requests()
-    assert [(one.lane, one.level) for one in requests] == [(1, 1), (2, 2)]
-    answer(lanes, 1, Head(2, timedelta(0)))
-    requests, _ = lanes.next_requests()
-    assert [(one.lane, one.level) for one in requests] == [(2, 2), (1, 2)], "behind who was there"
+    assert [(one.lane, one.level, one.worst) for one in requests[:2]] == [(1, 1, 1), (2, 2, 2)]
+    lanes.answered([LaneHeads(1, (Head(2, timedelta(0)),))], (), 1)
+    named = asked(lanes)
+    assert named == list(range(2, 13))
+    lanes.answered([LaneHeads(one, ()) for one in named], (), 1)
+    assert asked(lanes) == [13, 1], "it is behind who was there, and does not rest"
 
 
 def test_a_job_that_keeps_its_place_is_as_urgent_as_it_was() -> None:
