@@ -35,7 +35,7 @@ from runtime.errors import BudgetClosed, ConnectionLost, HeldUp
 from runtime.execution import Perform
 from runtime.hookspecs import Marketplace
 from runtime.lease import Lease
-from runtime.limit_keeper import INQUIRY_TIME, Changes, LimitKeeper, Sent
+from runtime.limit_keeper import INQUIRY_TIME, Changes, LimitKeeper
 from runtime.messages import CallSettled, CallTicket
 from runtime.request_record import request_record
 
@@ -82,6 +82,8 @@ class Dispatcher:
         self._limits = LimitKeeper(marketplace, self.budgets, self._queue, self._complain)
         self._alarm = Alarm(clock, actor, messages.CallsReleased())
         self._usage_known = False
+        # Where a limit is counted, nothing leaves until it is known what was used before.
+        self._waits_for_usage = marketplace.budgets.counts
         self._inquiries: dict[int, Node] = {}
         self._inquiry_count = 0
         self._closed = False
@@ -132,8 +134,7 @@ class Dispatcher:
 
     def pump(self) -> None:
         """Send the calls whose turn has come."""
-        waits_for_usage = self._marketplace.budgets.counts and not self._usage_known
-        if self._closed or waits_for_usage:
+        if self._closed or self._waits_for_usage:
             return
         while self._send_released():
             pass
@@ -163,7 +164,7 @@ class Dispatcher:
     def usage_loaded(self, loaded: messages.UsageLoaded) -> None:
         """Count what was used before, once."""
         if not self._usage_known:
-            self._usage_known = True
+            self._usage_known, self._waits_for_usage = True, False
             self.budgets.restore(loaded.usage)
             self.pump()
 
@@ -182,9 +183,8 @@ class Dispatcher:
         if call_id not in run.calls:
             return False
         self._note_quiet(run, call_id)
-        if call_id in run.left_at:
-            job, call, left_at = run.job, run.calls[call_id], run.left_at[call_id]
-            sent = Sent(job.shop.id, job.action, call, left_at)
+        sent = run.sent.get(call_id)
+        if sent is not None:
             self._make_known(self._limits.answered(sent, outcome, self._clock.now()))
         self._land(run, call_id)
         self.pump()
@@ -290,14 +290,14 @@ class Dispatcher:
             self._tell(self._actor, CallSettled(ticket, Failure(late)))
             return
         run.left.add(call_id)
-        run.left_at[call_id] = now
+        shop_id, lane = run.job.shop.id, run.lane.key
+        run.sent[call_id] = self._limits.leaves(shop_id, run.job.action, lane, call, now)
         released_at = run.released_at.pop(call_id, now)
         if released_at < now:
-            nodes = path(self._marketplace.name, run.job.shop.id, run.job.action)
+            nodes = path(self._marketplace.name, shop_id, run.job.action)
             self.budgets.left(nodes, released_at, now)
         if isinstance(call, HttpCall):
             timeout = call.timeout or run.job.timeout
-            shop_id = run.job.shop.id
             request = messages.HttpRequest(
                 ticket, self._marketplace.name, shop_id, call, timeout, not_after
             )
@@ -350,7 +350,7 @@ class Dispatcher:
 
     def _land(self, run: Run, call_id: int) -> None:
         kept = (run.calls, run.requests, run.steps, run.entries, run.not_after)
-        for of_call in (*kept, run.released_at, run.left_at):
+        for of_call in (*kept, run.released_at, run.sent):
             of_call.pop(call_id, None)
         run.left.discard(call_id)
         if call_id in run.placed:

@@ -12,6 +12,7 @@ from runtime.job import Job
 from runtime.lane_work import LaneWork
 from runtime.messages import LaneDue, LaneHeads, LaneRequest, LaneShop
 from runtime.turns import Turns
+from runtime.urgency import LEAST_URGENT, MOST_URGENT, level
 
 MAX_LANES_PER_CLAIM = 100
 MAX_JOBS_PER_CLAIM = 100
@@ -21,6 +22,7 @@ nothing, which would go to further jobs of the others."""
 
 # What is said to be due and was not claimed is held by somebody for the moment.
 REST = timedelta(milliseconds=50)
+NOW = timedelta(0)
 LONGEST_DUE = timedelta(hours=1)
 LONGEST_WAITED = timedelta(days=365)
 
@@ -32,6 +34,7 @@ class Lane:
     Attributes:
         work: what is known of the jobs that wait to be claimed.
         last_priority: of the job that it got last; 0: it got none.
+        worst: the worst level of which the last claim could give it something.
         ready: claimed jobs that wait for a place.
         running: how many jobs have a place.
     """
@@ -40,6 +43,7 @@ class Lane:
     shops: set[int] = field(default_factory=set)
     work: LaneWork = field(default_factory=LaneWork)
     last_priority: int = 0
+    worst: int = LEAST_URGENT
     ready: deque[Job] = field(default_factory=deque)
     running: int = 0
     due_timer: tuple[datetime, Timer] | None = None
@@ -73,6 +77,7 @@ class Lanes:
         self._clock = clock
         self._places = 1 if marketplace.browser_bound else marketplace.lane_concurrency
         self._lanes: dict[int, Lane] = {}
+        self._aging = aging
         self._turns = Turns(aging)
         self._startable: dict[int, None] = {}
         self._present: set[int] = set()
@@ -107,7 +112,7 @@ class Lanes:
             lane = self._lanes.get(one.lane)
             if lane is None:
                 continue
-            in_vain = len(jobs) < limit and one.lane not in served
+            in_vain = len(jobs) < limit and one.lane not in served and self._was_meant(lane, one)
             lane.work.answered(
                 {
                     head.priority: self._moment(head.due_in)
@@ -158,11 +163,13 @@ class Lanes:
         for key in first[:most]:
             lane = self._lanes[key]
             lane.work.asked()
-            # Where lanes of its level are not even named, it gets no more than its turn.
-            alone = self._turns.level(key) != crowded
-            room = min(self._room(lane), MAX_JOBS_PER_CLAIM) if alone else 1
+            on = self._turns.level(key) or LEAST_URGENT
+            # Where lanes of its level are not even named, it gets no more than its turn; one that
+            # was named for a better level nothing of theirs.
+            room = 1 if on == crowded else min(self._room(lane), MAX_JOBS_PER_CLAIM)
+            lane.worst = LEAST_URGENT if crowded is None else max(on, crowded - 1)
             shops = tuple(sorted(self._open_shops(lane)))
-            requests.append(LaneRequest(key, shops, room, lane.last_priority))
+            requests.append(LaneRequest(key, shops, room, lane.last_priority, on, lane.worst))
         return tuple(requests), limit
 
     def add_ready(self, job: Job) -> None:
@@ -211,6 +218,12 @@ class Lanes:
         if back_in is not None:
             lane.work.hint(priority, self._moment(back_in))
         self._refresh(lane)
+
+    def _was_meant(self, lane: Lane, left: LaneHeads) -> bool:
+        """Whether the claim could have given the lane what is left; not what is less urgent."""
+        due = (head for head in left.heads if not head.blocked and head.due_in <= NOW)
+        levels = [level(head.priority, -head.due_in, self._aging) for head in due]
+        return min(levels, default=MOST_URGENT) <= lane.worst
 
     def _room(self, lane: Lane) -> int:
         return self._places - lane.running - len(lane.ready)

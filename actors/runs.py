@@ -10,6 +10,7 @@ from runtime.calls import BlockingCall, Call, RecordStep
 from runtime.clock import Timer
 from runtime.execution import Execution
 from runtime.job import Job
+from runtime.limit_keeper import Sent
 from runtime.messages import BrowserRequest, CallTicket, RecordIntent, RecordOutcome
 from runtime.retry import Settlement
 from runtime.states import JobEvent, JobStatus, target
@@ -46,7 +47,7 @@ class Run:
         not_after: when an intended write may not leave any more, by call id.
         task_types: how each step is carried out.
         released_at: when the budgets let a call go that has not left yet, by id.
-        left_at: when a call left, by id.
+        sent: what is known of the calls that left, by id.
         began_at: when each step that is not recorded yet first asked for something, by name.
         settlement: how the run ended, until that is recorded.
         pausing: nothing new leaves; once what has left is recorded, the run is parked.
@@ -67,7 +68,7 @@ class Run:
     placed: set[int] = field(default_factory=set)
     not_after: dict[int, datetime] = field(default_factory=dict)
     released_at: dict[int, datetime] = field(default_factory=dict)
-    left_at: dict[int, datetime] = field(default_factory=dict)
+    sent: dict[int, Sent] = field(default_factory=dict)
     began_at: dict[str, datetime] = field(default_factory=dict)
     task_types: dict[str, str] = field(default_factory=dict)
     settlement: Settlement | None = None

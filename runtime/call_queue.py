@@ -59,6 +59,7 @@ class _Lane:
     """Attributes: ``turn`` grows with each release; lanes with a smaller one come first."""
 
     turn: int
+    released: int = 0
     in_flight: int = 0
     streams: int = 0
     parked: list["_Stream"] = field(default_factory=list)
@@ -121,8 +122,8 @@ class CallQueue(Generic[Item]):
         self._waiting: dict[Node, _Heap] = {}
         self._due: list[tuple[datetime, int, Node]] = []
         self._due_at: dict[Node, datetime] = {}
-        self.total_in_flight = 0
-        """Places that are taken in all lanes together."""
+        self._released = 0
+        self._in_flight = 0
 
     def __len__(self) -> int:
         """How many calls wait."""
@@ -137,6 +138,18 @@ class CallQueue(Generic[Item]):
         """How many places of the lane are taken."""
         known = self._lanes.get(lane)
         return known.in_flight if known is not None else 0
+
+    def released(self, lane: int | None = None) -> int:
+        """How many calls have had their turn; of a lane, since it had something to do."""
+        if lane is None:
+            return self._released
+        known = self._lanes.get(lane)
+        return known.released if known is not None else 0
+
+    def landed(self, lane: int | None = None) -> int:
+        """How many of them have left their place again."""
+        in_flight = self._in_flight if lane is None else self.in_flight(lane)
+        return self.released(lane) - in_flight
 
     def put(self, wish: Wish[Item], now: datetime) -> None:
         """A call wants to leave; :meth:`take` says when it may."""
@@ -166,7 +179,7 @@ class CallQueue(Generic[Item]):
         """A call of the lane that had left was answered."""
         known = self._lanes[lane]
         known.in_flight -= 1
-        self.total_in_flight -= 1
+        self._in_flight -= 1
         self._fresh.extend(known.parked)
         known.parked = []
         self._rest(lane, known)
@@ -229,7 +242,9 @@ class CallQueue(Generic[Item]):
         self._tree.release(stream.nodes, now, wish.gap, self._draw())
         lane = stream.lane
         lane.in_flight += 1
-        self.total_in_flight += 1
+        lane.released += 1
+        self._released += 1
+        self._in_flight += 1
         self._round = max(self._round, lane.turn)
         lane.turn += 1
         turn.released.append(wish)

@@ -157,7 +157,7 @@ class InlineCalls:
                 if isinstance(error, DatabaseRefused):
                     return Failure(error)
                 raise
-        left_at = self.node.clock.now()
+        sent = self.pace.sent(self.job, call, self.node.clock.now())
         outcome = self._sent(
             self.job.shop.id, call, call.timeout or self.job.timeout, not_after=not_after
         )
@@ -165,7 +165,7 @@ class InlineCalls:
         if call.writes and effect.step is not None:
             _, known = self.quiet.get(effect.step, (now, now))
             self.quiet[effect.step] = (now, max(now + call.settles_within, known))
-        self.pace.answered(self.job, call, left_at, outcome, now, self._sent)
+        self.pace.answered(sent, outcome, now, self._sent)
         return outcome
 
     def _sent(

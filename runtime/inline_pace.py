@@ -76,12 +76,13 @@ class InlinePace:
             pause = LONGEST_PAUSE if due is None else min(due - now(), LONGEST_PAUSE)
             time.sleep(max(pause.total_seconds(), 0))
 
-    def answered(
-        self, job: Job, call: HttpCall, left_at: datetime, outcome: Outcome, at: datetime, ask: Ask
-    ) -> None:
-        """A call that had its turn was answered."""
+    def sent(self, job: Job, call: HttpCall, now: datetime) -> Sent:
+        """A call that had its turn leaves."""
+        return self._limits.leaves(job.shop.id, job.action, LANE, call, now)
+
+    def answered(self, sent: Sent, outcome: Outcome, at: datetime, ask: Ask) -> None:
+        """It was answered."""
         self._queue.place_freed(LANE)
-        sent = Sent(job.shop.id, job.action, call, left_at)
         changes = self._limits.answered(sent, outcome, at)
         self._keep(changes)
         if changes.inquire is not None:

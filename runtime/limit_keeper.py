@@ -8,6 +8,7 @@ from typing import Any
 from runtime.account_trouble import AccountTrouble
 from runtime.answers import Answer
 from runtime.budgets import Blocked, BudgetTree
+from runtime.budgets.tree import OF_ONE_ACCOUNT
 from runtime.call_queue import CallQueue
 from runtime.calls import Call, Failure, HttpCall, Outcome, Success, WebSocketCall
 from runtime.closures import Closure, ClosureKind, Closures, Level, Node, path
@@ -30,12 +31,17 @@ class Sent:
 
     Attributes:
         left_at: when it left.
+        landed: of all calls that had had their turn by then, how many were answered.
+        landed_in_lane: of those of its lane.
     """
 
     shop_id: int
     action: str
+    lane: int
     call: Call
     left_at: datetime
+    landed: int
+    landed_in_lane: int
 
 
 @dataclass(slots=True)
@@ -85,6 +91,11 @@ class LimitKeeper:
         self._complain = complain
         self._closed: dict[tuple[Node, ClosureKind], Closure] = {}
         self._asked: dict[Node, tuple[Sent, datetime]] = {}
+
+    def leaves(self, shop_id: int, action: str, lane: int, call: Call, now: datetime) -> Sent:
+        """A call that has had its turn leaves."""
+        landed = self._queue.landed()
+        return Sent(shop_id, action, lane, call, now, landed, self._queue.landed(lane))
 
     def answered(self, sent: Sent, outcome: Outcome, now: datetime) -> Changes:
         """An answer came; a refusal for being too many learns when it may be tried again."""
@@ -157,8 +168,7 @@ class LimitKeeper:
     def _apply(self, signals: Signals, sent: Sent, now: datetime, changes: Changes) -> None:
         node = self._node(signals.level or self._tree.budgets.speaks_of, sent)
         for one in signals.limits:
-            in_flight = self._queue.total_in_flight
-            self._tree.announce(node, one.limit, one.remaining, in_flight, now)
+            self._tree.announce(node, one.limit, one.remaining, self._unsure(node, sent), now)
             self._queue.changed(node)
         until = signals.until
         if until is not None and signals.refused:
@@ -174,6 +184,12 @@ class LimitKeeper:
             self._close(shop, None, signals.reason, now, changes, signals.needs)
         if signals.good:
             self._open_needs(shop, sent, changes)
+
+    def _unsure(self, node: Node, sent: Sent) -> int:
+        """How many other calls the marketplace may not have known when it answered this one."""
+        if node.level in OF_ONE_ACCOUNT:
+            return max(0, self._queue.released(sent.lane) - sent.landed_in_lane - 1)
+        return self._queue.released() - sent.landed - 1
 
     def _inquire(self, node: Node, sent: Sent, now: datetime, changes: Changes) -> None:
         """Ask once at a time; nothing goes through the node until the answer is there."""

@@ -145,16 +145,19 @@ def _one(count: int | None, per: timedelta, remaining: int | None) -> Iterator[A
 def _used_up(
     headers: Mapping[str, str], limits: tuple[Announced, ...], now: datetime, *, refused: bool
 ) -> datetime | None:
-    """Until when nothing is left; None where something is, or it is not said."""
-    ends = []
+    """Until when nothing is left; None where something is, or it is not said.
+
+    What is told counts. Else a short window is over after its time, and a long one is asked again.
+    """
+    told = []
     for family in FAMILIES:
         remaining, filled_again = _left(headers, family)
         reset = reset_at(filled_again, now)
         if remaining == 0 and reset is not None:
-            ends.append(reset)
-    for one in limits:
-        if one.remaining == 0 and not one.limit.is_paced and not ends:
-            ends.append(now + one.limit.per / PROBES)
-        elif one.remaining == 0 and refused:
-            ends.append(now + one.limit.per)
-    return max(ends, default=None)
+            told.append(reset)
+    guessed = [
+        now + (one.limit.per if one.limit.is_paced else one.limit.per / PROBES)
+        for one in limits
+        if one.remaining == 0 and (refused or not one.limit.is_paced)
+    ]
+    return max(told or guessed, default=None)

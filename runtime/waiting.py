@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from runtime.closures import Closure, Node, in_words
@@ -12,6 +12,8 @@ from runtime.states import JobStatus
 NO_SERVICE = "no service is running: start `run.py serve`"
 NEXT = "waiting for its turn"
 PAUSED = "paused; it goes on when it is resumed"
+AT_ONCE = timedelta(seconds=1)
+"""A job that nothing holds up starts within this time, unless places go to others first."""
 
 
 class ObstacleKind(StrEnum):
@@ -129,6 +131,13 @@ def waiting_reason(facts: WaitingFacts) -> str | None:
 
 
 def _obstacles(facts: WaitingFacts) -> Iterator[Obstacle]:
+    of_its_own = tuple(_of_its_own(facts))
+    yield from of_its_own
+    if not of_its_own and facts.now - facts.run_at > AT_ONCE:
+        yield Obstacle(ObstacleKind.TURN, NEXT)
+
+
+def _of_its_own(facts: WaitingFacts) -> Iterator[Obstacle]:
     if not facts.service_alive:
         yield Obstacle(ObstacleKind.NO_SERVICE, NO_SERVICE)
     elif not facts.has_handler:

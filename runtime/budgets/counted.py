@@ -52,6 +52,11 @@ class CountedWindow:
         self._changed.add(self._buckets[-1][0])
         self._total += 1
 
+    def was_released(self, when: datetime, count: int) -> None:
+        """Count releases of before this limit was known."""
+        self.restore(when, count)
+        self._changed.add(self._index(when))
+
     def left(self, released_at: datetime, now: datetime) -> None:
         """What was released then leaves only now."""
         index = self._index(released_at)
@@ -69,16 +74,16 @@ class CountedWindow:
         """Keep to another count in the same window; what was released counts on."""
         self.limit = limit
 
-    def remaining(self, remaining: int, in_flight: int, now: datetime) -> None:
+    def remaining(self, remaining: int, unsure: int, now: datetime) -> None:
         """The marketplace says how many are left: what did not go from here, others used.
 
         When they did is not known; it is taken to leave the window evenly.
 
         Args:
-            in_flight: releases of which the marketplace may not have known yet.
+            unsure: releases of which the marketplace may not have known yet.
         """
         self._forget(now)
-        known_there = max(0, self._total - in_flight)
+        known_there = max(0, self._total - unsure)
         self._others = max(0, self.limit.count - max(0, remaining) - known_there)
         self._others_since = now
 
@@ -102,8 +107,11 @@ class CountedWindow:
     def changed(self) -> Iterator[tuple[datetime, int]]:
         """Start and count of the buckets that grew since the last call."""
         changed, self._changed = self._changed, set()
-        for index, count in self._buckets:
+        for index, count in reversed(self._buckets):
+            if not changed:
+                return
             if index in changed:
+                changed.remove(index)
                 yield EPOCH + index * self._width, count
 
     def idle_at(self) -> datetime | None:

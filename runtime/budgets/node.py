@@ -1,6 +1,5 @@
 """One node of the tree: its limits, its least gap, and what it has learned."""
 
-from collections import deque
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
@@ -8,17 +7,14 @@ from runtime.budgets.counted import CountedWindow
 from runtime.budgets.learned import LOOK_BACK, LearnedRate, ObservedRate
 from runtime.budgets.limits import Limit
 from runtime.budgets.paced import PacedWindow
-
-RECENT = timedelta(seconds=1)
-"""What was released in so long counts for a pace that becomes known only then."""
-MOST_RECENT = 1_000
+from runtime.budgets.past import Past
 
 
 class NodeBudget:
     """The budget of one node."""
 
     __slots__ = (
-        "_counted", "_guessed", "_kept_until", "_observed", "_open_at", "_paced", "_rate", "_recent"
+        "_counted", "_guessed", "_kept_until", "_observed", "_open_at", "_paced", "_past", "_rate",
     )  # fmt: skip
 
     def __init__(self, limits: Iterable[Limit] = ()) -> None:
@@ -29,20 +25,26 @@ class NodeBudget:
         self._kept_until: datetime | None = None
         self._rate = LearnedRate()
         self._observed = ObservedRate()
-        self._recent: deque[datetime] = deque(maxlen=MOST_RECENT)
+        self._past = Past()
         for limit in limits:
             self.keep_to(limit)
 
     def keep_to(self, limit: Limit) -> None:
-        """Keep to this limit from now on; it replaces that of the same window."""
+        """Keep to this limit from now on; it replaces that of the same window.
+
+        What was released before it was known counts.
+        """
         kept = self._window(limit)
         if kept is not None:
             kept.change(limit)
-        elif limit.is_paced:
-            # The first answers tell of it, when calls have left that count against it.
-            self._paced[limit.per] = PacedWindow(limit, self._recent)
+            return
+        window: PacedWindow | CountedWindow
+        if limit.is_paced:
+            window = self._paced[limit.per] = PacedWindow(limit)
         else:
-            self._counted[limit.per] = CountedWindow(limit)
+            window = self._counted[limit.per] = CountedWindow(limit)
+        for when, count in self._past:
+            window.was_released(when, count)
 
     def remember(self, until: datetime) -> None:
         """Something of it matters until then, though nothing may be released."""
@@ -74,7 +76,7 @@ class NodeBudget:
         for counted in self._counted.values():
             counted.release(now)
         self._observed.release(now)
-        self._note_recent(now)
+        self._past.release(now)
         if self._guessed is not None:
             self._guessed.release(now, rate)
         if gap:
@@ -86,9 +88,6 @@ class NodeBudget:
         """What was released then leaves only now; whoever comes next comes so much later."""
         for paced in self._paced.values():
             paced.left(released_at, now)
-        if released_at in self._recent:
-            self._recent.remove(released_at)
-            self._recent.append(now)
         for counted in self._counted.values():
             counted.left(released_at, now)
         if self._guessed is not None:
@@ -96,11 +95,11 @@ class NodeBudget:
         if self._open_at is not None and self._open_at > released_at:
             self._open_at += now - released_at
 
-    def remaining(self, limit: Limit, remaining: int, in_flight: int, now: datetime) -> None:
+    def remaining(self, limit: Limit, remaining: int, unsure: int, now: datetime) -> None:
         """The marketplace says how many calls of a counted limit are left."""
         window = self._counted.get(limit.per)
         if window is not None:
-            window.remaining(remaining, in_flight, now)
+            window.remaining(remaining, unsure, now)
 
     def throttle(self, now: datetime, left_at: datetime) -> bool:
         """A call that left then was refused without a reason: halve the rate.
@@ -134,14 +133,10 @@ class NodeBudget:
     def idle_at(self) -> datetime | None:
         """From when on nothing of it matters; None: from the start."""
         known = [self._open_at, self._kept_until, self._rate.full_at(), self._observed.idle_at()]
+        known.append(self._past.idle_at())
         known += [window.idle_at() for window in self._paced.values()]
         known += [window.idle_at() for window in self._counted.values()]
         return max((one for one in known if one is not None), default=None)
-
-    def _note_recent(self, now: datetime) -> None:
-        self._recent.append(now)
-        while self._recent[0] <= now - RECENT:
-            self._recent.popleft()
 
     def _window(self, limit: Limit) -> PacedWindow | CountedWindow | None:
         return self._paced.get(limit.per) or self._counted.get(limit.per)

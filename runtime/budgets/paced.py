@@ -1,7 +1,6 @@
 """A short window: releases are spread over it, and it is never overdrawn."""
 
 from collections import deque
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from runtime.budgets.limits import Limit
@@ -27,9 +26,9 @@ class PacedWindow:
 
     __slots__ = ("_next", "_released", "limit")
 
-    def __init__(self, limit: Limit, former: Iterable[datetime] = ()) -> None:
+    def __init__(self, limit: Limit) -> None:
         self.limit = limit
-        self._released: deque[datetime] = deque(former, maxlen=limit.count)
+        self._released: deque[datetime] = deque(maxlen=limit.count)
         self._next: datetime | None = None
 
     def free_at(self, now: datetime, rate: float = 1.0) -> datetime:
@@ -50,6 +49,10 @@ class PacedWindow:
             planned = now
         self._next = planned + self.limit.per / rate / self.limit.count * CLOSER
         self._released.append(now)
+
+    def was_released(self, when: datetime, count: int) -> None:
+        """Count releases of before this limit was known."""
+        self._released.extend([when] * min(count, self.limit.count))
 
     def left(self, released_at: datetime, now: datetime) -> None:
         """What was released then leaves only now."""

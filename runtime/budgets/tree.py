@@ -122,7 +122,7 @@ class BudgetTree:
                 self._changed[node] = None
 
     def announce(
-        self, node: Node, limit: Limit, remaining: int | None, in_flight: int, now: datetime
+        self, node: Node, limit: Limit, remaining: int | None, unsure: int, now: datetime
     ) -> None:
         """The marketplace says what a node's limit is, and how much of it is left."""
         budget = self._budget(node)
@@ -130,7 +130,7 @@ class BudgetTree:
         budget.remember(now + ANNOUNCED_FOR)
         self._restore(node, budget)
         if remaining is not None:
-            budget.remaining(limit, remaining, in_flight, now)
+            budget.remaining(limit, remaining, unsure, now)
 
     def throttle(self, node: Node, now: datetime, left_at: datetime) -> bool:
         """A call that left then was refused without a word; whether that halved the rate."""
@@ -172,6 +172,8 @@ class BudgetTree:
         if budget is None:
             budget = self._nodes[node] = NodeBudget(self.budgets.of(node.level))
             self._restore(node, budget)
+            if node.level not in OF_ONE_ACCOUNT:
+                return budget
             # Looked at when it next may be idle, which is not before anything was released.
             heapq.heappush(self._idle, (datetime.min.replace(tzinfo=UTC), next(self._order), node))
         return budget

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from runtime.job import Job
+from runtime.urgency import LEAST_URGENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +60,16 @@ class LaneRequest:
 
     Attributes:
         after: the priority of the job that it got last. Within a level, priorities take turns.
+        level: on which it has its turn; on a worse one it is behind those that have theirs there.
+        worst: it gets no job of a level worse than this.
     """
 
     lane: int
     shop_ids: tuple[int, ...]
     room: int
     after: int = 0
+    level: int = LEAST_URGENT
+    worst: int = LEAST_URGENT
 
 
 @dataclass(frozen=True, slots=True)

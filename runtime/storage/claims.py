@@ -40,8 +40,8 @@ _CLAIM = text(f"""
     ),
     ranked AS ({RANKED}),
     picked AS (
-        SELECT id, level FROM ranked WHERE place <= room
-        ORDER BY level, place, turn, run_at, id
+        SELECT id, level FROM ranked WHERE place <= room AND level <= worst
+        ORDER BY level, place, named < level, turn, run_at, id
         LIMIT :limit
     ),
     locked AS (
@@ -153,7 +153,7 @@ def claim_jobs(
     node_id: int,
     aging: timedelta = DEFAULT_AGING,
 ) -> Claim:
-    """Claim up to ``limit`` due jobs, at most ``room`` for each lane.
+    """Claim up to ``limit`` due jobs, at most ``room`` for each lane and none below its worst.
 
     Raises:
         DatabaseUnavailable: another claim took a job of the same product at the same moment;
@@ -197,6 +197,8 @@ def _wanted(lanes: Sequence[LaneRequest]) -> dict[str, Any]:
         "shops": [shop_id for _, _, shop_id in pairs],
         "rooms": [lane.room for _, lane, _ in pairs],
         "afters": [lane.after for _, lane, _ in pairs],
+        "named": [lane.level for _, lane, _ in pairs],
+        "worst": [lane.worst for _, lane, _ in pairs],
         "turns": [turn for turn, _, _ in pairs],
     }
 

@@ -19,8 +19,9 @@ LOOK = 500
 WANTED = """
     SELECT * FROM unnest(
         CAST(:lanes AS bigint[]), CAST(:shops AS bigint[]), CAST(:rooms AS int[]),
-        CAST(:afters AS int[]), CAST(:turns AS int[])
-    ) AS wanted (lane, shop_id, room, after, turn)
+        CAST(:afters AS int[]), CAST(:named AS int[]), CAST(:worst AS int[]),
+        CAST(:turns AS int[])
+    ) AS wanted (lane, shop_id, room, after, named, worst, turn)
 """
 
 LEVEL = """
@@ -72,8 +73,9 @@ _PLACE = text(f"""
     ),
     wanted AS (SELECT shop_id FROM unnest(CAST(:shops AS bigint[])) AS wanted (shop_id)),
     heads AS (
-        SELECT 0 AS lane, 0 AS after, head.id, given.priority, head.run_at
+        SELECT 0 AS lane, job.priority AS after, head.id, given.priority, head.run_at
         FROM wanted
+        CROSS JOIN job
         CROSS JOIN generate_series(1, 4) AS given (priority)
         CROSS JOIN LATERAL (
             SELECT due.id, due.run_at FROM (
@@ -86,7 +88,7 @@ _PLACE = text(f"""
             WHERE {CLAIMABLE}
         ) AS head
         UNION
-        SELECT 0, 0, id, priority, run_at FROM job
+        SELECT 0, priority, id, priority, run_at FROM job
     )
     SELECT CASE
         WHEN (
@@ -106,10 +108,11 @@ _PLACE = text(f"""
 def jobs_before(
     session: Session, job_id: int, shop_ids: Sequence[int], aging: timedelta, most: int = 1000
 ) -> int | None:
-    """How many due jobs of its lane are claimed before a pending job, as things stand.
+    """How many due jobs of its lane may be claimed before a pending job, as things stand.
 
-    Jobs that are blocked by another one of their product are not counted; those that come later
-    and are more urgent cannot be.
+    Which priority the lane got last is not known here, so it is taken to be the job's own. Jobs
+    that are blocked by another one of their product are not counted; those that come later and are
+    more urgent cannot be.
 
     Args:
         shop_ids: the shops of the lane; the job's own is one of them.

@@ -100,20 +100,55 @@ def test_on_one_level_lanes_are_served_in_the_order_in_which_they_are_named(data
     assert {job.shop.id for job in jobs} == set(named[:2])
 
 
+def test_a_lane_that_was_named_for_a_better_level_is_behind_those_that_have_their_turn(
+    database, node
+):
+    shops = [add_shop(database, user_id=user) for user in (1, 2)]
+    for shop in shops:
+        add_job(database, shop, priority=3)
+    lanes = [LaneRequest(shop, (shop,), 1, level=n) for shop, n in zip(shops, (1, 3), strict=True)]
+    with database.session.begin() as session:
+        (job,) = claim_jobs(session, "vinted", lanes, 1, node, AGING).jobs
+    assert job.shop.id == shops[1]
+
+
+def test_a_lane_gets_no_job_below_the_worst_level_that_it_may_get(database, node):
+    """Else it would go before lanes of that level which are not even named."""
+    shop, other = add_shop(database, user_id=1), add_shop(database, user_id=2)
+    old = add_job(database, shop, priority=4, run_at=ago(31))
+    add_job(database, shop, priority=3)
+    add_job(database, other, priority=2)
+    lanes = [LaneRequest(shop, (shop,), 5, worst=2), LaneRequest(other, (other,), 5, worst=1)]
+    with database.session.begin() as session:
+        claim = claim_jobs(session, "vinted", lanes, 9, node, AGING)
+    assert [job.id for job in claim.jobs] == [old]
+    assert {(one.lane, head.priority) for one in claim.left for head in one.heads} == {
+        (shop, 3), (other, 2)
+    }, "it is told what there is"  # fmt: skip
+
+
 def test_the_jobs_before_one_are_those_that_are_claimed_before_it(database, node):
+    """Whichever priority the lane got last: it may have been that of the job."""
     draw = random.Random(11)
     shop = add_shop(database)
-    ids = [
-        add_job(database, shop, priority=draw.randint(1, 4), run_at=ago(draw.uniform(0, 80)))
-        for _ in range(40)
-    ]
+    jobs = {}
+    for _ in range(40):
+        priority = draw.randint(1, 4)
+        run_at = ago(draw.uniform(0, 80))
+        jobs[add_job(database, shop, priority=priority, run_at=run_at)] = priority
     with database.session() as session:
-        before = {one: jobs_before(session, one, [shop], AGING) for one in ids}
-    assert sorted(before.values()) == list(range(40))
-    with database.session.begin() as session:
-        request = LaneRequest(shop, (shop,), 7)
-        claimed = claim_jobs(session, "vinted", [request], 7, node, AGING).jobs
-    assert {job.id for job in claimed} == {one for one, n in before.items() if n < 7}
+        before = {one: jobs_before(session, one, [shop], AGING) for one in jobs}
+    for after in range(1, 5):
+        with database.session() as session:
+            request = LaneRequest(shop, (shop,), 7, after)
+            claimed = {
+                job.id for job in claim_jobs(session, "vinted", [request], 7, node, AGING).jobs
+            }
+            session.rollback()
+        assert {one for one, n in before.items() if n < 7} <= claimed
+        assert {one for one in claimed if jobs[one] == after} == {
+            one for one, n in before.items() if n < 7 and jobs[one] == after
+        }
 
 
 def test_what_is_before_a_job_is_counted_over_all_shops_of_its_lane_and_up_to_a_limit(database):

@@ -8,9 +8,7 @@ from datetime import datetime, timedelta
 
 from runtime.closures import Level
 from runtime.urgency import level
-from tests.simulation.world import NOTIFY, Start, World
-
-NOTICED = 2 * NOTIFY
+from tests.simulation.world import NOTICED, Start, World
 
 
 @dataclass(frozen=True, slots=True)

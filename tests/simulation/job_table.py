@@ -57,6 +57,8 @@ class _Ranked:
     turn: int
     room: int
     after: int
+    named: int
+    worst: int
     level: int
     row: JobRow
 
@@ -133,8 +135,13 @@ class JobTable:
         placed = []
         for lane in {one.lane: None for one in heads}:
             ranked = sorted(_nth(one for one in heads if one.lane == lane))
-            placed += [(place, one) for place, (*_, one) in enumerate(ranked) if place < one.room]
-        placed.sort(key=lambda one: (one[1].level, one[0], one[1].turn, one[1].row.key))
+            places = ((place, one) for place, (*_, one) in enumerate(ranked))
+            placed += [(n, one) for n, one in places if n < one.room and one.level <= one.worst]
+        placed.sort(
+            key=lambda one: (
+                one[1].level, one[0], one[1].named < one[1].level, one[1].turn, one[1].row.key
+            )
+        )  # fmt: skip
         return [one.row for _, one in placed[:limit]]
 
     def left(self, lanes: Iterable[LaneRequest], now: datetime) -> tuple[LaneHeads, ...]:
@@ -165,7 +172,9 @@ class JobTable:
                         if count >= lane.room:
                             break
                         at = level(priority, now - row.run_at, aging)
-                        yield _Ranked(lane.lane, turn, lane.room, lane.after, at, row)
+                        yield _Ranked(
+                            lane.lane, turn, lane.room, lane.after, lane.level, lane.worst, at, row
+                        )
 
     def _lane_heads(self, shops: Iterable[int], now: datetime) -> Iterator[Head]:
         for priority in PRIORITIES:

@@ -50,9 +50,9 @@ def facts_of(world: World, row: JobRow) -> WaitingFacts:
 
 
 def jobs_before(world: World, row: JobRow, now: datetime) -> int:
-    """How many due jobs of its shop are claimed before it, up to ``MOST + 1``."""
+    """How many due jobs of its shop may be claimed before it, up to ``MOST + 1``."""
     due = max(now, row.run_at)
-    lane = LaneRequest(0, (row.shop_id,), MOST + 1)
+    lane = LaneRequest(0, (row.shop_id,), MOST + 1, after=row.priority)
     order = [one.id for one in world.table.pick([lane], MOST + 1, due, world.aging)]
     return order.index(row.id) if row.id in order else len(order)
 
@@ -147,8 +147,11 @@ class Fortune:
         return len(others) >= places
 
     def _overtakes(self, one: Prediction, end: datetime) -> Iterator[bool]:
-        """What nobody could know: newer closures, interventions, arrivals, sellers."""
+        """What nobody could know: newer closures, interventions, arrivals, sellers, lost words."""
         row, log = one.row, self._world.log
+        unheard = log.unannounced.get(row.id)
+        assert one.said.start is not None
+        yield unheard is not None and one.said.start < self._world.polled_after(unheard)
         nodes = set(path(row.marketplace, row.shop_id, row.action))
         yield any(one.at < when <= end and node in nodes for when, node in log.closed)
         yield any(one.at < when <= end for when in log.touched.get(row.id, ()))

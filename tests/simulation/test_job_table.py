@@ -31,7 +31,7 @@ def random_rows(
     """Committed rows, and when each falls due."""
     rows = []
     running = set()
-    for _ in range(80):
+    for _ in range(draw.choice([12, 70])):
         shop, priority = draw.choice(list(shops)), draw.randint(1, 4)
         product = draw.choice([None, None, "p:1", "p:2", "p:3"])
         status = draw.choice(STATUSES)
@@ -70,7 +70,7 @@ def rounded(left: tuple[LaneHeads, ...]) -> dict[int, set[tuple[int, int, bool]]
 
 def test_the_table_in_memory_claims_what_the_database_claims(database):
     draw = random.Random(5)
-    for claims in range(5):
+    for claims in range(8):
         users = [claims * 10 + n + 1 for n in range(3)]
         shops = {add_shop(database, user_id=user): user for user in users}
         rows = random_rows(database, draw, shops)
@@ -79,8 +79,11 @@ def test_the_table_in_memory_claims_what_the_database_claims(database):
             table.add(row)
         with database.session.begin() as session:
             node = register_node(session)
-        lanes = [LaneRequest(1, tuple(shops)[:2], draw.randint(1, 9), draw.randint(0, 4))]
-        lanes.append(LaneRequest(2, tuple(shops)[2:], draw.randint(1, 9), draw.randint(0, 4)))
+        lanes = [
+            LaneRequest(number, named, room=draw.randint(1, 9), after=draw.randint(0, 4),
+                        level=draw.randint(1, 4), worst=draw.randint(1, 4))
+            for number, named in ((1, tuple(shops)[:2]), (2, tuple(shops)[2:]))
+        ]  # fmt: skip
         draw.shuffle(lanes)
         limit = draw.randint(1, 16)
         with database.session.begin() as session:

@@ -31,6 +31,7 @@ from tests.simulation.servers import Refusal, Server
 
 CLAIM = timedelta(milliseconds=3)
 NOTIFY = timedelta(milliseconds=2)
+NOTICED = 2 * NOTIFY
 POLL = timedelta(minutes=5)
 WORLD = "world"
 UNREACHABLE = Database(make_url("postgresql+psycopg2://nobody@127.0.0.1:1/none"))
@@ -64,7 +65,8 @@ class Log:
     touched: dict[int, list[datetime]] = field(default_factory=dict)
     came: dict[int, list[datetime]] = field(default_factory=dict)
     arrived: dict[int, list[datetime]] = field(default_factory=dict)
-    unannounced: set[int] = field(default_factory=set)
+    polls: list[datetime] = field(default_factory=list)
+    unannounced: dict[int, datetime] = field(default_factory=dict)
 
 
 class _Mail(Directory):
@@ -125,7 +127,7 @@ class World:
         now = self.clock.now()
         self.log.arrived.setdefault(row.shop_id, []).append(now)
         if self.draw.random() < 0.02:
-            self.log.unannounced.add(row.id)
+            self.log.unannounced[row.id] = now
             return
         name = messages.marketplace_actor(row.marketplace)
 
@@ -135,6 +137,10 @@ class World:
             self._tell(name, messages.LanesFound((lane,)))
 
         self.later(NOTIFY, tell)
+
+    def polled_after(self, when: datetime) -> datetime:
+        """When the poll has come that finds what was not announced then."""
+        return next((one for one in self.log.polls if one >= when), self.clock.now()) + NOTICED
 
     def tell_all(self, message: Any) -> None:
         """Tell every marketplace actor."""
@@ -242,6 +248,7 @@ class World:
 
     def _poll(self) -> None:
         now = self.clock.now()
+        self.log.polls.append(now)
         for name, shops in self.shops.items():
             actor = messages.marketplace_actor(name)
             self.closures_changed(name)

@@ -86,6 +86,24 @@ def test_a_429_of_one_action_leaves_its_lane_open() -> None:
     assert not error.lane_closed
 
 
+def test_what_is_left_of_a_shop_s_quota_is_not_doubted_for_calls_of_others() -> None:
+    quota = {"x_ratelimit_limit": "10;w=3600", "x_ratelimit_remaining": "5"}
+    bench = Bench(budgets=Budgets(speaks_of=Level.SHOP), lane_calls=20)
+    first, second = (bench.run(number, shop=number) for number in (1, 2))
+    for call_id in range(1, 5):
+        bench.perform(first, call_id, READ)
+        bench.clock.advance(SECOND)
+        answer(bench, first, call_id)
+    for call_id in range(1, 13):
+        bench.perform(second, call_id, READ)
+    bench.perform(first, 5, READ)
+    bench.sent()
+    answer(bench, first, 5, **quota)
+    for call_id in range(6, 12):
+        bench.perform(first, call_id, READ)
+    assert bench.sent() == [(1, call_id) for call_id in range(6, 11)], "five are left"
+
+
 def test_where_a_marketplace_limits_each_shop_the_others_go_on() -> None:
     bench = Bench(budgets=Budgets(speaks_of=Level.SHOP))
     first, second = runs(bench, 1, 2)

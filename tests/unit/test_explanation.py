@@ -36,6 +36,15 @@ def test_nothing_in_the_way_means_now() -> None:
     assert expected_start(DUE).start == NOW
 
 
+def test_a_job_that_nothing_holds_up_and_that_does_not_start_waits_for_its_turn() -> None:
+    """Until when is not known: others are served, or its announcement got lost."""
+    facts = replace(DUE, now=NOW + 8 * SECOND)
+    assert [one.kind for one in obstacles(facts)] == [ObstacleKind.TURN]
+    assert str(expected_start(facts)) == "unknown, because waiting for its turn"
+    closed = replace(facts, closures=(QUOTA,))
+    assert expected_start(closed).start == QUOTA.until
+
+
 @pytest.mark.parametrize(
     ("facts", "text"),
     [

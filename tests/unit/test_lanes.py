@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from actors.lanes import MAX_JOBS_PER_CLAIM, MAX_LANES_PER_CLAIM, REST, SPARE_LANES, Lane, Lanes
@@ -83,7 +83,7 @@ def test_a_lane_where_work_was_found_is_asked_for_with_its_room() -> None:
     lanes = api(lane_concurrency=5)
     lanes.found(shops(3))
     requests, limit = lanes.next_requests()
-    assert requests == (LaneRequest(3, (3,), 5),)
+    assert requests == (LaneRequest(3, (3,), 5, level=3),)
     assert limit == MAX_JOBS_PER_CLAIM
 
 
@@ -189,6 +189,7 @@ def test_with_more_lanes_than_one_claim_names_the_better_levels_are_named() -> N
 
 
 @given(singles=st.integers(1, 30), concurrency=st.integers(1, 5))
+@settings(deadline=None)
 def test_a_single_job_waits_for_no_more_than_one_job_of_a_seller_with_endless_ones(
     singles: int, concurrency: int
 ) -> None:
@@ -339,6 +340,21 @@ def test_where_lanes_of_a_level_are_not_even_named_none_of_it_gets_more_than_its
     lanes.found(shops(*range(2, 30)))
     requests, _ = lanes.next_requests()
     assert [one.room for one in requests] == [8] + [1] * (1 + SPARE_LANES)
+    assert [one.worst for one in requests] == [2] + [3] * (1 + SPARE_LANES), "nor of their level"
+
+
+def test_a_lane_is_named_on_its_level_and_again_at_once_for_what_turns_out_less_urgent() -> None:
+    """What was said to be urgent may be gone, or wait for another job of its product."""
+    lanes = api(concurrency=1)
+    lanes.found(shops(1, priority=1))
+    lanes.found(shops(*range(2, 14), priority=2))
+    requests, _ = lanes.next_requests()
+    assert [(one.lane, one.level, one.worst) for one in requests[:2]] == [(1, 1, 1), (2, 2, 2)]
+    lanes.answered([LaneHeads(1, (Head(2, timedelta(0)),))], (), 1)
+    named = asked(lanes)
+    assert named == list(range(2, 13))
+    lanes.answered([LaneHeads(one, ()) for one in named], (), 1)
+    assert asked(lanes) == [13, 1], "it is behind who was there, and does not rest"
 
 
 def test_a_job_that_keeps_its_place_is_as_urgent_as_it_was() -> None:
@@ -423,7 +439,7 @@ def test_a_browser_lane_belongs_to_the_seller_and_serves_all_of_the_sellers_shop
     lanes.seller_connected(7)
     lanes.found(shops(1, 2, user_id=7))
     requests, _ = lanes.next_requests()
-    assert requests == (LaneRequest(7, (1, 2), 1),)
+    assert requests == (LaneRequest(7, (1, 2), 1, level=3),)
 
 
 def test_a_browser_runs_one_job_at_a_time_whatever_the_record_says() -> None:

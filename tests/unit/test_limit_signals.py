@@ -118,6 +118,16 @@ def test_a_day_that_is_used_up_is_not_asked_for_at_every_turn() -> None:
     assert "used up" in signals.reason
 
 
+def test_a_refusal_with_the_second_and_the_day_used_up_is_no_reason_to_wait_a_day() -> None:
+    headers = {**ETSY, "x-remaining-this-second": "0", "x-remaining-today": "0"}
+    assert read_answer(Answer(429, headers), NOW).until == NOW + timedelta(minutes=15)
+
+
+def test_a_refusal_that_tells_when_the_quota_is_filled_again_is_believed() -> None:
+    headers = {"ratelimit-policy": "100;w=86400", "ratelimit": "limit=100, remaining=0, reset=30"}
+    assert read_answer(Answer(429, headers), NOW).until == NOW + 30 * SECOND
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize(
     "reset", ["40", str(int((NOW + 40 * SECOND).timestamp())),

@@ -29,6 +29,7 @@ TOMORROW = NOW + timedelta(days=1)
     ("facts", "reason"),
     [
         (DUE, "waiting for its turn"),
+        (replace(DUE, run_at=NOW - timedelta(hours=1)), "waiting for its turn"),
         (replace(DUE, stored_reason="it answered 429, long ago"), "waiting for its turn"),
         (replace(DUE, seller_connected=False), "User 7 not connected via WebSocket"),
         (
