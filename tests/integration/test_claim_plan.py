@@ -1,6 +1,7 @@
 """The plan of the claim, on a table as large as it gets: an index lost is a test failed."""
 
 import json
+from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import text
@@ -11,14 +12,18 @@ from runtime.storage import claims, lane_order
 from runtime.storage.engine import Database
 from runtime.storage.lane_order import LOOK, jobs_before
 from runtime.urgency import DEFAULT_AGING
+from tests.databases import Databases
 
 ROWS, LANES = 200_000, 5_000
 GREEDY, BLOCKED = 1, 2
 """A seller with 100,000 more jobs, and one with 1,000 jobs of one product of which one runs."""
 
 
-@pytest.fixture
-def full(database) -> Database:
+@pytest.fixture(scope="module")
+def full(databases: Databases, migrated_template: str) -> Iterator[Database]:
+    """For all tests of the module: none of them commits anything."""
+    url = databases.make(migrated_template)
+    database = Database(url)
     with database.session.begin() as session:
         session.execute(
             text(
@@ -53,7 +58,9 @@ def full(database) -> Database:
         )
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("VACUUM ANALYZE marketplace_runtime.marketplace_jobs"))
-    return database
+    yield database
+    database.dispose()
+    databases.drop(url)
 
 
 def nodes(plan: dict):
