@@ -23,15 +23,15 @@ def backup(
     settings = command_settings()
     database = open_database(settings)
     try:
-        size = dump(database, settings, target, overwrite=force)
+        done = dump(database, settings, target, overwrite=force)
     finally:
         database.dispose()
     if as_json:
-        print_json({"file": str(target), "bytes": size})
+        print_json({"file": str(target), "bytes": done.size, "pg_restore": done.restore})
         return
-    print_line(f"wrote {target} ({size:,} bytes)")
+    print_line(f"wrote {target} ({done.size:,} bytes)")
     print_line(
-        "to restore it: createdb NAME && pg_restore --no-owner --dbname=NAME "
+        f"to restore it: createdb NAME && {done.restore} --no-owner --dbname=NAME "
         f"{file}, then set RUNTIME_DATABASE_URL to that database"
     )
     print_line(

@@ -9,7 +9,12 @@ from datetime import timedelta
 from typing import Literal
 
 from runtime.config import Settings
-from runtime.data_directory import ensure_data_directory, media_directory
+from runtime.data_directory import (
+    encryption_keys,
+    ensure_data_directory,
+    media_directory,
+    token_secret,
+)
 from runtime.errors import (
     ConfigurationError,
     DataDirectoryError,
@@ -39,6 +44,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     """Make every check; what depends on a failed one is skipped."""
     yield Finding("settings", "ok", _describe(settings))
     yield _finding("data directory", lambda: str(ensure_data_directory(settings)))
+    yield _finding("secrets", lambda: _check_secrets(settings))
     yield _finding("media directory", lambda: _check_media(settings))
     yield _finding("handlers", _check_handlers)
     try:
@@ -70,6 +76,12 @@ def _finding(name: str, check: Callable[[], str]) -> Finding:
 def _describe(settings: Settings) -> str:
     where = "the embedded database" if settings.database_url is None else "RUNTIME_DATABASE_URL"
     return f"{where}, bridge on {settings.bridge_host}:{settings.bridge_port}"
+
+
+def _check_secrets(settings: Settings) -> str:
+    token_secret(settings)
+    count = len(encryption_keys(settings))
+    return f"for tokens of the bridge; {count} encryption {'key' if count == 1 else 'keys'}"
 
 
 def _check_media(settings: Settings) -> str:

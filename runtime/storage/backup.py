@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,23 @@ PROGRAM = "pg_dump"
 LOCK_WAIT = "30s"
 
 
-def dump(database: Database, settings: Settings, target: Path, *, overwrite: bool) -> int:
+@dataclass(frozen=True, slots=True)
+class Dump:
+    """A database in a file.
+
+    Attributes:
+        size: in bytes.
+        restore: the ``pg_restore`` that can read it; an older one cannot.
+    """
+
+    size: int
+    restore: str
+
+
+def dump(database: Database, settings: Settings, target: Path, *, overwrite: bool) -> Dump:
     """Write the whole database to a file, in PostgreSQL's custom format.
 
     Whoever works on the database goes on meanwhile. The file appears whole or not at all.
-
-    Returns:
-        Its size in bytes.
 
     Raises:
         InputError: the file is there already, or cannot be written.
@@ -38,7 +49,7 @@ def dump(database: Database, settings: Settings, target: Path, *, overwrite: boo
     program = _program(settings, server_version(database))
     with _draft(target, overwrite=overwrite) as draft:
         _run(program, _connection(database, settings), draft)
-        return draft.stat().st_size
+        return Dump(draft.stat().st_size, str(Path(program).with_name("pg_restore")))
 
 
 def _program(settings: Settings, version: str) -> str:

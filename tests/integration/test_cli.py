@@ -105,8 +105,8 @@ def test_doctor_finds_nothing_wrong(cli: Installation) -> None:
     assert report["ok"] is True
     assert {check["name"]: check["status"] for check in report["checks"]} == dict.fromkeys(
         (
-            "settings", "data directory", "media directory", "handlers", "database", "migrations",
-            "direct connection", "clock", "bridge port",
+            "settings", "data directory", "secrets", "media directory", "handlers", "database",
+            "migrations", "direct connection", "clock", "bridge port",
         ),
         "ok",
     )  # fmt: skip
@@ -119,6 +119,14 @@ def test_doctor_looks_whether_images_can_be_stored(cli: Installation, tmp_path: 
     failed = [one for one in json.loads(done.stdout)["checks"] if one["status"] == "failed"]
     assert [one["name"] for one in failed] == ["media directory"]
     assert "RUNTIME_MEDIA_DIR" in failed[0]["detail"]
+
+
+@pytest.mark.parametrize("name", ["RUNTIME_TOKEN_SECRET", "RUNTIME_ENCRYPTION_KEYS"])
+def test_doctor_names_a_secret_that_the_service_would_refuse(cli: Installation, name: str) -> None:
+    done = cli.run("doctor", "--json", check=False, more={name: "short"})
+    failed = [one for one in json.loads(done.stdout)["checks"] if one["status"] == "failed"]
+    assert [one["name"] for one in failed] == ["secrets"]
+    assert name in failed[0]["detail"]
 
 
 def test_doctor_names_what_is_wrong(cli: Installation, database: Database) -> None:
