@@ -26,7 +26,7 @@ def facts_of(world: World, row: JobRow) -> WaitingFacts:
     nodes = path(row.marketplace, row.shop_id, row.action)
     closures = Closures(world.recorder.closures_of(row.marketplace, now))
     blocker = world.table.blocker(row, now)
-    lane = [one for one in world.running.values() if one.shop_id == row.shop_id]
+    lane = [one for one in _running(world, row.marketplace) if one.shop_id == row.shop_id]
     before = jobs_before(world, row, now)
     return WaitingFacts(
         status=row.status,
@@ -46,6 +46,8 @@ def facts_of(world: World, row: JobRow) -> WaitingFacts:
         lane_places=marketplace.lane_concurrency,
         jobs_before=min(before, MOST),
         jobs_before_capped=before > MOST,
+        marketplace_taken=len(_running(world, row.marketplace)),
+        marketplace_places=marketplace.concurrency,
     )
 
 
@@ -55,6 +57,10 @@ def jobs_before(world: World, row: JobRow, now: datetime) -> int:
     lane = LaneRequest(0, (row.shop_id,), MOST + 1, after=row.priority)
     order = [one.id for one in world.table.pick([lane], MOST + 1, due, world.aging)]
     return order.index(row.id) if row.id in order else len(order)
+
+
+def _running(world: World, marketplace: str) -> list[JobRow]:
+    return [one for one in world.running.values() if one.marketplace == marketplace]
 
 
 def _used_up(world: World, row: JobRow, now: datetime) -> UsedUp | None:
