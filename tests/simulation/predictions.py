@@ -1,7 +1,6 @@
 """What explanations say at random moments of the day, compared with what then happens."""
 
 import random
-from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -17,6 +16,8 @@ from tests.simulation.job_table import JobRow
 from tests.simulation.world import World
 
 MOST = 20
+HANDED_ON = timedelta(milliseconds=50)
+"""Within this time a place that is given back goes to the next job."""
 
 
 def facts_of(world: World, row: JobRow) -> WaitingFacts:
@@ -92,7 +93,7 @@ class Outcome:
 
     Attributes:
         overtaken: something happened that nobody could know when it was said.
-        in_turn: the time was right, and then other lanes had their turns first.
+        in_turn: from the time that was said on, other lanes had all places first.
         errors: of the others, with the time that was to be waited.
     """
 
@@ -143,14 +144,35 @@ class Fortune:
         return result
 
     def _had_turns(self, one: Prediction, started: datetime) -> bool:
-        """Whether every place was given to others from the time that was said until it started."""
-        said = one.said.start
+        """Whether others had every place from the time that was said until it started.
+
+        Those that began before that time and keep their places are as much in its way as those
+        that began after it.
+        """
+        said, name = one.said.start, one.row.marketplace
         assert said is not None
-        starts = self._world.log.starts[one.row.marketplace]
-        first = bisect_left(starts, said, key=lambda start: start.at)
-        others = [start for start in starts[first:] if start.at < started]
-        places = records.MARKETPLACES[one.row.marketplace].concurrency
-        return len(others) >= places
+        if started - said <= HANDED_ON:
+            return False
+        places = records.MARKETPLACES[name].concurrency
+        taken, full_until = 0, said
+        for when, change in sorted(self._changes(name, started)):
+            if taken >= places:
+                full_until = max(said, when)
+            elif when - full_until > HANDED_ON:
+                return False
+            taken += change
+        return taken >= places or started - full_until <= HANDED_ON
+
+    def _changes(self, marketplace: str, before: datetime) -> Iterator[tuple[datetime, int]]:
+        """When a place of a marketplace was taken (1) and given back (-1)."""
+        for start in self._world.log.starts[marketplace]:
+            if start.at >= before:
+                return
+            yield start.at, 1
+            ends = (when for when, _ in self._world.log.ends.get(start.row.id, ()))
+            end = next((when for when in ends if when > start.at), before)
+            if end < before:
+                yield end, -1
 
     def _overtakes(self, one: Prediction, end: datetime) -> Iterator[bool]:
         """What nobody could know: newer closures, interventions, arrivals, sellers, lost words."""
