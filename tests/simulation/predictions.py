@@ -147,13 +147,14 @@ class Fortune:
         """Whether others had every place from the time that was said until it started.
 
         Those that began before that time and keep their places are as much in its way as those
-        that began after it.
+        that began after it. Of a due job that found all places taken it had to be said.
         """
-        said, name = one.said.start, one.row.marketplace
+        said, name, facts = one.said.start, one.row.marketplace, one.facts
         assert said is not None
-        if started - said <= HANDED_ON:
-            return False
         places = records.MARKETPLACES[name].concurrency
+        knew = facts.run_at <= facts.now and facts.marketplace_taken >= places
+        if knew or started - said <= HANDED_ON:
+            return False
         taken, full_until = 0, said
         for when, change in sorted(self._changes(name, started)):
             if taken >= places:
