@@ -119,7 +119,7 @@ class Fortune:
     def ask(self, rows: list[JobRow]) -> None:
         """Explain some pending jobs, and go on asking."""
         waiting = [row for row in rows if row.status is JobStatus.PENDING]
-        for row in self._draw.sample(waiting, min(8, len(waiting))):
+        for row in self._draw.sample(waiting, min(12, len(waiting))):
             facts = facts_of(self._world, row)
             said = expected_start(facts)
             self.said.append(Prediction(row, self._world.clock.now(), said, facts))
