@@ -27,7 +27,7 @@ from runtime.storage.jobs import job_with_code
 from runtime.storage.journal import steps_of
 from runtime.storage.lane_jobs import lane_shops, running_in_lane, same_product
 from runtime.storage.lane_order import jobs_before
-from runtime.storage.liveness import circumstances
+from runtime.storage.liveness import circumstances, fewest_running
 from runtime.storage.models import MarketplaceJob, MarketplaceTask
 from runtime.storage.presence import last_seen
 from runtime.waiting import Obstacle, UsedUp, WaitingFacts, obstacles
@@ -97,6 +97,8 @@ def explain_job(
         lane_places=1 if marketplace.browser_bound else marketplace.lane_concurrency,
         jobs_before=min(before, MOST_COUNTED),
         jobs_before_capped=before > MOST_COUNTED,
+        marketplace_taken=fewest_running(session, job.marketplace),
+        marketplace_places=marketplace.concurrency,
     )
     in_the_way = obstacles(facts)
     return JobExplanation(job, action, in_the_way, expected_start(facts, in_the_way), spent)

@@ -30,6 +30,7 @@ class ObstacleKind(StrEnum):
     PRODUCT_BUSY = "product_busy"
     LANE_BUSY = "lane_busy"
     PRIORITY = "priority"
+    PLACES_TAKEN = "places_taken"
     TURN = "turn"
 
 
@@ -87,6 +88,8 @@ class WaitingFacts:
         lane_places: how many the lane has.
         jobs_before: how many due jobs of its lane are claimed before it.
         jobs_before_capped: there may be more than that.
+        marketplace_taken: how many places of its marketplace are taken.
+        marketplace_places: how many there are; None where that is not known.
     """
 
     status: JobStatus
@@ -108,6 +111,8 @@ class WaitingFacts:
     lane_places: int | None = None
     jobs_before: int = 0
     jobs_before_capped: bool = False
+    marketplace_taken: int = 0
+    marketplace_places: int | None = None
 
 
 def obstacles(facts: WaitingFacts) -> tuple[Obstacle, ...]:
@@ -167,6 +172,12 @@ def _of_its_own(facts: WaitingFacts) -> Iterator[Obstacle]:
         jobs = "job" if facts.jobs_before == 1 else "jobs"
         text = f"priority: {more}{facts.jobs_before} {jobs} of its lane before it"
         yield Obstacle(ObstacleKind.PRIORITY, text)
+    places = facts.marketplace_places
+    if due and places is not None and facts.marketplace_taken >= places:
+        # Those that have them may keep them while a node is closed for a short time, too.
+        yield Obstacle(
+            ObstacleKind.PLACES_TAKEN, f"all {places:,} places of its marketplace are taken"
+        )
 
 
 def _scheduled(facts: WaitingFacts) -> str:

@@ -21,7 +21,7 @@ LONGEST = "test_every_write_happens_once_whatever_the_monkey_does"
 def pytest_configure() -> None:
     """Draw the seeds before the workers start: they inherit them."""
     os.environ.setdefault("CHAOS_SEED", str(random.randrange(1_000_000)))
-    os.environ.setdefault("SIMULATION_SEED", "1")
+    os.environ.setdefault("SIMULATION_SEED", str(random.randrange(1_000_000)))
     os.environ.setdefault("CHAOS_SECONDS", "30")
 
 

@@ -54,6 +54,21 @@ def living_nodes(session: Session) -> Sequence[RuntimeNode]:
     return session.scalars(living).all()
 
 
+def fewest_running(session: Session, marketplace: str) -> int:
+    """How many jobs of a marketplace run on the service that runs the fewest of them."""
+    running = (
+        select(func.count())
+        .where(
+            MarketplaceJob.node_id == RuntimeNode.id,
+            MarketplaceJob.marketplace == marketplace,
+            MarketplaceJob.status == JobStatus.RUNNING,
+        )
+        .scalar_subquery()
+    )
+    counts = select(running).where(_is_service(), ~RuntimeNode.down.has_key(marketplace))
+    return min(session.scalars(counts), default=0)
+
+
 def interrupted_jobs(session: Session, marketplace: str) -> Sequence[MarketplaceJob]:
     """Running jobs that no living node runs."""
     runner = exists().where(RuntimeNode.id == MarketplaceJob.node_id, _is_fresh())

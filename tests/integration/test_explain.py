@@ -130,6 +130,22 @@ def test_what_comes_first_in_its_lane_is_named(database: Database, node: int) ->
     assert len(more) == 3
 
 
+def test_a_marketplace_whose_places_are_taken_everywhere_is_in_the_way(
+    database: Database, node: int
+) -> None:
+    full = replace(REGISTRY, marketplaces={"ebay": Marketplace("ebay", concurrency=1)})
+    running = add_job(database, add_shop(database, "ebay"), "sync", "ebay")
+    set_job(database, running, {"status": "running", "node_id": node, "fence": 1})
+    job = add_job(database, add_shop(database, "ebay", 8), "sync", "ebay")
+    assert kinds(explained(database, job, full)) == [ObstacleKind.PLACES_TAKEN]
+    with database.session.begin() as session:
+        other = register_node(session)
+    assert explained(database, job, full).obstacles == ()
+    with database.session.begin() as session:
+        mark_down(session, other, {"ebay": "it failed too often"})
+    assert kinds(explained(database, job, full)) == [ObstacleKind.PLACES_TAKEN]
+
+
 def test_a_job_that_nobody_can_run_says_so(database: Database) -> None:
     job = add_job(database, add_shop(database, "ebay"), "sync", "ebay")
     assert kinds(explained(database, job)) == [ObstacleKind.NO_SERVICE]

@@ -1,7 +1,6 @@
 """What explanations say at random moments of the day, compared with what then happens."""
 
 import random
-from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -17,6 +16,8 @@ from tests.simulation.job_table import JobRow
 from tests.simulation.world import World
 
 MOST = 20
+HANDED_ON = timedelta(milliseconds=50)
+"""Within this time a place that is given back goes to the next job."""
 
 
 def facts_of(world: World, row: JobRow) -> WaitingFacts:
@@ -26,7 +27,7 @@ def facts_of(world: World, row: JobRow) -> WaitingFacts:
     nodes = path(row.marketplace, row.shop_id, row.action)
     closures = Closures(world.recorder.closures_of(row.marketplace, now))
     blocker = world.table.blocker(row, now)
-    lane = [one for one in world.running.values() if one.shop_id == row.shop_id]
+    lane = [one for one in _running(world, row.marketplace) if one.shop_id == row.shop_id]
     before = jobs_before(world, row, now)
     return WaitingFacts(
         status=row.status,
@@ -46,6 +47,8 @@ def facts_of(world: World, row: JobRow) -> WaitingFacts:
         lane_places=marketplace.lane_concurrency,
         jobs_before=min(before, MOST),
         jobs_before_capped=before > MOST,
+        marketplace_taken=len(_running(world, row.marketplace)),
+        marketplace_places=marketplace.concurrency,
     )
 
 
@@ -55,6 +58,10 @@ def jobs_before(world: World, row: JobRow, now: datetime) -> int:
     lane = LaneRequest(0, (row.shop_id,), MOST + 1, after=row.priority)
     order = [one.id for one in world.table.pick([lane], MOST + 1, due, world.aging)]
     return order.index(row.id) if row.id in order else len(order)
+
+
+def _running(world: World, marketplace: str) -> list[JobRow]:
+    return [one for one in world.running.values() if one.marketplace == marketplace]
 
 
 def _used_up(world: World, row: JobRow, now: datetime) -> UsedUp | None:
@@ -86,7 +93,7 @@ class Outcome:
 
     Attributes:
         overtaken: something happened that nobody could know when it was said.
-        in_turn: the time was right, and then other lanes had their turns first.
+        in_turn: from the time that was said on, other lanes had all places first.
         errors: of the others, with the time that was to be waited.
     """
 
@@ -112,7 +119,7 @@ class Fortune:
     def ask(self, rows: list[JobRow]) -> None:
         """Explain some pending jobs, and go on asking."""
         waiting = [row for row in rows if row.status is JobStatus.PENDING]
-        for row in self._draw.sample(waiting, min(8, len(waiting))):
+        for row in self._draw.sample(waiting, min(12, len(waiting))):
             facts = facts_of(self._world, row)
             said = expected_start(facts)
             self.said.append(Prediction(row, self._world.clock.now(), said, facts))
@@ -137,14 +144,36 @@ class Fortune:
         return result
 
     def _had_turns(self, one: Prediction, started: datetime) -> bool:
-        """Whether every place was given to others from the time that was said until it started."""
-        said = one.said.start
+        """Whether others had every place from the time that was said until it started.
+
+        Those that began before that time and keep their places are as much in its way as those
+        that began after it. Of a due job that found all places taken it had to be said.
+        """
+        said, name, facts = one.said.start, one.row.marketplace, one.facts
         assert said is not None
-        starts = self._world.log.starts[one.row.marketplace]
-        first = bisect_left(starts, said, key=lambda start: start.at)
-        others = [start for start in starts[first:] if start.at < started]
-        places = records.MARKETPLACES[one.row.marketplace].concurrency
-        return len(others) >= places
+        places = records.MARKETPLACES[name].concurrency
+        knew = facts.run_at <= facts.now and facts.marketplace_taken >= places
+        if knew or started - said <= HANDED_ON:
+            return False
+        taken, full_until = 0, said
+        for when, change in sorted(self._changes(name, started)):
+            if taken >= places:
+                full_until = max(said, when)
+            elif when - full_until > HANDED_ON:
+                return False
+            taken += change
+        return taken >= places or started - full_until <= HANDED_ON
+
+    def _changes(self, marketplace: str, before: datetime) -> Iterator[tuple[datetime, int]]:
+        """When a place of a marketplace was taken (1) and given back (-1)."""
+        for start in self._world.log.starts[marketplace]:
+            if start.at >= before:
+                return
+            yield start.at, 1
+            ends = (when for when, _ in self._world.log.ends.get(start.row.id, ()))
+            end = next((when for when in ends if when > start.at), before)
+            if end < before:
+                yield end, -1
 
     def _overtakes(self, one: Prediction, end: datetime) -> Iterator[bool]:
         """What nobody could know: newer closures, interventions, arrivals, sellers, lost words."""

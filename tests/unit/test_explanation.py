@@ -87,6 +87,14 @@ def test_a_lane_with_a_free_place_is_not_busy() -> None:
     assert obstacles(replace(DUE, lane=(OTHER,), lane_places=8)) == ()
 
 
+def test_places_that_are_all_taken_keep_a_job_waiting_that_is_due() -> None:
+    full = replace(DUE, closures=(QUOTA,), marketplace_taken=24, marketplace_places=24)
+    expected = str(expected_start(full))
+    assert expected == "unknown, because all 24 places of its marketplace are taken"
+    assert expected_start(replace(full, marketplace_taken=23)).start == QUOTA.until
+    assert expected_start(replace(full, run_at=NOW + HOUR)).start == NOW + HOUR
+
+
 def test_everything_in_the_way_is_named() -> None:
     facts = replace(
         DUE, closures=(QUOTA, PAUSE), seller_connected=False, lane=(OTHER,), lane_places=1,
