@@ -5,6 +5,7 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import URL
@@ -15,7 +16,12 @@ from runtime.storage.engine import Database
 from runtime.storage.migrator import migrate
 from tests.databases import Databases, own_server
 
-LONGEST = "test_every_write_happens_once_whatever_the_monkey_does"
+LONGEST = (
+    "test_every_write_happens_once_whatever_the_monkey_does",
+    "test_the_job_of_an_outside_package_runs",
+    "test_no_limit_is_violated_whoever_counts",
+)
+FEW_EXAMPLES = 30
 
 
 def pytest_configure() -> None:
@@ -23,6 +29,10 @@ def pytest_configure() -> None:
     os.environ.setdefault("CHAOS_SEED", str(random.randrange(1_000_000)))
     os.environ.setdefault("SIMULATION_SEED", str(random.randrange(1_000_000)))
     os.environ.setdefault("CHAOS_SECONDS", "30")
+    if not os.environ.get("THOROUGH"):
+        # Where nothing else is said by a test; all of the library's hundred where it is thorough.
+        hypothesis.settings.register_profile("quick", max_examples=FEW_EXAMPLES)
+        hypothesis.settings.load_profile("quick")
 
 
 def pytest_report_header() -> str:
@@ -32,8 +42,8 @@ def pytest_report_header() -> str:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the one that takes longest, so that the others are done beside it."""
-    items.sort(key=lambda item: item.name != LONGEST)
+    """Begin with those that take longest, so that the others are done beside them."""
+    items.sort(key=lambda item: item.name not in LONGEST)
 
 
 @pytest.fixture(autouse=True)

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import textwrap
 from pathlib import Path
 
@@ -71,13 +72,20 @@ def copy_of_the_project(directory: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory) -> Path:
-    """A fresh environment with the runtime and the outside package in it."""
+    """A fresh environment with the runtime and the outside package in it.
+
+    What they depend on is taken from the environment of the tests, unless it is to be thorough.
+    """
     directory = tmp_path_factory.mktemp("outside")
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", directory / "venv"], check=True)
+    alone = [] if os.environ.get("THOROUGH") else ["--no-deps"]
+    if alone:
+        (packages,) = (directory / "venv" / "lib").glob("python3*/site-packages")
+        (packages / "others.pth").write_text(sysconfig.get_path("purelib"))
     installed = subprocess.run(
         [
             sys.executable, "-m", "pip", "--python", directory / "venv" / "bin" / "python",
-            "install", "--quiet", "--no-compile",
+            "install", "--quiet", "--no-compile", *alone,
             copy_of_the_project(directory), write_package(directory),
         ],
         env={**os.environ, "PIP_DISABLE_PIP_VERSION_CHECK": "1"},
