@@ -88,7 +88,10 @@ class Browser:
             self._websockets.append(self.client.eio.ws)
 
     def connect(self, auth: object) -> None:
-        self.client.connect(self._url, auth=auth, transports=[self._transport])
+        # The library's own second is too short on a busy machine: a refusal came too late.
+        self.client.connect(
+            self._url, auth=auth, transports=[self._transport], wait_timeout=PATIENCE
+        )
         assert self.connected.acquire(timeout=PATIENCE)
 
     def command(self) -> dict[str, Any]:
