@@ -2,6 +2,7 @@
 
 import os
 import random
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,6 +27,9 @@ FEW_EXAMPLES = 30
 
 def pytest_configure() -> None:
     """Draw the seeds before the workers start: they inherit them."""
+    # A shell that starts this in the background has it ignored, and so all that is started here.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.setdefault("CHAOS_SEED", str(random.randrange(1_000_000)))
     os.environ.setdefault("SIMULATION_SEED", str(random.randrange(1_000_000)))
     os.environ.setdefault("CHAOS_SECONDS", "30")

@@ -33,8 +33,7 @@ class Seller:
         self._closing = threading.Event()
         self._port: int | None = None
         self._wanted: int | None = None
-        self._client = socketio.Client(handle_sigint=False, reconnection=False)
-        self._client.on("plugin_command", self._commands.put)
+        self._client = self._page()
         self._threads = [
             threading.Thread(target=one, daemon=True) for one in (self._stay, self._work)
         ]
@@ -60,13 +59,22 @@ class Seller:
         """Connect to the service on that port, now or when it lets this seller in."""
         self._wanted = port
 
+    def _page(self) -> socketio.Client:
+        client = socketio.Client(handle_sigint=False, reconnection=False)
+        client.on("plugin_command", self._commands.put)
+        return client
+
     def _stay(self) -> None:
         while not self._closing.wait(0.05):
             wanted = self._wanted
             if wanted is None or (self._client.connected and self._port == wanted):
                 continue
-            with suppress(socketio.exceptions.SocketIOError, OSError):
+            # A page of its own each time: the library's client, cut off at a bad moment, stays in a
+            # state in which it refuses to connect again.
+            with suppress(Exception):
                 self._client.disconnect()
+            self._client = self._page()
+            with suppress(socketio.exceptions.SocketIOError, OSError):
                 token = issue_token(self._user_id, SECRET, "HS256", timedelta(hours=1))
                 self._client.connect(
                     f"http://127.0.0.1:{wanted}",
