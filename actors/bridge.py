@@ -17,7 +17,7 @@ from actors.directory import Directory
 from runtime import messages
 from runtime.browser_response import MalformedResponse, read_response
 from runtime.calls import Failure, Outcome
-from runtime.clock import Clock, Timer
+from runtime.clock import Clock, Timer, epoch_ms
 from runtime.errors import (
     CallTimeout,
     ConnectionLost,
@@ -171,6 +171,9 @@ class BridgeActor(BaseActor):
         self.counters["resent" if pending.sent_to or repeated else "sent"] += 1
         pending.sent(socket)
         command = {"request_id": request.request_id, "action": request.action, "payload": payload}
+        if request.not_after is not None:
+            # It may reach a browser late: a polling one fetches it, a page may have been frozen.
+            command["not_after"] = epoch_ms(request.not_after)
         if repeated:
             command["repeated"] = True
         self._server.emit(socket.sid, COMMAND, command, partial(self._may_leave, request))

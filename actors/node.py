@@ -73,6 +73,7 @@ class Node:
             settings.bridge_max_bytes,
             lambda auth: verify_token(auth, secret, settings.token_algorithm),
             lambda message: self._directory.tell(messages.BRIDGE, message),
+            self._clock.now,
             media_server,
         )
 

@@ -13,7 +13,7 @@ LONGEST_ERROR = 2_000
 LONGEST_CODE = 100
 LARGEST_DATA = 50_000_000
 OUTCOME_UNKNOWN = "outcome_unknown"
-NOT_BEGUN = frozenset({"plugin_missing", "memory_failed"})
+NOT_BEGUN = frozenset({"plugin_missing", "memory_failed", "too_late"})
 """Codes of the page itself, which had not asked the browser plugin yet."""
 
 

@@ -15,6 +15,12 @@ from typing import Any, Protocol
 LONGEST_WAIT_SECONDS = 3_600.0
 # Far longer ones are more than a lock can wait for.
 
+
+def epoch_ms(when: datetime) -> int:
+    """The time on the wire: milliseconds since 1970, in UTC."""
+    return int(when.timestamp() * 1_000)
+
+
 Tell = Callable[[str, Any], None]
 """Delivers a message to an actor by name; never raises."""
 

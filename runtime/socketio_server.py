@@ -8,6 +8,7 @@ import threading
 import urllib.parse
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -16,6 +17,7 @@ import structlog
 from runtime import messages
 from runtime.allowed_origins import AllowedOrigins
 from runtime.bridge_admission import Admission
+from runtime.clock import epoch_ms
 from runtime.doorbell import Doorbell
 from runtime.errors import TokenError
 from runtime.library_log import LONGEST_DETAIL, ErrorStream, LibraryLog
@@ -58,6 +60,7 @@ class SocketIOServer:
         authenticate: tells who connects from the handshake's ``auth``; raises TokenError.
         deliver: takes SocketConnected, SocketDisconnected, SocketsAnnounced and
             PluginResponse; called in the server's thread, must neither block nor raise.
+        now: the node's clock, which browsers may ask.
         others: a WSGI application for whatever is no Socket.IO.
     """
 
@@ -69,12 +72,14 @@ class SocketIOServer:
         max_bytes: int,
         authenticate: Callable[[object], Identity],
         deliver: Callable[[Any], None],
+        now: Callable[[], datetime],
         others: Callable[..., Iterable[bytes]] | None = None,
     ) -> None:
         self._host, self._port = host, port
         self._max_bytes = max_bytes
         self._authenticate = authenticate
         self._deliver = deliver
+        self._now = now
         self._origins = AllowedOrigins(origins)
         self._admission = Admission(self._origins, max_bytes)
         self._live: dict[str, messages.SocketConnected] = {}
@@ -194,6 +199,7 @@ class SocketIOServer:
         sio.on("connect", self._on_connect)
         sio.on("disconnect", self._on_disconnect)
         sio.on("plugin_response", self._on_response)
+        sio.on("bridge_clock", self._on_clock)
         sio.on("*", self._on_unknown_event)
         inner = dict(sio.eio.handlers)
         sio.eio.on("connect", partial(self._on_session, inner["connect"]))
@@ -256,6 +262,9 @@ class SocketIOServer:
             log.warning("response not acknowledged in time; its socket is closed", sid=sid)
             self._close(sid)
         return answer
+
+    def _on_clock(self, _sid: str, *_: Any) -> dict[str, int]:
+        return {"now": epoch_ms(self._now())}
 
     def _on_unknown_event(self, event: str, sid: str, *_: Any) -> None:
         self._complain(self._eio_sid(sid), "unknown event ignored", repr(event))

@@ -132,6 +132,7 @@ class Stack:
             max_bytes,
             lambda auth: verify_token(auth, SECRET, ALGORITHM),
             lambda message: self.directory.tell(messages.BRIDGE, message),
+            self.clock.now,
         )
         self._grace = grace
         self._incarnation = 0

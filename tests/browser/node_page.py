@@ -59,6 +59,10 @@ class NodePage:
         self._process.stdin.write(json.dumps([order, value]) + "\n")
         self._process.stdin.flush()
 
+    def send_signal(self, number: int) -> None:
+        """Stop the page, or let it go on."""
+        self._process.send_signal(number)
+
     def hear(self, kind: str, **fields: Any) -> dict[str, Any]:
         """The next that it says of that kind and with these fields."""
 

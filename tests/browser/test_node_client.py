@@ -1,12 +1,14 @@
 """The client against the running bridge, under Node with the official socket.io-client."""
 
+import signal
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from actors.bridge import BridgeActor
 from runtime import socketio_server
 from runtime.calls import Failure, Success
-from runtime.errors import CallRejected, OutcomeUnknown
+from runtime.errors import BrowserNotReady, CallRejected, OutcomeUnknown
 from tests.bridge_stack import Stack, running, token
 from tests.browser.node_page import NodePage
 from tests.deadline import wait_until
@@ -92,11 +94,39 @@ def test_a_command_goes_on_over_a_lost_connection(dist, stack):
         assert len(page.said("execute")) == 1
 
 
-def test_an_answer_is_brought_by_the_next_connection_without_being_asked_for(dist, stack):
+@pytest.mark.parametrize("transport", ["websocket", "polling"])
+def test_a_page_that_was_frozen_begins_nothing_that_was_given_up_meanwhile(dist, stack, transport):
+    with NodePage(dist, stack.url, token=token(7), transports=[transport]) as page:
+        page.connected()
+        page.send_signal(signal.SIGSTOP)
+        not_after = datetime.now(UTC) + timedelta(seconds=1)
+        stack.request("r1", **PUBLISH, not_after=not_after)
+        wait_until(lambda: datetime.now(UTC) >= not_after)
+        page.send_signal(signal.SIGCONT)
+        error = failure(stack)
+        assert isinstance(error, BrowserNotReady)
+        assert "VINTED_PUBLISH was not executed: its time was over" in str(error)
+        assert not page.said("execute")
+
+
+def test_a_page_that_was_not_frozen_has_time_enough(dist, stack):
     with NodePage(dist, stack.url, token=token(7)) as page:
         page.connected()
-        stack.request("r1", **PUBLISH, not_after=datetime.now(UTC) + timedelta(seconds=0.4))
+        stack.request("r1", **PUBLISH, not_after=datetime.now(UTC) + timedelta(seconds=15))
         page.hear("execute")
+        page.tell("execute", {"success": True})
+        assert stack.outcome() == Success(None)
+
+
+def test_an_answer_is_brought_by_the_next_connection_without_being_asked_for(
+    dist, stack, monkeypatch
+):
+    with NodePage(dist, stack.url, token=token(7)) as page:
+        page.connected()
+        stack.request("r1", **PUBLISH)
+        page.hear("execute")
+        # Its time has passed: it is not sent again.
+        monkeypatch.setattr(BridgeActor, "_may_leave", lambda *_: False)
         cut(stack)
         page.hear("state", state="disconnected")
         page.tell("execute", {"success": True, "data": 5})

@@ -1,5 +1,6 @@
 """A simulated seller, whose browser carries out writes and drops its socket when it likes."""
 
+import math
 import queue
 import threading
 import time
@@ -15,6 +16,7 @@ from tests.chaos.counting_marketplace import CountingMarketplace
 
 SECRET = "a-secret-for-the-chaos-tests-only"
 UNKNOWN = {"success": False, "error": "it was begun", "error_code": "outcome_unknown"}
+TOO_LATE = {"success": False, "error": "its time was over", "error_code": "too_late"}
 
 
 class Seller:
@@ -95,6 +97,8 @@ class Seller:
                 self._answer(request_id, {"success": True, "data": {"found": found}})
             elif command.get("repeated"):
                 self._answer(request_id, UNKNOWN)
+            elif time.time() * 1_000 >= command.get("not_after", math.inf):
+                self._answer(request_id, TOO_LATE)
             else:
                 self._carry_out(request_id, reference)
 

@@ -373,7 +373,7 @@ def test_many_packets_in_one_request_are_all_taken(stack: Stack) -> None:
 
 
 def server(host: str, port: int) -> SocketIOServer:
-    return SocketIOServer(host, port, (), 1_000, lambda auth: 1 / 0, print)  # type: ignore[arg-type, return-value]
+    return SocketIOServer(host, port, (), 1_000, lambda auth: 1 / 0, print, lambda: 1 / 0)  # type: ignore[arg-type, return-value]
 
 
 def test_a_taken_port_is_named() -> None:

@@ -102,6 +102,14 @@ def test_a_write_does_not_leave_after_its_time(bridge: Bridge) -> None:
     assert bridge.emitted == []
 
 
+def test_a_write_tells_the_browser_until_when_it_may_be_begun(bridge: Bridge) -> None:
+    bridge.connect("a")
+    until = bridge.clock.now() + SECOND
+    bridge.request(writes=True, not_after=until)
+    [(_, command)] = bridge.server.emitted
+    assert command["not_after"] == until.timestamp() * 1_000
+
+
 def test_after_its_time_a_write_is_not_sent_again(bridge: Bridge) -> None:
     bridge.connect("a", resume=True)
     bridge.request(writes=True, not_after=bridge.clock.now() + SECOND)
@@ -164,7 +172,7 @@ def test_a_rejection_carries_status_and_code(bridge: Bridge) -> None:
     assert (str(error), error.status, error.error_code, error.writes) == ("no", 403, "x", True)
 
 
-@pytest.mark.parametrize("code", ["plugin_missing", "memory_failed"])
+@pytest.mark.parametrize("code", ["plugin_missing", "memory_failed", "too_late"])
 @pytest.mark.parametrize(("status", "kind"), [(None, BrowserNotReady), (502, OutcomeUnknown)])
 def test_a_page_that_could_not_begin_did_nothing(
     bridge: Bridge, code: str, status: int | None, kind: type[Exception]

@@ -69,6 +69,22 @@ export class Connection {
     });
   }
 
+  /** The latest that the bridge's clock may show now, in ms. Undefined: it did not say. */
+  bridgeTime(): Promise<number | undefined> {
+    if (!this.#socket.connected) return Promise.resolve(undefined);
+    const asked = Date.now();
+    return new Promise((resolve) => {
+      this.#socket
+        .timeout(ACKNOWLEDGED_WITHIN_MS)
+        .emit("bridge_clock", (error: Error | null, answer: { now?: unknown } | undefined) => {
+          const now = error === null ? answer?.now : undefined;
+          // The page may have been frozen meanwhile: all of the time may have passed since.
+          const passed = Math.max(0, Date.now() - asked);
+          resolve(typeof now === "number" ? now + passed : undefined);
+        });
+    });
+  }
+
   close(reason: string): void {
     this.#over(false, reason);
   }

@@ -14,6 +14,16 @@ export interface ExecutorOptions {
   report: Report;
 }
 
+/** Where a command came from. */
+export interface Origin {
+  /** Whether this page still is the one that may execute. */
+  held: () => boolean;
+  /** The latest that the bridge's clock may show now, in ms; undefined where it does not say. */
+  bridgeTime: () => Promise<number | undefined>;
+  /** Takes each response that has to be sent now. */
+  deliver: (response: PluginResponse) => void;
+}
+
 export class Executor {
   readonly #running = new Map<string, Promise<void>>();
 
@@ -29,13 +39,8 @@ export class Executor {
     await Promise.all(this.#running.values());
   }
 
-  /**
-   * Take a command that arrived.
-   *
-   * @param held whether this page still is the one that may execute.
-   * @param deliver takes each response that has to be sent now.
-   */
-  take(command: Command, held: () => boolean, deliver: (response: PluginResponse) => void): void {
+  /** Take a command that arrived. */
+  take(command: Command, origin: Origin): void {
     const { memory, report } = this.options;
     const { request_id, action } = command;
     const known = memory.get(request_id);
@@ -43,23 +48,23 @@ export class Executor {
       report({ type: "repeated", request_id, action, from_memory: false });
     } else if (known?.response !== undefined) {
       report({ type: "repeated", request_id, action, from_memory: true });
-      deliver(known.response);
+      origin.deliver(known.response);
     } else {
       report({ type: "command", request_id, action });
-      const run = this.#run(command, held).then(
+      const run = this.#run(command, origin).then(
         (response) => {
           this.#running.delete(request_id);
           if (response === undefined) return;
           const { success, error, error_code } = response;
           report({ type: "answered", request_id, action, success, error, error_code });
-          deliver(response);
+          origin.deliver(response);
         },
       );
       this.#running.set(request_id, run);
     }
   }
 
-  async #run(command: Command, held: () => boolean): Promise<PluginResponse | undefined> {
+  async #run(command: Command, origin: Origin): Promise<PluginResponse | undefined> {
     const { memory, execute, canExecute, isRead } = this.options;
     if (command.repeated && !isRead(command.action, command.payload)) {
       const why = `${command.action} is not known here; it may have been executed elsewhere`;
@@ -75,11 +80,13 @@ export class Executor {
       const why = `what is begun could not be written down (${textOf(error)})`;
       return this.#remember(notExecuted(command, "memory_failed", why));
     }
-    if (!held()) {
+    const late = await whyTooLate(command, origin);
+    if (!origin.held()) {
       // Another tab may be asked from now on; this one has done nothing.
       await memory.withdraw(command.request_id).catch(() => {});
       return undefined;
     }
+    if (late !== undefined) return this.#remember(notExecuted(command, "too_late", late));
     let response: PluginResponse;
     try {
       response = answerOf(command, await execute(command.action, command.payload));
@@ -99,4 +106,15 @@ export class Executor {
     }
     return memory.get(response.request_id)?.response ?? response;
   }
+}
+
+/**
+ * A page that was frozen, or whose computer slept, finds a command that the runtime has given up
+ * and perhaps looked for already: to carry it out now could be the second time.
+ */
+async function whyTooLate(command: Command, origin: Origin): Promise<string | undefined> {
+  if (command.not_after === undefined) return undefined;
+  const now = await origin.bridgeTime();
+  if (now === undefined) return "the bridge did not say whether there still is time";
+  return now < command.not_after ? undefined : "its time was over before it could be begun";
 }

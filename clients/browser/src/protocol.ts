@@ -6,6 +6,8 @@ export interface Command {
   payload: unknown;
   /** It may have been sent before, to this browser or to another of the seller's. */
   repeated?: boolean;
+  /** When it must not be begun any more, in ms since 1970 by the bridge's clock. */
+  not_after?: number;
 }
 
 export interface PluginResponse {
@@ -28,11 +30,12 @@ export const OUTCOME_UNKNOWN = "outcome_unknown";
 /** The command that arrived, or undefined where it is not one. */
 export function readCommand(value: unknown): Command | undefined {
   if (typeof value !== "object" || value === null) return undefined;
-  const { request_id, action, payload, repeated } = value as Record<string, unknown>;
+  const { request_id, action, payload, repeated, not_after } = value as Record<string, unknown>;
   if (typeof request_id !== "string" || request_id === "" || typeof action !== "string") {
     return undefined;
   }
-  return { request_id, action, payload, repeated: repeated === true };
+  const command: Command = { request_id, action, payload, repeated: repeated === true };
+  return typeof not_after === "number" ? { ...command, not_after } : command;
 }
 
 /** Whether the bridge took a response, or will never want it: then it may be forgotten. */

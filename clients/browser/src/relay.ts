@@ -218,7 +218,7 @@ class RunningRelay implements Relay {
         this.#set("connected");
         for (const response of this.#memory.unacknowledged()) void this.#deliver(response);
       },
-      onCommand: (command) => this.#onCommand(command, signal),
+      onCommand: (command) => this.#onCommand(command, connection, signal),
     });
     this.#connection = connection;
     this.#sending.clear();
@@ -240,14 +240,17 @@ class RunningRelay implements Relay {
     return this.#tokens.canRenew ? this.#renewing.next() : Infinity;
   }
 
-  #onCommand(value: unknown, signal: AbortSignal): void {
+  #onCommand(value: unknown, connection: Connection, signal: AbortSignal): void {
     const command = readCommand(value);
     if (command === undefined) {
       this.#warn("a command without request_id or action was ignored");
       return;
     }
-    const held = () => !signal.aborted;
-    this.#executor.take(command, held, (response) => void this.#deliver(response));
+    this.#executor.take(command, {
+      held: () => !signal.aborted,
+      bridgeTime: () => connection.bridgeTime(),
+      deliver: (response) => void this.#deliver(response),
+    });
   }
 
   /** Send a response over the connection of the moment; the next one brings what this loses. */

@@ -11,7 +11,7 @@ globalThis.crypto ??= webcrypto;
 
 const PUBLISH = { request_id: "r1", action: "VINTED_PUBLISH", payload: { sku: "a" } };
 
-let store, memory, executed, delivered, events, pluginIsThere, held;
+let store, memory, executed, delivered, events, pluginIsThere, held, bridgeTime;
 
 beforeEach(() => {
   store = new VolatileStore();
@@ -20,6 +20,7 @@ beforeEach(() => {
   delivered = [];
   events = [];
   pluginIsThere = held = true;
+  bridgeTime = 1_000;
 });
 
 function executor() {
@@ -36,7 +37,12 @@ function executor() {
 }
 
 async function take(one, ...commands) {
-  for (const command of commands) one.take(command, () => held, (each) => delivered.push(each));
+  const origin = {
+    held: () => held,
+    bridgeTime: async () => bridgeTime,
+    deliver: (each) => delivered.push(each),
+  };
+  for (const command of commands) one.take(command, origin);
   await one.idle();
 }
 
@@ -97,4 +103,20 @@ test("an unknown command that is repeated is executed only where it reads", asyn
   await take(executor(), { ...PUBLISH, repeated: true }, read);
   assert.deepEqual(executed, ["VINTED_SYNC"]);
   assert.equal(delivered.find((each) => each.request_id === "r1").error_code, "outcome_unknown");
+});
+
+test("a command is not begun from its time on, by the bridge's clock", async () => {
+  await take(executor(), { ...PUBLISH, not_after: 1_001 });
+  assert.deepEqual(executed, ["VINTED_PUBLISH"]);
+  await take(executor(), { ...PUBLISH, request_id: "r2", not_after: 1_000 });
+  assert.deepEqual(executed, ["VINTED_PUBLISH"]);
+  assert.equal(delivered[1].error_code, "too_late");
+  assert.match(delivered[1].error, /VINTED_PUBLISH was not executed: its time was over/);
+});
+
+test("a command that has a time is not begun where the bridge does not say what time it is", async () => {
+  bridgeTime = undefined;
+  await take(executor(), { ...PUBLISH, not_after: 1_001 });
+  assert.deepEqual(executed, []);
+  assert.equal(delivered[0].error_code, "too_late");
 });
