@@ -17,11 +17,7 @@ from runtime.storage.engine import Database
 from runtime.storage.migrator import migrate
 from tests.databases import Databases, own_server
 
-LONGEST = (
-    "test_every_write_happens_once_whatever_the_monkey_does",
-    "test_the_job_of_an_outside_package_runs",
-    "test_no_limit_is_violated_whoever_counts",
-)
+LONGEST = ("test_day.py", "test_chaos.py", "test_outside_package.py")
 FEW_EXAMPLES = 30
 
 
@@ -46,8 +42,11 @@ def pytest_report_header() -> str:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with those that take longest, so that the others are done beside them."""
-    items.sort(key=lambda item: item.name not in LONGEST)
+    """Begin with the files that take longest, so that the others are done beside them.
+
+    Whole files, so that one worker has all tests of the simulated day, and simulates it once.
+    """
+    items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 @pytest.fixture(autouse=True)
