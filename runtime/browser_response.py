@@ -58,8 +58,10 @@ class BrowserResponse:
 
     def _kind_of_failure(self, writes: bool) -> type[CallFailed]:
         """A marketplace that failed may have failed after it was done."""
-        failed = writes and self.status is not None and self.status >= 500
-        if failed or self.error_code == OUTCOME_UNKNOWN:
+        failed = self.status is not None and self.status >= 500
+        # Mere words ("Failed to fetch") may tell of a connection that broke after the deed.
+        says_nothing = self.status is None and self.error_code is None
+        if self.error_code == OUTCOME_UNKNOWN or (writes and (failed or says_nothing)):
             return OutcomeUnknown
         return BrowserNotReady if self.error_code in NOT_BEGUN else CallRejected
 

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from plugins.vinted import protocol
-from plugins.vinted.failures import sorted_out
+from plugins.vinted.failures import may_not_know_action, sorted_out
 from plugins.vinted.pages import (
     Asked,
     Frame,
@@ -27,8 +27,6 @@ from runtime.storage import listings
 
 MAX_PER_PAGE = protocol.MAX_PER_PAGE
 LONGEST_TOLD = 255
-BARE_REFUSALS = {None, 400, 404, 405, 422, 501}
-"""With these a browser plugin may say that it does not know an action."""
 
 
 class VintedBrowser:
@@ -71,7 +69,7 @@ class VintedBrowser:
         try:
             page = await self.wardrobe(1)
         except (JobFailed, CallRejected) as error:
-            if isinstance(error, CallRejected) and error.status not in BARE_REFUSALS:
+            if isinstance(error, CallRejected) and not may_not_know_action(error):
                 raise
             self._handler.log.warning("the browser cannot show what is on sale", reason=str(error))
             self._verified = True

@@ -51,6 +51,10 @@ _CODES = {
     "validation_error": Trouble.INVALID,
     "validation_failed": Trouble.INVALID,
 }
+_UNKNOWN_ACTION = re.compile(
+    "(unknown|unsupported|no such|not a known).(action|command)|not.(implemented|supported)"
+)
+_BARE_STATUSES = {400, 404, 405, 422, 501}
 _BLOCK = re.compile("captcha|blocked|challenge|datadome")
 _STATUSES = {**{one.status: one for one in Trouble}, 400: Trouble.INVALID, 410: Trouble.GONE}
 
@@ -65,7 +69,20 @@ def trouble_of(refusal: CallRejected | Answer) -> Trouble | None:
         return _CODES[code]
     if _BLOCK.search(code):
         return Trouble.BLOCKED
+    if says_unknown_action(refusal):
+        return None
     return _STATUSES.get(refusal.status or 0)
+
+
+def says_unknown_action(refusal: CallRejected | Answer) -> bool:
+    """Whether the browser plugin says that it does not know what it was asked for."""
+    words = str(refusal) if isinstance(refusal, CallRejected) else refusal.text
+    return _UNKNOWN_ACTION.search(f"{refusal.error_code or words}".lower()) is not None
+
+
+def may_not_know_action(refusal: CallRejected) -> bool:
+    """Whether it may be an older browser plugin, rather than anything that passes."""
+    return refusal.status in _BARE_STATUSES or says_unknown_action(refusal)
 
 
 def sorted_out(error: CallRejected) -> CallRejected:

@@ -11,11 +11,12 @@ from plugins.vinted.offer import MOST_IMAGES
 from plugins.vinted.pages import money, parse_item
 from plugins.vinted.targets import named_listing
 from runtime import BaseJobHandler, Job, JobFailed, hookimpl
-from runtime.errors import CallRejected, ImageRefused, InputError
+from runtime.errors import CallRejected, ImageRefused, InputError, NotSent
 from runtime.products import checked_product
 from runtime.storage import products
 from runtime.storage.listing_changes import mark_listing_gone, record_listing
 from runtime.storage.listings import ListingRow
+from runtime.storage.product_links import link, link_of_listing
 
 SERVER_ERROR = 500
 
@@ -59,7 +60,8 @@ class LinkProductVinted(BaseJobHandler):
                 f"the listing {wanted} has no photo that can be used: "
                 f"{'; '.join(photos['refused']) or 'it has none at all'}"
             )
-        product = _product(item, job.input_data.get("sku") or f"vinted-{wanted}", photos["kept"])
+        named = job.input_data.get("sku")
+        product = _product(item, named or f"vinted-{wanted}", photos["kept"])
         linked = await self.transaction(
             "store-product",
             link_to_product,
@@ -68,7 +70,11 @@ class LinkProductVinted(BaseJobHandler):
             job.product_id,
             product,
             row,
+            job.input_data.get("force") is True,
+            named is None,
         )
+        if isinstance(linked, str):
+            raise JobFailed(linked)
         return {"success": True, "external_id": wanted, **linked, **photos}
 
     async def _read(self, browser: VintedBrowser, wanted: str) -> dict[str, Any]:
@@ -88,6 +94,9 @@ class LinkProductVinted(BaseJobHandler):
             photo = await self.step(f"photo-{number}", partial(self._photo, url))
             (kept if "path" in photo else refused).append(photo.get("path") or photo["refused"])
             await self.progress(number, min(len(urls), MOST_IMAGES), "photos")
+        refused += [
+            f"{url}: a product has {MOST_IMAGES} photos at most" for url in urls[MOST_IMAGES:]
+        ]
         return {"kept": kept, "refused": refused}
 
     async def _photo(self, url: str) -> dict[str, str]:
@@ -97,7 +106,12 @@ class LinkProductVinted(BaseJobHandler):
         except ImageRefused as error:
             return {"refused": str(error)}
         except CallRejected as error:
-            if error.status is not None and error.status >= SERVER_ERROR:
+            if error.status == Trouble.COOL_DOWN.status or (error.status or 0) >= SERVER_ERROR:
+                raise
+            return {"refused": str(error)}
+        except NotSent as error:
+            # A host that is not there must not keep the others' photos for ever.
+            if type(error) is not NotSent or self.job.retry_count < self.job.max_retries:
                 raise
             return {"refused": str(error)}
 
@@ -109,13 +123,35 @@ def link_to_product(
     product_id: int | None,
     product: dict[str, Any],
     row: ListingRow,
-) -> Linked:
-    """Store the product, where it is not there, and say that the listing sells it."""
+    moves: bool,
+    takes_any: bool,
+) -> Linked | str:
+    """Store the product, where it is not there, and say that the listing sells it.
+
+    Args:
+        moves: also where the listing sells another product until now.
+        takes_any: where nobody says which product it is, the one that the listing sells already
+            is meant.
+
+    Returns:
+        why nothing was done, where the listing sells another product.
+    """
+    sells = link_of_listing(session, shop_id, row["external_id"])
+    if product_id is None and takes_any and sells is not None:
+        product_id = sells.product_id
     found = (
         products.product_by_sku(session, user_id, product["sku"])
         if product_id is None
         else products.product_by_id(session, user_id, product_id)
     )
+    wanted = link(found.id if found else None, found.sku if found else product["sku"])
+    others = {wanted.product_key, link(None, product["sku"]).product_key}
+    if sells is not None and sells.product_key not in others and not moves:
+        return (
+            f"the listing {row['external_id']} sells another product already "
+            f"({sells.product_key}), which would seem not to be on sale any more: give "
+            '`"force": true` in input_data to move it'
+        )
     if found is None:
         products.upsert(session, user_id, [product])
         made = products.product_by_sku(session, user_id, product["sku"])
@@ -123,7 +159,10 @@ def link_to_product(
         record_listing(session, shop_id, row, made.id)
         return Linked(product_id=made.id, sku=made.sku, created=True)
     if not found.data.get("images"):
-        products.upsert(session, user_id, [{**found.data, "images": product["images"]}])
+        # As it was handed in, so that what was sold since then stays sold.
+        stated = found.quantity if found.stated_quantity is None else found.stated_quantity
+        changed = {**found.data, "images": product["images"], "quantity": stated}
+        products.upsert(session, user_id, [changed])
     record_listing(session, shop_id, row, found.id)
     return Linked(product_id=found.id, sku=found.sku, created=False)
 

@@ -9,6 +9,7 @@ Two things of the same title and price, which the seller put on sale by hand in 
 cannot be told from it.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -114,7 +115,9 @@ def _is_alike(row: ListingRow, product: dict[str, Any]) -> bool:
 
 
 def _words(title: str) -> list[str]:
-    return title.casefold().split()
+    """Without signs and pictures, which Vinted may have taken out."""
+    folded = title.casefold()
+    return re.findall(r"\w+", folded) or folded.split()
 
 
 def _same_price(row: ListingRow, product: dict[str, Any]) -> bool:

@@ -4,7 +4,8 @@ from datetime import timedelta
 from functools import partial
 from typing import Any
 
-from plugins.vinted.client import BARE_REFUSALS, VintedBrowser
+from plugins.vinted.client import VintedBrowser
+from plugins.vinted.failures import may_not_know_action
 from runtime import BaseJobHandler, Job, JobFailed, hookimpl
 from runtime.calls import AwaitQuiet
 from runtime.errors import CallRejected, CannotTell
@@ -44,7 +45,7 @@ class MessageVinted(BaseJobHandler):
         except JobFailed as error:
             reason = str(error)
         except CallRejected as error:
-            if error.status not in BARE_REFUSALS:
+            if not may_not_know_action(error):
                 raise
             reason = str(error)
         self.log.warning("the browser cannot show the conversation", reason=reason)
@@ -124,7 +125,13 @@ def _new_messages(
     earlier = {str(one["id"]) for one in _own_messages(before or {})}
     new = [one for one in _own_messages(now) if str(one["id"]) not in earlier]
     named = [one for one in new if one.get("reference") == reference]
-    return named or [one for one in new if not one.get("reference") and one.get("text") == text]
+    nameless = [one for one in new if not one.get("reference")]
+    return named or [one for one in nameless if _words(one.get("text")) == text.split()]
+
+
+def _words(said: Any) -> list[str]:
+    """Spaces and line ends do not always come back as they were sent."""
+    return said.split() if isinstance(said, str) else []
 
 
 def _own_messages(conversation: Conversation) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -17,8 +18,46 @@ from runtime.storage import orders
 from runtime.storage.listing_changes import mark_listing_gone
 
 MAX_ORDERS = 100_000
-NOT_SOLD = ("cancel", "refund")
-"""Parts of a status which say that the seller has the thing, or gets it back."""
+MAX_LOOKS = 3
+NOT_SOLD = (
+    "cancel", "refund", "annul", "anul", "storn", "rembours", "rimbors", "reembols", "erstatt",
+    "terugbetaal", "zwr", "zruš", "atšauk", "grąžin",
+)  # fmt: skip
+"""Parts of a status which say that the seller has the thing, or gets it back.
+
+In the languages of Vinted's sites: plugins pass on what the page shows."""
+
+
+@dataclass(slots=True)
+class Look:
+    """One look at the orders, from the newest on: what it has seen so far."""
+
+    rows: dict[str, OrderRow] = field(default_factory=dict)
+    pages: int = 0
+    errors: int = 0
+    totals: set[tuple[int, int | None]] = field(default_factory=set)
+
+    def add(self, rows: Sequence[OrderRow], errors: int, totals: tuple[int, int | None]) -> None:
+        """Take the next page in."""
+        self.rows |= {row["external_id"]: row for row in rows}
+        self.pages += 1
+        self.errors += errors
+        self.totals.add(totals)
+
+    def doubt(self, *, is_first: bool) -> str | None:
+        """Why it may have missed an order; None where it cannot have.
+
+        When an order disappears from the list while its pages are read, those behind it move up,
+        and one can slip onto a page that was read already.
+
+        Args:
+            is_first: no look before it has seen what this one may have missed.
+        """
+        if len(self.totals) > 1:
+            return "the orders changed while they were read"
+        if self.pages > 1 and is_first and any(total is None for _, total in self.totals):
+            return "the browser does not tell how many orders there are"
+        return None
 
 
 class OrdersVinted(BaseJobHandler):
@@ -34,35 +73,46 @@ class OrdersVinted(BaseJobHandler):
         everything = job.input_data.get("full") is True
         browser = VintedBrowser(self)
         rows: dict[str, OrderRow] = {}
-        errors, number, total_pages = 0, 0, 1
-        while number < total_pages:
-            number += 1
-            page = await self.step(f"page-{number}", partial(self._read, browser, number))
-            found: list[OrderRow] = page["rows"]
-            ids = [row["external_id"] for row in found]
-            if found and all(external_id in rows for external_id in ids):
-                raise JobFailed(
-                    f"page {number} of the orders holds only what earlier pages held, so their end "
-                    "cannot be found: update the browser plugin, which seems to ignore `page`"
-                )
-            rows |= {row["external_id"]: row for row in found}
-            errors += page["errors"]
-            total_pages = page["total_pages"]
-            await self.progress(number, max(number, total_pages), f"{len(rows)} orders")
-            if everything:
-                continue
-            if await self.transaction(f"known-{number}", orders.known_orders, self.shop_id, ids):
+        for number in range(1, MAX_LOOKS + 1):
+            prefix = "" if number == 1 else f"look-{number}-"
+            look = await self._look(browser, prefix, everything)
+            rows |= look.rows
+            doubt = look.doubt(is_first=number == 1)
+            if doubt is None:
                 break
+            self.log.warning("a look at the orders leaves a doubt", doubt=doubt, look=number)
         stored = await self.transaction("store", store, self.shop_id, list(rows.values()))
         return {
             "success": True,
             "new": len(stored["new"]),
             "updated": len(stored["known"]),
-            "errors": errors,
-            "pages": number,
+            "errors": look.errors,
+            "pages": look.pages,
             "sales": stored["sales"],
             "jobs": stored["jobs"],
         }
+
+    async def _look(self, browser: VintedBrowser, prefix: str, everything: bool) -> Look:
+        look, total_pages = Look(), 1
+        while look.pages < total_pages:
+            number = look.pages + 1
+            page = await self.step(f"{prefix}page-{number}", partial(self._read, browser, number))
+            found: list[OrderRow] = page["rows"]
+            ids = [row["external_id"] for row in found]
+            if found and all(external_id in look.rows for external_id in ids):
+                raise JobFailed(
+                    f"page {number} of the orders holds only what earlier pages held, so their end "
+                    "cannot be found: update the browser plugin, which seems to ignore `page`"
+                )
+            total_pages = page["total_pages"]
+            look.add(found, page["errors"], (total_pages, page.get("total_entries")))
+            await self.progress(number, max(number, total_pages), f"{len(look.rows)} orders")
+            if everything:
+                continue
+            name = f"{prefix}known-{number}"
+            if await self.transaction(name, orders.known_orders, self.shop_id, ids):
+                break
+        return look
 
     async def _read(self, browser: VintedBrowser, number: int) -> dict[str, Any]:
         frame = await browser.orders(number)
@@ -72,7 +122,12 @@ class OrdersVinted(BaseJobHandler):
                 f"that is more than {MAX_ORDERS:,} orders: update the browser plugin"
             )
         rows, errors = _readable(frame.entries)
-        return {"rows": rows, "errors": errors, "total_pages": frame.total_pages}
+        return {
+            "rows": rows,
+            "errors": errors,
+            "total_pages": frame.total_pages,
+            "total_entries": frame.total_entries,
+        }
 
 
 def store(session: Session, shop_id: int, rows: Sequence[OrderRow]) -> dict[str, Any]:

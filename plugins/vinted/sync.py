@@ -37,8 +37,11 @@ class Look:
         self.totals.add(_totals(page))
         self.latest = _fingerprint(page)
 
-    def doubt(self) -> str | None:
+    def doubt(self, *, is_first: bool) -> str | None:
         """Why it may have missed a listing that is on sale; None where it cannot have.
+
+        Args:
+            is_first: no look before it has seen what this one may have missed.
 
         When a listing is sold or moves to the top while the pages are read, others change
         places with it, and one can slip from a page to come onto a page already read. Then
@@ -49,6 +52,8 @@ class Look:
         if len(self.totals) > 1:
             return "the wardrobe changed while it was read"
         for _, total_entries in self.totals:
+            if total_entries is None and self.pages > 1 and is_first:
+                return "the browser does not tell how many listings there are"
             if total_entries is not None and total_entries != len(self.ids):
                 return f"{total_entries} listings were announced and {len(self.ids)} seen"
         return None
@@ -73,7 +78,7 @@ class SyncVinted(BaseJobHandler):
             if not isinstance(look, Look):
                 return {"success": True, **look, "gone": 0, "pages": 1}
             result = _result(look, counts)
-            doubt = look.doubt()
+            doubt = look.doubt(is_first=number == 1)
             if doubt is None:
                 result["gone"] = await self.transaction(
                     "mark-gone", listings.mark_gone, self.shop_id, walk

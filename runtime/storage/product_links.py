@@ -38,6 +38,17 @@ def link(product_id: int | None, sku: str | None) -> Link:
     return Link(product_id, product_key(product_id, {"product": {"sku": sku}}))
 
 
+def link_of_listing(session: Session, shop_id: int, external_id: str) -> Link | None:
+    """The product that a listing sells; None where it is not known to sell any."""
+    query = select(Listing.product_id, Listing.product_key).where(
+        Listing.shop_id == shop_id,
+        Listing.external_id == external_id,
+        Listing.product_key.is_not(None),
+    )
+    found = session.execute(query).one_or_none()
+    return None if found is None else Link(*found)
+
+
 def adopt_listings(session: Session, user_id: int, skus: Sequence[str]) -> None:
     """Let listings that name a product by its SKU name its row, now that there is one."""
     if not skus:

@@ -9,6 +9,7 @@ BAD_ANSWERS = [
     {"late": 0.3},
     {"twice": True},
     {"fails_after_executing": 1},
+    {"wordless": 1},
     {"shapeless": True},
     {"drop_after_executing": True},
     {"lost": 1},

@@ -3,8 +3,9 @@
 import pytest
 
 from runtime.data_directory import media_directory
-from runtime.errors import CallTimeout, ImageRefused
+from runtime.errors import CallTimeout, ImageRefused, NotSent
 from runtime.http import download
+from runtime.storage.products import lower_quantity
 from tests.integration.job_rows import add_job
 from tests.integration.vinted_seller import Listing, Product, open_shop, product
 
@@ -121,3 +122,63 @@ def test_another_sellers_listing_is_refused(shop, internet):
     job = shop.run("link_product", external_id=listed)
     assert "is another seller's (999)" in (job.error_message or "")
     assert internet.asked == []
+
+
+def published(shop) -> str:
+    """A stored product of two pieces that is on sale; the id of its listing."""
+    shop.add_products(product(quantity=2))
+    (row,) = shop.rows(Product)
+    job_id = add_job(shop.database, shop.shop_id, "publish", product_id=row.id)
+    return str(shop.ended(job_id).result_data["external_id"])
+
+
+def photographed(shop, internet, listed: str) -> None:
+    """Let that item have a photo that can be downloaded."""
+    shop.wardrobe.change(listed, {"photos": [{"url": "https://img.example/a.png"}]})
+    internet["https://img.example/a.png"] = PNG
+
+
+def test_a_listing_that_sells_a_product_is_linked_to_that(shop, internet):
+    listed = published(shop)
+    photographed(shop, internet, listed)
+    result = shop.done("link_product", external_id=listed)
+    assert (result["sku"], result["created"]) == ("A-1", False)
+    assert len(shop.rows(Product)) == 1
+
+
+def test_a_listing_is_taken_from_no_product_unless_it_is_said_so(shop, internet):
+    listed = published(shop)
+    photographed(shop, internet, listed)
+    job = shop.run("link_product", external_id=listed, sku="B-1")
+    assert f"the listing {listed} sells another product already" in (job.error_message or "")
+    assert [row.sku for row in shop.rows(Product)] == ["A-1"]
+    result = shop.done("link_product", external_id=listed, sku="B-1", force=True)
+    (listing,) = shop.rows(Listing)
+    assert listing.product_id == result["product_id"]
+
+
+def test_photos_bring_back_nothing_that_was_sold(shop, internet):
+    shop.add_products(product(quantity=2, images=[]))
+    (row,) = shop.rows(Product)
+    with shop.database.session.begin() as session:
+        lower_quantity(session, row.id, 1)
+    listed = put(shop, internet, PNG)
+    assert shop.done("link_product", external_id=listed, sku="A-1")["created"] is False
+    shop.add_products(product(quantity=2))
+    (now,) = shop.rows(Product)
+    assert now.quantity == 1
+
+
+def test_photos_beyond_the_most_are_named(shop, internet):
+    result = shop.done("link_product", external_id=put(shop, internet, *[PNG] * 22))
+    assert len(result["kept"]) == 20
+    assert [words.split(":")[0] + words.split(":")[1] for words in result["refused"]] == [
+        "https//img.example/20.png", "https//img.example/21.png",
+    ]  # fmt: skip
+
+
+def test_a_host_that_is_not_there_does_not_keep_the_other_photos(shop, internet):
+    listed = put(shop, internet, [NotSent("no such host")] * 4, PNG)
+    job_id = shop.job("link_product", external_id=listed)
+    result = shop.scene.ended(job_id, seconds=60).result_data
+    assert (len(result["kept"]), result["refused"]) == (1, ["no such host"])

@@ -59,6 +59,7 @@ def test_a_stored_product_is_published_as_it_is_there(shop):
         {"twice": True},
         {"never": True},
         {"fails_after_executing": 1},
+        {"wordless": 1},
         {"shapeless": True},
         {"drop_after_executing": True},
         {"drop_after_executing": True, "never": True},
@@ -122,6 +123,15 @@ def test_trouble_with_the_account_stops_the_shop_until_it_is_resumed(shop, fault
         assert len(published(shop)) == 1
     writes = [name for name, _ in browser.executed if name == "VINTED_PUBLISH"]
     assert len(writes) == 1 + len(published(shop))
+
+
+def test_a_wardrobe_that_cannot_be_read_for_the_moment_is_no_reason_to_trust_an_account(shop):
+    browser = shop.browser()
+    browser.faults.wrong_account = "999"
+    only(browser, "VINTED_GET_WARDROBE", wordless=1)
+    job_id = shop.job("publish", product=product())
+    shop.waits(job_id, "logged in to Vinted as account 999")
+    assert browser.extension.strayed == []
 
 
 def test_nothing_is_sent_to_another_account(shop):

@@ -208,6 +208,17 @@ def test_after_a_failure_of_the_marketplace_a_write_may_have_happened(
     assert error.status == 502
 
 
+@pytest.mark.parametrize(("writes", "kind"), [(True, OutcomeUnknown), (False, CallRejected)])
+def test_of_a_write_that_failed_for_no_told_reason_the_outcome_is_unknown(
+    bridge: Bridge, writes: bool, kind: type[Exception]
+) -> None:
+    bridge.connect("a")
+    bridge.request(writes=writes)
+    bridge.respond("a", {"request_id": "r1", "success": False, "error": "Failed to fetch"})
+    [error] = bridge.outcomes
+    assert (type(error), str(error)) == (kind, "Failed to fetch")
+
+
 @pytest.mark.parametrize("status", [True, "403", 403.0, -1, 99, 600, 10**30, None, [403]])
 def test_a_status_that_is_none_is_left_out(bridge: Bridge, status: object) -> None:
     bridge.connect("a")

@@ -367,6 +367,22 @@ class TestWardrobeThatChangesMeanwhile:
         assert "warning" not in run.result
         assert [payload["page"] for _, payload in run.commands] == [1, 2, 3, 4, 1, 2, 3, 4]
 
+    def test_nor_where_pages_do_not_count_their_entries(self):
+        store, wardrobe = Store(), Wardrobe.of(300)
+        store.run(browser_of(wardrobe))
+        slipping = str(wardrobe.items()[96]["id"])
+        sold = wardrobe.items()[3]["id"]
+
+        def sell(number):
+            if number == 2:
+                wardrobe.remove(sold)
+
+        uncounted = paginated(total_entries=None)
+        run = store.run(browser_of(wardrobe, before=sell, alter=uncounted))
+        assert slipping in store.live
+        assert run.result["gone"] == 0
+        assert "warning" not in run.result
+
     def test_a_listing_that_moves_to_the_top_is_not_gone(self):
         """Nothing but the number of listings seen tells that one was missed."""
         store, wardrobe = Store(), Wardrobe.of(300)

@@ -5,7 +5,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from plugins.vinted.client import VintedBrowser
-from plugins.vinted.failures import Trouble, read_refusal, sorted_out, trouble_of
+from plugins.vinted.failures import (
+    Trouble,
+    may_not_know_action,
+    read_refusal,
+    sorted_out,
+    trouble_of,
+)
 from plugins.vinted.marketplace import ACTION_TYPES, vinted
 from plugins.vinted.pages import parse_sync
 from plugins.vinted.sandbox import Wardrobe, example_item
@@ -73,6 +79,8 @@ class TestRefusal:
             (403, "not_found", Trouble.GONE),
             (500, None, None),
             (None, None, None),
+            (404, "unknown_action", None),
+            (400, "UNSUPPORTED_ACTION", None),
         ],
     )
     def test_means_one_thing_whatever_the_plugin_calls_it(self, status, code, trouble):
@@ -85,6 +93,19 @@ class TestRefusal:
         if trouble is not None:
             # Whoever knows only statuses comes to the same.
             assert trouble_of(CallRejected("", status=raised.value.status)) is trouble
+
+    @pytest.mark.parametrize(
+        ("words", "code", "status", "may"),
+        [
+            ("no such action: VINTED_GET_WARDROBE", None, None, True),
+            ("no", "unknown_action", None, True),
+            ("no", None, 501, True),
+            ("Failed to fetch", None, None, False),
+            ("no", None, 403, False),
+        ],
+    )
+    def test_tells_an_older_plugin_from_what_passes(self, words, code, status, may):
+        assert may_not_know_action(CallRejected(words, status=status, error_code=code)) is may
 
     @pytest.mark.parametrize("status", [None, 400, 401, 403, 404, 409, 422, 429, 500])
     @pytest.mark.parametrize(

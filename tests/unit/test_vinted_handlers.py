@@ -106,6 +106,22 @@ class TestOrders:
         assert sales.run(input_data={"full": True}).result["pages"] == 4
         assert len(sales.stored) == 300
 
+    @pytest.mark.parametrize("counted", [True, False])
+    def test_an_order_that_slips_onto_a_page_already_read_is_not_lost(self, counted):
+        """One on page 1 disappears after pages 1 and 2 were read: all behind it move up."""
+        sales = Sales(300)
+        wardrobe = sales.extension.wardrobe
+
+        def changing(data, page):
+            if page == 2 and len(wardrobe.orders_page(4)["orders"]) == 12:
+                wardrobe.withdraw_sale(data["orders"][0]["id"])
+            if not counted:
+                data["pagination"].pop("total_entries")
+            return data
+
+        sales.run(changing)
+        assert len(set(sales.stored)) == 300
+
     def test_stores_nothing_before_it_has_met_all(self):
         sales = Sales(300)
 

@@ -13,6 +13,11 @@ def test_pieces_that_cannot_be_told_do_not_hide_the_others():
     assert row["sold"]
 
 
+@pytest.mark.parametrize("status", ["Cancelled", "Transaction annulée", "Remboursé", "Storniert"])
+def test_what_the_seller_has_back_is_not_sold_in_any_language(status):
+    assert not parse_order({"id": 1, "items": [], "status": status})["sold"]
+
+
 @pytest.mark.parametrize("entry", [None, "1", {}, {"id": None}, {"id": {"a": 1}}, {"id": ""}])
 def test_an_order_that_cannot_be_told_from_others_is_refused(entry):
     with pytest.raises(InputError):

@@ -77,6 +77,9 @@ class Extension:
         if concerned and faults.fails_after_executing:
             faults.fails_after_executing -= 1
             raise Refusal(500, "server_error", "Vinted failed")
+        if concerned and faults.wordless:
+            faults.wordless -= 1
+            raise Refusal(None, None, "Failed to fetch")
         return {} if concerned and faults.shapeless else data
 
     def _publish(self, payload: Payload) -> Any:

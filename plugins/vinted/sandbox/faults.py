@@ -17,6 +17,8 @@ class Faults:
         drop_after_executing: the next command is executed, then the socket drops before its
             answer is sent, and connects again.
         fails_after_executing: how many of the next commands are executed, and answered with 500.
+        wordless: how many of the next commands are executed, and answered with an error that has
+            neither a code nor a status.
         session_lost: Vinted wants the seller to log in (401).
         captcha: Vinted wants to see a human (403).
         rate_limited: Vinted wants to be left in peace (429).
@@ -34,6 +36,7 @@ class Faults:
     lost: int = 0
     drop_after_executing: bool = False
     fails_after_executing: int = 0
+    wordless: int = 0
     session_lost: bool = False
     captcha: bool = False
     rate_limited: bool = False
@@ -51,7 +54,7 @@ class Faults:
 class Refusal(Exception):
     """Vinted, or the browser plugin, says no."""
 
-    def __init__(self, status: int, error_code: str, message: str) -> None:
+    def __init__(self, status: int | None, error_code: str | None, message: str) -> None:
         super().__init__(message)
         self.status = status
         self.error_code = error_code

@@ -89,6 +89,11 @@ class Wardrobe:
             for item in order.get("items", ()):
                 self.remove(item.get("id"))
 
+    def withdraw_sale(self, order_id: object) -> None:
+        """A sale disappears from the list, as one does whose buyer is gone."""
+        with self._lock:
+            self._orders = [one for one in self._orders if one["id"] != order_id]
+
     def orders_page(self, number: int, per_page: int = MAX_PER_PAGE) -> Thing:
         """One page of the sales, counted from 1."""
         with self._lock:
