@@ -52,6 +52,13 @@ def test_a_file_that_is_no_image_is_never_sent(shop):
     assert {action for action, _ in browser.executed} <= {"VINTED_GET_WARDROBE"}
 
 
+def test_a_description_is_sent_without_the_blanks_around_it(shop):
+    browser = shop.browser()
+    shop.done("publish", product=product(description=f"Bleue{' ' * 40_000}\n"))
+    _, payload = browser.executed[-1]
+    assert payload["product"]["description"] == "Bleue"
+
+
 def test_a_stored_product_is_published_as_it_is_there(shop):
     shop.browser()
     shop.add_products(product())
