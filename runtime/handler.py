@@ -163,7 +163,7 @@ class BaseJobHandler:
         ask shortly before they are sent.
 
         Raises:
-            ImageRefused: one is not there.
+            ImageRefused: one is not there, or is no image.
         """
         return calls.MediaCall(Media.urls, (tuple(images),))
 

@@ -52,7 +52,7 @@ class Media:
         """A product's images as a browser can fetch them: paths become signed URLs.
 
         Raises:
-            ImageRefused: an image is not in the media directory.
+            ImageRefused: one is not in the media directory, or is no image.
         """
         return [image if is_url(image) else self._url(image) for image in images]
 
@@ -79,7 +79,7 @@ class Media:
         if len(content) > MAX_IMAGE_BYTES:
             raise ImageRefused(f"the image {path} has more than {MAX_IMAGE_BYTES:,} bytes")
         if image_type(content[:HEAD_BYTES]) is None:
-            raise ImageRefused(f"the file {path} is no image (JPEG, PNG, GIF or WebP)")
+            raise _no_image(path)
         return content
 
     def keep(self, content: bytes) -> str:
@@ -100,7 +100,7 @@ class Media:
         return path
 
     def _url(self, path: str) -> str:
-        self._existing(path)
+        self._type(path)  # what is no image is not served either
         return signed_url(self._base_url(), path, self._key, self._now() + self._lifetime)
 
     def _type(self, path: str) -> str:
@@ -110,7 +110,7 @@ class Media:
         except OSError as error:
             raise ImageRefused(f"the image {path} cannot be read: {error.strerror}") from None
         if kind is None:
-            raise ImageRefused(f"the file {path} is no image (JPEG, PNG, GIF or WebP)")
+            raise _no_image(path)
         return kind
 
     def _existing(self, path: str) -> Path:
@@ -121,6 +121,12 @@ class Media:
                 "(RUNTIME_MEDIA_DIR), or correct the product"
             )
         return file
+
+
+def _no_image(path: str) -> ImageRefused:
+    return ImageRefused(
+        f"the file {path} is no image (JPEG, PNG, GIF or WebP): replace it, or correct the product"
+    )
 
 
 def _write_whole(target: Path, content: bytes) -> None:

@@ -13,7 +13,7 @@ MOST_IMAGES = 20
 
 
 def checked_offer(product: dict[str, Any] | None, *, in_stock: bool) -> dict[str, Any]:
-    """The product, fit for Vinted.
+    """The product, fit for Vinted: title and description without blanks around them.
 
     Which of category, condition, brand, size and colour it must have depends on the category;
     that Vinted itself says.
@@ -32,7 +32,8 @@ def checked_offer(product: dict[str, Any] | None, *, in_stock: bool) -> dict[str
         checked = checked_product(product)
     except InvalidProduct as error:
         raise JobFailed(f"{error}; nothing was sent") from error
-    flaws = list(_flaws(checked, in_stock))
+    checked["description"] = checked["description"].strip()  # as the title is already
+    flaws = _flaws(checked, in_stock)
     if flaws:
         raise JobFailed(
             f"product {checked['sku']} cannot be sold on Vinted: {'; '.join(flaws)}; "
@@ -42,8 +43,7 @@ def checked_offer(product: dict[str, Any] | None, *, in_stock: bool) -> dict[str
 
 
 def _flaws(product: dict[str, Any], in_stock: bool) -> list[str]:
-    title, description = product["title"].strip(), product["description"].strip()
-    images = product["images"]
+    title, description, images = product["title"], product["description"], product["images"]
     return [
         flaw
         for wrong, flaw in (
@@ -66,7 +66,7 @@ async def product_sent(handler: BaseJobHandler, product: dict[str, Any]) -> Prod
     """The product as a browser is sent it, with images that it can fetch now.
 
     Raises:
-        ImageRefused: an image is not in the media directory.
+        ImageRefused: an image is not in the media directory, or is no image.
     """
     urls = await handler.image_urls(product["images"])
     return ProductSent(**{**product, "images": urls})

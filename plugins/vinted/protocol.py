@@ -6,9 +6,9 @@ them, so it has their shape. An answer may hold more than its model names.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, model_validator
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue, models_json_schema
 
 MAX_PER_PAGE = 96
@@ -110,9 +110,40 @@ class Money(Answer):
 
 
 class Photo(Answer):
-    """A picture of an item."""
+    """A picture of an item, by one address at least; `full_size_url` goes before `url`."""
 
-    url: str
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"properties": {name: {"type": "string"}}, "required": [name]}
+                for name in ("full_size_url", "url")
+            ]
+        }
+    )
+
+    full_size_url: str | None = None
+    url: str | None = None
+
+    @model_validator(mode="after")
+    def _has_an_address(self) -> Self:
+        if self.full_size_url is None and self.url is None:
+            raise ValueError("a photo needs full_size_url or url")
+        return self
+
+
+class Seller(Answer):
+    """Whose item it is."""
+
+    id: Id | None = None
+
+
+class Named(Answer):
+    """Something that is told by its title."""
+
+    title: str | int | None = None
+
+
+Words = Named | str | int | None
 
 
 class Item(Answer):
@@ -122,9 +153,22 @@ class Item(Answer):
     """
 
     id: Id
+    user: Seller | None = None
+    user_id: Id | None = None
     title: str | None = None
     description: str | None = None
     price: Money | str | int | float | None = None
+    currency: str | None = None
+    brand: Words = None
+    brand_title: Words = None
+    condition: Words = None
+    status: Words = None
+    category: Words = None
+    catalog_id: Words = None
+    size: Words = None
+    size_title: Words = None
+    color: Words = None
+    color1: Words = None
     url: str | None = None
     reference: str | None = None
     photos: list[Photo] | None = None

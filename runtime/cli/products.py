@@ -20,6 +20,7 @@ from runtime.errors import InputError
 from runtime.product_choice import product_of_sku
 from runtime.product_import import Line, read_lines
 from runtime.products import FIELDS
+from runtime.seller_choice import chosen_seller
 from runtime.storage import products
 from runtime.storage.models import Product
 
@@ -30,13 +31,18 @@ MOST_TOLD = 20
 KEPT_REFUSALS = 1_000
 
 app = typer.Typer(help="Products.")
-_User = Annotated[int, typer.Option(min=1, max=LARGEST_ID, help="The id of the seller.")]
+_User = Annotated[
+    int | None,
+    typer.Option(
+        min=1, max=LARGEST_ID, help="The id of the seller; may be left out where there is only one."
+    ),
+]
 
 
 @app.command("import")
 def import_(
     file: Annotated[str, typer.Argument(metavar="FILE", help="JSON lines; - is standard input.")],
-    user: _User,
+    user: _User = None,
     restock: Annotated[
         bool,
         typer.Option(
@@ -54,15 +60,14 @@ def import_(
     """
     counts: Counter[str] = Counter(lines=0, created=0, updated=0, unchanged=0, refused=0)
     refused: list[dict[str, Any]] = []
-    with (
-        _opened(file) as (stream, size),
-        command_session() as session,
-        reading_bar(Path(file).name, size) as count,
-    ):
-        for batch in _batches(read_lines(stream, count)):
-            _import_batch(session, user, batch, counts, restock=restock)
-            refused += [_refusal(line) for line in batch if line.flaw is not None]
-            del refused[KEPT_REFUSALS:]
+    with _opened(file) as (stream, size), command_session() as session:
+        with session.begin():
+            seller = chosen_seller(session, user)
+        with reading_bar(Path(file).name, size) as count:
+            for batch in _batches(read_lines(stream, count)):
+                _import_batch(session, seller, batch, counts, restock=restock)
+                refused += [_refusal(line) for line in batch if line.flaw is not None]
+                del refused[KEPT_REFUSALS:]
     if as_json:
         print_json({**counts, "problems": refused})
     else:
@@ -100,11 +105,13 @@ def list_(
 
 @app.command()
 def show(
-    sku: Annotated[str, typer.Argument(metavar="SKU")], user: _User, as_json: AsJson = False
+    sku: Annotated[str, typer.Argument(metavar="SKU")],
+    user: _User = None,
+    as_json: AsJson = False,
 ) -> None:
     """Show a product."""
     with command_session() as session:
-        product = product_of_sku(session, user, sku)
+        product = product_of_sku(session, chosen_seller(session, user), sku)
         if as_json:
             print_json(_view(product))
             return
@@ -143,12 +150,12 @@ def _batches(lines: Iterator[Line]) -> Iterator[list[Line]]:
 
 
 def _import_batch(
-    session: Session, user: int, batch: list[Line], counts: Counter[str], *, restock: bool
+    session: Session, seller: int, batch: list[Line], counts: Counter[str], *, restock: bool
 ) -> None:
     """Store a batch in a transaction of its own, so that an interruption costs one at most."""
     usable = [line.product for line in batch if line.product is not None]
     with session.begin():
-        counts.update(products.upsert(session, user, usable, restock=restock))
+        counts.update(products.upsert(session, seller, usable, restock=restock))
     counts.update(lines=len(batch), refused=len(batch) - len(usable))
 
 

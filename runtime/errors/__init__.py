@@ -11,6 +11,7 @@
     - InputError (also a ValueError): what the caller gave cannot be used
         - ActionTypeNotFound
         - ShopNotFound, ShopRequired
+        - SellerRequired
         - JobNotFound
         - ProductNotFound
         - InvalidJson
@@ -96,6 +97,7 @@ from runtime.errors.inputs import (
     ProductsNotFound,
     ScheduleExists,
     ScheduleNotFound,
+    SellerRequired,
     ShopNotFound,
     ShopRequired,
     TokenError,
@@ -167,6 +169,7 @@ __all__ = [
     "ScheduleExists",
     "ScheduleNotFound",
     "SellerNotConnected",
+    "SellerRequired",
     "ShopNotFound",
     "ShopRequired",
     "Snooze",

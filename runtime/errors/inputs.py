@@ -32,6 +32,10 @@ class ShopRequired(InputError):
     """The shop was left out and cannot be told from what is there."""
 
 
+class SellerRequired(InputError):
+    """The seller was left out and cannot be told from what is there."""
+
+
 class JobNotFound(InputError, LookupError):
     """No such job."""
 

@@ -79,6 +79,38 @@ def test_an_import_that_was_interrupted_can_be_run_again(cli, tmp_path, database
     assert done.stdout == f"{300 - imported} created, 0 updated, {imported} unchanged\n"
 
 
+def test_the_only_seller_need_not_be_named(cli, tmp_path, database):
+    add_shop(database, user_id=7)
+    add_shop(database, "ebay", user_id=7)
+    assert cli.run("products", "import", write(tmp_path, GOOD)).stdout.startswith("1 created")
+    shown = cli.json("products", "show", "A")
+    assert (shown["user_id"], shown["sku"]) == (7, "A")
+    assert cli.json("products", "list") == [shown]
+
+
+def test_a_seller_is_one_by_products_too(cli, tmp_path, database):
+    add_product(database, "A", user_id=9)
+    assert cli.json("products", "show", "A")["user_id"] == 9
+    assert cli.run("products", "import", write(tmp_path, GOOD)).stdout.startswith("0 created, 1 up")
+
+
+def test_none_or_several_sellers_have_to_be_told_apart(cli, tmp_path, database):
+    commands = [("products", "import", write(tmp_path, GOOD)), ("products", "show", "A")]
+    for command in commands:
+        told = refused(cli.run(*command, check=False))
+        assert told.startswith("there is no seller yet")
+        assert "--user ID" in told
+    add_shop(database, user_id=8)
+    add_product(database, "B", user_id=7)
+    for command in commands:
+        told = refused(cli.run(*command, check=False))
+        assert told == "there are several sellers; name one of them with --user: 7, 8"
+    for user_id in (3, 4, 5, 6):
+        add_shop(database, user_id=user_id)
+    assert refused(cli.run(*commands[0], check=False)).endswith("3, 4, 5, 6, 7, ...")
+    assert [one["sku"] for one in cli.json("products", "list")] == ["B"]
+
+
 def count(database):
     with database.session() as session:
         return len(products.list_products(session, user_id=7))

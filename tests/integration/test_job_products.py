@@ -156,7 +156,7 @@ class Sends(BaseJobHandler):
 def test_a_browser_fetches_the_images_of_the_media_directory(run, settings, database):
     (media_directory(settings) / "photos").mkdir()
     (media_directory(settings) / "photos" / "été 1.jpg").write_bytes(JPEG)
-    (media_directory(settings) / "page.jpg").write_bytes(b"<script>")
+    (media_directory(settings) / "page.jpg").write_bytes(PNG)
     images = ["photos/été 1.jpg", "https://x.example/2.jpg", "page.jpg"]
     product_id = add_product(database, "A", images=images)
     with run(Sends) as scene:
@@ -166,6 +166,7 @@ def test_a_browser_fetches_the_images_of_the_media_directory(run, settings, data
         ours, remote, page = result["urls"]
         assert remote == images[1]
         assert result["size"] == len(JPEG)
+        (media_directory(settings) / "page.jpg").write_bytes(b"<script>")
         assert ours.startswith(f"http://127.0.0.1:{scene.node.bridge_port}/media/")
 
         answer = requests.get(ours, headers={"Origin": PAGE}, timeout=10)

@@ -4,6 +4,7 @@ import pytest
 
 from plugins.vinted.sandbox import example_item
 from runtime.closures import ClosureKind
+from runtime.data_directory import media_directory
 from runtime.storage.listing_changes import record_listing
 from runtime.storage.listings import row
 from tests.deadline import wait_until
@@ -40,6 +41,22 @@ def test_puts_the_product_on_sale_and_stores_the_listing(shop):
     assert (listing.external_id, listing.status, listing.product_key) == (
         str(item["id"]), "live", "sku:A-1",
     )  # fmt: skip
+
+
+def test_a_file_that_is_no_image_is_never_sent(shop):
+    browser = shop.browser()
+    (media_directory(shop.settings) / "notes.txt").write_text("cotton")
+    job = shop.run("publish", product=product(images=["notes.txt"]))
+    assert job.status == "failed"
+    assert "notes.txt is no image (JPEG, PNG, GIF or WebP)" in (job.error_message or "")
+    assert {action for action, _ in browser.executed} <= {"VINTED_GET_WARDROBE"}
+
+
+def test_a_description_is_sent_without_the_blanks_around_it(shop):
+    browser = shop.browser()
+    shop.done("publish", product=product(description=f"Bleue{' ' * 40_000}\n"))
+    _, payload = browser.executed[-1]
+    assert payload["product"]["description"] == "Bleue"
 
 
 def test_a_stored_product_is_published_as_it_is_there(shop):

@@ -54,6 +54,14 @@ def test_what_is_not_below_the_directory_is_refused(media, path):
         media.read(path)
 
 
+@pytest.mark.parametrize(("name", "content"), [("notes.txt", b"cotton"), ("empty.jpg", b"")])
+def test_a_file_that_is_no_image_gets_no_url(media, directory, name, content):
+    (directory / name).write_bytes(content)
+    with pytest.raises(ImageRefused) as raised:
+        media.urls(["photos/1.jpg", name])
+    assert f"the file {name} is no image (JPEG, PNG, GIF or WebP)" in str(raised.value)
+
+
 def test_a_link_leads_nowhere_outside(media, directory, tmp_path):
     (directory / "out.jpg").symlink_to(tmp_path / "outside.jpg")
     (directory / "up").symlink_to(tmp_path)

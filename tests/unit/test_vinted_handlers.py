@@ -48,6 +48,15 @@ class TestOffer:
             checked_offer(PRODUCT | {"images": images}, in_stock=True)
         assert checked_offer(PRODUCT | {"images": images[:20]}, in_stock=True)["sku"] == "A-1"
 
+    def test_blanks_around_title_and_description_are_not_sent(self):
+        padded = {"title": f" {'x' * 100}\n", "description": f"\n{' ' * 40_000}{'y' * 3_000} "}
+        offer = checked_offer(PRODUCT | padded, in_stock=True)
+        assert (offer["title"], offer["description"]) == ("x" * 100, "y" * 3_000)
+
+    def test_blanks_alone_describe_nothing(self):
+        with pytest.raises(JobFailed, match="description is missing"):
+            checked_offer(PRODUCT | {"description": " \n" * 20_000}, in_stock=True)
+
     def test_what_is_sold_out_may_still_be_updated(self):
         assert checked_offer(PRODUCT | {"quantity": 0}, in_stock=False)["quantity"] == 0
 

@@ -95,6 +95,26 @@ def test_the_sandbox_refuses_what_has_another_shape(action):
 
 
 @pytest.mark.parametrize(
+    "details",
+    [
+        {"user": {"id": 123, "login": "me"}, "price": "12.50", "currency": "EUR"},
+        {"user": None, "user_id": "123", "description": "Bleue"},
+        {"brand": {"id": 5, "title": "Zara"}, "status": "good", "catalog_id": 1904, "size": None},
+        {
+            "condition": "good",
+            "category": {"title": "Dresses"},
+            "size_title": "M",
+            "color1": "blue",
+        },
+        {"brand_title": "Zara", "color": {"title": None}, "photos": [{"full_size_url": "x"}]},
+        {"photos": [{"url": "x", "full_size_url": None}, {"url": "x", "full_size_url": "y"}]},
+    ],
+)
+def test_an_item_may_say_everything_that_a_product_is_made_of(details):
+    PROTOCOL["VINTED_API_CALL"].is_answer({"item": {"id": 1, **details}})
+
+
+@pytest.mark.parametrize(
     ("action", "answer"),
     [
         ("VINTED_PUBLISH", {}),
@@ -103,6 +123,10 @@ def test_the_sandbox_refuses_what_has_another_shape(action):
         ("VINTED_GET_WARDROBE", {"items": []}),
         ("VINTED_SYNC", {"imported": -1, "updated": 0, "errors": 0}),
         ("VINTED_API_CALL", {"conversation": {"id": 1}}),
+        ("VINTED_API_CALL", {"item": {"id": 1, "photos": [{}]}}),
+        ("VINTED_API_CALL", {"item": {"id": 1, "photos": [{"url": None}]}}),
+        ("VINTED_API_CALL", {"item": {"id": 1, "user": {"id": True}}}),
+        ("VINTED_API_CALL", {"item": {"id": 1, "brand": ["Zara"]}}),
     ],
 )
 def test_a_shape_can_be_missed(action, answer):
