@@ -40,6 +40,7 @@ def test_replies_and_returns_the_message(shop):
         {"lost": 1},
         {"fails_after_executing": 1},
         {"shapeless": True},
+        {"drop_after_executing": True},
         {"drop_after_executing": True, "never": True},
         {"never": True, "forgetful": True},
         {"lost": 1, "forgetful": True},
