@@ -41,6 +41,16 @@ def test_an_update_arrives_whatever_becomes_of_its_answer(shop, listed, faults):
     assert (listing.title, str(listing.price), listing.status) == ("Robe rouge", "9.00", "live")
 
 
+def test_an_update_that_is_never_answered_is_carried_out_and_the_next_one_finds_it_so(shop, listed):
+    only(shop.browsers[0], "VINTED_UPDATE", never=True)
+    shop.unanswered("update", product=product(title="Robe rouge"))
+    assert shop.wardrobe.find(listed)["title"] == "Robe rouge"
+    assert (len(shop.wardrobe.items()), shop.listings()) == (4, {listed: "live"})
+    shop.browsers[0].faults.never = False
+    assert shop.done("update", product=product(title="Robe rouge"))["updated"] == [listed]
+    assert (len(shop.wardrobe.items()), shop.rows(Listing)[0].title) == (4, "Robe rouge")
+
+
 def test_a_listing_that_is_gone_cannot_be_updated_and_is_noted_as_gone(shop, listed):
     shop.wardrobe.remove(listed)
     job = shop.run("update", product=product())
@@ -60,6 +70,16 @@ def test_a_delete_leaves_nothing_on_sale_whatever_becomes_of_its_answer(shop, li
     assert shop.wardrobe.find(listed) is None
     assert len(shop.wardrobe.items()) == 3
     assert shop.listings() == {listed: "gone"}
+
+
+def test_a_delete_that_is_never_answered_is_carried_out_and_the_next_one_finds_it_so(shop, listed):
+    only(shop.browsers[0], "VINTED_DELETE", never=True)
+    shop.unanswered("delete", product=product())
+    assert shop.wardrobe.find(listed) is None
+    assert (len(shop.wardrobe.items()), shop.listings()) == (3, {listed: "live"})
+    shop.browsers[0].faults.never = False
+    assert shop.done("delete", product=product())["already_gone"] == [listed]
+    assert (len(shop.wardrobe.items()), shop.listings()) == (3, {listed: "gone"})
 
 
 def test_what_is_gone_already_is_as_good_as_deleted(shop, listed):

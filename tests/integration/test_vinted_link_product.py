@@ -7,7 +7,7 @@ from runtime.errors import CallTimeout, ImageRefused, NotSent
 from runtime.http import download
 from runtime.storage.products import lower_quantity
 from tests.integration.job_rows import add_job
-from tests.integration.vinted_seller import Listing, Product, open_shop, product
+from tests.integration.vinted_seller import Listing, Product, only, open_shop, product
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -75,6 +75,48 @@ def test_makes_a_product_with_its_photos(shop, internet):
     assert told == ["Robe bleue", "12.50", "Sézane", "good", "M"]
     (listing,) = shop.rows(Listing)
     assert (listing.external_id, listing.product_id) == (listed, row.id)
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [{"late": 0.3}, {"twice": True}, {"drop_after_executing": True}, {"lost": 1}],
+    ids="-".join,
+)
+def test_a_bad_answer_leaves_the_product_made_once(shop, internet, faults):
+    listed = put(shop, internet, PNG)
+    only(shop.browsers[0], "VINTED_API_CALL", **faults)
+    result = shop.done("link_product", external_id=listed)
+    assert [row.id for row in shop.rows(Product)] == [result["product_id"]]
+    assert [one.product_id for one in shop.rows(Listing)] == [result["product_id"]]
+    assert (len(shop.wardrobe.items()), len(internet.asked)) == (3, 1)
+
+
+@pytest.mark.parametrize("fault", ["never", "shapeless"])
+def test_without_an_answer_that_can_be_used_nothing_is_made(shop, internet, fault):
+    listed = put(shop, internet, PNG)
+    only(shop.browsers[0], "VINTED_API_CALL", **{fault: True})
+    if fault == "never":
+        shop.unanswered("link_product", external_id=listed)
+    else:
+        job = shop.run("link_product", external_id=listed)
+        assert f"GET /items/{listed} cannot be used" in (job.error_message or "")
+    assert (shop.rows(Product), shop.rows(Listing), internet.asked) == ([], [], [])
+    shop.browsers[0].faults.only = frozenset()
+    assert shop.done("link_product", external_id=listed)["created"]
+    assert len(shop.rows(Product)) == 1
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [{"session_lost": True}, {"captcha": True}, {"rate_limited": True}, {"wrong_account": "9"}],
+    ids=str,
+)
+def test_trouble_with_the_account_makes_nothing(shop, internet, faults):
+    listed = put(shop, internet, PNG)
+    for name, value in faults.items():
+        setattr(shop.browsers[0].faults, name, value)
+    shop.held_up(shop.job("link_product", external_id=listed))
+    assert (shop.rows(Product), shop.rows(Listing), internet.asked) == ([], [], [])
 
 
 def test_a_photo_that_was_downloaded_is_not_downloaded_again(shop, internet):

@@ -41,6 +41,7 @@ def test_replies_and_returns_the_message(shop):
         {"fails_after_executing": 1},
         {"wordless": 1},
         {"shapeless": True},
+        {"drop_after_executing": True},
         {"drop_after_executing": True, "never": True},
         {"never": True, "forgetful": True},
         {"lost": 1, "forgetful": True},

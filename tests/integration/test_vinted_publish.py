@@ -73,6 +73,7 @@ def test_a_stored_product_is_published_as_it_is_there(shop):
     "faults",
     [
         {"late": 0.3},
+        {"late": 2.5},
         {"twice": True},
         {"never": True},
         {"fails_after_executing": 1},
@@ -90,6 +91,19 @@ def test_a_bad_answer_leaves_the_item_on_sale_once(shop, faults, resume):
     browser = shop.browser(resume=resume)
     only(browser, "VINTED_PUBLISH", **faults)
     result = shop.done("publish", product=product())
+    assert published(shop) == [result["external_id"]]
+    assert shop.listings() == {result["external_id"]: "live"}
+
+
+def test_an_answer_that_comes_after_the_look_changes_nothing(shop):
+    slow = shop.browser()
+    only(slow, "VINTED_PUBLISH", late=4.0)
+    job_id = shop.job("publish", product=product())
+    wait_until(lambda: published(shop))
+    looking = shop.browser()
+    result = shop.ended(job_id).result_data
+    assert "VINTED_GET_WARDROBE" in [name for name, _ in looking.executed]
+    assert wait_until(lambda: slow.acknowledged[-1] == "unknown")
     assert published(shop) == [result["external_id"]]
     assert shop.listings() == {result["external_id"]: "live"}
 

@@ -92,6 +92,22 @@ def test_trouble_with_the_account_stores_nothing_and_says_nothing_is_gone(shop, 
     assert (shop.listings(), shop.rows(Order)) == (before, [])
 
 
+@pytest.mark.parametrize("action", ["orders", "sync"])
+def test_without_any_answer_nothing_is_stored_until_it_is_asked_for_again(shop, action):
+    shop.wardrobe.add(example_item(1))
+    shop.wardrobe.sell(example_order(2))
+    shop.done("sync")
+    before = shop.listings()
+    shop.wardrobe.add(example_item(3))
+    only(shop.browsers[0], f"VINTED_{action.upper()}", never=True)
+    shop.unanswered(action)
+    assert (shop.listings(), shop.rows(Order)) == (before, [])
+    shop.browsers[0].faults.never = False
+    shop.done(action)
+    stored = len(shop.listings()), len(shop.rows(Order))
+    assert stored == ((1, 1) if action == "orders" else (2, 0))
+
+
 @pytest.mark.parametrize("faults", BAD_ANSWERS, ids=lambda faults: "-".join(faults) or "well")
 def test_a_sync_sees_all_that_is_on_sale(shop, faults):
     for number in range(100):

@@ -117,6 +117,12 @@ class Shop:
         self.browsers.append(tab)
         return tab
 
+    def second_tab(self) -> SimulatedBrowser:
+        """The seller opens a tab beside the first one."""
+        tab = self.browsers[0].open_second_tab()
+        self.browsers.append(tab)
+        return tab
+
     def job(self, action: str, **input_data: Any) -> int:
         """A new job."""
         return add_job(self.database, self.shop_id, action, input_data=input_data)
@@ -137,15 +143,23 @@ class Shop:
         return result
 
     def held_up(self, job_id: int) -> MarketplaceJob:
-        """The job once it failed, or waits for more than its turn."""
+        """The job once it waits for more than its turn, as it must: it may not fail."""
 
         def probe() -> MarketplaceJob | None:
             with self.database.session() as session:
                 job = session.get_one(MarketplaceJob, job_id)
+                assert job.status != "failed", job.error_message
                 waits = job.status in {"pending", "paused"} and job.fence and job.waiting_reason
-                return job if job.status == "failed" or waits else None
+                return job if waits else None
 
         return wait_until(probe)
+
+    def unanswered(self, action: str, **input_data: Any) -> None:
+        """A job that is tried twice, and fails because nobody answers it."""
+        given = {"input_data": input_data, "max_retries": 1}
+        job_id = add_job(self.database, self.shop_id, action, **given)
+        job = self.scene.ended(job_id, seconds=30)
+        assert (job.status, job.retry_count) == ("failed", 1), job.error_message
 
     def add_products(self, *products: dict[str, Any]) -> None:
         """Store products of the seller."""

@@ -3,6 +3,7 @@
 import importlib.util
 import queue
 import threading
+import uuid
 from types import TracebackType
 from typing import Any, Self
 
@@ -28,6 +29,7 @@ class SimulatedBrowser:
         latency: seconds that executing a command takes.
 
     Attributes:
+        client_id: names the memory of this tab, which no other tab shares.
         extension: the browser plugin of this browser.
         acknowledged: the status with which the bridge took each answer, in order.
     """
@@ -47,6 +49,7 @@ class SimulatedBrowser:
         self.wardrobe = wardrobe
         self.resume = resume
         self.latency = latency
+        self.client_id = uuid.uuid4().hex
         self.extension = Extension(wardrobe)
         self.acknowledged: list[str] = []
         self._token = token
@@ -106,7 +109,7 @@ class SimulatedBrowser:
         self._client.shutdown()
 
     def open_second_tab(self) -> "SimulatedBrowser":
-        """A second tab of the same seller on the same wardrobe, connected."""
+        """A second tab of the same seller on the same wardrobe, connected; it shares no memory."""
         tab = SimulatedBrowser(
             self.url,
             self.user_id,
@@ -135,7 +138,12 @@ class SimulatedBrowser:
         try:
             self._client.connect(
                 self.url,
-                auth={"user_id": self.user_id, "token": self._token, "resume": self.resume},
+                auth={
+                    "user_id": self.user_id,
+                    "token": self._token,
+                    "resume": self.resume,
+                    "client_id": self.client_id,
+                },
                 transports=[_TRANSPORT],
                 wait_timeout=_CONNECT_SECONDS,
             )
