@@ -73,8 +73,7 @@ class Seller:
                 continue
             # A page of its own each time: the library's client, cut off at a bad moment, stays in a
             # state in which it refuses to connect again.
-            with suppress(Exception):
-                self._client.disconnect()
+            self._leave()
             self._client = self._page()
             with suppress(socketio.exceptions.SocketIOError, OSError):
                 token = issue_token(self._user_id, SECRET, "HS256", timedelta(hours=1))
@@ -115,13 +114,17 @@ class Seller:
         if kind == "slow":
             time.sleep(0.3)
         if how == "cut":
-            with suppress(socketio.exceptions.SocketIOError, OSError):
-                self._client.disconnect()
+            self._leave()
             return
         self._answer(request_id, response)
         if kind == "well" and write.number % 5 == 0:
             self._answer(request_id, response)
 
+    def _leave(self) -> None:
+        # Cut off at a bad moment, the library's client fails with whatever it happens to meet.
+        with suppress(Exception):
+            self._client.disconnect()
+
     def _answer(self, request_id: str, response: dict[str, Any]) -> None:
-        with suppress(socketio.exceptions.SocketIOError, OSError):
+        with suppress(Exception):
             self._client.emit("plugin_response", {"request_id": request_id, **response})
