@@ -1,9 +1,13 @@
-"""Which HTTP requests the bridge takes: by origin and by size."""
+"""Which HTTP requests the bridge takes, by origin and by size, and whose they are."""
 
+import urllib.parse
 from collections.abc import Mapping
 from typing import Any
 
 from runtime.allowed_origins import AllowedOrigins
+
+EIO_SID = "runtime.eio_sid"
+"""Where a WSGI environment names the Engine.IO session that its request opened."""
 
 Refusal = tuple[str, str]
 
@@ -25,3 +29,11 @@ class Admission:
                 f"a packet may have {self._max_bytes} bytes at most (RUNTIME_BRIDGE_MAX_BYTES)"
             )
         return None
+
+
+def session_of(environ: Mapping[str, Any]) -> str | None:
+    """The Engine.IO session that a WSGI request opened or speaks of."""
+    if EIO_SID in environ:
+        return str(environ[EIO_SID])
+    query = urllib.parse.parse_qs(environ.get("QUERY_STRING", ""))
+    return query["sid"][0] if "sid" in query else None

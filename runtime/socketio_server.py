@@ -5,7 +5,6 @@ Nothing is monkey-patched. Other threads hand it work through a doorbell; it ans
 
 import socket
 import threading
-import urllib.parse
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
@@ -16,7 +15,7 @@ import structlog
 
 from runtime import messages
 from runtime.allowed_origins import AllowedOrigins
-from runtime.bridge_admission import Admission
+from runtime.bridge_admission import EIO_SID, Admission, session_of
 from runtime.clock import epoch_ms
 from runtime.doorbell import Doorbell
 from runtime.errors import TokenError
@@ -44,7 +43,6 @@ STOP_SECONDS = 5
 FLUSH_SECONDS = 1
 CROWDED_SECONDS = 0.2
 NAMESPACE = "/"
-EIO_SID = "runtime.eio_sid"
 
 # A polling client sends what has gathered in one request; the library's limit of 16 packets
 # would drop the whole request, responses included. The size limit bounds it already.
@@ -312,8 +310,8 @@ class SocketIOServer:
     def _app(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         refusal = self._admission.refusal(environ)
         if refusal is not None:
-            self._complain(_session_of(environ), "request refused", refusal[0])
-            self._close_session(_session_of(environ))
+            self._complain(session_of(environ), "request refused", refusal[0])
+            self._close_session(session_of(environ))
             return _plain(start_response, *refusal)
         # Browsers offer to compress; a quarter of a megabyte for each connection is too much.
         environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
@@ -322,8 +320,8 @@ class SocketIOServer:
         except OSError:
             raise
         except Exception as error:  # noqa: BLE001 - one client's nonsense is its own affair
-            self._complain(_session_of(environ), "connection closed", repr(error))
-            self._close_session(_session_of(environ))
+            self._complain(session_of(environ), "connection closed", repr(error))
+            self._close_session(session_of(environ))
             if "HTTP_UPGRADE" in environ:
                 wsgi.WSGI_LOCAL.already_handled = True
                 return []
@@ -338,14 +336,6 @@ def _answer(answered: Any, answer: dict[str, Any]) -> None:
 def _plain(start_response: Any, status: str, text: str) -> list[bytes]:
     start_response(status, [("Content-Type", "text/plain; charset=utf-8")])
     return [text.encode()]
-
-
-def _session_of(environ: dict[str, Any]) -> str | None:
-    """The Engine.IO session that a request opened or speaks of."""
-    if EIO_SID in environ:
-        return str(environ[EIO_SID])
-    query = urllib.parse.parse_qs(environ.get("QUERY_STRING", ""))
-    return query["sid"][0] if "sid" in query else None
 
 
 class _Listener(greenio.GreenSocket):  # type: ignore[misc]

@@ -76,13 +76,19 @@ def trouble_of(refusal: CallRejected | Answer) -> Trouble | None:
 
 def says_unknown_action(refusal: CallRejected | Answer) -> bool:
     """Whether the browser plugin says that it does not know what it was asked for."""
-    words = str(refusal) if isinstance(refusal, CallRejected) else refusal.text
-    return _UNKNOWN_ACTION.search(f"{refusal.error_code or words}".lower()) is not None
+    if refusal.error_code is not None:
+        said = refusal.error_code
+    elif refusal.status in {None, *_BARE_STATUSES}:
+        said = str(refusal) if isinstance(refusal, CallRejected) else refusal.text
+    else:
+        return False
+    return _UNKNOWN_ACTION.search(said.lower()) is not None
 
 
 def may_not_know_action(refusal: CallRejected) -> bool:
     """Whether it may be an older browser plugin, rather than anything that passes."""
-    return refusal.status in _BARE_STATUSES or says_unknown_action(refusal)
+    is_bare = refusal.error_code is None and refusal.status in _BARE_STATUSES
+    return is_bare or says_unknown_action(refusal)
 
 
 def sorted_out(error: CallRejected) -> CallRejected:

@@ -16,6 +16,7 @@ from decimal import Decimal
 from typing import Any
 
 from plugins.vinted.client import VintedBrowser
+from plugins.vinted.page_totals import PageTotals
 from runtime.errors import CannotTell
 from runtime.storage.listings import ListingRow
 
@@ -28,15 +29,13 @@ class Look:
 
     rows: list[ListingRow] = field(default_factory=list)
     unidentified: int = 0
-    totals: set[tuple[int, int | None]] = field(default_factory=set)
+    totals: PageTotals = field(default_factory=PageTotals)
 
     def doubt(self) -> str | None:
         """Why it may have missed an item that is there; None where it cannot have."""
         if self.unidentified:
             return f"{self.unidentified} item(s) had no usable id"
-        if len(self.totals) > 1:
-            return "the wardrobe changed while it was read"
-        return None
+        return self.totals.doubt()
 
 
 async def find_published(
@@ -75,7 +74,7 @@ async def _look(browser: VintedBrowser, before: set[str]) -> Look:
         page = await browser.wardrobe(number)
         look.rows += page["rows"]
         look.unidentified += page["unidentified"]
-        look.totals.add((page["total_pages"], page["total_entries"]))
+        look.totals.add(page["total_pages"], page["total_entries"])
         total_pages = page["total_pages"]
         known = sum(row["external_id"] in before for row in page["rows"])
         if known * 2 > len(page["rows"]):

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from plugins.vinted.client import MAX_PER_PAGE, VintedBrowser
+from plugins.vinted.page_totals import PageTotals
 from plugins.vinted.pages import money
 from runtime import BaseJobHandler, Job, JobFailed, hookimpl
 from runtime.errors import InputError
@@ -33,31 +34,8 @@ class Look:
     """One look at the orders, from the newest on: what it has seen so far."""
 
     rows: dict[str, OrderRow] = field(default_factory=dict)
-    pages: int = 0
     errors: int = 0
-    totals: set[tuple[int, int | None]] = field(default_factory=set)
-
-    def add(self, rows: Sequence[OrderRow], errors: int, totals: tuple[int, int | None]) -> None:
-        """Take the next page in."""
-        self.rows |= {row["external_id"]: row for row in rows}
-        self.pages += 1
-        self.errors += errors
-        self.totals.add(totals)
-
-    def doubt(self, *, is_first: bool) -> str | None:
-        """Why it may have missed an order; None where it cannot have.
-
-        When an order disappears from the list while its pages are read, those behind it move up,
-        and one can slip onto a page that was read already.
-
-        Args:
-            is_first: no look before it has seen what this one may have missed.
-        """
-        if len(self.totals) > 1:
-            return "the orders changed while they were read"
-        if self.pages > 1 and is_first and any(total is None for _, total in self.totals):
-            return "the browser does not tell how many orders there are"
-        return None
+    totals: PageTotals = field(default_factory=PageTotals)
 
 
 class OrdersVinted(BaseJobHandler):
@@ -77,25 +55,31 @@ class OrdersVinted(BaseJobHandler):
             prefix = "" if number == 1 else f"look-{number}-"
             look = await self._look(browser, prefix, everything)
             rows |= look.rows
-            doubt = look.doubt(is_first=number == 1)
+            doubt = look.totals.doubt(is_first=number == 1)
             if doubt is None:
                 break
             self.log.warning("a look at the orders leaves a doubt", doubt=doubt, look=number)
         stored = await self.transaction("store", store, self.shop_id, list(rows.values()))
-        return {
+        result = {
             "success": True,
             "new": len(stored["new"]),
             "updated": len(stored["known"]),
             "errors": look.errors,
-            "pages": look.pages,
+            "pages": look.totals.pages,
             "sales": stored["sales"],
             "jobs": stored["jobs"],
         }
+        if doubt is not None:
+            result["warning"] = (
+                f"the list of orders was read {MAX_LOOKS} times, but {doubt}: one may be missing; "
+                'fetch them once more with {"full": true}'
+            )
+        return result
 
     async def _look(self, browser: VintedBrowser, prefix: str, everything: bool) -> Look:
         look, total_pages = Look(), 1
-        while look.pages < total_pages:
-            number = look.pages + 1
+        while look.totals.pages < total_pages:
+            number = look.totals.pages + 1
             page = await self.step(f"{prefix}page-{number}", partial(self._read, browser, number))
             found: list[OrderRow] = page["rows"]
             ids = [row["external_id"] for row in found]
@@ -105,7 +89,9 @@ class OrdersVinted(BaseJobHandler):
                     "cannot be found: update the browser plugin, which seems to ignore `page`"
                 )
             total_pages = page["total_pages"]
-            look.add(found, page["errors"], (total_pages, page.get("total_entries")))
+            look.rows |= dict(zip(ids, found, strict=True))
+            look.errors += page["errors"]
+            look.totals.add(total_pages, page.get("total_entries"))
             await self.progress(number, max(number, total_pages), f"{len(look.rows)} orders")
             if everything:
                 continue

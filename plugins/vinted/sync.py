@@ -7,6 +7,7 @@ from typing import Any
 
 from plugins.vinted.client import MAX_PER_PAGE, VintedBrowser
 from plugins.vinted.marketplace import vinted
+from plugins.vinted.page_totals import PageTotals
 from plugins.vinted.pages import Page, Summary
 from runtime import BaseJobHandler, Job, JobFailed, Marketplace, hookimpl
 from runtime.storage import listings
@@ -20,9 +21,8 @@ class Look:
     """One look at the wardrobe, from the first page to the last: what it has seen so far."""
 
     ids: set[str] = field(default_factory=set)
-    pages: int = 0
     unidentified: int = 0
-    totals: set[tuple[int, int | None]] = field(default_factory=set)
+    totals: PageTotals = field(default_factory=PageTotals)
     latest: tuple[object, ...] = ()
 
     def is_repeated_by(self, page: Page) -> bool:
@@ -32,9 +32,8 @@ class Look:
     def add(self, page: Page) -> None:
         """Take the next page in."""
         self.ids.update(_ids(page))
-        self.pages += 1
         self.unidentified += page["unidentified"]
-        self.totals.add(_totals(page))
+        self.totals.add(*_totals(page))
         self.latest = _fingerprint(page)
 
     def doubt(self, *, is_first: bool) -> str | None:
@@ -42,21 +41,10 @@ class Look:
 
         Args:
             is_first: no look before it has seen what this one may have missed.
-
-        When a listing is sold or moves to the top while the pages are read, others change
-        places with it, and one can slip from a page to come onto a page already read. Then
-        the totals changed, or fewer listings were seen than there are.
         """
         if self.unidentified:
             return f"{self.unidentified} item(s) had no usable id"
-        if len(self.totals) > 1:
-            return "the wardrobe changed while it was read"
-        for _, total_entries in self.totals:
-            if total_entries is None and self.pages > 1 and is_first:
-                return "the browser does not tell how many listings there are"
-            if total_entries is not None and total_entries != len(self.ids):
-                return f"{total_entries} listings were announced and {len(self.ids)} seen"
-        return None
+        return self.totals.doubt(entries=len(self.ids), is_first=is_first)
 
 
 class SyncVinted(BaseJobHandler):
@@ -101,8 +89,8 @@ class SyncVinted(BaseJobHandler):
     ) -> Look | Summary:
         look = Look()
         total_pages = 1
-        while look.pages < total_pages:
-            number = look.pages + 1
+        while look.totals.pages < total_pages:
+            number = look.totals.pages + 1
             page: Page | Summary = await self.step(
                 f"{prefix}page-{number}", partial(self._read_page, look, number, per_page)
             )
@@ -154,7 +142,7 @@ def checked_per_page(input_data: dict[str, Any]) -> int:
 
 def _result(look: Look, counts: Counter[str]) -> dict[str, Any]:
     errors = counts["errors"] + look.unidentified
-    return {"success": True, **counts, "errors": errors, "gone": 0, "pages": look.pages}
+    return {"success": True, **counts, "errors": errors, "gone": 0, "pages": look.totals.pages}
 
 
 def _ids(page: Page) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from runtime.storage.listings import ListingRow, begin_walk, upsert
 from runtime.storage.models import Listing
-from runtime.storage.product_links import Link, link
+from runtime.storage.product_links import Link, link, product_keys
 
 
 class Found(TypedDict):
@@ -64,12 +64,11 @@ def live_listing(
     session: Session, shop_id: int, product_id: int | None, sku: str | None
 ) -> Found | None:
     """The newest listing of a product that is on sale in the shop, or None."""
-    keys = {link(product_id, sku).product_key, link(None, sku).product_key} - {None}
     row = session.execute(
         select(Listing.external_id, Listing.url)
         .where(
             Listing.shop_id == shop_id,
-            Listing.product_key.in_(keys),
+            Listing.product_key.in_(product_keys(product_id, sku)),
             Listing.status == "live",
         )
         .order_by(Listing.id.desc())

@@ -38,6 +38,12 @@ def link(product_id: int | None, sku: str | None) -> Link:
     return Link(product_id, product_key(product_id, {"product": {"sku": sku}}))
 
 
+def product_keys(product_id: int | None, sku: str | None) -> set[str]:
+    """Under which a listing may name the product: before and after it had a row."""
+    keys = {link(product_id, sku).product_key, link(None, sku).product_key}
+    return {key for key in keys if key is not None}
+
+
 def link_of_listing(session: Session, shop_id: int, external_id: str) -> Link | None:
     """The product that a listing sells; None where it is not known to sell any."""
     query = select(Listing.product_id, Listing.product_key).where(

@@ -16,7 +16,7 @@ from runtime.errors import InputError
 from runtime.storage.listing_changes import record_listing
 from runtime.storage.listings import ListingRow
 from runtime.storage.models import Listing, Shop
-from runtime.storage.product_links import link
+from runtime.storage.product_links import product_keys
 
 
 class ListingTaken(InputError):
@@ -56,7 +56,7 @@ def adopt(
     others = select(Listing.external_id).where(
         Listing.shop_id == shop_id,
         Listing.external_id.in_(ids),
-        Listing.product_key.not_in(_keys(product_id, sku)),
+        Listing.product_key.not_in(product_keys(product_id, sku)),
     )
     taken = set(session.scalars(others))
     for one in candidates:
@@ -72,7 +72,7 @@ def product_listings(
 ) -> ProductListings:
     """What is, and was, on sale of a product; the newest first."""
     query = select(Listing.external_id, Listing.status).where(
-        Listing.shop_id == shop_id, Listing.product_key.in_(_keys(product_id, sku))
+        Listing.shop_id == shop_id, Listing.product_key.in_(product_keys(product_id, sku))
     )
     rows = session.execute(query.order_by(Listing.id.desc())).all()
     live = [external_id for external_id, status in rows if status == "live"]
@@ -97,7 +97,7 @@ def live_listings(
     if external_id is not None:
         query = query.where(Listing.external_id == external_id)
     else:
-        query = query.where(Listing.product_key.in_(_keys(product_id, sku)))
+        query = query.where(Listing.product_key.in_(product_keys(product_id, sku)))
     rows = session.execute(query.order_by(Listing.id.desc()))
     return [LiveListing(external_id=row.external_id, data=row.data) for row in rows]
 
@@ -116,9 +116,3 @@ def describe_listing(
         )
         .execution_options(synchronize_session=False)
     )
-
-
-def _keys(product_id: int | None, sku: str | None) -> set[str]:
-    """Under which a listing may name the product: before and after it had a row."""
-    keys = {link(product_id, sku).product_key, link(None, sku).product_key}
-    return {key for key in keys if key is not None}

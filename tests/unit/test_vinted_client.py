@@ -81,6 +81,7 @@ class TestRefusal:
             (None, None, None),
             (404, "unknown_action", None),
             (400, "UNSUPPORTED_ACTION", None),
+            (403, "strange", Trouble.BLOCKED),
         ],
     )
     def test_means_one_thing_whatever_the_plugin_calls_it(self, status, code, trouble):
@@ -102,6 +103,8 @@ class TestRefusal:
             ("no", None, 501, True),
             ("Failed to fetch", None, None, False),
             ("no", None, 403, False),
+            ("this browser is not supported", None, 403, False),
+            ("no member 123 is logged in", "not_found", 404, False),
         ],
     )
     def test_tells_an_older_plugin_from_what_passes(self, words, code, status, may):
