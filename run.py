@@ -4,9 +4,9 @@ import sys
 
 from runtime.cli.app import run
 from runtime.cli.parts import Parts, Service
-from runtime.config import Settings
-from runtime.registry import Registry
-from runtime.storage.engine import Database
+from runtime.handlers.registry import Registry
+from runtime.process.config import Settings
+from runtime.storage.server.engine import Database
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ import structlog
 from actors.directory import Directory
 from actors.pulse import Pulse
 from runtime import messages
-from runtime.clock import Clock
+from runtime.process.clock import Clock
 
 
 class BaseActor(pykka.ThreadingActor):

@@ -15,9 +15,9 @@ from typing import Any, Protocol
 from actors.base import BaseActor
 from actors.directory import Directory
 from runtime import messages
-from runtime.browser_response import MalformedResponse, read_response
-from runtime.calls import Failure, Outcome
-from runtime.clock import Clock, Timer, epoch_ms
+from runtime.bridge.browser_response import MalformedResponse, read_response
+from runtime.bridge.pending_requests import PendingRequest, PendingRequests, heir_of, repeat_to
+from runtime.bridge.seller_sockets import SellerSocket, SellerSockets
 from runtime.errors import (
     CallTimeout,
     ConnectionLost,
@@ -26,9 +26,9 @@ from runtime.errors import (
     InvalidJson,
     SellerNotConnected,
 )
-from runtime.json_values import checked_json
-from runtime.pending_requests import PendingRequest, PendingRequests, heir_of, repeat_to
-from runtime.seller_sockets import SellerSocket, SellerSockets
+from runtime.process.clock import Clock, Timer, epoch_ms
+from runtime.runs.calls import Failure, Outcome
+from runtime.values.json_values import checked_json
 
 COMMAND = "plugin_command"
 RECOVERY = timedelta(seconds=2)

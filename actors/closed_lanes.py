@@ -6,9 +6,9 @@ from typing import Any
 
 from actors.lanes import Lanes
 from runtime import messages
-from runtime.clock import Clock
-from runtime.closures import Closure, ClosureKind, Closures, Level, Node
 from runtime.messages import RecordClosure, RecordOpening
+from runtime.process.clock import Clock
+from runtime.rate_limits.closures import Closure, ClosureKind, Closures, Level, Scope
 
 SHORT = timedelta(seconds=1)
 """A closure no longer than this costs less than claiming anew; calls wait for it instead."""
@@ -41,8 +41,8 @@ class ClosedLanes:
         self._clock = clock
         self._tell = tell
         self._closures = Closures()
-        self._known: dict[tuple[Node, ClosureKind], Closure] = {}
-        self._unwritten: dict[tuple[Node, ClosureKind], RecordClosure | RecordOpening] = {}
+        self._known: dict[tuple[Scope, ClosureKind], Closure] = {}
+        self._unwritten: dict[tuple[Scope, ClosureKind], RecordClosure | RecordOpening] = {}
         self.loaded = False
 
     def ask(self) -> None:
@@ -82,9 +82,9 @@ class ClosedLanes:
                 self._close(closure)
         return tuple(wanted.values())
 
-    def over(self, node: Node) -> None:
+    def over(self, scope: Scope) -> None:
         """The time of a closure ended."""
-        self._refresh(node)
+        self._refresh(scope)
 
     def _close(self, closure: Closure) -> None:
         self._known[closure.key] = closure
@@ -93,27 +93,27 @@ class ClosedLanes:
             return
         self._closures.close(closure)
         if closure.until is not None:
-            over = messages.ClosureOver(closure.node)
+            over = messages.ClosureOver(closure.scope)
             self._clock.call_at(closure.until, self._actor, over)
-        self._refresh(closure.node)
+        self._refresh(closure.scope)
 
-    def _open(self, key: tuple[Node, ClosureKind]) -> None:
+    def _open(self, key: tuple[Scope, ClosureKind]) -> None:
         self._known.pop(key, None)
         self._forget(key)
 
-    def _forget(self, key: tuple[Node, ClosureKind]) -> None:
+    def _forget(self, key: tuple[Scope, ClosureKind]) -> None:
         if self._closures.open(*key):
             self._refresh(key[0])
 
-    def _refresh(self, node: Node) -> None:
-        closed = any(self._closures.of([node], self._clock.now()))
-        if node.level is Level.SHOP and node.shop_id is not None:
-            self._lanes.shop_closed(node.shop_id, closed)
+    def _refresh(self, scope: Scope) -> None:
+        closed = any(self._closures.of([scope], self._clock.now()))
+        if scope.level is Level.SHOP and scope.shop_id is not None:
+            self._lanes.shop_closed(scope.shop_id, closed)
         else:
-            self._lanes.marketplace_closed(node, closed)
+            self._lanes.marketplace_closed(scope, closed)
 
 
 def _keeps_from_claims(closure: Closure) -> bool:
-    if closure.node.level is Level.ACTION:
+    if closure.scope.level is Level.ACTION:
         return False
     return closure.until is None or closure.until - closure.since > SHORT

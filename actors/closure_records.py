@@ -6,13 +6,13 @@ from typing import Any
 import structlog
 
 from runtime import messages
-from runtime.closures import ClosureKind, Node
 from runtime.errors import DatabaseRefused, LockHeld
 from runtime.messages import ClosureRecorded, ClosuresLoaded, RecordClosure, RecordOpening
-from runtime.storage import closures
-from runtime.storage.engine import Database, database_errors
-from runtime.storage.locks import bounded_lock_waits
-from runtime.storage.refusals import refusals
+from runtime.rate_limits.closures import ClosureKind, Scope
+from runtime.storage.queue import closure_rows
+from runtime.storage.server.engine import Database, database_errors
+from runtime.storage.server.locks import bounded_lock_waits
+from runtime.storage.server.refused_values import refusals
 
 Entry = RecordClosure | RecordOpening
 
@@ -24,8 +24,8 @@ log = structlog.get_logger(__name__)
 class ClosureRecords:
     """Closures and openings until they are committed, and loads behind them.
 
-    Of each node and kind only the last word counts, however many gather, so the order of what
-    is said of one node is kept whatever is held up.
+    Of each scope and kind only the last word counts, however many gather, so the order of what
+    is said of one scope is kept whatever is held up.
 
     Args:
         tell: sends a message to an actor.
@@ -34,7 +34,7 @@ class ClosureRecords:
     def __init__(self, database: Database, tell: Callable[[str, Any], None]) -> None:
         self._database = database
         self._tell = tell
-        self._entries: dict[tuple[Node, ClosureKind], Entry] = {}
+        self._entries: dict[tuple[Scope, ClosureKind], Entry] = {}
         self._loads: dict[str, str] = {}
 
     def __bool__(self) -> bool:
@@ -57,7 +57,7 @@ class ClosureRecords:
             self._write(list(self._entries.values()))
         for reply_to, marketplace in list(self._loads.items()):
             with database_errors(), self._database.session() as session:
-                loaded = tuple(closures.closures_of(session, [marketplace]))
+                loaded = tuple(closure_rows.closures_of(session, [marketplace]))
             del self._loads[reply_to]
             self._tell(reply_to, ClosuresLoaded(loaded))
         return not self._entries
@@ -74,7 +74,7 @@ class ClosureRecords:
                 return
             if isinstance(error, LockHeld):
                 return
-            log.error("closure refused", node=str(entries[0].key[0]), reason=str(error))
+            log.error("closure refused", scope=str(entries[0].key[0]), reason=str(error))
         for entry in entries:
             del self._entries[entry.key]
             marketplace = entry.key[0].marketplace
@@ -82,13 +82,13 @@ class ClosureRecords:
 
     def _commit(self, entries: list[Entry]) -> None:
         closed = [one.closure for one in entries if isinstance(one, RecordClosure)]
-        opened = [(one.node, one.kind) for one in entries if isinstance(one, RecordOpening)]
+        opened = [(one.scope, one.kind) for one in entries if isinstance(one, RecordOpening)]
         with (
             refusals(),
             self._database.transaction("close") as session,
             bounded_lock_waits(session, "a closure", LOCK_WAIT_SECONDS),
         ):
             if closed:
-                closures.close_nodes(session, closed)
+                closure_rows.close_scopes(session, closed)
             if opened:
-                closures.open_nodes(session, opened)
+                closure_rows.open_scopes(session, opened)

@@ -12,11 +12,18 @@ import structlog
 from actors.runs import Quiet, Run
 from actors.worker_pool import WorkerPool
 from runtime import messages
-from runtime.account_trouble import AccountTrouble
-from runtime.alarm import Alarm
-from runtime.budgets import BudgetTree
-from runtime.call_queue import CallQueue, Wish
-from runtime.calls import (
+from runtime.answers.limit_keeper import INQUIRY_TIME, Changes, LimitKeeper
+from runtime.errors import ConnectionLost, HeldUp
+from runtime.marketplaces.record import Marketplace
+from runtime.messages import CallSettled, CallTicket
+from runtime.process.alarm import Alarm
+from runtime.process.clock import Clock
+from runtime.process.lease import Lease
+from runtime.rate_limits import BudgetTree
+from runtime.rate_limits.call_queue import CallQueue, Wish
+from runtime.rate_limits.closures import Closure, Scope, path
+from runtime.runs.account_trouble import AccountTrouble
+from runtime.runs.calls import (
     AwaitQuiet,
     BlockingCall,
     Failure,
@@ -29,15 +36,8 @@ from runtime.calls import (
     TransactionCall,
     WebSocketCall,
 )
-from runtime.clock import Clock
-from runtime.closures import Closure, Node, path
-from runtime.errors import BudgetClosed, ConnectionLost, HeldUp
-from runtime.execution import Perform
-from runtime.hookspecs import Marketplace
-from runtime.lease import Lease
-from runtime.limit_keeper import INQUIRY_TIME, Changes, LimitKeeper
-from runtime.messages import CallSettled, CallTicket
-from runtime.request_record import request_record
+from runtime.runs.execution import Perform
+from runtime.runs.request_record import request_record
 
 REQUEST_ID_BYTES = 18
 INQUIRY = 0
@@ -79,12 +79,15 @@ class Dispatcher:
         draw = random.random
         self.budgets = BudgetTree(marketplace.budgets)
         self._queue: CallQueue[CallTicket] = CallQueue(marketplace.name, self.budgets, places, draw)
-        self._limits = LimitKeeper(marketplace, self.budgets, self._queue, self._complain)
+        self._limits = LimitKeeper(
+            marketplace.name, marketplace.read_answer, marketplace.limit_inquiry,
+            self.budgets, self._queue, self._complain,
+        )  # fmt: skip
         self._alarm = Alarm(clock, actor, messages.CallsReleased())
         self._usage_known = False
         # Where a limit is counted, nothing leaves until it is known what was used before.
         self._waits_for_usage = marketplace.budgets.counts
-        self._inquiries: dict[int, Node] = {}
+        self._inquiries: dict[int, Scope] = {}
         self._inquiry_count = 0
         self._closed = False
 
@@ -147,8 +150,8 @@ class Dispatcher:
         for ticket, blocked in turn.refused:
             self._make_known(self._limits.refused(blocked, now))
             # What was used up is a closure by now.
-            closed = BudgetClosed(blocked.node, blocked.reason, blocked.until, is_closure=True)
-            self._tell(self._actor, CallSettled(ticket, Failure(closed)))
+            closed = Failure(blocked.closed(is_closure=True))
+            self._tell(self._actor, CallSettled(ticket, closed))
         if used := self.budgets.changed():
             self._tell(messages.RECORDER, messages.RecordUsage(used))
         place_left = False
@@ -199,10 +202,10 @@ class Dispatcher:
         """An outcome came that no run waits for; it may be that of an inquiry."""
         if settled.ticket.job_id != INQUIRY:
             return
-        node = self._inquiries.pop(settled.ticket.call_id, None)
-        if node is not None:
+        scope = self._inquiries.pop(settled.ticket.call_id, None)
+        if scope is not None:
             outcome = settled.outcome
-            self._make_known(self._limits.inquired(node, outcome, self._clock.now()))
+            self._make_known(self._limits.inquired(scope, outcome, self._clock.now()))
             self.pump()
 
     def withdraw(self, run: Run, call_ids: Iterable[int]) -> None:
@@ -264,7 +267,7 @@ class Dispatcher:
         call = run.calls[ticket.call_id]
         assert isinstance(call, WebSocketCall | HttpCall)
         now = self._clock.now()
-        # At least a moment, so that a node whose lease ran out sends nothing but looks again.
+        # At least a moment, so that a scope whose lease ran out sends nothing but looks again.
         leaves_within = max(self._lease.until - now, timedelta(0))
         run.not_after[ticket.call_id] = now + leaves_within
         run.task_types[name] = "websocket" if isinstance(call, WebSocketCall) else "http"
@@ -294,8 +297,8 @@ class Dispatcher:
         run.sent[call_id] = self._limits.leaves(shop_id, run.job.action, lane, call, now)
         released_at = run.released_at.pop(call_id, now)
         if released_at < now:
-            nodes = path(self._marketplace.name, shop_id, run.job.action)
-            self.budgets.left(nodes, released_at, now)
+            scopes = path(self._marketplace.name, shop_id, run.job.action)
+            self.budgets.left(scopes, released_at, now)
         if isinstance(call, HttpCall):
             timeout = call.timeout or run.job.timeout
             request = messages.HttpRequest(
@@ -358,24 +361,24 @@ class Dispatcher:
             self._queue.place_freed(run.lane.key)
 
     def _make_known(self, changes: Changes) -> None:
-        # Of a node that was opened to be closed until another time, the closure is the last word.
-        for node, kind in changes.opened:
-            log.info("budget opened", node=str(node), kind=kind.value)
-            self._tell(messages.RECORDER, messages.RecordOpening(node, kind))
+        # Of a scope that was opened to be closed until another time, the closure is the last word.
+        for scope, kind in changes.opened:
+            log.info("budget opened", scope=str(scope), kind=kind.value)
+            self._tell(messages.RECORDER, messages.RecordOpening(scope, kind))
         for closure in changes.closed:
-            log.warning("budget closed", node=str(closure.node), reason=closure.reason,
+            log.warning("budget closed", scope=str(closure.scope), reason=closure.reason,
                         until=closure.until and closure.until.isoformat())  # fmt: skip
             self._tell(messages.RECORDER, messages.RecordClosure(closure))
         if changes.inquire is not None:
             self._inquire(*changes.inquire)
 
-    def _inquire(self, node: Node, shop_id: int) -> None:
+    def _inquire(self, scope: Scope, shop_id: int) -> None:
         inquiry = self._marketplace.limit_inquiry
         assert inquiry is not None
         self._inquiry_count += 1
-        # Of one node only the last counts; the answer to a former one got lost, or is late.
-        others = {key: one for key, one in self._inquiries.items() if one != node}
-        self._inquiries = {**others, self._inquiry_count: node}
+        # Of one scope only the last counts; the answer to a former one got lost, or is late.
+        others = {key: one for key, one in self._inquiries.items() if one != scope}
+        self._inquiries = {**others, self._inquiry_count: scope}
         ticket = CallTicket(self._actor, INQUIRY, 0, self._inquiry_count)
         name, call = self._marketplace.name, inquiry.call
         request = messages.HttpRequest(ticket, name, shop_id, call, INQUIRY_TIME)

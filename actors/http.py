@@ -5,9 +5,9 @@ from typing import Any
 from actors.base import BaseActor
 from actors.threads import DaemonThreads
 from runtime import messages
-from runtime.calls import Failure
 from runtime.errors import OutcomeUnknown
-from runtime.http.authorized import AuthorizedTransport
+from runtime.runs.calls import Failure
+from runtime.shops.authorized_transport import AuthorizedTransport
 
 
 class HttpActor(BaseActor):

@@ -5,11 +5,11 @@ from typing import Any
 
 from actors.runs import Run
 from runtime import messages
-from runtime.calls import Call, RecordStep
-from runtime.clock import Clock
-from runtime.execution import Cancelled, Effect, End
-from runtime.retry import Settlement
-from runtime.states import JobEvent
+from runtime.process.clock import Clock
+from runtime.runs.calls import Call, RecordStep
+from runtime.runs.execution import Cancelled, Effect, End
+from runtime.runs.job_states import JobEvent
+from runtime.runs.settlement import Settlement
 
 Advance = Callable[[], Sequence[Effect]]
 

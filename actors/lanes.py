@@ -5,14 +5,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from runtime.clock import Clock, Timer
-from runtime.closures import Node
-from runtime.hookspecs import Marketplace
-from runtime.job import Job
-from runtime.lane_work import LaneWork
+from runtime.marketplaces.record import Marketplace
 from runtime.messages import LaneDue, LaneHeads, LaneRequest, LaneShop
-from runtime.turns import Turns
-from runtime.urgency import LEAST_URGENT, MOST_URGENT, level
+from runtime.process.clock import Clock, Timer
+from runtime.rate_limits.closures import Scope
+from runtime.runs.job import Job
+from runtime.waiting.lane_work import LaneWork
+from runtime.waiting.turns import Turns
+from runtime.waiting.urgency import LEAST_URGENT, MOST_URGENT, level
 
 MAX_LANES_PER_CLAIM = 100
 MAX_JOBS_PER_CLAIM = 100
@@ -83,7 +83,7 @@ class Lanes:
         self._present: set[int] = set()
         self._key_of_shop: dict[int, int] = {}
         self._closed_shops: set[int] = set()
-        self._closed_above: set[Node] = set()
+        self._closed_above: set[Scope] = set()
         self.taken = 0
         """Places of the marketplace that are taken by running and ready jobs."""
 
@@ -144,9 +144,9 @@ class Lanes:
             lane.work.hint(None, self._clock.now())
         self._refresh(lane)
 
-    def marketplace_closed(self, node: Node, closed: bool) -> None:
-        """No jobs at all are asked for while any node above the shops is closed."""
-        (self._closed_above.add if closed else self._closed_above.discard)(node)
+    def marketplace_closed(self, scope: Scope, closed: bool) -> None:
+        """No jobs at all are asked for while any scope above the shops is closed."""
+        (self._closed_above.add if closed else self._closed_above.discard)(scope)
 
     def next_requests(self) -> tuple[tuple[LaneRequest, ...], int]:
         """The lanes whose turn it is, each with its room, and how many jobs they may get.

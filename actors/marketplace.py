@@ -18,17 +18,17 @@ from actors.lanes import Lane, Lanes, PendingClaim
 from actors.runs import Run
 from actors.worker_pool import WorkerPool
 from runtime import messages
-from runtime.calls import Failure
-from runtime.crash_marker import CrashMarker
 from runtime.errors import FenceLost, HandlerError, JobFailed
-from runtime.execution import Cancelled, Effect, End, Failed, Perform, Withdraw
-from runtime.hookspecs import Marketplace
-from runtime.job import Job
-from runtime.lease import Lease
-from runtime.registry import Registry
-from runtime.retry import Settlement, settlement_of
-from runtime.states import JobEvent
-from runtime.urgency import DEFAULT_AGING
+from runtime.handlers.registry import Registry
+from runtime.marketplaces.record import Marketplace
+from runtime.process.crash_marker import CrashMarker
+from runtime.process.lease import Lease
+from runtime.runs.calls import Failure
+from runtime.runs.execution import Cancelled, Effect, End, Failed, Perform, Withdraw
+from runtime.runs.job import Job
+from runtime.runs.job_states import JobEvent
+from runtime.runs.settlement import Settlement, settlement_of
+from runtime.waiting.urgency import DEFAULT_AGING
 
 SLOW_STEP = timedelta(milliseconds=100)
 CLAIM_LOST_AFTER = timedelta(seconds=10)

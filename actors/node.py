@@ -11,32 +11,32 @@ from actors.directory import Directory
 from actors.http import HttpActor
 from actors.marketplace import MarketplaceActor
 from actors.recorder import RecorderActor
-from actors.schedules import SchedulesActor
+from actors.scheduler import SchedulesActor
 from actors.supervisor import Spawn, SupervisorActor
 from actors.worker_pool import WorkerPool
 from runtime import messages
-from runtime.clock import SystemClock
-from runtime.config import Settings
-from runtime.crash_marker import CrashMarker
-from runtime.credentials import Vault
-from runtime.data_directory import encryption_keys, ensure_data_directory, token_secret
+from runtime.bridge.media_server import media_of
+from runtime.bridge.socketio_server import SocketIOServer
+from runtime.bridge.tokens import verify_token
 from runtime.errors import DatabaseUnavailable
-from runtime.hookspecs import Marketplace
+from runtime.handlers.registry import Registry
 from runtime.http.attached_images import image_opener
-from runtime.http.authorized import AuthorizedTransport
-from runtime.http.authorizer import Authorizer
 from runtime.http.transport import HttpTransport
-from runtime.lease import Lease
-from runtime.media_server import media_of
-from runtime.registry import Registry
-from runtime.socketio_server import SocketIOServer
-from runtime.storage.engine import Database
-from runtime.storage.heartbeat import Heartbeat
-from runtime.storage.housekeeping import Housekeeper
-from runtime.storage.nodes import leave, register_node
-from runtime.storage.notifications import Listener
-from runtime.storage.plugin_action_types import ensure_action_types
-from runtime.tokens import verify_token
+from runtime.marketplaces.credentials import Vault
+from runtime.marketplaces.record import Marketplace
+from runtime.process.clock import SystemClock
+from runtime.process.config import Settings
+from runtime.process.crash_marker import CrashMarker
+from runtime.process.data_directory import encryption_keys, ensure_data_directory, token_secret
+from runtime.process.lease import Lease
+from runtime.shops.access_tokens import Authorizer
+from runtime.shops.authorized_transport import AuthorizedTransport
+from runtime.storage.nodes.heartbeat import Heartbeat
+from runtime.storage.nodes.housekeeping import Housekeeper
+from runtime.storage.nodes.membership import leave, register_node
+from runtime.storage.schema.plugin_action_types import ensure_action_types
+from runtime.storage.server.engine import Database
+from runtime.storage.server.notifications import Listener
 
 log = structlog.get_logger(__name__)
 
@@ -92,7 +92,7 @@ class Node:
         self._server.start()
         try:
             with self._database.transaction("register") as session:
-                ensure_action_types(session, self._registry)
+                ensure_action_types(session, self._registry.action_types)
                 self._node_id = register_node(session)
             self._marker = CrashMarker(self._markers, self._node_id)
             self._lease = Lease(self._clock.now())

@@ -7,13 +7,14 @@ from typing import Any
 from actors.base import BaseActor
 from actors.closure_records import ClosureRecords
 from runtime import messages
-from runtime.budgets import Usage
-from runtime.calls import Failure, Success
-from runtime.clock import Timer
-from runtime.closures import Node
 from runtime.errors import DatabaseRefused, DatabaseUnavailable, FenceLost
-from runtime.storage import budget_usage, journal, nodes, presence, settlements
-from runtime.storage.engine import Database
+from runtime.process.clock import Timer
+from runtime.rate_limits import Usage
+from runtime.rate_limits.closures import Scope
+from runtime.runs.calls import Failure, Success
+from runtime.storage.nodes import membership, presence
+from runtime.storage.queue import budget_usage, journal_rows, settlements
+from runtime.storage.server.engine import Database
 
 MAX_GROUP = 500
 FIRST_RETRY = timedelta(milliseconds=200)
@@ -47,7 +48,7 @@ class RecorderActor(BaseActor):
         self._presence: dict[int, bool] = {}
         self._presence_due: Timer | None = None
         self._closures = ClosureRecords(database, self.tell)
-        self._usage: dict[tuple[Node, timedelta, datetime], Usage] = {}
+        self._usage: dict[tuple[Scope, timedelta, datetime], Usage] = {}
         self._flush_queued = False
         self._retry: Timer | None = None
         self._retry_delay = FIRST_RETRY
@@ -76,7 +77,7 @@ class RecorderActor(BaseActor):
             case messages.RecordClosure() | messages.RecordOpening() | messages.LoadClosures():
                 self._closures.note(message)
             case messages.RecordUsage(usage):
-                self._usage |= {(one.node, one.window, one.bucket_start): one for one in usage}
+                self._usage |= {(one.scope, one.window, one.bucket_start): one for one in usage}
             case _:
                 self._entries.append(message)
         self._continue()
@@ -191,10 +192,10 @@ class RecorderActor(BaseActor):
 
     def _intend(self, entries: Sequence[messages.RecordIntent]) -> list[messages.RecordIntent]:
         with self._database.transaction("intend") as session:
-            written = journal.record_intents(session, entries)
+            written = journal_rows.record_intents(session, entries)
         held = []
         for entry in entries:
-            owned = journal.step_key(entry.ticket, entry.name) in written.kept
+            owned = journal_rows.step_key(entry.ticket, entry.name) in written.kept
             if not owned and entry.ticket.job_id in written.held:
                 held.append(entry)
             else:
@@ -203,10 +204,10 @@ class RecorderActor(BaseActor):
 
     def _outcomes(self, entries: Sequence[messages.RecordOutcome]) -> list[messages.RecordOutcome]:
         with self._database.transaction("record") as session:
-            written = journal.record_outcomes(session, entries)
+            written = journal_rows.record_outcomes(session, entries)
         held = []
         for entry in entries:
-            key = journal.step_key(entry.ticket, entry.step.name)
+            key = journal_rows.step_key(entry.ticket, entry.step.name)
             if key not in written.kept and entry.ticket.job_id in written.held:
                 held.append(entry)
                 continue
@@ -259,7 +260,7 @@ class RecorderActor(BaseActor):
     def _release(self, release: messages.ReleaseJobs) -> None:
         with self._database.transaction("release") as session:
             suspects = () if release.suspect is None else (release.suspect,)
-            shops = nodes.hand_back_jobs(
+            shops = membership.hand_back_jobs(
                 session, self._node_id, marketplace=release.marketplace, suspects=suspects
             )
         count = sum(map(len, shops.values()))

@@ -6,14 +6,14 @@ from datetime import datetime, timedelta
 from typing import Any, Self
 
 from actors.lanes import Lane
-from runtime.calls import BlockingCall, Call, RecordStep
-from runtime.clock import Timer
-from runtime.execution import Execution
-from runtime.job import Job
-from runtime.limit_keeper import Sent
+from runtime.answers.limit_keeper import Sent
 from runtime.messages import BrowserRequest, CallTicket, RecordIntent, RecordOutcome
-from runtime.retry import Settlement
-from runtime.states import JobEvent, JobStatus, target
+from runtime.process.clock import Timer
+from runtime.runs.calls import BlockingCall, Call, RecordStep
+from runtime.runs.execution import Execution
+from runtime.runs.job import Job
+from runtime.runs.job_states import JobEvent, JobStatus, target
+from runtime.runs.settlement import Settlement
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,12 @@ from actors.base import BaseActor
 from actors.children import Child
 from runtime import messages
 from runtime.errors import DatabaseUnavailable
-from runtime.rescue import rescue_dead_nodes
-from runtime.storable import storable
-from runtime.storage import claims, nodes
-from runtime.storage.engine import Database, database_errors
-from runtime.urgency import DEFAULT_AGING
+from runtime.errors.safe_text import storable
+from runtime.storage.nodes import membership
+from runtime.storage.nodes.rescue import rescue_dead_nodes
+from runtime.storage.queue import claims
+from runtime.storage.server.engine import Database, database_errors
+from runtime.waiting.urgency import DEFAULT_AGING
 
 CHECK_INTERVAL = timedelta(milliseconds=500)
 CLAIM_BACKOFF = timedelta(seconds=1)
@@ -171,7 +172,7 @@ class SupervisorActor(BaseActor):
         """Show the actors what they run: a claim or a cancellation may have got lost."""
         try:
             with database_errors(), self._database.session() as session:
-                running = nodes.running_jobs(session, self._node_id)
+                running = membership.running_jobs(session, self._node_id)
         except DatabaseUnavailable as error:
             self.log.warning("database away, running jobs are not compared", reason=str(error))
             return
@@ -185,7 +186,7 @@ class SupervisorActor(BaseActor):
             if self._down or self._down_shown:
                 # Again and again: a node that was taken for dead comes back without.
                 with self._database.transaction("rescue") as session:
-                    nodes.mark_down(session, self._node_id, self._down)
+                    membership.mark_down(session, self._node_id, self._down)
                 self._down_shown = bool(self._down)
             rescued = rescue_dead_nodes(self._database, self._node_id, self._markers)
         except DatabaseUnavailable as error:

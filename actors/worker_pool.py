@@ -5,14 +5,14 @@ from collections.abc import Callable
 
 from actors.directory import Directory
 from actors.threads import DaemonThreads
-from runtime.calls import BlockingCall, Failure, MediaCall, Outcome, Success, TransactionCall
-from runtime.crash_marker import CrashMarker
 from runtime.errors import DatabaseUnavailable
-from runtime.job import Job
-from runtime.media import Media
 from runtime.messages import CallSettled, CallTicket
-from runtime.storage.engine import Database
-from runtime.storage.transactions import run_transaction
+from runtime.process.crash_marker import CrashMarker
+from runtime.products.media import Media
+from runtime.runs.calls import BlockingCall, Failure, MediaCall, Outcome, Success, TransactionCall
+from runtime.runs.job import Job
+from runtime.storage.queue.transactions import run_transaction
+from runtime.storage.server.engine import Database
 
 TRANSACTION_THREADS = 4
 

@@ -19,19 +19,19 @@ from pathlib import Path
 
 from actors.node import Node
 from runtime import ActionType, BaseJobHandler, Job, Marketplace
-from runtime.config import Settings
-from runtime.logs import configure_logging
+from runtime.handlers.registry import Registry
+from runtime.jobs.service import MarketplaceJobService
 from runtime.messages import LaneRequest
-from runtime.registry import Registry
-from runtime.retry import Settlement
-from runtime.service import MarketplaceJobService
-from runtime.states import JobEvent
-from runtime.storage.claims import claim_jobs, find_lanes
-from runtime.storage.engine import Database, open_database
-from runtime.storage.migrator import migrate
-from runtime.storage.nodes import leave, register_node
-from runtime.storage.plugin_action_types import ensure_action_types
-from runtime.storage.settlements import settle_jobs
+from runtime.process.config import Settings
+from runtime.process.logs import configure_logging
+from runtime.runs.job_states import JobEvent
+from runtime.runs.settlement import Settlement
+from runtime.storage.nodes.membership import leave, register_node
+from runtime.storage.queue.claims import claim_jobs, find_lanes
+from runtime.storage.queue.settlements import settle_jobs
+from runtime.storage.schema.migrator import migrate
+from runtime.storage.schema.plugin_action_types import ensure_action_types
+from runtime.storage.server.engine import Database, open_database
 
 LANE_CONCURRENCY = 20
 BATCH = 100

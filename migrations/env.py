@@ -7,11 +7,11 @@ from alembic import context
 from alembic.util import CommandError
 from sqlalchemy import Connection, text
 
-from runtime.config import load_settings
 from runtime.errors import MarketplaceRuntimeError
-from runtime.storage.engine import open_database
-from runtime.storage.migrator import LOCK_TIMEOUT, migration_lock
+from runtime.process.config import load_settings
 from runtime.storage.models import SCHEMA
+from runtime.storage.schema.migrator import LOCK_TIMEOUT, migration_lock
+from runtime.storage.server.engine import open_database
 
 
 def _print(line: str) -> None:

@@ -3,18 +3,19 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from runtime.budgets import Budgets, Limit
-from runtime.calls import ImageFile
-from runtime.closures import Level
 from runtime.errors import JobCancelled, JobFailed, NeedsUser, Snooze
-from runtime.handler import BaseJobHandler
-from runtime.hookspecs import ActionType, Marketplace, hookimpl
-from runtime.job import Job, Shop
+from runtime.handlers.base import BaseJobHandler
+from runtime.handlers.hookspecs import hookimpl
+from runtime.marketplaces.record import ActionType, Marketplace
+from runtime.rate_limits import Budgets, Limit
+from runtime.rate_limits.closures import Level
+from runtime.runs.calls import ImageFile
+from runtime.runs.job import Job, Shop
 
 if TYPE_CHECKING:
-    from runtime.batches import BatchJobService
-    from runtime.processor import MarketplaceJobProcessor
-    from runtime.service import MarketplaceJobService
+    from runtime.inline.processor import MarketplaceJobProcessor
+    from runtime.jobs.batch_service import BatchJobService
+    from runtime.jobs.service import MarketplaceJobService
 
 __all__ = [
     "ActionType",
@@ -37,9 +38,9 @@ __all__ = [
 ]
 
 _OF_APPLICATIONS = {
-    "BatchJobService": "runtime.batches",
-    "MarketplaceJobProcessor": "runtime.processor",
-    "MarketplaceJobService": "runtime.service",
+    "BatchJobService": "runtime.jobs.batch_service",
+    "MarketplaceJobProcessor": "runtime.inline.processor",
+    "MarketplaceJobService": "runtime.jobs.service",
 }
 
 

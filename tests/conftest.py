@@ -11,11 +11,11 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import URL
 
-from runtime.config import Settings
-from runtime.storage.embedded import EmbeddedServer
-from runtime.storage.engine import Database
-from runtime.storage.migrator import migrate
-from tests.databases import Databases, own_server
+from runtime.process.config import Settings
+from runtime.storage.schema.migrator import migrate
+from runtime.storage.server.embedded import EmbeddedServer
+from runtime.storage.server.engine import Database
+from tests.support.database.databases import Databases, own_server
 
 LONGEST = ("test_day.py", "test_chaos.py", "test_outside_package.py")
 FEW_EXAMPLES = 30

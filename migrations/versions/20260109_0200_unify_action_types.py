@@ -17,8 +17,8 @@ from psycopg2.errors import DependentObjectsStillExist
 from sqlalchemy.exc import DBAPIError
 
 from runtime.errors import DatabaseConflict
-from runtime.storage import legacy_action_types
-from runtime.storage.foreign_keys import repoint
+from runtime.storage.schema import legacy_action_types
+from runtime.storage.schema.foreign_keys import repoint
 
 revision = "20260109_0200"
 down_revision = None

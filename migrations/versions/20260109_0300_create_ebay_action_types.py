@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from alembic import context, op
 
 from runtime.errors import DatabaseConflict
-from runtime.storage.legacy_action_types import remembered
+from runtime.storage.schema.legacy_action_types import remembered
 
 revision = "20260109_0300"
 down_revision = "20260109_0200"

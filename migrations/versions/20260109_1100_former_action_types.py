@@ -7,7 +7,7 @@ Revises: 20260109_1000
 import sqlalchemy as sa
 from alembic import context, op
 
-from runtime.storage.legacy_action_types import prepare_memory
+from runtime.storage.schema.legacy_action_types import prepare_memory
 
 revision = "20260109_1100"
 down_revision = "20260109_1000"

@@ -10,7 +10,7 @@ from plugins.ebay.shelf import Shelf
 from plugins.ebay.targets import target_of
 from runtime import BaseJobHandler, Job, hookimpl
 from runtime.errors import CallRejected
-from runtime.storage.listing_changes import mark_listing_gone
+from runtime.storage.selling.listing_changes import mark_listing_gone
 
 
 class DeleteEbay(BaseJobHandler):

@@ -3,7 +3,7 @@
 from typing import Any
 
 from plugins.ebay.errors import Record
-from runtime.storage.listings import ListingRow, row
+from runtime.storage.selling.listing_rows import ListingRow, row
 
 _HOSTS = {
     "EBAY_US": "www.ebay.com",

@@ -7,9 +7,9 @@ from plugins.ebay.errors import read_refusal
 from plugins.ebay.rate_limits import INQUIRY
 from plugins.ebay.settings import EbaySettings
 from runtime import ActionType, Marketplace
-from runtime.config import read_settings
-from runtime.hookspecs import OAuth2, ShopSetting
-from runtime.simulation import SimulatedAccount
+from runtime.marketplaces.record import OAuth2, ShopSetting
+from runtime.marketplaces.simulation import SimulatedAccount
+from runtime.process.config import read_settings
 
 SCOPE = "https://api.ebay.com/oauth/api_scope"
 HINT = "set RUNTIME_EBAY_CLIENT_ID, RUNTIME_EBAY_CLIENT_SECRET and RUNTIME_EBAY_RUNAME"

@@ -6,7 +6,7 @@ from typing import Any
 from plugins.ebay.client import EbayClient, Page
 from plugins.ebay.errors import Record
 from runtime.errors import InputError
-from runtime.order_rows import OrderRow, order, order_line
+from runtime.products.order import OrderRow, order, order_line
 
 ORDERS = "/sell/fulfillment/v1/order"
 PAGE_SIZE = 200

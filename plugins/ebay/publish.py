@@ -12,7 +12,7 @@ from plugins.ebay.shelf import Shelf
 from plugins.ebay.terms import Terms, publishable
 from runtime import BaseJobHandler, Job, JobFailed, Marketplace, hookimpl
 from runtime.errors import CallRejected
-from runtime.storage.listing_changes import record_listing
+from runtime.storage.selling.listing_changes import record_listing
 
 
 class PublishEbay(BaseJobHandler):

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from runtime.answers import json_number
-from runtime.calls import Authorization, HttpCall
-from runtime.limit_signals import LimitInquiry, Signals
-from runtime.retry_after import bounded
+from runtime.answers.limit_signals import LimitInquiry, Signals
+from runtime.answers.retry_after import bounded
+from runtime.runs.answer import json_number
+from runtime.runs.calls import Authorization, HttpCall
 
 RATE_LIMITS = HttpCall(
     "GET",

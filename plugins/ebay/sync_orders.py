@@ -11,9 +11,9 @@ from plugins.ebay.client import EbayClient
 from plugins.ebay.orders import Orders, parse_order
 from runtime import BaseJobHandler, Job, JobFailed, hookimpl
 from runtime.errors import InputError
-from runtime.order_rows import OrderRow
-from runtime.sold_elsewhere import follow_sales
-from runtime.storage import order_sync, orders
+from runtime.jobs.sold_elsewhere import follow_sales
+from runtime.products.order import OrderRow
+from runtime.storage.selling import order_rows, order_sync
 
 MOST_PAGES = 10_000
 LONGEST_WINDOW = timedelta(days=729)
@@ -27,7 +27,7 @@ class PageDone(TypedDict):
     new: int
     updated: int
     errors: int
-    sales: list[orders.Sale]
+    sales: list[order_rows.Sale]
     jobs: list[int]
 
 
@@ -98,7 +98,7 @@ def _store(
     following: str | None,
     errors: int,
 ) -> PageDone:
-    stored = orders.upsert_orders(session, shop_id, rows)
+    stored = order_rows.upsert_orders(session, shop_id, rows)
     return PageDone(
         next=following,
         new=len(stored["new"]),

@@ -3,7 +3,7 @@
 from typing import TypedDict
 
 from runtime import BaseJobHandler, JobFailed
-from runtime.storage import published
+from runtime.storage.selling import published
 
 
 class Target(TypedDict):

@@ -11,7 +11,7 @@ from plugins.ebay.errors import Record
 from plugins.ebay.offers import FORMAT
 from runtime import JobFailed
 from runtime.errors import InvalidProduct
-from runtime.products import checked_product, is_url
+from runtime.products.product import checked_product, is_url
 
 LONGEST_SKU = 50
 LONGEST_TITLE = 80
@@ -47,7 +47,7 @@ class Terms:
     """A product, fit for a shop on eBay.
 
     Attributes:
-        product: with every field of :mod:`runtime.products`.
+        product: with every field of :mod:`runtime.products.product`.
         category_id, condition: eBay's own; None where the product says nothing of it.
         currency: None where neither product nor shop names one.
     """

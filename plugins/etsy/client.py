@@ -5,11 +5,11 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from plugins.etsy import shapes
-from plugins.etsy.refusals import NOT_FOUND
+from plugins.etsy.errors import NOT_FOUND
 from runtime import BaseJobHandler, ImageFile, JobFailed
-from runtime.calls import HTTP_SETTLES_WITHIN, HttpCall
+from runtime.answers.error_answers import unreadable
 from runtime.errors import CallRejected
-from runtime.refusals import unreadable
+from runtime.runs.calls import HTTP_SETTLES_WITHIN, HttpCall
 
 ROOT = "/v3/application"
 MAX_LIMIT = 100

@@ -4,12 +4,12 @@ from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Any
 
-from plugins.etsy.refusals import read_refusal
+from plugins.etsy.errors import read_refusal
 from plugins.etsy.settings import EtsySettings
 from runtime import ActionType, Marketplace
-from runtime.config import read_settings
-from runtime.hookspecs import Identification, OAuth2, ShopSetting
-from runtime.simulation import SimulatedAccount
+from runtime.marketplaces.record import Identification, OAuth2, ShopSetting
+from runtime.marketplaces.simulation import SimulatedAccount
+from runtime.process.config import read_settings
 
 HINT = "set RUNTIME_ETSY_KEYSTRING and RUNTIME_ETSY_SHARED_SECRET"
 

@@ -9,10 +9,10 @@ from plugins.etsy.drafts import Draft, find_draft, is_marked, marked
 from plugins.etsy.inventory import first_inventory
 from plugins.etsy.offer import Offer, checked_offer
 from runtime import BaseJobHandler, Job, JobFailed, hookimpl
-from runtime.calls import HTTP_SETTLES_WITHIN
 from runtime.errors import CannotTell
-from runtime.storage.listing_changes import record_listing
-from runtime.storage.listings import ListingRow, row
+from runtime.runs.calls import HTTP_SETTLES_WITHIN
+from runtime.storage.selling.listing_changes import record_listing
+from runtime.storage.selling.listing_rows import ListingRow, row
 
 IMAGE_TYPES = frozenset({"image/jpeg", "image/png", "image/gif"})
 

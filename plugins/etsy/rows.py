@@ -5,10 +5,10 @@ from typing import Any
 
 from plugins.etsy.shapes import amount, currency
 from runtime.errors import InputError
-from runtime.marketplace_values import MAX_DATA_BYTES
-from runtime.order_rows import OrderRow, order, order_line
-from runtime.storage import listings
-from runtime.storage.listings import ListingRow
+from runtime.products.order import OrderRow, order, order_line
+from runtime.storage.selling import listing_rows
+from runtime.storage.selling.listing_rows import ListingRow
+from runtime.values.marketplace_values import MAX_DATA_BYTES
 
 _LONG = frozenset({"description", "rich_description", "images", "inventory", "file_data"})
 NOT_SOLD = frozenset({"canceled", "fully refunded"})
@@ -24,7 +24,7 @@ def listing_row(listing: dict[str, Any]) -> ListingRow:
     """
     skus = listing.get("skus")
     sku = skus[0] if isinstance(skus, list) and len(skus) == 1 else None
-    return listings.row(
+    return listing_rows.row(
         listing.get("listing_id"),
         data={name: value for name, value in listing.items() if name not in _LONG},
         title=listing.get("title"),

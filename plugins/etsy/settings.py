@@ -3,7 +3,7 @@
 from pydantic import SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from runtime.config import base_url
+from runtime.process.config import base_url
 
 
 class EtsySettings(BaseSettings):

@@ -13,10 +13,10 @@ from plugins.etsy.shapes import Page
 from plugins.etsy.walk import Look
 from runtime import BaseJobHandler, Job, JobFailed, hookimpl
 from runtime.errors import InputError
-from runtime.order_rows import OrderRow
-from runtime.sold_elsewhere import follow_sales
-from runtime.storage import order_sync
-from runtime.storage.orders import Sale, upsert_orders
+from runtime.jobs.sold_elsewhere import follow_sales
+from runtime.products.order import OrderRow
+from runtime.storage.selling import order_sync
+from runtime.storage.selling.order_rows import Sale, upsert_orders
 
 MAX_ORDERS = 100_000
 EARLIEST = 946_684_800

@@ -4,14 +4,14 @@ from functools import partial
 from typing import Any
 
 from plugins.etsy.client import EtsyClient
+from plugins.etsy.errors import NOT_FOUND
 from plugins.etsy.inventory import merged, pieces
 from plugins.etsy.offer import Offer, checked_offer
-from plugins.etsy.refusals import NOT_FOUND
 from plugins.etsy.targets import target_listings
 from runtime import BaseJobHandler, Job, JobFailed, hookimpl
 from runtime.errors import CallRejected
-from runtime.storage.listing_changes import mark_listing_gone
-from runtime.storage.published import describe_listing
+from runtime.storage.selling.listing_changes import mark_listing_gone
+from runtime.storage.selling.published import describe_listing
 
 GONE = "gone"
 INACTIVE = "inactive"

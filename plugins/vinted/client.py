@@ -3,14 +3,14 @@
 Nothing else in this package knows their names and payloads. An answer is read in the step
 that asked for it, so that only what could be understood is ever recorded as its result. Every
 refusal arrives as ``CallRejected`` with the status and the code that
-:mod:`plugins.vinted.failures` gives it.
+:mod:`plugins.vinted.errors` gives it.
 """
 
 from datetime import timedelta
 from typing import Any
 
 from plugins.vinted import protocol
-from plugins.vinted.failures import may_not_know_action, sorted_out
+from plugins.vinted.errors import may_not_know_action, sorted_out
 from plugins.vinted.pages import (
     Asked,
     Frame,
@@ -23,7 +23,7 @@ from plugins.vinted.pages import (
 )
 from runtime import BaseJobHandler, JobFailed, NeedsUser
 from runtime.errors import CallRejected, InputError, OutcomeUnknown
-from runtime.storage import listings
+from runtime.storage.selling import listing_rows
 
 MAX_PER_PAGE = protocol.MAX_PER_PAGE
 LONGEST_TOLD = 255
@@ -45,7 +45,7 @@ class VintedBrowser:
 
         Raises:
             JobFailed: the answer cannot be understood.
-            CallRejected: see :mod:`plugins.vinted.failures`; all methods raise it.
+            CallRejected: see :mod:`plugins.vinted.errors`; all methods raise it.
             NeedsUser: somebody else than the shop is logged in; all methods that read raise it.
         """
         answer = await self._ask("VINTED_SYNC", self._page(page, per_page), reads=True)
@@ -99,7 +99,7 @@ class VintedBrowser:
 
     async def publish(
         self, product: protocol.ProductSent, settles_within: timedelta
-    ) -> listings.ListingRow:
+    ) -> listing_rows.ListingRow:
         """Put the product on sale.
 
         Raises:

@@ -6,17 +6,17 @@ from typing import Any, TypedDict
 from sqlalchemy.orm import Session
 
 from plugins.vinted.client import VintedBrowser
-from plugins.vinted.failures import Trouble, trouble_of
+from plugins.vinted.errors import Trouble, trouble_of
 from plugins.vinted.offer import MOST_IMAGES
 from plugins.vinted.pages import money, parse_item
 from plugins.vinted.targets import named_listing
 from runtime import BaseJobHandler, Job, JobFailed, hookimpl
 from runtime.errors import CallRejected, ImageRefused, InputError, NotSent
-from runtime.products import checked_product
-from runtime.storage import products
-from runtime.storage.listing_changes import mark_listing_gone, record_listing
-from runtime.storage.listings import ListingRow
-from runtime.storage.product_links import link, link_of_listing
+from runtime.products.product import checked_product
+from runtime.storage.selling import product_rows
+from runtime.storage.selling.listing_changes import mark_listing_gone, record_listing
+from runtime.storage.selling.listing_rows import ListingRow
+from runtime.storage.selling.product_links import link, link_of_listing
 
 SERVER_ERROR = 500
 
@@ -140,9 +140,9 @@ def link_to_product(
     if product_id is None and takes_any and sells is not None:
         product_id = sells.product_id
     found = (
-        products.product_by_sku(session, user_id, product["sku"])
+        product_rows.product_by_sku(session, user_id, product["sku"])
         if product_id is None
-        else products.product_by_id(session, user_id, product_id)
+        else product_rows.product_by_id(session, user_id, product_id)
     )
     wanted = link(found.id if found else None, found.sku if found else product["sku"])
     others = {wanted.product_key, link(None, product["sku"]).product_key}
@@ -153,8 +153,8 @@ def link_to_product(
             '`"force": true` in input_data to move it'
         )
     if found is None:
-        products.upsert(session, user_id, [product])
-        made = products.product_by_sku(session, user_id, product["sku"])
+        product_rows.upsert(session, user_id, [product])
+        made = product_rows.product_by_sku(session, user_id, product["sku"])
         assert made is not None
         record_listing(session, shop_id, row, made.id)
         return Linked(product_id=made.id, sku=made.sku, created=True)
@@ -162,7 +162,7 @@ def link_to_product(
         # As it was handed in, so that what was sold since then stays sold.
         stated = found.quantity if found.stated_quantity is None else found.stated_quantity
         changed = {**found.data, "images": product["images"], "quantity": stated}
-        products.upsert(session, user_id, [changed])
+        product_rows.upsert(session, user_id, [changed])
     record_listing(session, shop_id, row, found.id)
     return Linked(product_id=found.id, sku=found.sku, created=False)
 

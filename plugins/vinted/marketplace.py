@@ -3,11 +3,11 @@
 from contextlib import AbstractContextManager
 from datetime import timedelta
 
-from plugins.vinted.failures import read_refusal
+from plugins.vinted.errors import read_refusal
 from plugins.vinted.settings import VintedSettings
 from runtime import ActionType, Budgets, Level, Limit, Marketplace
-from runtime.config import read_settings
-from runtime.simulation import SimulatedAccount
+from runtime.marketplaces.simulation import SimulatedAccount
+from runtime.process.config import read_settings
 
 ACTION_TYPES = (
     ActionType(

@@ -5,11 +5,11 @@ from functools import partial
 from typing import Any
 
 from plugins.vinted.client import VintedBrowser
-from plugins.vinted.failures import may_not_know_action
+from plugins.vinted.errors import may_not_know_action
 from runtime import BaseJobHandler, Job, JobFailed, hookimpl
-from runtime.calls import AwaitQuiet
 from runtime.errors import CallRejected, CannotTell
-from runtime.storage.sent_messages import MessageTaken, record_sent
+from runtime.runs.calls import AwaitQuiet
+from runtime.storage.selling.sent_messages import MessageTaken, record_sent
 
 STEP = "send"
 LONGEST_TEXT = 2_000

@@ -13,10 +13,10 @@ from plugins.vinted.page_totals import PageTotals
 from plugins.vinted.pages import money
 from runtime import BaseJobHandler, Job, JobFailed, hookimpl
 from runtime.errors import InputError
-from runtime.order_rows import OrderLineRow, OrderRow, order, order_line
-from runtime.sold_elsewhere import follow_sales
-from runtime.storage import orders
-from runtime.storage.listing_changes import mark_listing_gone
+from runtime.jobs.sold_elsewhere import follow_sales
+from runtime.products.order import OrderLineRow, OrderRow, order, order_line
+from runtime.storage.selling import order_rows
+from runtime.storage.selling.listing_changes import mark_listing_gone
 
 MAX_ORDERS = 100_000
 MAX_LOOKS = 3
@@ -96,7 +96,7 @@ class OrdersVinted(BaseJobHandler):
             if everything:
                 continue
             name = f"{prefix}known-{number}"
-            if await self.transaction(name, orders.known_orders, self.shop_id, ids):
+            if await self.transaction(name, order_rows.known_orders, self.shop_id, ids):
                 break
         return look
 
@@ -121,7 +121,7 @@ def store(session: Session, shop_id: int, rows: Sequence[OrderRow]) -> dict[str,
 
     Vinted knows single pieces: a listing that was sold is gone.
     """
-    stored = orders.upsert_orders(session, shop_id, rows)
+    stored = order_rows.upsert_orders(session, shop_id, rows)
     new = set(stored["new"])
     sold = [row for row in rows if row["sold"] and row["external_id"] in new]
     for listing in sorted(

@@ -10,7 +10,7 @@ from typing import Any, TypedDict, final
 
 from runtime import JobFailed
 from runtime.errors import InputError
-from runtime.storage import listings
+from runtime.storage.selling import listing_rows
 
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 200
@@ -25,7 +25,7 @@ class Page(TypedDict):
     ``total_entries`` is None where the browser plugin does not count them.
     """
 
-    rows: list[listings.ListingRow]
+    rows: list[listing_rows.ListingRow]
     unidentified: int
     total_pages: int
     total_entries: int | None
@@ -140,7 +140,7 @@ def parse_frame(answer: Any, asked: Asked) -> Frame:
     return Frame(entries, total_pages, total_entries)
 
 
-def parse_item(item: Any) -> listings.ListingRow:
+def parse_item(item: Any) -> listing_rows.ListingRow:
     """Read one item.
 
     Raises:
@@ -149,7 +149,7 @@ def parse_item(item: Any) -> listings.ListingRow:
     if not isinstance(item, dict):
         raise InputError(f"an item must be an object, not {reprlib.repr(item)}")
     price, currency = money(item.get("price"))
-    return listings.row(
+    return listing_rows.row(
         item.get("id"),
         title=item.get("title"),
         price=price,

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from runtime.processor import MarketplaceJobProcessor
+from runtime.inline.processor import MarketplaceJobProcessor
 
 
 class VintedJobProcessor(MarketplaceJobProcessor):

@@ -9,10 +9,10 @@ from plugins.vinted.client import VintedBrowser
 from plugins.vinted.lookup import find_published, is_certain
 from plugins.vinted.offer import checked_offer, product_sent
 from runtime import BaseJobHandler, Job, hookimpl
-from runtime.calls import AwaitQuiet
 from runtime.errors import CannotTell
-from runtime.storage import published
-from runtime.storage.listings import ListingRow
+from runtime.runs.calls import AwaitQuiet
+from runtime.storage.selling import published
+from runtime.storage.selling.listing_rows import ListingRow
 
 STEP = "publish"
 

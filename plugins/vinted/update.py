@@ -4,13 +4,13 @@ from functools import partial
 from typing import Any
 
 from plugins.vinted.client import VintedBrowser
-from plugins.vinted.failures import Trouble, trouble_of
+from plugins.vinted.errors import Trouble, trouble_of
 from plugins.vinted.offer import checked_offer, product_sent
 from plugins.vinted.targets import target_listings
 from runtime import BaseJobHandler, Job, JobFailed, hookimpl
 from runtime.errors import CallRejected
-from runtime.storage.listing_changes import mark_listing_gone
-from runtime.storage.published import describe_listing
+from runtime.storage.selling.listing_changes import mark_listing_gone
+from runtime.storage.selling.published import describe_listing
 
 
 class UpdateVinted(BaseJobHandler):

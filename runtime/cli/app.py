@@ -11,7 +11,7 @@ from typing import NoReturn
 
 import typer
 
-from runtime.cli import (
+from runtime.cli.commands import (
     backup,
     batches,
     doctor,
@@ -25,10 +25,10 @@ from runtime.cli import (
     shops,
     token,
 )
-from runtime.cli.demo import add_demo
+from runtime.cli.commands.demo import add_demo
+from runtime.cli.commands.serve import serve
 from runtime.cli.output import print_error
 from runtime.cli.parts import Parts
-from runtime.cli.serve import serve
 from runtime.errors import MarketplaceRuntimeError
 
 INTERRUPTED = 130

@@ -5,11 +5,11 @@ from contextlib import contextmanager
 
 from rich.progress import TaskID
 
-from runtime.batch_status import BatchCounts
-from runtime.batches import Batch, batch_view
 from runtime.cli.moments import local_time
 from runtime.cli.output import print_fields, print_json, print_table
 from runtime.cli.progress import add_bar, job_bars
+from runtime.jobs.batch_service import Batch, batch_view
+from runtime.runs.batch_status import BatchCounts
 
 _COUNTED = ("completed", "failed", "expired", "cancelled", "superseded", "running", "paused",
             "pending")  # fmt: skip

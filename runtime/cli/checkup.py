@@ -8,24 +8,24 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
-from runtime.config import Settings
-from runtime.data_directory import (
-    encryption_keys,
-    ensure_data_directory,
-    media_directory,
-    token_secret,
-)
 from runtime.errors import (
     ConfigurationError,
     DataDirectoryError,
     MarketplaceRuntimeError,
     PortInUse,
 )
-from runtime.registry import load_registry
-from runtime.storage import diagnosis
-from runtime.storage.engine import Database, open_database
-from runtime.storage.liveness import living_nodes
-from runtime.storage.migrator import check_migrated, migrate
+from runtime.handlers.registry import load_registry
+from runtime.process.config import Settings
+from runtime.process.data_directory import (
+    encryption_keys,
+    ensure_data_directory,
+    media_directory,
+    token_secret,
+)
+from runtime.storage.nodes.liveness import living_nodes
+from runtime.storage.schema.migrator import check_migrated, migrate
+from runtime.storage.server import diagnosis
+from runtime.storage.server.engine import Database, open_database
 
 LARGEST_CLOCK_DIFFERENCE = timedelta(seconds=2)
 _PATIENCE_SECONDS = 2.0

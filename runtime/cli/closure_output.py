@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from runtime.cli.output import print_json, print_line
-from runtime.closures import Closure, in_words
-from runtime.job_view import closure_view
+from runtime.jobs.views import closure_view
+from runtime.rate_limits.closures import Closure, in_words
 
 
 def print_closed(closure: Closure, as_json: bool) -> None:

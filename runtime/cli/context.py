@@ -5,13 +5,13 @@ from contextlib import contextmanager
 
 from sqlalchemy.orm import Session
 
-from runtime.config import Settings, load_settings
-from runtime.logs import configure_logging
-from runtime.registry import Registry, load_registry
-from runtime.storage.border import application_errors
-from runtime.storage.engine import Database, open_database
-from runtime.storage.migrator import check_migrated, migrate
-from runtime.storage.plugin_action_types import ensure_action_types
+from runtime.handlers.registry import Registry, load_registry
+from runtime.process.config import Settings, load_settings
+from runtime.process.logs import configure_logging
+from runtime.storage.schema.migrator import check_migrated, migrate
+from runtime.storage.schema.plugin_action_types import ensure_action_types
+from runtime.storage.server.engine import Database, open_database
+from runtime.storage.server.session_errors import application_errors
 
 
 def command_settings() -> Settings:
@@ -75,7 +75,7 @@ class Plugins:
 
     def introduce(self, session: Session) -> None:
         """Make the actions of a plugin known that was installed since a service last started."""
-        ensure_action_types(session, self.registry)
+        ensure_action_types(session, self.registry.action_types)
 
 
 def _unsaid(line: str) -> None:

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from runtime.config import Settings
-from runtime.registry import Registry
-from runtime.storage.engine import Database
+from runtime.handlers.registry import Registry
+from runtime.process.config import Settings
+from runtime.storage.server.engine import Database
 
 
 class Service(Protocol):

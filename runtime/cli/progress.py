@@ -15,9 +15,9 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-from runtime.awaiting import Look
 from runtime.cli.job_output import progress_text
 from runtime.cli.output import console, printable
+from runtime.jobs.completion import Look
 from runtime.storage.models import MarketplaceJob
 
 

@@ -3,7 +3,6 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from runtime.closures import Node
 from runtime.errors.root import MarketplaceRuntimeError
 
 
@@ -64,28 +63,24 @@ class BrowserNotReady(NotSent):
 
 
 class HeldUp(NotSent):
-    """The node was held up, so that another may have taken the job over; nothing left."""
+    """The scope was held up, so that another may have taken the job over; nothing left."""
 
 
 class BudgetClosed(NotSent):
-    """No call goes through a node of the budgets for so long that the job had better wait.
+    """No call goes through a scope of the budgets for so long that the job had better wait.
 
     Attributes:
-        node: what is closed.
         until: when it opens; None: when somebody opens it.
-        is_closure: it was closed, with the lanes below it; else what it allows is used up.
+        holds_lanes: the lanes below it are closed, and open again with it.
     """
 
     def __init__(
-        self, node: Node, reason: str, until: datetime | None, *, is_closure: bool
+        self, scope: str, reason: str, until: datetime | None, *, holds_lanes: bool
     ) -> None:
         when = "until it is resumed" if until is None else f"until {_to_the_second(until)}"
-        super().__init__(
-            f"budget {str(node)!r} is closed {when}: {reason}", error_code="budget_closed"
-        )
-        self.node = node
+        super().__init__(f"budget {scope!r} is closed {when}: {reason}", error_code="budget_closed")
         self.until = until
-        self.is_closure = is_closure
+        self.holds_lanes = holds_lanes
 
 
 class NotAuthorized(NotSent):

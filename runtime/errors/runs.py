@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from runtime.errors.root import MarketplaceRuntimeError
-from runtime.storable import safe_repr
+from runtime.errors.safe_text import safe_repr
 
 
 class StepFailed(MarketplaceRuntimeError):

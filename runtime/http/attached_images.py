@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
-from runtime.calls import ImageFile
 from runtime.errors import CallFailed, CallRejected, ImageRefused, InvalidCall, NotSent
 from runtime.http.download import Limits, image_bytes
-from runtime.image_types import HEAD_BYTES, SUFFIXES, image_type
-from runtime.media import Media
+from runtime.products.image_types import HEAD_BYTES, SUFFIXES, image_type
+from runtime.products.media import Media
+from runtime.runs.calls import ImageFile
 
 OpenImage = Callable[[str], bytes]
 """Takes an image as in a product, gives its bytes; raises ``ImageRefused`` or ``CallFailed``."""

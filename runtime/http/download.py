@@ -26,9 +26,9 @@ from runtime.errors import (
 from runtime.http.deadlines import Deadline, deadline
 from runtime.http.pinned_connection import PinnedConnection
 from runtime.http.public_hosts import refuse_private, resolved
-from runtime.image_types import HEAD_BYTES, image_type
-from runtime.media import MAX_IMAGE_BYTES, Media
-from runtime.products import is_url
+from runtime.products.image_types import HEAD_BYTES, image_type
+from runtime.products.media import MAX_IMAGE_BYTES, Media
+from runtime.products.product import is_url
 
 MAX_REDIRECTS = 3
 TIME_LIMIT = timedelta(seconds=60)

@@ -16,8 +16,14 @@ import requests
 from requests import exceptions
 from urllib3.exceptions import MaxRetryError, ReadTimeoutError
 
-from runtime.answers import Answer
-from runtime.calls import Failure, HttpCall, Outcome, Success
+from runtime.answers.error_answers import (
+    EXCERPT,
+    UNREADABLE,
+    ReadRefusal,
+    Refusal,
+    excerpt,
+    refusal_in,
+)
 from runtime.errors import (
     CallRejected,
     CallTimeout,
@@ -28,12 +34,13 @@ from runtime.errors import (
     NotSent,
     OutcomeUnknown,
 )
-from runtime.hookspecs import Marketplace
 from runtime.http.attached_images import OpenImage, no_images, opened
 from runtime.http.deadlines import deadline
 from runtime.http.watched_adapter import WatchedAdapter, read_body
-from runtime.json_values import without_unstorable_text
-from runtime.refusals import EXCERPT, UNREADABLE, ReadRefusal, Refusal, excerpt, refusal_in
+from runtime.marketplaces.record import Marketplace
+from runtime.runs.answer import Answer
+from runtime.runs.calls import Failure, HttpCall, Outcome, Success
+from runtime.values.json_values import without_unstorable_text
 
 CONNECT_TIMEOUT = timedelta(seconds=10)
 MAX_BYTES = 20_000_000

@@ -26,14 +26,7 @@ from runtime.messages.calls import (
     CancellationOverdue,
     HttpRequest,
 )
-from runtime.messages.closures import (
-    ClosureOver,
-    ClosureRecorded,
-    ClosuresChanged,
-    ClosuresLoaded,
-    LoadClosures,
-)
-from runtime.messages.jobs import (
+from runtime.messages.claims import (
     CancelRequested,
     ClaimFailed,
     ClaimRequested,
@@ -50,6 +43,13 @@ from runtime.messages.jobs import (
     Poll,
     RunningJob,
     RunningJobs,
+)
+from runtime.messages.closures import (
+    ClosureOver,
+    ClosureRecorded,
+    ClosuresChanged,
+    ClosuresLoaded,
+    LoadClosures,
 )
 from runtime.messages.lifecycle import (
     ActorFailed,
@@ -82,7 +82,7 @@ from runtime.messages.records import (
     UsageLoaded,
     UsageWanted,
 )
-from runtime.messages.schedules import ScheduleDue, SchedulesChanged
+from runtime.messages.schedule_changes import ScheduleDue, SchedulesChanged
 
 __all__ = [
     "BRIDGE",

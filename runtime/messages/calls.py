@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from runtime.calls import HttpCall, Outcome
+from runtime.runs.calls import HttpCall, Outcome
 
 
 @dataclass(frozen=True, slots=True)

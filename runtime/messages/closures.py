@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 
-from runtime.closures import Closure, Node
 from runtime.messages.records import RecordClosure, RecordOpening
+from runtime.rate_limits.closures import Closure, Scope
 
 
 @dataclass(frozen=True, slots=True)
 class ClosuresChanged:
-    """Somebody closed or opened a node of this marketplace; listener to supervisor."""
+    """Somebody closed or opened a scope of this marketplace; listener to supervisor."""
 
     marketplace: str
 
@@ -34,7 +34,7 @@ class ClosuresLoaded:
 
 @dataclass(frozen=True, slots=True)
 class ClosureRecorded:
-    """It is committed; to the actor of the node's marketplace."""
+    """It is committed; to the actor of the scope's marketplace."""
 
     entry: RecordClosure | RecordOpening
 
@@ -43,4 +43,4 @@ class ClosureRecorded:
 class ClosureOver:
     """The time of a closure ended; marketplace actor to itself."""
 
-    node: Node
+    scope: Scope

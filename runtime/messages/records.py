@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from runtime.budgets import Usage
-from runtime.calls import RecordStep
-from runtime.closures import Closure, ClosureKind, Node
 from runtime.messages.calls import CallTicket
-from runtime.retry import Settlement
+from runtime.rate_limits import Usage
+from runtime.rate_limits.closures import Closure, ClosureKind, Scope
+from runtime.runs.calls import RecordStep
+from runtime.runs.settlement import Settlement
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,39 +109,39 @@ class PresenceDue:
 
 @dataclass(frozen=True, slots=True)
 class RecordClosure:
-    """Write down that a node is closed; of one kind the newer word counts."""
+    """Write down that a scope is closed; of one kind the newer word counts."""
 
     closure: Closure
 
     @property
-    def key(self) -> tuple[Node, ClosureKind]:
+    def key(self) -> tuple[Scope, ClosureKind]:
         """What it is a word on; of several words the last counts."""
         return self.closure.key
 
 
 @dataclass(frozen=True, slots=True)
 class RecordOpening:
-    """Write down that a node is not closed any more for this reason."""
+    """Write down that a scope is not closed any more for this reason."""
 
-    node: Node
+    scope: Scope
     kind: ClosureKind
 
     @property
-    def key(self) -> tuple[Node, ClosureKind]:
+    def key(self) -> tuple[Scope, ClosureKind]:
         """What it is a word on; of several words the last counts."""
-        return self.node, self.kind
+        return self.scope, self.kind
 
 
 @dataclass(frozen=True, slots=True)
 class RecordUsage:
-    """Write down how many calls went through nodes of the budgets."""
+    """Write down how many calls went through scopes of the budgets."""
 
     usage: tuple[Usage, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class UsageWanted:
-    """Tell what went through the nodes of a marketplace, behind what is to be written of it."""
+    """Tell what went through the scopes of a marketplace, behind what is to be written of it."""
 
     reply_to: str
     marketplace: str
@@ -149,7 +149,7 @@ class UsageWanted:
 
 @dataclass(frozen=True, slots=True)
 class UsageLoaded:
-    """What went through the nodes of the budgets, as the database has it."""
+    """What went through the scopes of the budgets, as the database has it."""
 
     usage: tuple[Usage, ...]
 

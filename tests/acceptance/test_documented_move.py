@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from runtime.storage.engine import Database
 from runtime.storage.models import SCHEMA
-from runtime.storage.postgres_cluster import load_programs
-from tests.acceptance.service_process import ROOT
-from tests.documented import documented, execute
-from tests.integration.commands import on_database
-from tests.integration.former_database import former_database
-from tests.integration.migrating import rows, run, tables, up
+from runtime.storage.server.engine import Database
+from runtime.storage.server.postgres_cluster import load_programs
+from tests.support.checkout import CHECKOUT
+from tests.support.database.former_database import former_database
+from tests.support.database.migrating import rows, run, tables, up
+from tests.support.documented import documented, execute
+from tests.support.processes.commands import on_database
 
 Step = Callable[[str], str]
 
@@ -141,11 +141,11 @@ def test_what_troubleshooting_tells_to_do_helps(
 
 
 def test_every_message_that_troubleshooting_names_exists() -> None:
-    text = (ROOT / "docs" / "troubleshooting.md").read_text()
+    text = (CHECKOUT / "docs" / "troubleshooting.md").read_text()
     sources = [
         path.read_text()
         for package in ("runtime", "actors", "plugins")
-        for path in (ROOT / package).rglob("*.py")
+        for path in (CHECKOUT / package).rglob("*.py")
     ]
     # What stands in braces in the source is a value in the page.
     source = re.sub(r"\{[^{}]*\}", "VALUE", re.sub(r'"\s*\n\s*f?"', "", "".join(sources)))

@@ -10,10 +10,10 @@ from cryptography.fernet import Fernet
 from sqlalchemy import URL
 
 from plugins.ebay.sandbox import EbaySandbox
-from tests.acceptance.service_process import Installation
-from tests.deadline import wait_until
-from tests.integration.commands import on_database, refused
-from tests.openapi_validation import assert_conforms
+from tests.support.deadline import wait_until
+from tests.support.marketplaces.openapi_validation import assert_conforms
+from tests.support.processes.commands import on_database, refused
+from tests.support.processes.service_process import Installation
 
 PRODUCT = {
     "sku": "A-1",

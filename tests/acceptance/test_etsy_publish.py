@@ -8,11 +8,11 @@ import pytest
 
 from plugins.etsy.sandbox import EtsySandbox
 from runtime.sandbox import Fault
-from tests.acceptance.service_process import Installation, WarmInstallation
-from tests.deadline import wait_until
-from tests.images import JPEG
-from tests.integration.etsy_shop import etsy_environment, product
-from tests.openapi_validation import assert_conforms
+from tests.support.deadline import wait_until
+from tests.support.marketplaces.etsy_shop import etsy_environment, product
+from tests.support.marketplaces.openapi_validation import assert_conforms
+from tests.support.processes.service_process import Installation, WarmInstallation
+from tests.support.servers.images import JPEG
 
 
 @pytest.fixture

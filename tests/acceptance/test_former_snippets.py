@@ -15,14 +15,14 @@ from sqlalchemy.orm import Session
 from plugins.vinted.marketplace import vinted
 from plugins.vinted.sandbox import SimulatedBrowser, Wardrobe
 from runtime import BaseJobHandler, MarketplaceJobProcessor, MarketplaceJobService
-from runtime.config import Settings
-from runtime.data_directory import token_secret
-from runtime.storage.engine import Database
-from runtime.tokens import issue_token
-from tests.acceptance.service_process import Installation
-from tests.integration.commands import on_database
-from tests.integration.job_rows import add_job, add_shop
-from tests.integration.running_node import registry_of, running_node
+from runtime.bridge.tokens import issue_token
+from runtime.process.config import Settings
+from runtime.process.data_directory import token_secret
+from runtime.storage.server.engine import Database
+from tests.support.database.job_rows import add_job, add_shop
+from tests.support.processes.commands import on_database
+from tests.support.processes.running_node import registry_of, running_node
+from tests.support.processes.service_process import Installation
 
 CREATE = """
 from services.marketplace import MarketplaceJobService

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.service_process import ROOT, Installation
-from tests.deadline import wait_until
+from tests.support.checkout import CHECKOUT
+from tests.support.deadline import wait_until
+from tests.support.processes.service_process import Installation
 
 PYPROJECT = """
     [build-system]
@@ -64,9 +65,9 @@ def copy_of_the_project(directory: Path) -> Path:
     copy = directory / "project"
     copy.mkdir()
     for name in ("pyproject.toml", "README.md", "run.py"):
-        shutil.copy(ROOT / name, copy)
+        shutil.copy(CHECKOUT / name, copy)
     for name in ("runtime", "actors", "plugins", "migrations"):
-        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(CHECKOUT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
     return copy
 
 

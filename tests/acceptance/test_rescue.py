@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from runtime.config import Settings
-from runtime.storage.engine import Database, open_database
-from tests.acceptance.seller_page import SellerPage
-from tests.acceptance.service_process import Installation, WarmInstallation
-from tests.deadline import wait_until
-from tests.integration.job_rows import get_job
+from runtime.process.config import Settings
+from runtime.storage.server.engine import Database, open_database
+from tests.support.database.job_rows import get_job
+from tests.support.deadline import wait_until
+from tests.support.processes.seller_page import SellerPage
+from tests.support.processes.service_process import Installation, WarmInstallation
 
 RESCUED_WITHIN_SECONDS = 3.0
 

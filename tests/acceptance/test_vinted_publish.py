@@ -6,8 +6,8 @@ import signal
 import pytest
 
 from plugins.vinted.sandbox import SimulatedBrowser, Wardrobe
-from tests.acceptance.service_process import Installation, WarmInstallation
-from tests.deadline import wait_until
+from tests.support.deadline import wait_until
+from tests.support.processes.service_process import Installation, WarmInstallation
 
 PRODUCT = {
     "sku": "A-1", "title": "Robe", "description": "Bleue", "price": "12.50", "currency": "EUR",

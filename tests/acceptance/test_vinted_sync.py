@@ -5,9 +5,9 @@ import signal
 import psutil
 import pytest
 
-from tests.acceptance.seller_page import SellerPage
-from tests.acceptance.service_process import Installation, WarmInstallation
-from tests.deadline import wait_until
+from tests.support.deadline import wait_until
+from tests.support.processes.seller_page import SellerPage
+from tests.support.processes.service_process import Installation, WarmInstallation
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ import fcntl
 import subprocess
 from pathlib import Path
 
-from tests.acceptance.service_process import ROOT
 from tests.browser.needs import missing, npm
+from tests.support.checkout import CHECKOUT
 
-CLIENT = ROOT / "clients" / "browser"
+CLIENT = CHECKOUT / "clients" / "browser"
 DIST = CLIENT / "dist"
 UNREACHABLE = ("ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ETIMEDOUT", "ENETUNREACH")
 

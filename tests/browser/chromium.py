@@ -7,7 +7,7 @@ from typing import Any, Self
 import psutil
 
 from tests.browser.needs import chromium, missing
-from tests.deadline import wait_until
+from tests.support.deadline import wait_until
 
 PATIENCE_SECONDS = 30
 ARGUMENTS = (

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests.browser.needs import node
-from tests.deadline import wait_until
+from tests.support.deadline import wait_until
 
 SCRIPT = Path(__file__).with_name("node_page.mjs")
 

@@ -10,18 +10,24 @@ import pytest
 
 from plugins.vinted.protocol import PROTOCOL
 from plugins.vinted.sandbox import Wardrobe, example_item
-from runtime import retry
-from runtime.data_directory import media_directory, token_secret
-from runtime.service import MarketplaceJobService
+from runtime.bridge.tokens import issue_token
+from runtime.jobs.service import MarketplaceJobService
+from runtime.process.data_directory import media_directory, token_secret
+from runtime.runs import settlement
 from runtime.storage.models import Listing, MarketplaceJob
-from runtime.tokens import issue_token
 from tests.browser.chromium import PATIENCE_SECONDS, Chromium, Tab
 from tests.browser.seller_site import PLUGIN, SellerSite
-from tests.deadline import wait_until
-from tests.images import JPEG
-from tests.integration.job_rows import add_job
-from tests.integration.running_node import Scene, running_node
-from tests.integration.vinted_seller import ACCOUNT, SELLER, hasty_registry, product, unpaced
+from tests.support.database.job_rows import add_job
+from tests.support.deadline import wait_until
+from tests.support.marketplaces.vinted_seller import (
+    ACCOUNT,
+    SELLER,
+    hasty_registry,
+    product,
+    unpaced,
+)
+from tests.support.processes.running_node import Scene, running_node
+from tests.support.servers.images import JPEG
 
 
 @dataclass
@@ -216,7 +222,7 @@ def test_a_page_whose_plugin_is_removed_says_so_and_makes_way(stage, monkeypatch
     first.shows("connected")
     second = stage.tab()
     second.shows("waiting-for-tab")
-    monkeypatch.setattr(retry, "NOT_READY_DELAY", timedelta(seconds=0.2))
+    monkeypatch.setattr(settlement, "NOT_READY_DELAY", timedelta(seconds=0.2))
     first.run("delete window.stoflow")
     job_id = stage.start("publish", product=product())
     first.shows("waiting-for-plugin")

@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from actors.bridge import BridgeActor
-from runtime import socketio_server
-from runtime.calls import Failure, Success
+from runtime.bridge import socketio_server
 from runtime.errors import BrowserNotReady, CallRejected, OutcomeUnknown
-from tests.bridge_stack import Stack, running, token
+from runtime.runs.calls import Failure, Success
 from tests.browser.node_page import NodePage
-from tests.deadline import wait_until
-from tests.integration.commands import on_database
+from tests.support.bridge.stack import Stack, running, token
+from tests.support.deadline import wait_until
+from tests.support.processes.commands import on_database
 
 PUBLISH = {"action": "VINTED_PUBLISH", "payload": {"product": {"sku": "a"}}, "writes": True}
 

@@ -10,16 +10,16 @@ from sqlalchemy import text
 
 from actors.dispatch import Dispatcher
 from runtime import messages
-from runtime.calls import AwaitQuiet, Success
 from runtime.http.transport import HttpTransport
 from runtime.messages import CallSettled, CallTicket
-from runtime.storage import journal, settlements
+from runtime.runs.calls import AwaitQuiet, Success
+from runtime.storage.queue import journal_rows, settlements
 
 
 def without_fence() -> None:
     """Whoever writes for a run is believed to own its job."""
     for module, names, condition in (
-        (journal, ("_INTEND", "_RECORD"), " AND job.fence = entry.fence"),
+        (journal_rows, ("_INTEND", "_RECORD"), " AND job.fence = entry.fence"),
         (settlements, ("_SETTLE",), " AND job.fence = ended.fence"),
     ):
         for name in names:

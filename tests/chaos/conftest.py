@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from runtime.storage.embedded import EmbeddedServer
+from runtime.storage.server.embedded import EmbeddedServer
 from tests.chaos.counting_marketplace import CountingMarketplace, Plan
 from tests.chaos.stage import Stage, prepare, stage_on
-from tests.databases import Databases, own_server
+from tests.support.database.databases import Databases, own_server
 
 Staged = Callable[[Plan], AbstractContextManager[Stage]]
 

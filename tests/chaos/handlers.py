@@ -8,8 +8,8 @@ from sqlalchemy import text
 
 from runtime import ActionType, BaseJobHandler, Budgets, Limit, Marketplace
 from runtime.errors import CallRejected
-from runtime.registry import Registry
-from tests.integration.running_node import registry_of
+from runtime.handlers.registry import Registry
+from tests.support.processes.running_node import registry_of
 
 SETTLES_WITHIN = 1.0
 IMAGES = 3

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from tests.chaos.pace import DEAD_AFTER
 from tests.chaos.seller import Seller
 from tests.chaos.stage import ServiceProcess, Stage
-from tests.deadline import wait_until
+from tests.support.deadline import wait_until
 
 TRICKS = {
     "kill": 4,

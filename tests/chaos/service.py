@@ -13,16 +13,16 @@ from typing import Any
 
 from actors.marketplace import MarketplaceActor
 from actors.node import Node
-from runtime import closures
 from runtime.cli.stopping import StopSignals
-from runtime.config import load_settings
-from runtime.logs import configure_logging
 from runtime.messages import RECORDER, RecordClosure, marketplace_actor
-from runtime.storage.engine import open_database
+from runtime.process.config import load_settings
+from runtime.process.logs import configure_logging
+from runtime.rate_limits import closures
+from runtime.storage.server.engine import open_database
 from tests.chaos.broken import BROKEN
 from tests.chaos.handlers import chaos_registry
 from tests.chaos.pace import quicken
-from tests.deadline import wait_until
+from tests.support.deadline import wait_until
 
 
 class _Bomb:

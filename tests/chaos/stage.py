@@ -13,20 +13,19 @@ from typing import Any
 from sqlalchemy import URL, text
 
 from runtime.errors import DatabaseUnavailable
-from runtime.service import MarketplaceJobService
-from runtime.storage.embedded import EmbeddedServer
-from runtime.storage.engine import Database
-from runtime.storage.migrator import migrate
+from runtime.jobs.service import MarketplaceJobService
 from runtime.storage.models import SCHEMA
-from runtime.storage.plugin_action_types import ensure_action_types
+from runtime.storage.schema.migrator import migrate
+from runtime.storage.schema.plugin_action_types import ensure_action_types
+from runtime.storage.server.embedded import EmbeddedServer
+from runtime.storage.server.engine import Database
 from tests.chaos.counting_marketplace import CountingMarketplace
 from tests.chaos.handlers import chaos_registry
 from tests.chaos.seller import SECRET
 from tests.chaos.service import main
-from tests.deadline import wait_until
-from tests.warm_processes import WarmProcess
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.checkout import CHECKOUT
+from tests.support.deadline import wait_until
+from tests.support.processes.warm_processes import WarmProcess
 
 
 class ServiceProcess:
@@ -50,7 +49,7 @@ class ServiceProcess:
         arguments = () if without is None else ("--without", without)
         self.log = log
         self._process = WarmProcess(
-            main, ("service", *arguments), environment, directory=ROOT, stdout=log, stderr=log
+            main, ("service", *arguments), environment, directory=CHECKOUT, stdout=log, stderr=log
         )
 
     @property
@@ -198,7 +197,7 @@ def prepare(url: URL) -> None:
     database = Database(url)
     migrate(database, lambda _line: None)
     with database.session.begin() as session:
-        ensure_action_types(session, chaos_registry("http://127.0.0.1"))
+        ensure_action_types(session, chaos_registry("http://127.0.0.1").action_types)
         session.execute(text("CREATE TABLE public.chaos_effects (reference text NOT NULL)"))
     database.dispose()
 

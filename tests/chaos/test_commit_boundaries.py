@@ -7,19 +7,18 @@ import ast
 import os
 import signal
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 import socketio
 
+from runtime.bridge.tokens import issue_token
 from runtime.storage.models import SCHEMA
-from runtime.tokens import issue_token
 from tests.chaos.seller import SECRET
 from tests.chaos.stage import ServiceProcess, Stage
 from tests.chaos.verdict import wrong_with
-from tests.deadline import wait_until
+from tests.support.checkout import CHECKOUT
+from tests.support.deadline import wait_until
 
-ROOT = Path(__file__).resolve().parents[2]
 KILLED = -signal.SIGKILL
 JOBS = 4
 PATIENCE = 30.0
@@ -33,10 +32,10 @@ TIMES = {
 }  # fmt: skip
 # What no job of these tests comes to, and which tests do.
 ELSEWHERE = {
-    "renew_tokens": "tests/integration/test_authorizer.py",
-    "rotate_keys": "tests/integration/test_key_rotation.py",
-    "former-import": "tests/integration/test_import_former.py",
-    "former-undo": "tests/integration/test_import_former.py",
+    "renew_tokens": "tests/integration/shops/test_access_tokens.py",
+    "rotate_keys": "tests/integration/shops/test_key_rotation.py",
+    "former-import": "tests/integration/takeover/test_import_former.py",
+    "former-undo": "tests/integration/takeover/test_import_former.py",
 }
 
 
@@ -47,7 +46,7 @@ PROVOKED = {"release": {"CHAOS_FAIL_ACTOR": "1"}, "close": {"CHAOS_CLOSE_ACTION"
 def names_in_source() -> set[str]:
     """Every name under which the service commits."""
     names = set()
-    for path in (*(ROOT / "runtime").rglob("*.py"), *(ROOT / "actors").rglob("*.py")):
+    for path in (*(CHECKOUT / "runtime").rglob("*.py"), *(CHECKOUT / "actors").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
                 first = node.args[0] if node.args else None
@@ -63,7 +62,7 @@ def names_in_source() -> set[str]:
 def test_every_commit_has_its_test():
     assert names_in_source() == set(TIMES) | set(ELSEWHERE)
     for name, path in ELSEWHERE.items():
-        assert f"{name}." in (ROOT / path).read_text()
+        assert f"{name}." in (CHECKOUT / path).read_text()
 
 
 @pytest.mark.parametrize("name", TIMES)

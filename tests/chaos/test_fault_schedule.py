@@ -12,7 +12,7 @@ import pytest
 from runtime.storage.models import SCHEMA
 from tests.chaos.handlers import SETTLES_WITHIN
 from tests.chaos.stage import Stage
-from tests.deadline import wait_until
+from tests.support.deadline import wait_until
 
 REFERENCE = "r"
 WRITTEN = f"{REFERENCE}-only"

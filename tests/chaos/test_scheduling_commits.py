@@ -6,11 +6,11 @@ import pytest
 from sqlalchemy import text
 
 from runtime import BatchJobService, MarketplaceJobService
-from runtime.schedules import ScheduleService
+from runtime.jobs.schedule_service import ScheduleService
 from runtime.storage.models import SCHEMA, Product
 from tests.chaos.stage import Stage
 from tests.chaos.verdict import wrong_with
-from tests.deadline import wait_until
+from tests.support.deadline import wait_until
 
 KILLED = -signal.SIGKILL
 PATIENCE = 30.0

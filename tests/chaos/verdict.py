@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from runtime.states import FINAL
+from runtime.runs.job_states import FINAL
 from tests.chaos.handlers import IMAGES
 from tests.chaos.stage import Stage
 

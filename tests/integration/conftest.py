@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import URL
 
-from runtime.storage.embedded import EmbeddedServer
-from runtime.storage.engine import Database
-from tests.databases import Databases, directory_in_memory
-from tests.integration.embedded_use import CHECKOUT, USER, end_server
-from tests.integration.former_database import former_database
-from tests.integration.migrating import run, up
+from runtime.storage.server.embedded import EmbeddedServer
+from runtime.storage.server.engine import Database
+from tests.support.checkout import CHECKOUT
+from tests.support.database.databases import Databases, directory_in_memory
+from tests.support.database.embedded_use import USER, end_server
+from tests.support.database.former_database import former_database
+from tests.support.database.migrating import run, up
 
 
 @pytest.fixture(scope="session")

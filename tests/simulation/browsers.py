@@ -5,11 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from runtime.budgets import Limit
-from runtime.calls import Failure, Outcome, Success
-from runtime.clock import Timer
 from runtime.errors import CallRejected, SellerNotConnected
 from runtime.messages import BrowserRequest, CallTicket
+from runtime.process.clock import Timer
+from runtime.rate_limits import Limit
+from runtime.runs.calls import Failure, Outcome, Success
 from tests.simulation.job_table import JobRow
 from tests.simulation.servers import Counter
 

@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from itertools import count
 
 from runtime import messages
-from runtime.budgets import Limit, Usage
-from runtime.closures import Closure, ClosureKind, Level, Node
-from runtime.states import JobStatus
+from runtime.rate_limits import Limit, Usage
+from runtime.rate_limits.closures import Closure, ClosureKind, Level, Scope
+from runtime.runs.job_states import JobStatus
 from tests.simulation import records
 from tests.simulation.job_table import JobRow
 from tests.simulation.predictions import Fortune
@@ -159,40 +159,40 @@ class Day:
     def _operator(self) -> None:
         for name, users in SHOPS.items():
             hours = self.draw.uniform(3, 20)
-            node = Node(name, Level.MARKETPLACE)
-            self._at(hours, lambda node=node: self._close(node, None))
-            self._at(hours + 0.25, lambda node=node: self._open(node))
+            scope = Scope(name, Level.MARKETPLACE)
+            self._at(hours, lambda scope=scope: self._close(scope, None))
+            self._at(hours + 0.25, lambda scope=scope: self._open(scope))
             for user in self.draw.sample(list(users), 20):
                 hours = self.draw.uniform(1, 20)
-                node = Node(name, Level.SHOP, FIRST_SHOP[name] + user)
+                scope = Scope(name, Level.SHOP, FIRST_SHOP[name] + user)
                 until = self.start + HOUR * (hours + self.draw.uniform(0.2, 2))
                 ends = self.draw.random() < 0.5
-                self._at(hours, lambda n=node, u=until if ends else None: self._close(n, u))
+                self._at(hours, lambda n=scope, u=until if ends else None: self._close(n, u))
                 if not ends:
-                    self._at(hours + 1, lambda node=node: self._open(node))
+                    self._at(hours + 1, lambda scope=scope: self._open(scope))
         for minutes in range(5, 23 * 60, 7):
             self._at(minutes / 60, self._look_after_shops)
             self._at(minutes / 60, self._interrupt)
 
-    def _close(self, node: Node, until: datetime | None) -> None:
+    def _close(self, scope: Scope, until: datetime | None) -> None:
         now = self.world.clock.now()
-        closure = Closure(node, ClosureKind.PAUSED, "paused by an operator", now, until)
-        self.world.log.closed.append((now, node))
+        closure = Closure(scope, ClosureKind.PAUSED, "paused by an operator", now, until)
+        self.world.log.closed.append((now, scope))
         self.world.recorder.closures[closure.key] = closure
-        self.world.closures_changed(node.marketplace)
+        self.world.closures_changed(scope.marketplace)
 
-    def _open(self, node: Node) -> None:
-        for key in [key for key in self.world.recorder.closures if key[0] == node]:
+    def _open(self, scope: Scope) -> None:
+        for key in [key for key in self.world.recorder.closures if key[0] == scope]:
             del self.world.recorder.closures[key]
-            self.world.log.closed.append((self.world.clock.now(), node))
-        self.world.closures_changed(node.marketplace)
+            self.world.log.closed.append((self.world.clock.now(), scope))
+        self.world.closures_changed(scope.marketplace)
 
     def _look_after_shops(self) -> None:
         """Resume shops that have needed a person for a while."""
         now = self.world.clock.now()
-        for (node, kind), closure in list(self.world.recorder.closures.items()):
+        for (scope, kind), closure in list(self.world.recorder.closures.items()):
             if kind is ClosureKind.NEEDS_USER and now - closure.since > 20 * MINUTE:
-                self._open(node)
+                self._open(scope)
 
     def _interrupt(self) -> None:
         """Pause, cancel and resume some jobs."""
@@ -231,10 +231,10 @@ class Day:
         counter.arrivals.extend(
             self.start - quota.per + quota.per * (n / quota.count) for n in range(quota.count)
         )
-        node, width = Node(name, Level.APP_KEY), quota.per / 240
+        scope, width = Scope(name, Level.APP_KEY), quota.per / 240
         for when in counter.arrivals:
             bucket = self.start - quota.per + (when - self.start + quota.per) // width * width
-            key = node, quota.per, bucket
+            key = scope, quota.per, bucket
             former = self.world.recorder.usage.get(key)
             used = (former.count if former is not None else 0) + 1
-            self.world.recorder.usage[key] = Usage(node, quota.per, bucket, used)
+            self.world.recorder.usage[key] = Usage(scope, quota.per, bucket, used)

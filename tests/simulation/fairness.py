@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from runtime.closures import Level
-from runtime.urgency import level
+from runtime.rate_limits.closures import Level
+from runtime.waiting.urgency import level
 from tests.simulation.world import NOTICED, Start, World
 
 

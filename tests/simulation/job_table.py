@@ -5,11 +5,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from runtime.journal import RecordedStep
 from runtime.messages import Head, LaneHeads, LaneRequest, LaneShop
-from runtime.states import JobStatus
-from runtime.storage.lane_order import LOOK
-from runtime.urgency import LEAST_URGENT, MOST_URGENT, level
+from runtime.runs.job_states import JobStatus
+from runtime.runs.journal import RecordedStep
+from runtime.storage.queue.lane_order import LOOK
+from runtime.waiting.urgency import LEAST_URGENT, MOST_URGENT, level
 
 PRIORITIES = range(MOST_URGENT, LEAST_URGENT + 1)
 LIVE = {JobStatus.PENDING, JobStatus.RUNNING, JobStatus.PAUSED}

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from runtime.budgets import Blocked
-from runtime.closures import Closures, path
-from runtime.explanation import Expectation, expected_start
 from runtime.messages import LaneRequest, marketplace_actor
-from runtime.states import JobStatus
-from runtime.waiting import OtherJob, UsedUp, WaitingFacts
+from runtime.rate_limits import Blocked
+from runtime.rate_limits.closures import Closures, path
+from runtime.runs.job_states import JobStatus
+from runtime.waiting.expectation import Expectation, expected_start
+from runtime.waiting.obstacles import OtherJob, UsedUp, WaitingFacts
 from tests.simulation import records
 from tests.simulation.job_table import JobRow
 from tests.simulation.world import World

@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from runtime import messages
-from runtime.budgets import Usage
-from runtime.calls import Success
-from runtime.closures import Closure, ClosureKind, Node
-from runtime.journal import RecordedStep, StepStatus
-from runtime.retry import Settlement
-from runtime.states import FINAL, JobEvent, JobStatus, after
+from runtime.rate_limits import Usage
+from runtime.rate_limits.closures import Closure, ClosureKind, Scope
+from runtime.runs.calls import Success
+from runtime.runs.job_states import FINAL, JobEvent, JobStatus, after
+from runtime.runs.journal import RecordedStep, StepStatus
+from runtime.runs.settlement import Settlement
 from tests.simulation.job_table import JobRow, JobTable
 
 COMMIT = timedelta(milliseconds=4)
@@ -36,8 +36,8 @@ class Records:
         tell: Tell,
         ended: Callable[[JobRow, Settlement], None],
     ) -> None:
-        self.closures: dict[tuple[Node, ClosureKind], Closure] = {}
-        self.usage: dict[tuple[Node, timedelta, datetime], Usage] = {}
+        self.closures: dict[tuple[Scope, ClosureKind], Closure] = {}
+        self.usage: dict[tuple[Scope, timedelta, datetime], Usage] = {}
         self.lost_fences = 0
         self._table = table
         self._now = now
@@ -79,13 +79,13 @@ class Records:
                 self._acknowledge(message)
             case messages.RecordUsage(usage):
                 for one in usage:
-                    self.usage[one.node, one.window, one.bucket_start] = one
+                    self.usage[one.scope, one.window, one.bucket_start] = one
             case messages.LoadClosures(reply_to, marketplace):
                 now = self._now()
                 loaded = tuple(self.closures_of(marketplace, now))
                 self._tell(reply_to, messages.ClosuresLoaded(loaded))
             case messages.UsageWanted(reply_to, marketplace):
-                used = (one for one in self.usage.values() if one.node.marketplace == marketplace)
+                used = (one for one in self.usage.values() if one.scope.marketplace == marketplace)
                 self._tell(reply_to, messages.UsageLoaded(tuple(used)))
 
     def closures_of(self, marketplace: str, now: datetime) -> list[Closure]:
@@ -93,7 +93,7 @@ class Records:
         return [
             one
             for one in self.closures.values()
-            if one.node.marketplace == marketplace and one.holds(now)
+            if one.scope.marketplace == marketplace and one.holds(now)
         ]
 
     def _acknowledge(self, entry: messages.RecordClosure | messages.RecordOpening) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from plugins.ebay.rate_limits import INQUIRY
 from runtime import BaseJobHandler, Budgets, Job, Level, Limit, Marketplace, Snooze
-from runtime.registry import Registry
+from runtime.handlers.registry import Registry
 
 SECOND = timedelta(seconds=1)
 DAY = timedelta(days=1)

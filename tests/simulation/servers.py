@@ -9,10 +9,10 @@ from email.utils import format_datetime
 from enum import StrEnum
 from typing import Any
 
-from runtime.answers import Answer
-from runtime.budgets import Limit
-from runtime.calls import Failure, HttpCall, Outcome, Success
 from runtime.errors import CallRejected
+from runtime.rate_limits import Limit
+from runtime.runs.answer import Answer
+from runtime.runs.calls import Failure, HttpCall, Outcome, Success
 from tests.simulation.job_table import JobRow
 
 

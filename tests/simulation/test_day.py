@@ -16,9 +16,9 @@ import pytest
 import structlog
 
 from actors import dispatch
-from runtime.closures import Level
-from runtime.states import FINAL, JobStatus
-from runtime.waiting import obstacles
+from runtime.rate_limits.closures import Level
+from runtime.runs.job_states import FINAL, JobStatus
+from runtime.waiting.obstacles import obstacles
 from tests.simulation import fairness, records
 from tests.simulation.day import BIG, FIRST_SHOP, Day
 from tests.simulation.job_table import JobRow

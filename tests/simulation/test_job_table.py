@@ -6,13 +6,13 @@ from datetime import timedelta
 from sqlalchemy import text
 
 from runtime.messages import LaneHeads, LaneRequest
-from runtime.states import JobStatus
-from runtime.storage.claims import claim_jobs, find_lanes
-from runtime.storage.engine import Database
+from runtime.runs.job_states import JobStatus
 from runtime.storage.models import SCHEMA
-from runtime.storage.nodes import register_node
-from tests.integration.job_rows import add_job, add_shop
+from runtime.storage.nodes.membership import register_node
+from runtime.storage.queue.claims import claim_jobs, find_lanes
+from runtime.storage.server.engine import Database
 from tests.simulation.job_table import JobRow, JobTable
+from tests.support.database.job_rows import add_job, add_shop
 
 AGING = timedelta(minutes=15)
 STATUSES = [JobStatus.PENDING] * 12 + [JobStatus.RUNNING, JobStatus.PAUSED, JobStatus.COMPLETED]

@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from runtime.explanation import Expectation
-from runtime.retry import Settlement
-from runtime.states import JobEvent, JobStatus
-from runtime.waiting import WaitingFacts
+from runtime.runs.job_states import JobEvent, JobStatus
+from runtime.runs.settlement import Settlement
+from runtime.waiting.expectation import Expectation
+from runtime.waiting.obstacles import WaitingFacts
 from tests.simulation import records
 from tests.simulation.job_table import JobRow
 from tests.simulation.predictions import Fortune, Prediction

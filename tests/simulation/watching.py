@@ -1,9 +1,9 @@
 """How well the paced budgets are used while a call waits for them.
 
-A *stretch* is a time in which, at every moment, some call waited at a node of the budgets for
-nothing but its pace. Each release takes the node for ``per / count``, longer by the jitter that was
-drawn for it, and for more where the node's rate is lowered. The utilisation of a node is the part
-of its stretches that releases within them take; of no stretch more than all of it.
+A *stretch* is a time in which, at every moment, some call waited at a scope of the budgets for
+nothing but its pace. Each release takes the scope for ``per / count``, longer by the jitter that
+was drawn for it, and for more where the scope's rate is lowered. The utilisation of a scope is
+the part of its stretches that releases within them take; of no stretch more than all of it.
 """
 
 from collections.abc import Callable
@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from runtime.budgets import BudgetTree, Limit
-from runtime.call_queue import CallQueue, Turn
-from runtime.closures import Level, Node
+from runtime.rate_limits import BudgetTree, Limit
+from runtime.rate_limits.call_queue import CallQueue, Turn
+from runtime.rate_limits.closures import Level, Scope
 
 ZERO = timedelta(0)
 
 
 @dataclass(slots=True)
 class Use:
-    """The stretches of one node.
+    """The stretches of one scope.
 
     Attributes:
         since: when the stretch began that goes on.
@@ -55,11 +55,11 @@ class Use:
 
 
 class Watch:
-    """Sees at which nodes calls wait."""
+    """Sees at which scopes calls wait."""
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self.now = now
-        self.uses: dict[Node, Use] = {}
+        self.uses: dict[Scope, Use] = {}
 
     def queue(
         self, marketplace: str, tree: BudgetTree, places: int, draw: Callable[[], float]
@@ -68,10 +68,10 @@ class Watch:
         return _WatchedQueue(self, marketplace, tree, places, draw)
 
     def of_level(self, marketplace: str, level: Level) -> Use:
-        """The stretches of all nodes of one level together."""
+        """The stretches of all scopes of one level together."""
         total = Use()
-        for node, use in self.uses.items():
-            if (node.marketplace, node.level) == (marketplace, level):
+        for scope, use in self.uses.items():
+            if (scope.marketplace, scope.level) == (marketplace, level):
                 total.waited += use.waited
                 total.used += use.used
                 total.releases += use.releases
@@ -91,7 +91,7 @@ class _WatchedQueue(CallQueue[Any]):
         self._watch = watch
         self._drawn_from = draw
         self._drawn = 0.0
-        self._paced: dict[Node, Use] = {}
+        self._paced: dict[Scope, Use] = {}
 
     def _noted(self) -> float:
         self._drawn = self._drawn_from()
@@ -99,33 +99,33 @@ class _WatchedQueue(CallQueue[Any]):
 
     def take(self, now: datetime) -> Turn[Any]:
         turn = super().take(now)
-        for node in [node for node in self._paced if node not in self._waiting]:
-            self._paced.pop(node).goes(now)
+        for scope in [scope for scope in self._paced if scope not in self._waiting]:
+            self._paced.pop(scope).goes(now)
         return turn
 
-    def _await(self, node: Node, now: datetime) -> None:
-        super()._await(node, now)
-        blocked = self._tree.blocked_at(node, now)
-        if blocked is not None and blocked.is_pace and self._limits(node):
-            use = self._paced[node] = self._use(node)
+    def _await(self, scope: Scope, now: datetime) -> None:
+        super()._await(scope, now)
+        blocked = self._tree.blocked_at(scope, now)
+        if blocked is not None and blocked.is_pace and self._limits(scope):
+            use = self._paced[scope] = self._use(scope)
             use.waits(now)
-        elif node in self._paced:
-            self._paced.pop(node).goes(now)
+        elif scope in self._paced:
+            self._paced.pop(scope).goes(now)
 
     def _release(self, stream: Any, now: datetime, turn: Turn[Any]) -> Any:
-        uses = [(node, self._use(node)) for node in stream.nodes if self._limits(node)]
+        uses = [(scope, self._use(scope)) for scope in stream.scopes if self._limits(scope)]
         for _, use in uses:
             use.release()
         again = super()._release(stream, now, turn)
-        for node, use in uses:
-            pace = max(one.per / one.count for one in self._limits(node))
+        for scope, use in uses:
+            pace = max(one.per / one.count for one in self._limits(scope))
             jitter = self._tree.budgets.jitter * self._drawn
-            use.owed = pace / self._tree.rate(node, now)
-            use.owed += jitter if node.level is Level.SHOP else ZERO
+            use.owed = pace / self._tree.rate(scope, now)
+            use.owed += jitter if scope.level is Level.SHOP else ZERO
         return again
 
-    def _use(self, node: Node) -> Use:
-        return self._watch.uses.setdefault(node, Use())
+    def _use(self, scope: Scope) -> Use:
+        return self._watch.uses.setdefault(scope, Use())
 
-    def _limits(self, node: Node) -> list[Limit]:
-        return [one for one in self._tree.budgets.of(node.level) if one.is_paced]
+    def _limits(self, scope: Scope) -> list[Limit]:
+        return [one for one in self._tree.budgets.of(scope.level) if one.is_paced]

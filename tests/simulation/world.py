@@ -13,21 +13,21 @@ from actors.directory import Directory
 from actors.marketplace import MarketplaceActor
 from actors.worker_pool import WorkerPool
 from runtime import Job, Shop, messages
-from runtime.calls import Outcome
-from runtime.clock import ManualClock, Timer
-from runtime.closures import Node
-from runtime.lease import Lease
-from runtime.retry import Settlement
-from runtime.states import JobStatus
-from runtime.storage.engine import Database
-from runtime.urgency import DEFAULT_AGING, level
-from tests.no_marker import NoMarker
-from tests.no_media import NO_MEDIA
+from runtime.process.clock import ManualClock, Timer
+from runtime.process.lease import Lease
+from runtime.rate_limits.closures import Scope
+from runtime.runs.calls import Outcome
+from runtime.runs.job_states import JobStatus
+from runtime.runs.settlement import Settlement
+from runtime.storage.server.engine import Database
+from runtime.waiting.urgency import DEFAULT_AGING, level
 from tests.simulation import records
 from tests.simulation.browsers import Browsers
 from tests.simulation.job_table import PRIORITIES, JobRow, JobTable
 from tests.simulation.recorder import Records
 from tests.simulation.servers import Refusal, Server
+from tests.support.handlers.no_marker import NoMarker
+from tests.support.handlers.no_media import NO_MEDIA
 
 CLAIM = timedelta(milliseconds=3)
 NOTIFY = timedelta(milliseconds=2)
@@ -61,7 +61,7 @@ class Log:
     starts_of: dict[int, list[datetime]] = field(default_factory=dict)
     ends: dict[int, list[tuple[datetime, Settlement]]] = field(default_factory=dict)
     double_runs: int = 0
-    closed: list[tuple[datetime, Node]] = field(default_factory=list)
+    closed: list[tuple[datetime, Scope]] = field(default_factory=list)
     touched: dict[int, list[datetime]] = field(default_factory=dict)
     came: dict[int, list[datetime]] = field(default_factory=dict)
     arrived: dict[int, list[datetime]] = field(default_factory=dict)

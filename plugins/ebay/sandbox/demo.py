@@ -10,9 +10,9 @@ from pydantic import SecretStr
 from plugins.ebay.marketplace import ebay
 from plugins.ebay.sandbox.server import LOCATION, MARKETPLACE, EbaySandbox
 from plugins.ebay.settings import EbaySettings
-from runtime.credentials import Credentials
+from runtime.marketplaces.credentials import Credentials
+from runtime.marketplaces.simulation import Tally
 from runtime.sandbox import Fault
-from runtime.simulation import Tally
 
 SETTINGS = {
     "marketplace_id": MARKETPLACE,

@@ -11,9 +11,9 @@ from plugins.etsy.marketplace import etsy
 from plugins.etsy.sandbox.server import EtsySandbox
 from plugins.etsy.sandbox.state import CURRENCY, SHIPPING_PROFILE_ID
 from plugins.etsy.settings import EtsySettings
-from runtime.credentials import Credentials
+from runtime.marketplaces.credentials import Credentials
+from runtime.marketplaces.simulation import Tally
 from runtime.sandbox import Fault
-from runtime.simulation import Tally
 
 SETTINGS = {
     "currency": CURRENCY,

@@ -21,8 +21,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from runtime.journal import StepStatus
-from runtime.states import JobStatus
+from runtime.runs.job_states import JobStatus
+from runtime.runs.journal import StepStatus
 from runtime.storage.models.base import SCHEMA, Base
 
 _STATUSES = ", ".join(f"'{status.value}'" for status in JobStatus)

@@ -59,9 +59,9 @@ class Listing(Base):
 class Product(Base):
     """Something that a seller sells, on any marketplace.
 
-    ``data`` holds the whole of it as :mod:`runtime.products` describes it; a few columns repeat
-    what is searched and counted. ``stated_quantity`` is what was imported last: the same again
-    does not bring back what was sold since.
+    ``data`` holds the whole of it as :mod:`runtime.products.product` describes it; a few columns
+    repeat what is searched and counted. ``stated_quantity`` is what was imported last: the same
+    again does not bring back what was sold since.
     """
 
     __tablename__ = "products"

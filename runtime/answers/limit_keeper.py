@@ -1,0 +1,272 @@
+"""What an answer changes: closes and opens scopes, sets limits, halves a rate. Pure."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from runtime.answers.limit_signals import LimitInquiry, ReadAnswer, Signals
+from runtime.answers.limit_signals import read_answer as read_any_answer
+from runtime.errors import CallFailed, CallRejected, NotAuthorized
+from runtime.rate_limits import Blocked, BudgetTree
+from runtime.rate_limits.call_queue import CallQueue
+from runtime.rate_limits.closures import Closure, ClosureKind, Closures, Level, Scope, path
+from runtime.rate_limits.tree import OF_ONE_ACCOUNT
+from runtime.runs.account_trouble import AccountTrouble
+from runtime.runs.answer import Answer
+from runtime.runs.calls import Call, Failure, HttpCall, Outcome, Success, WebSocketCall
+
+INQUIRY_TIME = timedelta(seconds=30)
+SHORTEST = timedelta(seconds=1)
+"""One that refuses a call and says "now" is not asked again in the same moment."""
+
+
+NEEDS = (ClosureKind.NEEDS_USER, ClosureKind.NEEDS_AUTH)
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A call that was answered.
+
+    Attributes:
+        left_at: when it left.
+        landed: of all calls that had had their turn by then, how many were answered.
+        landed_in_lane: of those of its lane.
+    """
+
+    shop_id: int
+    action: str
+    lane: int
+    call: Call
+    left_at: datetime
+    landed: int
+    landed_in_lane: int
+
+
+@dataclass(slots=True)
+class Changes:
+    """What others are to be told of; of one scope and kind only the last word.
+
+    Attributes:
+        inquire: the scope whose limits are to be asked for, and a shop of it.
+    """
+
+    closed: list[Closure] = field(default_factory=list)
+    opened: list[tuple[Scope, ClosureKind]] = field(default_factory=list)
+    inquire: tuple[Scope, int] | None = None
+
+    def close(self, closure: Closure) -> None:
+        """A scope is closed from now on."""
+        self._forget(closure.scope, closure.kind)
+        self.closed.append(closure)
+
+    def open(self, scope: Scope, kind: ClosureKind) -> None:
+        """A scope is not closed for that reason any more."""
+        self._forget(scope, kind)
+        self.opened.append((scope, kind))
+
+    def _forget(self, scope: Scope, kind: ClosureKind) -> None:
+        self.closed = [one for one in self.closed if (one.scope, one.kind) != (scope, kind)]
+        self.opened = [one for one in self.opened if one != (scope, kind)]
+
+
+class LimitKeeper:
+    """Keeps the budgets of one marketplace up to what its answers say.
+
+    Args:
+        marketplace: its name.
+        read_answer: what its answers say of limits and of the account.
+        inquiry: where to ask after a 429 that says nothing.
+        complain: told of a marketplace's own reader that failed.
+    """
+
+    def __init__(
+        self,
+        marketplace: str,
+        read_answer: ReadAnswer,
+        inquiry: LimitInquiry | None,
+        tree: BudgetTree,
+        queue: CallQueue[Any],
+        complain: Callable[[Exception], None],
+    ) -> None:
+        self._marketplace = marketplace
+        self._read_answer = read_answer
+        self._inquiry = inquiry
+        self._tree = tree
+        self._queue = queue
+        self._complain = complain
+        self._closed: dict[tuple[Scope, ClosureKind], Closure] = {}
+        self._asked: dict[Scope, tuple[Sent, datetime]] = {}
+
+    def leaves(self, shop_id: int, action: str, lane: int, call: Call, now: datetime) -> Sent:
+        """A call that has had its turn leaves."""
+        landed = self._queue.landed()
+        return Sent(shop_id, action, lane, call, now, landed, self._queue.landed(lane))
+
+    def answered(self, sent: Sent, outcome: Outcome, now: datetime) -> Changes:
+        """An answer came; a refusal for being too many learns when it may be tried again."""
+        changes = Changes()
+        answer = envelope(sent.call, outcome)
+        if answer is not None:
+            signals = self._read(self._read_answer, answer, now)
+            self._apply(signals, sent, now, changes)
+            if signals.refused and isinstance(outcome, Failure):
+                self._tell_when(sent, outcome.error, now)
+        elif isinstance(outcome, Failure) and isinstance(outcome.error, NotAuthorized):
+            shop, reason = self._scope(Level.SHOP, sent), str(outcome.error)
+            self._close(shop, None, reason, now, changes, ClosureKind.NEEDS_AUTH)
+        return changes
+
+    def troubled(self, shop_id: int, trouble: AccountTrouble, now: datetime) -> Changes:
+        """A run ended with that trouble; an answer may have told of it already."""
+        changes = Changes()
+        shop = Scope(self._marketplace, Level.SHOP, shop_id)
+        self._close(shop, None, trouble.reason, now, changes, trouble.kind)
+        return changes
+
+    def inquired(self, scope: Scope, outcome: Outcome, now: datetime) -> Changes:
+        """The answer to an inquiry came; one that tells nothing leaves a halved rate."""
+        changes = Changes()
+        inquiry = self._inquiry
+        asked = self._asked.pop(scope, None)
+        if asked is None or inquiry is None:
+            return changes
+        sent, _ = asked
+        signals = Signals()
+        if isinstance(outcome, Success) and isinstance(sent.call, HttpCall):
+            called = sent.call.path
+            signals = self._read(
+                lambda _answer, at: inquiry.read(outcome.value, called, at), Answer(200), now
+            )
+        # Until now it was closed for as long as the inquiry may take.
+        self._open(scope, ClosureKind.RATE_LIMIT, changes)
+        if signals.until is not None and signals.until > now:
+            self._close(scope, signals.until, signals.reason, now, changes)
+        else:
+            self._throttle(scope, sent, now, changes)
+        return changes
+
+    def refused(self, blocked: Blocked, now: datetime) -> Changes:
+        """Calls were not let wait: where a quota is used up, nothing is to be claimed either."""
+        changes = Changes()
+        if blocked.until is not None and not blocked.is_closure:
+            self._close(blocked.scope, blocked.until, blocked.reason, now, changes)
+        return changes
+
+    def loaded(self, closures: Iterable[Closure]) -> None:
+        """These are all closures, those included that are still to be written."""
+        known = {(one.scope, one.kind): one for one in closures}
+        touched = {key[0] for key in known.keys() | self._closed.keys()}
+        self._closed = known
+        self._tree.closures = Closures(known.values())
+        for scope in touched:
+            self._queue.changed(scope)
+
+    def _read(
+        self, read: Callable[[Answer, datetime], Signals], answer: Answer, now: datetime
+    ) -> Signals:
+        try:
+            return read(answer, now)
+        except Exception as error:  # noqa: BLE001 - a marketplace's reader may raise anything
+            self._complain(error)
+            return read_any_answer(answer, now)
+
+    def _apply(self, signals: Signals, sent: Sent, now: datetime, changes: Changes) -> None:
+        scope = self._scope(signals.level or self._tree.budgets.speaks_of, sent)
+        for one in signals.limits:
+            self._tree.announce(scope, one.limit, one.remaining, self._unsure(scope, sent), now)
+            self._queue.changed(scope)
+        until = signals.until
+        if until is not None and signals.refused:
+            until = max(until, now + SHORTEST)
+        if until is not None and until > now:
+            self._close(scope, until, signals.reason, now, changes)
+        elif signals.says_nothing and self._inquiry is not None:
+            self._inquire(scope, sent, now, changes)
+        elif signals.says_nothing:
+            self._throttle(scope, sent, now, changes)
+        shop = self._scope(Level.SHOP, sent)
+        if signals.needs is not None:
+            self._close(shop, None, signals.reason, now, changes, signals.needs)
+        if signals.good:
+            self._open_needs(shop, sent, changes)
+
+    def _unsure(self, scope: Scope, sent: Sent) -> int:
+        """How many other calls the marketplace may not have known when it answered this one."""
+        if scope.level in OF_ONE_ACCOUNT:
+            return max(0, self._queue.released(sent.lane) - sent.landed_in_lane - 1)
+        return self._queue.released() - sent.landed - 1
+
+    def _inquire(self, scope: Scope, sent: Sent, now: datetime, changes: Changes) -> None:
+        """Ask once at a time; nothing goes through the scope until the answer is there."""
+        _, asked_at = self._asked.get(scope, (sent, None))
+        if asked_at is not None and now - asked_at < INQUIRY_TIME:
+            return
+        self._asked[scope] = (sent, now)
+        changes.inquire = (scope, sent.shop_id)
+        reason = "it answered 429, and is asked until when"
+        self._close(scope, now + INQUIRY_TIME, reason, now, changes)
+
+    def _throttle(self, scope: Scope, sent: Sent, now: datetime, changes: Changes) -> None:
+        if self._tree.throttle(scope, now, sent.left_at):
+            reason = f"it answered 429; its rate is {self._tree.rate(scope, now):.0%} for now"
+            self._close(scope, now + self._tree.budgets.cool_down, reason, now, changes)
+
+    def _close(
+        self,
+        scope: Scope,
+        until: datetime | None,
+        reason: str,
+        now: datetime,
+        changes: Changes,
+        kind: ClosureKind = ClosureKind.RATE_LIMIT,
+    ) -> None:
+        former = self._closed.get((scope, kind))
+        if former is not None and former.holds(now) and not _outlasts(until, former.until):
+            return
+        closure = Closure(scope, kind, reason, now, until)
+        self._closed[scope, kind] = closure
+        self._tree.closures.close(closure)
+        self._queue.changed(scope)
+        changes.close(closure)
+
+    def _open(self, scope: Scope, kind: ClosureKind, changes: Changes) -> None:
+        if self._closed.pop((scope, kind), None) is not None:
+            self._tree.closures.open(scope, kind)
+            self._queue.changed(scope)
+            changes.open(scope, kind)
+
+    def _open_needs(self, shop: Scope, sent: Sent, changes: Changes) -> None:
+        """A call that left after the shop was closed went well; an operator let it through."""
+        for kind in NEEDS:
+            closure = self._closed.get((shop, kind))
+            if closure is not None and closure.since < sent.left_at:
+                self._open(shop, kind, changes)
+
+    def _tell_when(self, sent: Sent, error: BaseException, now: datetime) -> None:
+        if isinstance(error, CallRejected):
+            scopes = path(self._marketplace, sent.shop_id, sent.action)
+            error.retry_at = self._tree.closures.opens_at(scopes, now)
+            error.lane_closed = any(self._tree.closures.of(scopes[:-1], now))
+
+    def _scope(self, level: Level, sent: Sent) -> Scope:
+        scopes = path(self._marketplace, sent.shop_id, sent.action)
+        return next(scope for scope in scopes if scope.level is level)
+
+
+def _outlasts(until: datetime | None, other: datetime | None) -> bool:
+    return other is not None and (until is None or until > other)
+
+
+def envelope(call: Call, outcome: Outcome) -> Answer | None:
+    """What came with an outcome; None where nobody answered."""
+    if outcome.answer is not None:
+        return outcome.answer
+    if not isinstance(call, WebSocketCall):
+        return None
+    if isinstance(outcome, Success):
+        return Answer(None, from_browser=True, good=True)
+    error = outcome.error
+    if isinstance(error, CallFailed) and (error.status or error.error_code):
+        return Answer(error.status, {}, str(error), error.error_code, from_browser=True)
+    return None

@@ -1,0 +1,163 @@
+"""What an answer says about limits and about the account: pure, for any marketplace."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from runtime.answers.retry_after import reset_at, retry_after
+from runtime.rate_limits.closures import ClosureKind, Level
+from runtime.rate_limits.limits import LARGEST_COUNT, LONGEST_WINDOW, Limit
+from runtime.runs.account_trouble import SESSION_CODES, UNAUTHORIZED, trouble_kind
+from runtime.runs.answer import Answer, json_number
+from runtime.runs.calls import HttpCall
+
+TOO_MANY_REQUESTS = 429
+UNAVAILABLE = 503
+PROBES = 96
+"""A long quota that is used up, who knows until when, is asked for again so often in its time."""
+
+
+SECOND = timedelta(seconds=1)
+DAY = timedelta(days=1)
+NAMED_WINDOWS = (
+    ("x-limit-per-second", "x-remaining-this-second", SECOND),
+    ("x-limit-per-day", "x-remaining-today", DAY),
+)
+FAMILIES = ("x-ratelimit", "x-rate-limit", "ratelimit")
+_WINDOW = re.compile(r"\b(\d{1,9})\s*;\s*w=(\d{1,9})\b", re.ASCII)
+_REMAINING = re.compile(r"\b(?:remaining|r)=(\d{1,9})\b", re.ASCII)
+_RESET = re.compile(r"\b(?:reset|t)=(\d{1,9})\b", re.ASCII)
+_QUOTA_POLICY = re.compile(r"\bq=(\d{1,9})\s*;\s*w=(\d{1,9})\b", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """A limit, and how much of it is left where that is said."""
+
+    limit: Limit
+    remaining: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """What one answer says.
+
+    Attributes:
+        refused: the call was refused because there were too many.
+        until: the scope that the marketplace speaks of is closed until then.
+        limits: what that scope must keep to from now on.
+        needs: the shop is closed until a person has done something.
+        reason: in words for a person, where something is closed.
+        level: of the scope that it speaks of; None: the one that the marketplace declared.
+        good: the shop works.
+    """
+
+    refused: bool = False
+    until: datetime | None = None
+    limits: tuple[Announced, ...] = ()
+    needs: ClosureKind | None = None
+    reason: str = ""
+    level: Level | None = None
+    good: bool = False
+
+    @property
+    def says_nothing(self) -> bool:
+        """A refusal that tells neither for how long nor which limit."""
+        return self.refused and self.until is None
+
+
+ReadAnswer = Callable[[Answer, datetime], Signals]
+
+
+@dataclass(frozen=True, slots=True)
+class LimitInquiry:
+    """A resource of the marketplace's API that tells what a 429 did not.
+
+    Attributes:
+        call: how it is asked; only reads.
+        read: its answer, the path of the call that was refused, and now; gives the signals.
+    """
+
+    call: HttpCall
+    read: Callable[[Any, str, datetime], Signals]
+
+
+def read_answer(answer: Answer, now: datetime) -> Signals:
+    """Read an answer as most marketplaces mean it."""
+    if (needs := _needs(answer)) is not None:
+        kind, reason = needs
+        return Signals(needs=kind, reason=reason)
+    limits = tuple(_announced(answer.headers))
+    refused = answer.status == TOO_MANY_REQUESTS
+    until, reason = None, ""
+    if refused or answer.status == UNAVAILABLE:
+        until = retry_after(answer.headers, now)
+        reason = f"it answered {answer.status}" if until is not None or refused else ""
+    used_up = _used_up(answer.headers, limits, now, refused=refused)
+    if used_up is not None and (until is None or used_up > until):
+        until, reason = used_up, "its quota is used up"
+    return Signals(refused, until, limits, reason=reason, good=answer.good)
+
+
+def _needs(answer: Answer) -> tuple[ClosureKind, str] | None:
+    """What a person has to do before anything else is called for this shop."""
+    code = answer.error_code or ""
+    kind = trouble_kind(answer.status, code, answer.text, from_browser=answer.from_browser)
+    if kind is None:
+        return None
+    if kind is ClosureKind.NEEDS_AUTH:
+        return kind, "the marketplace refuses the shop's authorisation: connect it again"
+    if answer.status == UNAUTHORIZED or code in SESSION_CODES:
+        return kind, "the session ended: log in again in the browser"
+    return kind, "the marketplace blocked the session or asks for a captcha: open it in the browser"
+
+
+def _announced(headers: Mapping[str, str]) -> Iterator[Announced]:
+    for limit_name, remaining_name, per in NAMED_WINDOWS:
+        yield from _one(json_number(headers.get(limit_name)), per,
+                        json_number(headers.get(remaining_name)))  # fmt: skip
+    for family in FAMILIES:
+        text = ", ".join(headers.get(f"{family}{end}", "") for end in ("-policy", "-limit", ""))
+        found = _WINDOW.search(text) or _QUOTA_POLICY.search(text)
+        if found:
+            remaining, _ = _left(headers, family)
+            yield from _one(int(found[1]), timedelta(seconds=int(found[2])), remaining)
+            return
+
+
+def _left(headers: Mapping[str, str], family: str) -> tuple[int | None, str]:
+    """How much is left and when it is filled again, in headers of their own or in one."""
+    together = headers.get(family, "")
+    remaining, reset = _REMAINING.search(together), _RESET.search(together)
+    return (
+        json_number(headers.get(f"{family}-remaining", remaining[1] if remaining else None)),
+        headers.get(f"{family}-reset", reset[1] if reset else ""),
+    )
+
+
+def _one(count: int | None, per: timedelta, remaining: int | None) -> Iterator[Announced]:
+    if count is not None and 0 < count <= LARGEST_COUNT and SECOND <= per <= LONGEST_WINDOW:
+        yield Announced(Limit(count, per), remaining)
+
+
+def _used_up(
+    headers: Mapping[str, str], limits: tuple[Announced, ...], now: datetime, *, refused: bool
+) -> datetime | None:
+    """Until when nothing is left; None where something is, or it is not said.
+
+    What is told counts. Else a short window is over after its time, and a long one is asked again.
+    """
+    told = []
+    for family in FAMILIES:
+        remaining, filled_again = _left(headers, family)
+        reset = reset_at(filled_again, now)
+        if remaining == 0 and reset is not None:
+            told.append(reset)
+    guessed = [
+        now + (one.limit.per if one.limit.is_paced else one.limit.per / PROBES)
+        for one in limits
+        if one.remaining == 0 and (refused or not one.limit.is_paced)
+    ]
+    return max(told or guessed, default=None)

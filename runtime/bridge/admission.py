@@ -1,0 +1,39 @@
+"""Which HTTP requests the bridge takes, by origin and by size, and whose they are."""
+
+import urllib.parse
+from collections.abc import Mapping
+from typing import Any
+
+from runtime.bridge.allowed_origins import AllowedOrigins
+
+EIO_SID = "runtime.eio_sid"
+"""Where a WSGI environment names the Engine.IO session that its request opened."""
+
+Refusal = tuple[str, str]
+
+
+class Admission:
+    """Decides before anything of a request is read."""
+
+    def __init__(self, origins: AllowedOrigins, max_bytes: int) -> None:
+        self._origins = origins
+        self._max_bytes = max_bytes
+
+    def refusal(self, environ: Mapping[str, Any]) -> Refusal | None:
+        """The status line and the text to refuse a WSGI request with; None lets it in."""
+        reason = self._origins.refusal(environ)
+        if reason is not None:
+            return "403 Forbidden", reason
+        if int(environ.get("CONTENT_LENGTH") or 0) > self._max_bytes:
+            return "413 Payload Too Large", (
+                f"a packet may have {self._max_bytes} bytes at most (RUNTIME_BRIDGE_MAX_BYTES)"
+            )
+        return None
+
+
+def session_of(environ: Mapping[str, Any]) -> str | None:
+    """The Engine.IO session that a WSGI request opened or speaks of."""
+    if EIO_SID in environ:
+        return str(environ[EIO_SID])
+    query = urllib.parse.parse_qs(environ.get("QUERY_STRING", ""))
+    return query["sid"][0] if "sid" in query else None

@@ -1,0 +1,119 @@
+"""What a browser answered, read with distrust. Pure."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from runtime.errors import BrowserNotReady, CallFailed, CallRejected, InvalidJson, OutcomeUnknown
+from runtime.runs.calls import Failure, Outcome, Success
+from runtime.values.json_values import checked_json, without_unstorable_text
+
+LONGEST_REQUEST_ID = 200
+LONGEST_ERROR = 2_000
+LONGEST_CODE = 100
+LARGEST_DATA = 50_000_000
+OUTCOME_UNKNOWN = "outcome_unknown"
+NOT_BEGUN = frozenset({"plugin_missing", "memory_failed", "too_late"})
+"""Codes of the page itself, which had not asked the browser plugin yet."""
+
+
+class MalformedResponse(ValueError):
+    """It cannot be told what was answered, or what to."""
+
+    def __init__(self, reason: str, request_id: str | None = None) -> None:
+        super().__init__(reason)
+        self.request_id = request_id
+
+
+@dataclass(frozen=True, slots=True)
+class BrowserResponse:
+    """A ``plugin_response`` whose form is right."""
+
+    request_id: str
+    success: bool
+    data: Any
+    error: str
+    error_code: str | None
+    status: int | None
+
+    def outcome(self, writes: bool) -> Outcome:
+        """What it means for the call that waits for it."""
+        if not self.success:
+            kind = self._kind_of_failure(writes)
+            return Failure(
+                kind(self.error, status=self.status, error_code=self.error_code, writes=writes)
+            )
+        try:
+            repaired = without_unstorable_text(self.data)
+            data = checked_json(repaired, "the browser's answer", max_bytes=LARGEST_DATA)
+        except RecursionError:
+            return Failure(
+                OutcomeUnknown("the browser's answer is nested too deeply", writes=writes)
+            )
+        except InvalidJson as error:
+            return Failure(
+                OutcomeUnknown(str(error), error_code="unreadable_answer", writes=writes)
+            )
+        return Success(data)
+
+    def _kind_of_failure(self, writes: bool) -> type[CallFailed]:
+        """A marketplace that failed may have failed after it was done."""
+        failed = self.status is not None and self.status >= 500
+        # Mere words ("Failed to fetch") may tell of a connection that broke after the deed.
+        says_nothing = self.status is None and self.error_code is None
+        if self.error_code == OUTCOME_UNKNOWN or (writes and (failed or says_nothing)):
+            return OutcomeUnknown
+        return BrowserNotReady if self.error_code in NOT_BEGUN else CallRejected
+
+
+def read_response(data: Any) -> BrowserResponse:
+    """Read the payload of a ``plugin_response``.
+
+    Raises:
+        MalformedResponse: not an object, no usable request_id, or success is no boolean.
+    """
+    if not isinstance(data, dict):
+        raise MalformedResponse("the response is not an object")
+    request_id = data.get("request_id")
+    if not isinstance(request_id, str) or not 0 < len(request_id) <= LONGEST_REQUEST_ID:
+        raise MalformedResponse("the response has no request_id")
+    success = data.get("success")
+    if not isinstance(success, bool):
+        raise MalformedResponse("success is neither true nor false", request_id)
+    return BrowserResponse(
+        request_id=request_id,
+        success=success,
+        data=data.get("data"),
+        error=_error(data.get("error")),
+        error_code=_code(data.get("error_code", data.get("errorCode"))),
+        status=_status(data.get("status")),
+    )
+
+
+def _error(value: Any) -> str:
+    if value is None or value == "":
+        return "the browser plugin gave no reason"
+    return _text(value if isinstance(value, str) else _as_json(value), LONGEST_ERROR)
+
+
+def _as_json(value: Any) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError):
+        return "the browser plugin gave a reason that is not text"
+
+
+def _code(value: Any) -> str | None:
+    return _text(value, LONGEST_CODE) if isinstance(value, str) and value else None
+
+
+def _status(value: Any) -> int | None:
+    """An HTTP status and nothing else."""
+    if isinstance(value, int) and 100 <= value <= 599:
+        return value
+    return None
+
+
+def _text(value: str, limit: int) -> str:
+    """Cut, and without what no database stores: NUL and lone surrogates."""
+    return value[:limit].replace("\0", "\\0").encode(errors="replace").decode()

@@ -1,0 +1,123 @@
+"""Commands that a browser has not answered yet, and who may be sent one again. Pure.
+
+A command is never sent twice to a browser that does not remember it: it might list a product
+twice. Whether a browser remembers is what it declared (``resume``), and which memory it has
+(``client_id``).
+"""
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from runtime.bridge.seller_sockets import SellerSocket
+from runtime.messages import BrowserRequest
+from runtime.process.clock import Timer
+
+REMEMBERED = 10_000
+
+
+@dataclass(slots=True)
+class PendingRequest:
+    """A command that waits for its answer.
+
+    Attributes:
+        sent_to: the socket it was last sent to; None where that is not known.
+        lost_at: since when no socket is known to have it.
+    """
+
+    request: BrowserRequest
+    deadline: datetime
+    timer: Timer
+    sent_to: SellerSocket | None = None
+    lost_at: datetime | None = None
+
+    def sent(self, socket: SellerSocket) -> None:
+        """It left."""
+        self.sent_to = socket
+        self.lost_at = None
+
+    def lost(self, now: datetime) -> None:
+        """The socket it was sent to is gone."""
+        self.lost_at = now
+
+    def resumes_on(
+        self, joined: SellerSocket, live: Sequence[SellerSocket], now: datetime, grace: timedelta
+    ) -> bool:
+        """Whether a socket of the seller that just connected is to be sent it again."""
+        if self.lost_at is None or now - self.lost_at > grace:
+            return False
+        if self.sent_to is None:
+            return repeat_to(self.request, live) is joined
+        return joined.shares_memory_with(self.sent_to)
+
+
+def repeat_to(request: BrowserRequest, live: Sequence[SellerSocket]) -> SellerSocket | None:
+    """Which socket may be sent a command of which it is not known where it went before.
+
+    A command that writes is repeated only where one memory stands behind every live socket
+    of the seller.
+    """
+    resuming = [one for one in live if one.resume]
+    if not resuming:
+        return None
+    newest = resuming[-1]
+    if request.writes and not all(one.shares_memory_with(newest) for one in live):
+        return None
+    return newest
+
+
+def heir_of(gone: SellerSocket, live: Sequence[SellerSocket]) -> SellerSocket | None:
+    """The socket with which a client came back before its old one was noticed to be gone.
+
+    Only a client that names its memory can be told from a second tab.
+    """
+    if gone.client_id is None:
+        return None
+    heirs = [one for one in live if one.order > gone.order and one.shares_memory_with(gone)]
+    return heirs[-1] if heirs else None
+
+
+class PendingRequests:
+    """The pending requests, by id and by seller, and how the latest of the others ended."""
+
+    def __init__(self) -> None:
+        self._by_id: dict[str, PendingRequest] = {}
+        self._by_user: dict[int, dict[str, PendingRequest]] = {}
+        self._ended: OrderedDict[str, str] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def add(self, pending: PendingRequest) -> None:
+        """One more."""
+        request = pending.request
+        self._by_id[request.request_id] = pending
+        self._by_user.setdefault(request.user_id, {})[request.request_id] = pending
+
+    def get(self, request_id: str) -> PendingRequest | None:
+        """The request of that id, while it is pending."""
+        return self._by_id.get(request_id)
+
+    def of(self, user_id: int) -> list[PendingRequest]:
+        """A seller's pending requests, in order of their arrival."""
+        return list(self._by_user.get(user_id, {}).values())
+
+    def end(self, request_id: str, how: str) -> PendingRequest | None:
+        """Remove a request; ``how`` is what another response to it counts as."""
+        pending = self._by_id.pop(request_id, None)
+        if pending is None:
+            return None
+        pending.timer.cancel()
+        of_user = self._by_user[pending.request.user_id]
+        del of_user[request_id]
+        if not of_user:
+            del self._by_user[pending.request.user_id]
+        self._ended[request_id] = how
+        if len(self._ended) > REMEMBERED:
+            self._ended.popitem(last=False)
+        return pending
+
+    def ended(self, request_id: str) -> str | None:
+        """How a request ended, while that is remembered."""
+        return self._ended.get(request_id)

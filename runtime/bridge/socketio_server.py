@@ -1,0 +1,399 @@
+"""Socket.IO, in one thread of its own. The only file that knows eventlet.
+
+Nothing is monkey-patched. Other threads hand it work through a doorbell; it answers with messages.
+"""
+
+import socket
+import threading
+import warnings
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from functools import partial
+from typing import Any
+
+import structlog
+
+from runtime import messages
+from runtime.bridge.admission import EIO_SID, Admission, session_of
+from runtime.bridge.allowed_origins import AllowedOrigins
+from runtime.bridge.doorbell import Doorbell
+from runtime.bridge.library_log import LONGEST_DETAIL, ErrorStream, LibraryLog
+from runtime.bridge.listening_socket import connection_limit, listen
+from runtime.bridge.tokens import Identity
+from runtime.bridge.websocket_mask import apply_mask
+from runtime.errors import TokenError
+from runtime.process.clock import epoch_ms
+
+with warnings.catch_warnings():
+    # eventlet announces at import that it is only maintained, which is known here.
+    warnings.simplefilter("ignore")
+    import engineio.payload
+    import eventlet
+    import eventlet.websocket
+    import socketio
+    from eventlet import greenio, hubs, wsgi
+    from eventlet.websocket import FailedConnectionError, RFC6455WebSocket
+
+log = structlog.get_logger(__name__)
+
+ACKNOWLEDGE_SECONDS = 10
+STRANGER_SECONDS = 20
+IDLE_SECONDS = 60
+STOP_SECONDS = 5
+FLUSH_SECONDS = 1
+CROWDED_SECONDS = 0.2
+NAMESPACE = "/"
+
+# A polling client sends what has gathered in one request; the library's limit of 16 packets
+# would drop the whole request, responses included. The size limit bounds it already.
+engineio.payload.Payload.max_decode_packets = 10_000
+
+
+class SocketIOServer:
+    """The bridge's listening side.
+
+    Args:
+        origins: of the web pages that may connect; ``*`` is every one.
+        max_bytes: largest packet accepted.
+        authenticate: tells who connects from the handshake's ``auth``; raises TokenError.
+        deliver: takes SocketConnected, SocketDisconnected, SocketsAnnounced and
+            PluginResponse; called in the server's thread, must neither block nor raise.
+        now: the node's clock, which browsers may ask.
+        others: a WSGI application for whatever is no Socket.IO.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        origins: Sequence[str],
+        max_bytes: int,
+        authenticate: Callable[[object], Identity],
+        deliver: Callable[[Any], None],
+        now: Callable[[], datetime],
+        others: Callable[..., Iterable[bytes]] | None = None,
+    ) -> None:
+        self._host, self._port = host, port
+        self._max_bytes = max_bytes
+        self._authenticate = authenticate
+        self._deliver = deliver
+        self._now = now
+        self._origins = AllowedOrigins(origins)
+        self._admission = Admission(self._origins, max_bytes)
+        self._live: dict[str, messages.SocketConnected] = {}
+        self._sids: dict[str | None, str] = {}
+        self._complained: set[str] = set()
+        self._doorbell = Doorbell()
+        self._stopping = False
+        self._thread: threading.Thread | None = None
+        self._sio = self._socketio()
+        self._wsgi_app: Callable[..., Iterable[bytes]] = socketio.WSGIApp(self._sio, others)
+
+    # --- called from any thread ----------------------------------------------------------
+
+    def start(self) -> None:
+        """Listen, and serve in a thread of its own.
+
+        Raises:
+            ConfigurationError: the address cannot be listened on; PortInUse where it is taken.
+        """
+        limit = connection_limit()
+        self._listener = listen(self._host, self._port)
+        self._port = self._listener.getsockname()[1]
+        self._thread = threading.Thread(
+            target=self._run, args=(self._doorbell.open(), limit), name="socketio", daemon=True
+        )
+        self._thread.start()
+        log.info("bridge listens", host=self._host, port=self._port, connections=limit)
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on; where 0 was asked for, the real one once started."""
+        return self._port
+
+    def emit(
+        self, sid: str, event: str, payload: dict[str, Any], may_leave: Callable[[], bool]
+    ) -> None:
+        """Send an event to a socket, if it is there and the event may leave at the last moment."""
+        self._doorbell.post(lambda: self._sio.emit(event, payload, to=sid) if may_leave() else None)
+
+    def disconnect(self, sid: str) -> None:
+        """Close a socket's connection; its client will try to connect again."""
+        self._doorbell.post(partial(self._close, sid))
+
+    def announce(self) -> None:
+        """Deliver SocketConnected again for every live socket, then SocketsAnnounced."""
+        self._doorbell.post(self._announce)
+
+    def stop(self) -> None:
+        """Close every connection and end the thread, in bounded time."""
+        if self._thread is None:
+            return
+        self._doorbell.post(partial(setattr, self, "_stopping", True))
+        self._thread.join(STOP_SECONDS)
+        if self._thread.is_alive():
+            log.warning("the bridge's thread did not end in time and is left behind")
+        else:
+            self._doorbell.close()
+        self._thread = None
+
+    # --- the thread ----------------------------------------------------------------------
+
+    def _run(self, bell: socket.socket, limit: int) -> None:
+        hubs.get_hub().debug_exceptions = False
+        pool = eventlet.GreenPool(limit)
+        accepting = eventlet.spawn(self._accept, pool)
+        try:
+            self._work(greenio.GreenSocket(bell))
+        finally:
+            self._shut_down(accepting, pool)
+
+    def _accept(self, pool: Any) -> None:
+        wsgi.server(
+            _Listener(self._listener),
+            self._app,
+            custom_pool=pool,
+            protocol=_Protocol,
+            environ={"wsgi.errors": ErrorStream()},
+            socket_timeout=IDLE_SECONDS,
+            log_output=False,
+            debug=False,
+        )
+
+    def _work(self, bell: Any) -> None:
+        while not self._stopping:
+            bell.recv(4_096)
+            for work in self._doorbell.take():
+                try:
+                    work()
+                except Exception as error:
+                    log.exception("the bridge could not do its work", error=repr(error))
+
+    def _shut_down(self, accepting: Any, pool: Any) -> None:
+        for session in list(self._sio.eio.sockets.values()):
+            session.close(wait=False, abort=True)
+        # Whatever hangs is given up after its time: the thread must end.
+        with eventlet.Timeout(FLUSH_SECONDS, False):
+            accepting.kill()
+            pool.waitall()
+        for green_thread in list(pool.coroutines_running):
+            green_thread.kill()
+        with eventlet.Timeout(FLUSH_SECONDS, False):
+            self._sio.shutdown()
+        self._listener.close()
+
+    # --- sockets -------------------------------------------------------------------------
+
+    def _socketio(self) -> Any:
+        library_log = LibraryLog()
+        sio = socketio.Server(
+            async_mode="eventlet",
+            async_handlers=False,
+            cors_allowed_origins=self._origins.permits,
+            max_http_buffer_size=self._max_bytes,
+            logger=library_log,
+            engineio_logger=library_log,
+        )
+        sio.on("connect", self._on_connect)
+        sio.on("disconnect", self._on_disconnect)
+        sio.on("plugin_response", self._on_response)
+        sio.on("bridge_clock", self._on_clock)
+        sio.on("*", self._on_unknown_event)
+        inner = dict(sio.eio.handlers)
+        sio.eio.on("connect", partial(self._on_session, inner["connect"]))
+        sio.eio.on("message", partial(self._on_packet, inner["message"]))
+        sio.eio.on("disconnect", partial(self._on_session_end, inner["disconnect"]))
+        return sio
+
+    def _on_session(self, inner: Callable[..., Any], eio_sid: str, environ: Any) -> Any:
+        environ[EIO_SID] = eio_sid
+        eventlet.spawn_after(STRANGER_SECONDS, self._close_stranger, eio_sid)
+        return inner(eio_sid, environ)
+
+    def _on_packet(self, inner: Callable[..., Any], eio_sid: str, packet: Any) -> None:
+        try:
+            # 5 and 6 announce binary attachments, which would be gathered without a limit.
+            if not isinstance(packet, str) or packet[:1] in {"5", "6"}:
+                raise ValueError("binary packets and bare values are not part of the protocol")
+            inner(eio_sid, packet)
+        except Exception as error:  # noqa: BLE001 - one client's nonsense is its own affair
+            self._complain(eio_sid, "unreadable packet ignored", repr(error))
+
+    def _on_session_end(self, inner: Callable[..., Any], eio_sid: str, reason: str) -> None:
+        inner(eio_sid, reason)
+        self._complained.discard(eio_sid)
+        self._forget(eio_sid)
+
+    def _on_connect(self, sid: str, environ: dict[str, Any], auth: object = None) -> None:
+        if self._is_forged(sid):
+            return
+        try:
+            identity = self._authenticate(auth)
+        except TokenError as error:
+            log.warning("browser refused", reason=str(error), address=environ.get("REMOTE_ADDR"))
+            raise socketio.exceptions.ConnectionRefusedError(str(error)) from None
+        connected = messages.SocketConnected(
+            sid, identity.user_id, identity.resume, identity.client_id, identity.expires_at
+        )
+        self._live[sid] = connected
+        self._sids[environ[EIO_SID]] = sid
+        self._deliver(connected)
+
+    def _on_disconnect(self, sid: str, *_: Any) -> None:
+        if self._is_forged(sid):
+            return
+        eio_sid = self._eio_sid(sid)
+        self._forget(eio_sid)
+        eventlet.spawn_after(STRANGER_SECONDS, self._close_stranger, eio_sid)
+
+    def _on_response(self, sid: str, *arguments: Any) -> dict[str, Any] | None:
+        answered = eventlet.Event()
+        self._deliver(
+            messages.PluginResponse(
+                sid,
+                arguments[0] if arguments else None,
+                lambda answer: self._doorbell.post(partial(_answer, answered, answer)),
+            )
+        )
+        answer: dict[str, Any] | None = answered.wait(timeout=ACKNOWLEDGE_SECONDS)
+        if answer is None:
+            log.warning("response not acknowledged in time; its socket is closed", sid=sid)
+            self._close(sid)
+        return answer
+
+    def _on_clock(self, _sid: str, *_: Any) -> dict[str, int]:
+        return {"now": epoch_ms(self._now())}
+
+    def _on_unknown_event(self, event: str, sid: str, *_: Any) -> None:
+        self._complain(self._eio_sid(sid), "unknown event ignored", repr(event))
+
+    def _is_forged(self, sid: str) -> bool:
+        """Clients can send events of the names that the library uses for its own."""
+        return bool(self._sio.manager.is_connected(sid, NAMESPACE))
+
+    def _eio_sid(self, sid: str) -> str | None:
+        return self._sio.manager.eio_sid_from_sid(sid, NAMESPACE)  # type: ignore[no-any-return]
+
+    def _forget(self, eio_sid: str | None) -> None:
+        sid = self._sids.pop(eio_sid, None)
+        if sid is not None:
+            del self._live[sid]
+            self._deliver(messages.SocketDisconnected(sid))
+
+    def _close(self, sid: str) -> None:
+        self._close_session(self._eio_sid(sid))
+
+    def _close_session(self, eio_sid: str | None) -> None:
+        """End the connection itself: a mere Socket.IO disconnect keeps clients away for good."""
+        session = self._sio.eio.sockets.get(eio_sid)
+        if session is not None:
+            session.close(wait=False, abort=True)
+
+    def _close_stranger(self, eio_sid: str | None) -> None:
+        if eio_sid not in self._sids:
+            self._close_session(eio_sid)
+
+    def _announce(self) -> None:
+        for connected in list(self._live.values()):
+            self._deliver(connected)
+        self._deliver(messages.SocketsAnnounced())
+
+    def _complain(self, eio_sid: str | None, event: str, detail: str) -> None:
+        """One line for each connection, however much nonsense it sends."""
+        session = self._sio.eio.sockets.get(eio_sid)
+        if session is None or session.closed or session.sid in self._complained:
+            return
+        self._complained.add(session.sid)
+        live = self._live.get(self._sids.get(session.sid, ""))
+        log.warning(event, detail=detail[:LONGEST_DETAIL], user_id=live.user_id if live else None)
+
+    def _app(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        refusal = self._admission.refusal(environ)
+        if refusal is not None:
+            self._complain(session_of(environ), "request refused", refusal[0])
+            self._close_session(session_of(environ))
+            return _plain(start_response, *refusal)
+        # Browsers offer to compress; a quarter of a megabyte for each connection is too much.
+        environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
+        try:
+            return self._wsgi_app(environ, start_response)
+        except OSError:
+            raise
+        except Exception as error:  # noqa: BLE001 - one client's nonsense is its own affair
+            self._complain(session_of(environ), "connection closed", repr(error))
+            self._close_session(session_of(environ))
+            if "HTTP_UPGRADE" in environ:
+                wsgi.WSGI_LOCAL.already_handled = True
+                return []
+            return _plain(start_response, "400 Bad Request", "that makes no sense to the bridge")
+
+
+def _answer(answered: Any, answer: dict[str, Any]) -> None:
+    if not answered.ready():
+        answered.send(answer)
+
+
+def _plain(start_response: Any, status: str, text: str) -> list[bytes]:
+    start_response(status, [("Content-Type", "text/plain; charset=utf-8")])
+    return [text.encode()]
+
+
+class _Listener(greenio.GreenSocket):  # type: ignore[misc]
+    """A listening socket that outlives trouble with single connections."""
+
+    def accept(self) -> Any:
+        while True:
+            try:
+                client, address = super().accept()
+                # Small packets follow each other; none should wait for the other's receipt.
+                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                return client, address
+            except OSError as error:
+                if self.fd.fileno() < 0:
+                    raise
+                log.warning("a connection could not be accepted", error=str(error))
+                eventlet.sleep(CROWDED_SECONDS)
+
+
+class _Protocol(wsgi.HttpProtocol):  # type: ignore[misc]
+    """HTTP whose complaints about clients go to the log instead of standard error."""
+
+    def finish(self) -> None:
+        try:
+            super().finish()
+        finally:
+            # Where the last bytes cannot be written it stays open, and with it the descriptor.
+            self.rfile.close()
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - inherited name
+        log.info("unreadable HTTP request", detail=(format % args)[:LONGEST_DETAIL])
+
+
+class _WebSocket(RFC6455WebSocket):  # type: ignore[misc]
+    """eventlet's, with a limit on whole messages and without a loop over every byte."""
+
+    class Message(RFC6455WebSocket.Message):  # type: ignore[misc]
+        """A message; the limit on each of its frames alone would not bound it."""
+
+        size = 0
+
+        def push(self, data: bytes, final: bool = False) -> None:
+            self.size += len(data)
+            if self.size > self.max_frame_length:
+                raise FailedConnectionError(1009, "message too long")
+            super().push(data, final)
+
+    @staticmethod
+    def _apply_mask(
+        data: bytes, mask: tuple[int, ...], length: int | None = None, offset: int = 0
+    ) -> bytes:
+        return apply_mask(data if length is None else data[:length], mask, offset)
+
+    def close(self, close_data: tuple[int, str] | None = None) -> None:
+        if close_data is not None and close_data[1]:
+            log.warning("connection closed", reason=close_data[1][:LONGEST_DETAIL])
+        super().close(close_data)
+
+
+# The library looks the class up here for each connection that it upgrades.
+eventlet.websocket.RFC6455WebSocket = _WebSocket

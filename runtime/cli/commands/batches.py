@@ -1,0 +1,123 @@
+"""batches create, list, show, cancel, wait."""
+
+from typing import Annotated
+
+import typer
+from sqlalchemy.orm import Session
+
+from runtime.cli.batch_output import print_batch, print_batches, waiting_bar
+from runtime.cli.context import Plugins, command_session
+from runtime.cli.options import AsJson, Marketplace
+from runtime.errors import BatchNotFound
+from runtime.jobs.batch_service import Batch, BatchJobService
+from runtime.runs.batch_status import BatchStatus
+from runtime.shops.choice import check_marketplace
+from runtime.storage.queue.action_types import find_action_type
+from runtime.values.arguments import LARGEST_ID
+from runtime.values.json_values import parsed_object
+
+NOT_COMPLETED = 3
+"""Exit code of a wait whose batch ended otherwise than completed."""
+
+BatchId = Annotated[
+    int, typer.Argument(metavar="ID", min=1, max=LARGEST_ID, help="The batch's id.")
+]
+
+app = typer.Typer(help="Many jobs that were created together.")
+
+
+@app.command()
+def create(
+    marketplace: Annotated[str, typer.Argument(help="For example vinted.")],
+    action: Annotated[str, typer.Argument(help="For example publish.")],
+    products: Annotated[list[int], typer.Argument(help="The ids of the products.")],
+    user: Annotated[int | None, typer.Option(help="The id of the seller.")] = None,
+    shop: Annotated[int | None, typer.Option(help="The id of the shop.")] = None,
+    priority: Annotated[int | None, typer.Option(help="1 (critical) to 4 (low).")] = None,
+    input_: Annotated[str, typer.Option("--input", help="A JSON object for each job.")] = "{}",
+    force: Annotated[
+        bool, typer.Option("--force", help="Publish even what is on sale there already.")
+    ] = False,
+    wait_: Annotated[bool, typer.Option("--wait", help="Wait until it is over.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Create one job for each product, all of them or none."""
+    input_data = parsed_object(input_, "--input")
+    with command_session() as session:
+        if find_action_type(session, marketplace, action) is None:
+            Plugins().introduce(session)
+        batch = BatchJobService(session).create_batch_job(
+            marketplace,
+            action,
+            products,
+            priority,
+            user,
+            shop_id=shop,
+            input_data=input_data,
+            force=force,
+        )
+        session.commit()
+        if wait_:
+            _finish_waiting(session, batch.id, None, as_json)
+        else:
+            print_batch(batch, as_json)
+
+
+@app.command("list")
+def list_(
+    marketplace: Marketplace = None,
+    all_: Annotated[bool, typer.Option("--all", help="Those that are over, too.")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most so many.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List batches that are not over, the newest first."""
+    with command_session() as session:
+        if marketplace is not None:
+            check_marketplace(session, marketplace)
+        service = BatchJobService(session)
+        listed = service.list_batches if all_ else service.list_active_batches
+        print_batches(listed(marketplace, limit), as_json)
+
+
+@app.command()
+def show(batch_id: BatchId, as_json: AsJson = False) -> None:
+    """Show a batch: its status, and how its jobs stand."""
+    with command_session() as session:
+        print_batch(_read(session, batch_id), as_json)
+
+
+@app.command()
+def cancel(batch_id: BatchId, as_json: AsJson = False) -> None:
+    """Cancel the jobs that are not over; those that run are ended by their service."""
+    with command_session() as session:
+        batch = BatchJobService(session).cancel_batch(batch_id)
+        session.commit()
+        print_batch(batch, as_json)
+
+
+@app.command()
+def wait(
+    batch_id: BatchId,
+    timeout: Annotated[
+        float | None, typer.Option(min=0, max=1e9, help="Give up after so many seconds.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Wait until all jobs are over. Exit code 0: all completed; 3: it ended otherwise."""
+    with command_session() as session:
+        _finish_waiting(session, batch_id, timeout, as_json)
+
+
+def _finish_waiting(session: Session, batch_id: int, timeout: float | None, as_json: bool) -> None:
+    with waiting_bar() as look:
+        batch = BatchJobService(session).wait(batch_id, timeout, look)
+    print_batch(batch, as_json)
+    if batch.status != BatchStatus.COMPLETED:
+        raise typer.Exit(NOT_COMPLETED)
+
+
+def _read(session: Session, batch_id: int) -> Batch:
+    batch = BatchJobService(session).get_batch_by_id(batch_id)
+    if batch is None:
+        raise BatchNotFound(batch_id)
+    return batch

@@ -1,0 +1,205 @@
+"""jobs create, list, show, wait, cancel, retry."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+from sqlalchemy.orm import Session
+
+from runtime.cli.commands.explain import explain
+from runtime.cli.context import Plugins, command_session
+from runtime.cli.job_output import print_job, print_jobs
+from runtime.cli.moments import parse_moment
+from runtime.cli.options import AsJson, JobId, Marketplace
+from runtime.cli.output import print_aside
+from runtime.cli.progress import waiting_bar
+from runtime.errors import JobNotFound
+from runtime.jobs.product_choice import product_of_sku
+from runtime.jobs.service import MarketplaceJobService
+from runtime.jobs.views import job_views, step_view
+from runtime.runs.job_states import JobStatus
+from runtime.shops.choice import check_marketplace, chosen_shop
+from runtime.storage.models import MarketplaceJob
+from runtime.storage.queue.job_rows import job_with_code, list_jobs
+from runtime.values.arguments import LARGEST_ID
+from runtime.values.json_values import parsed_object
+
+NOT_COMPLETED = 3
+"""Exit code of a wait whose job ended otherwise than completed."""
+
+app = typer.Typer(help="Jobs.")
+app.command()(explain)
+
+
+@app.command()
+def create(
+    marketplace: Annotated[str, typer.Argument(help="For example vinted.")],
+    action: Annotated[str, typer.Argument(help="For example sync.")],
+    user: Annotated[int | None, typer.Option(help="The id of the seller.")] = None,
+    shop: Annotated[int | None, typer.Option(help="The id of the shop.")] = None,
+    product: Annotated[str | None, typer.Option(help="The SKU of a product.")] = None,
+    product_id: Annotated[int | None, typer.Option(help="The id of a product instead.")] = None,
+    priority: Annotated[int | None, typer.Option(help="1 (critical) to 4 (low).")] = None,
+    input_: Annotated[str, typer.Option("--input", help="A JSON object for the handler.")] = "{}",
+    at: Annotated[
+        str | None,
+        typer.Option(help="Not before: an ISO time; without a time zone it is local time."),
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option(help="Idempotency key: creating again shows the first job.")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Publish even what is on sale there already.")
+    ] = False,
+    wait_: Annotated[bool, typer.Option("--wait", help="Wait until it is over.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Create a job. User and shop may be left out where there is only one."""
+    if product is not None and product_id is not None:
+        raise typer.BadParameter("give --product or --product-id, not both")
+    input_data = parsed_object(input_, "--input")
+    run_at = None if at is None else parse_moment(at)
+    with command_session() as session:
+        service = MarketplaceJobService(session)
+        plugins = Plugins()
+        if service.get_action_type(marketplace, action) is None:
+            plugins.introduce(session)
+        if product is not None:
+            seller = chosen_shop(session, marketplace, user, shop).user_id
+            product_id = product_of_sku(session, seller, product).id
+        job = service.create_job(
+            marketplace,
+            action,
+            product_id=product_id,
+            priority=priority,
+            input_data=input_data,
+            user_id=user,
+            shop_id=shop,
+            run_at=run_at,
+            idempotency_key=key,
+            force=force,
+        )
+        # As it was created: once committed, a running service may be faster than this line.
+        created = _view(session, job.id, plugins)
+        session.commit()
+        if wait_:
+            _finish_waiting(session, job.id, None, as_json)
+        else:
+            print_job(created, as_json)
+
+
+@app.command("list")
+def list_(
+    status: Annotated[JobStatus | None, typer.Option(help="Only those.")] = None,
+    marketplace: Marketplace = None,
+    batch: Annotated[
+        int | None, typer.Option(min=1, max=LARGEST_ID, help="Only the jobs of this batch.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most so many.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List jobs, the newest first."""
+    with command_session() as session:
+        if marketplace is not None:
+            check_marketplace(session, marketplace)
+        rows = list_jobs(
+            session, status=status, marketplace=marketplace, batch_id=batch, limit=limit
+        )
+        print_jobs(job_views(session, rows, Plugins().browser_bound), as_json)
+
+
+@app.command()
+def show(job_id: JobId, as_json: AsJson = False) -> None:
+    """Show a job: how it stands, what it waits for, and its steps."""
+    with command_session() as session:
+        view = _view(session, job_id, Plugins())
+        steps = [step_view(step) for step in MarketplaceJobService(session).get_job_tasks(job_id)]
+        print_job(view | {"steps": steps}, as_json)
+
+
+@app.command()
+def wait(
+    job_id: JobId,
+    timeout: Annotated[
+        float | None, typer.Option(min=0, max=1e9, help="Give up after so many seconds.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Wait until a job is over. Exit code 0: completed; 3: it ended otherwise."""
+    with command_session() as session:
+        _finish_waiting(session, job_id, timeout, as_json)
+
+
+@app.command()
+def cancel(job_id: JobId, as_json: AsJson = False) -> None:
+    """Cancel a job; one that runs is ended by the service that runs it."""
+    _change(job_id, as_json, MarketplaceJobService.cancel_job)
+
+
+@app.command()
+def pause(job_id: JobId, as_json: AsJson = False) -> None:
+    """Let nobody run a job until it is resumed; one that runs is left at its next call."""
+    _change(job_id, as_json, MarketplaceJobService.pause_job)
+
+
+@app.command()
+def resume(
+    job_id: JobId,
+    step: Annotated[str | None, typer.Option(help="Answer whether this step took effect.")] = None,
+    happened: Annotated[
+        str | None, typer.Option(help="It did; its result, a JSON object such as '{\"id\": 5}'.")
+    ] = None,
+    did_not_happen: Annotated[
+        bool, typer.Option("--did-not-happen", help="It did not; it is done again.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Let a paused job go on; answer first what it asks, where it asks something."""
+    answers = (happened is not None) + did_not_happen
+    if answers != (step is not None) or answers > 1:
+        raise typer.BadParameter(
+            "give --step together with either --happened or --did-not-happen, or none of them"
+        )
+    if step is None:
+        _change(job_id, as_json, MarketplaceJobService.resume_job)
+        return
+    result = None if happened is None else parsed_object(happened, "--happened")
+    _change(
+        job_id,
+        as_json,
+        lambda service, job: service.answer_step(job, step, happened=result),
+    )
+
+
+@app.command()
+def retry(job_id: JobId, as_json: AsJson = False) -> None:
+    """Run a job again that failed, expired, was cancelled or is paused."""
+    _change(job_id, as_json, MarketplaceJobService.retry_job)
+
+
+def _change(
+    job_id: int, as_json: bool, change: Callable[[MarketplaceJobService, int], MarketplaceJob]
+) -> None:
+    with command_session() as session:
+        change(MarketplaceJobService(session), job_id)
+        session.commit()
+        print_job(_view(session, job_id, Plugins()), as_json)
+
+
+def _finish_waiting(session: Session, job_id: int, timeout: float | None, as_json: bool) -> None:
+    plugins = Plugins()
+    print_aside(_view(session, job_id, plugins)["waiting_reason"])
+    # The transaction would stay open for as long as the job takes.
+    session.rollback()
+    with waiting_bar() as look:
+        job = MarketplaceJobService(session).wait(job_id, timeout, look)
+    print_job(_view(session, job_id, plugins), as_json)
+    if job.status != JobStatus.COMPLETED:
+        raise typer.Exit(NOT_COMPLETED)
+
+
+def _view(session: Session, job_id: int, plugins: Plugins) -> dict[str, Any]:
+    row = job_with_code(session, job_id)
+    if row is None:
+        raise JobNotFound(job_id)
+    return job_views(session, [row], plugins.browser_bound)[0]

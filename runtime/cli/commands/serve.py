@@ -1,0 +1,36 @@
+"""serve: run the service until it is told to stop."""
+
+import structlog
+
+from runtime.cli.parts import Parts
+from runtime.cli.stopping import StopSignals
+from runtime.handlers.registry import load_registry
+from runtime.process.config import load_settings
+from runtime.process.logs import configure_logging
+from runtime.storage.schema.migrator import migrate
+from runtime.storage.server.engine import open_database
+
+log = structlog.get_logger(__name__)
+
+
+def serve(parts: Parts) -> int:
+    """Run the service; returns the exit code.
+
+    SIGINT and SIGTERM stop it in order, a second one at once.
+    """
+    settings = load_settings()
+    configure_logging(settings)
+    with StopSignals() as stop:
+        database = open_database(settings)
+        try:
+            migrate(database, lambda line: log.info("migrated", step=line))
+            service = parts.make_service(settings, database, load_registry())
+            service.start()
+            log.info(
+                "ready: sellers' browsers may connect; Ctrl-C stops",
+                bridge=f"http://{settings.bridge_host}:{service.bridge_port}",
+            )
+            stop.wait()
+            return 0 if service.stop() else 1
+        finally:
+            database.dispose()

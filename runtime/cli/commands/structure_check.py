@@ -1,0 +1,45 @@
+"""doctor --structure: do migrations, action types and handlers fit together?"""
+
+from collections.abc import Iterator
+
+from runtime.cli.checkup import Finding, check_migrations
+from runtime.errors import MarketplaceRuntimeError
+from runtime.handlers.consistency import Part, checklist
+from runtime.handlers.registry import Registry, load_registry
+from runtime.process.config import Settings
+from runtime.storage.queue.action_types import known_pairs
+from runtime.storage.server.engine import database_errors, open_database
+
+
+def examine_structure(settings: Settings, registry: Registry | None = None) -> Iterator[Finding]:
+    """Go through the checklist; what depends on a failed point is skipped.
+
+    Args:
+        registry: by default the installed handler plugins.
+    """
+    try:
+        database = open_database(settings)
+    except MarketplaceRuntimeError as error:
+        yield Finding("database", "failed", str(error))
+        yield Finding("structure", "skipped", "needs the database")
+        return
+    try:
+        try:
+            yield Finding("migrations", "ok", check_migrations(database, settings))
+        except MarketplaceRuntimeError as error:
+            yield Finding("migrations", "failed", str(error))
+            yield Finding("structure", "skipped", "needs the tables")
+            return
+        with database_errors(), database.session() as session:
+            pairs = known_pairs(session)
+        handlers = load_registry() if registry is None else registry
+        for part in checklist(pairs, handlers):
+            yield _finding(part)
+    finally:
+        database.dispose()
+
+
+def _finding(part: Part) -> Finding:
+    if part.wrong:
+        return Finding(part.name, "failed", "; ".join(part.wrong))
+    return Finding(part.name, "ok", part.detail)

@@ -1,0 +1,27 @@
+"""token: what a seller's browser shows to the bridge."""
+
+from typing import Annotated
+
+import typer
+
+from runtime.bridge.tokens import issue_token
+from runtime.cli.moments import parse_duration
+from runtime.cli.output import print_line
+from runtime.process.config import load_settings
+from runtime.process.data_directory import token_secret
+from runtime.values.arguments import LARGEST_ID
+
+
+def token(
+    user: Annotated[int, typer.Option(min=1, max=LARGEST_ID, help="The id of the seller.")],
+    expires: Annotated[
+        str, typer.Option(help="How long it counts: 45s, 30m, 12h, 30d, 2w.")
+    ] = "30d",
+) -> None:
+    """Print the token of a seller's browser.
+
+    With it the browser connects to the bridge.
+    """
+    lifetime = parse_duration(expires, "--expires")
+    settings = load_settings()
+    print_line(issue_token(user, token_secret(settings), settings.token_algorithm, lifetime))

@@ -1,0 +1,1 @@
+"""The demo: sellers on simulated marketplaces, watched while they sell."""

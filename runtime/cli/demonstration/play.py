@@ -1,0 +1,214 @@
+"""The scenes of the demo."""
+
+import base64
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from runtime.bridge.tokens import issue_token
+from runtime.cli.demonstration.outcome import JobRow, Promise
+from runtime.cli.demonstration.watch import Watch
+from runtime.cli.output import print_line
+from runtime.errors import ConfigurationError
+from runtime.handlers.registry import Registry, load_registry
+from runtime.jobs.service import MarketplaceJobService
+from runtime.marketplaces.credentials import Vault
+from runtime.marketplaces.simulation import EXAMPLE_PRODUCT, SimulatedAccount
+from runtime.process.config import Settings
+from runtime.process.data_directory import encryption_keys, token_secret
+from runtime.products.product import checked_product
+from runtime.shops.connection import connect_shop
+from runtime.shops.settings import FOLLOW_SALES
+from runtime.storage.queue.action_types import change_rate_limits
+from runtime.storage.queue.job_rows import list_jobs
+from runtime.storage.selling import demo_counts
+from runtime.storage.selling.product_rows import product_by_sku, upsert
+from runtime.storage.server.engine import Database, database_errors
+
+FIRST_SELLER = 9001
+TOKEN_LIFETIME = timedelta(days=1)
+PACE = timedelta(milliseconds=100)
+"""Between two calls of one action and shop: simulated marketplaces need no more rest."""
+MOST_JOBS = 1_000
+HERE = "stored"
+IMAGE = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJg"
+    "gg=="
+)
+"""One transparent pixel."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One seller's account.
+
+    Attributes:
+        listings: what it begins with.
+    """
+
+    user_id: int
+    account: SimulatedAccount
+    listings: int = 0
+
+    @property
+    def marketplace(self) -> str:
+        """Where it is."""
+        return self.account.marketplace.name
+
+
+class Play:
+    """Who takes part, and what they do."""
+
+    def __init__(self, settings: Settings, database: Database, watch: Watch) -> None:
+        self.url = ""
+        self._settings = settings
+        self._database = database
+        self._watch = watch
+        self._syncing: list[Part] = []
+        self._selling: list[Part] = []
+        self._shops: dict[tuple[int, str], int] = {}
+
+    def cast(self, stack: ExitStack, sellers: int, items: int) -> Registry:
+        """Open the accounts; gives the handlers with records that lead to the simulations.
+
+        Raises:
+            ConfigurationError: no marketplace that is installed can be simulated.
+        """
+        registry = load_registry()
+        simulated = [one for _, one in sorted(registry.marketplaces.items()) if one.sandbox]
+        if not simulated:
+            raise ConfigurationError(
+                "no marketplace can be simulated: `run.py handlers list` says what is wrong"
+            )
+        users = range(FIRST_SELLER, FIRST_SELLER + sellers)
+        for marketplace in simulated:
+            assert marketplace.sandbox is not None
+            if marketplace.browser_bound:
+                for user in users:
+                    account = stack.enter_context(marketplace.sandbox(f"demo-{user}", items))
+                    self._syncing.append(Part(user, account, items))
+            account = stack.enter_context(marketplace.sandbox(f"demo-{users.stop}", 0))
+            self._selling.append(Part(users.stop, account))
+        records = {part.marketplace: part.account.marketplace for part in self._selling}
+        return replace(registry, marketplaces={**registry.marketplaces, **records})
+
+    def enter(self, browsers: ExitStack, url: str) -> None:
+        """Connect everybody to the running service."""
+        self.url = url
+        secret, vault = token_secret(self._settings), Vault(encryption_keys(self._settings))
+        with self._database.session() as session, session.begin():
+            change_rate_limits(session, PACE)
+            service = MarketplaceJobService(session)
+            for part in self._everybody():
+                account, user = part.account, part.user_id
+                credentials = account.credentials()
+                if credentials is None:
+                    shop = service.add_shop(part.marketplace, user, account.external_id)
+                else:
+                    external_id, record = account.external_id, account.marketplace
+                    shop = connect_shop(session, vault, record, user, external_id, credentials)
+                shop.settings = {**account.settings, FOLLOW_SALES: "yes"}
+                self._shops[user, part.marketplace] = shop.id
+            upsert(session, self._seller, [checked_product(dict(EXAMPLE_PRODUCT))])
+        for part in self._everybody():
+            token = issue_token(
+                part.user_id, secret, self._settings.token_algorithm, TOKEN_LIFETIME
+            )
+            browsers.enter_context(part.account.browser(url, part.user_id, token))
+        places = ", ".join(part.marketplace for part in self._selling)
+        print_line(f"a service at {url}, simulated sellers, and simulations of {places}")
+
+    def sync(self) -> None:
+        """Everybody who has something on sale lets it be read."""
+        print_line(f"\n1. {len(self._syncing)} seller(s) sync what they have on sale")
+        self._carry_out("sync", self._syncing)
+
+    def publish(self) -> None:
+        """One product on every marketplace, and each loses the answer."""
+        print_line(
+            f"\n2. seller {self._seller} publishes one product on {len(self._selling)} "
+            "marketplaces; each does it, and its answer gets lost"
+        )
+        for part in self._selling:
+            part.account.lose_an_answer()
+        self._carry_out("publish", self._selling, EXAMPLE_PRODUCT["sku"])
+
+    def sell(self) -> None:
+        """Sold on one, it must not stay on sale on the others."""
+        part = self._selling[0]
+        print_line(
+            f"\n3. it is bought on {part.marketplace}; the sale takes it off the other marketplaces"
+        )
+        try:
+            part.account.sell(EXAMPLE_PRODUCT["sku"])
+        except ValueError as error:
+            print_line(f"it cannot be bought: {error}")
+            return
+        known = {job.id for job in self.jobs()}
+        self._carry_out("sync_orders", [part])
+        self._watch.follow([job.id for job in self.jobs() if job.id not in known])
+
+    def jobs(self) -> list[JobRow]:
+        """All jobs that there were, in the order of their creation."""
+        with database_errors(), self._database.session() as session:
+            rows = list_jobs(session, limit=MOST_JOBS)
+            return [JobRow.of(job, code) for job, code in reversed(rows)]
+
+    def promises(self) -> list[Promise]:
+        """What had to be true in the end, and what is."""
+        shops = [self._shops[part.user_id, part.marketplace] for part in self._syncing]
+        with database_errors(), self._database.session() as session:
+            synced = demo_counts.live_listings(session, shops)
+            orders = demo_counts.orders(session)
+            product = product_by_sku(session, self._seller, EXAMPLE_PRODUCT["sku"])
+            left = product.quantity if product else 0
+        return [
+            *self._promises_of_sales(),
+            *self._promises_of_syncs(synced),
+            Promise("bought", HERE, 1, orders),
+            Promise("left on sale", HERE, 0, left),
+        ]
+
+    def _promises_of_syncs(self, stored: int) -> Iterator[Promise]:
+        had: Counter[str] = Counter()
+        has: Counter[str] = Counter()
+        for part in self._syncing:
+            had[part.marketplace] += part.listings
+            has[part.marketplace] += part.account.tally().on_sale
+        for marketplace, number in had.items():
+            yield Promise("synced listings", marketplace, number, has[marketplace])
+        if had:
+            yield Promise("synced listings", HERE, had.total(), stored)
+
+    def _promises_of_sales(self) -> Iterator[Promise]:
+        for part in self._selling:
+            where, tally = part.marketplace, part.account.tally()
+            yield Promise("lost answers", where, 1, tally.lost_answers)
+            yield Promise("put on sale", where, 1, tally.published)
+            yield Promise("bought", where, int(part is self._selling[0]), tally.sold)
+            yield Promise("left on sale", where, 0, tally.on_sale)
+
+    def _carry_out(self, action: str, parts: Iterable[Part], sku: str | None = None) -> None:
+        with self._database.session() as session, session.begin():
+            service = MarketplaceJobService(session)
+            product = product_by_sku(session, self._seller, sku) if sku else None
+            jobs = [
+                service.create_job(
+                    part.marketplace,
+                    action,
+                    user_id=part.user_id,
+                    shop_id=self._shops[part.user_id, part.marketplace],
+                    product_id=product.id if product else None,
+                ).id
+                for part in parts
+            ]
+        self._watch.follow(jobs)
+
+    def _everybody(self) -> list[Part]:
+        return [*self._syncing, *self._selling]
+
+    @property
+    def _seller(self) -> int:
+        return self._selling[0].user_id

@@ -1,0 +1,1 @@
+"""What the rows of the former job system mean here. Pure."""

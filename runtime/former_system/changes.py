@@ -1,0 +1,63 @@
+"""What changed in the former system after it was taken over: pure decisions, no I/O."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from runtime.runs.job_states import JobStatus
+
+_WAITS = frozenset({JobStatus.PENDING, JobStatus.PAUSED})
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """A row that was taken over before.
+
+    Attributes:
+        new_id: of the row that it became.
+        status: what it said there; None where that was not noted.
+        fingerprint: of all that was read of it; None where that was not noted.
+    """
+
+    new_id: int
+    status: str | None
+    fingerprint: str | None
+
+
+def fingerprint(row: Mapping[str, Any]) -> str:
+    """The same for the same row, whatever columns without a value it got since."""
+    said = {name: _said(value) for name, value in row.items() if value is not None}
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+def change(row: Mapping[str, Any], before: Remembered) -> str | None:
+    """What a person is told of a row that is not as it was; None where it is, or nobody knows."""
+    if before.fingerprint is None or before.fingerprint == fingerprint(row):
+        return None
+    if row.get("status") != before.status:
+        was = f"it was {before.status} and is {row.get('status')} there"
+    else:
+        was = "it was changed there"
+    return f"{was} since it was taken over as {before.new_id}"
+
+
+def went_on(row: Mapping[str, Any], before: Remembered) -> bool:
+    """Whether a job may have been done there since, so that it must not start here unseen."""
+    status = row.get("status")
+    return status != before.status and str(status).strip().lower() not in _WAITS
+
+
+def held_reason(place: str, row: Mapping[str, Any], before: Remembered) -> str:
+    """What a person is asked about a job that went on there."""
+    return (
+        f"it went on in the former system after it was taken over ({place} {row['id']}: "
+        f"{before.status}, then {row.get('status')}): `run.py jobs cancel {before.new_id}` ends "
+        f"it where that is enough, `run.py jobs resume {before.new_id}` runs it here too"
+    )
+
+
+def _said(value: Any) -> Any:
+    return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value

@@ -1,0 +1,80 @@
+"""Whether action types and handlers fit together: pure, from what is there."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from runtime.handlers.registry import Registry, action_of, marketplace_of
+from runtime.runs.job import handler_key
+
+Pair = tuple[str, str]
+"""A marketplace and the code of an action."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One line of the checklist.
+
+    Attributes:
+        wrong: what is wrong, each with its way out; empty where nothing is.
+    """
+
+    name: str
+    detail: str
+    wrong: tuple[str, ...] = ()
+
+
+def checklist(pairs: Iterable[Pair], registry: Registry) -> Iterator[Part]:
+    """Look at the handlers of each marketplace, at the action types, and at how keys are made.
+
+    Args:
+        pairs: the action types that the database has.
+    """
+    known = sorted(set(pairs))
+    keys = [handler_key(code, marketplace) for marketplace, code in known]
+    for marketplace in sorted({one for one, _ in known} | set(registry.marketplaces)):
+        yield _handlers(marketplace, known, registry)
+    yield _action_types(keys, registry)
+    yield _construction(known)
+
+
+def _handlers(marketplace: str, known: list[Pair], registry: Registry) -> Part:
+    """Every action of the marketplace has a handler that could be loaded."""
+    wanted = [handler_key(code, name) for name, code in known if name == marketplace]
+    reasons = {one.key: one.reason for one in registry.records if one.reason}
+    wrong = tuple(
+        f"{key} has no handler ({reasons.get(key, 'no installed handler plugin has that key')})"
+        for key in wanted
+        if key not in registry.handlers
+    )
+    there = [key for key in wanted if key in registry.handlers]
+    detail = f"{len(there)} of {len(wanted)}"
+    return Part(f"{marketplace} handlers", f"{detail}: {', '.join(there)}", wrong)
+
+
+def _action_types(keys: list[str], registry: Registry) -> Part:
+    """Every handler has its row; one that could not be loaded, and has none, is named here."""
+    wrong = [
+        f"{key} has a handler and no row ({action_of(key)} on {marketplace_of(key)}): "
+        "`run.py serve` inserts it"
+        for key in sorted(registry.handlers.keys() - set(keys))
+    ]
+    wrong += [
+        f"{one.key} has no row and could not be loaded ({one.reason})"
+        for one in registry.records
+        if one.reason and one.key not in keys
+    ]
+    return Part("action types", f"{len(keys)} in public.marketplace_action_types", tuple(wrong))
+
+
+def _construction(known: list[Pair]) -> Part:
+    """The key that is made of each pair is read as that pair again."""
+    wrong = []
+    for marketplace, code in known:
+        key = handler_key(code, marketplace)
+        if (marketplace_of(key), action_of(key)) != (marketplace, code):
+            wrong.append(
+                f"{code} on {marketplace} gives the key {key}, which is read as {action_of(key)} "
+                f"on {marketplace_of(key)}: a marketplace's name has no underscore"
+            )
+    example = f", such as {handler_key(known[0][1], known[0][0])}" if known else ""
+    return Part("handler keys", f"<action>_<marketplace>{example}", tuple(wrong))

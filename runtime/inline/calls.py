@@ -1,0 +1,243 @@
+"""Carries out the calls of one run, one after the other, in the thread that runs it."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from runtime.errors import (
+    DatabaseRefused,
+    FenceLost,
+    HandlerError,
+    MarketplaceRuntimeError,
+    OutcomeUnknown,
+    SellerNotConnected,
+)
+from runtime.inline.node import InlineNode
+from runtime.inline.pace import InlinePace
+from runtime.inline.records import write_one
+from runtime.messages import CallTicket, RecordIntent, RecordOutcome, RecordProgress
+from runtime.products.media import Media
+from runtime.runs.calls import (
+    AwaitQuiet,
+    BlockingCall,
+    Call,
+    Failure,
+    HttpCall,
+    MediaCall,
+    Outcome,
+    ProgressCall,
+    RecordStep,
+    SleepCall,
+    Success,
+    TransactionCall,
+    WebSocketCall,
+)
+from runtime.runs.execution import Perform
+from runtime.runs.job import Job
+from runtime.runs.request_record import request_record
+from runtime.shops.authorized_transport import AuthorizedTransport
+from runtime.storage.queue import journal_rows, settlements
+from runtime.storage.queue.transactions import run_transaction
+from runtime.storage.server.engine import Database
+
+NOBODY = "inline"
+"""In the place of an actor's name: the answer goes to nobody else."""
+
+
+@dataclass(slots=True)
+class InlineCalls:
+    """The calls of one run.
+
+    Attributes:
+        quiet: until when the writes of a step may still leave, and may still take effect.
+        task_types: how each step is carried out.
+    """
+
+    job: Job
+    node: InlineNode
+    database: Database
+    transport: AuthorizedTransport
+    media: Media
+    pace: InlinePace
+    quiet: dict[str, tuple[datetime, datetime]] = field(default_factory=dict)
+    task_types: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """What former runs left open counts from now."""
+        now = self.node.clock.now()
+        for step in self.job.journal:
+            if step.is_open:
+                self.quiet[step.name] = (now + step.quiet_in, now + step.settled_in)
+
+    def perform(self, effect: Perform) -> Outcome:
+        """Carry one call out.
+
+        Raises:
+            FenceLost: the job belongs to another run; nothing more may be done.
+            DatabaseUnavailable: it stayed away; what was done is rescued from the journal.
+        """
+        call = effect.call
+        match call:
+            case HttpCall():
+                return self._http(effect, call)
+            case WebSocketCall():
+                return Failure(SellerNotConnected(self.job.user_id))
+            case TransactionCall():
+                return self._tried(lambda: self._transaction(call, effect.within))
+            case BlockingCall():
+                return self._blocking(call)
+            case SleepCall(duration):
+                time.sleep(duration.total_seconds())
+                return Success(None)
+            case ProgressCall():
+                self._progress(call)
+                return Success(None)
+            case RecordStep():
+                return self._record(effect, call)
+            case AwaitQuiet():
+                return self._await_quiet(call)
+        return Failure(_unknown(call))
+
+    def _blocking(self, call: BlockingCall) -> Outcome:
+        """In a thread of its own, which is left to itself when it takes too long."""
+        given = (self.media,) if isinstance(call, MediaCall) else ()
+        answer: SimpleQueue[Outcome] = SimpleQueue()
+
+        def work() -> None:
+            try:
+                with self.node.marker.running(self.job.id):
+                    answer.put(Success(call.function(*given, *call.arguments)))
+            except BaseException as error:  # noqa: BLE001 - it is raised again in the handler
+                answer.put(Failure(error))
+
+        threading.Thread(target=work, name="blocking", daemon=True).start()
+        try:
+            return answer.get(timeout=self.job.timeout.total_seconds())
+        except Empty:
+            return call.late(self.job.timeout)
+
+    def _tried(self, function: Callable[[], Any]) -> Outcome:
+        try:
+            with self.node.marker.running(self.job.id):
+                return Success(function())
+        except FenceLost:
+            raise
+        except BaseException as error:  # noqa: BLE001 - it is raised again in the handler
+            return Failure(error)
+
+    def _transaction(self, call: TransactionCall, within: str | None) -> Any:
+        return run_transaction(self.database, self.job, call, self.node.stopping, within)
+
+    def _progress(self, call: ProgressCall) -> None:
+        progress = {"current": call.current, "total": call.total, "message": call.message}
+        made = RecordProgress(self.job.id, self.job.fence, progress)
+        try:
+            with self.database.transaction("progress") as session:
+                settlements.record_progress(session, [made])
+        except DatabaseRefused:
+            pass  # As with any other run: it is only for people to look at.
+
+    # --- HTTP -----------------------------------------------------------------------------
+
+    def _http(self, effect: Perform, call: HttpCall) -> Outcome:
+        try:
+            self.pace.wait_for_turn(self.job, self.node.clock.now)
+        except MarketplaceRuntimeError as error:
+            return Failure(error)
+        not_after: datetime | None = None
+        if call.writes and effect.step is not None:
+            try:
+                not_after = self._intend(effect, call, effect.step)
+            except BaseException as error:
+                self.pace.given_up()
+                if isinstance(error, DatabaseRefused):
+                    return Failure(error)
+                raise
+        sent = self.pace.sent(self.job, call, self.node.clock.now())
+        outcome = self._sent(
+            self.job.shop.id, call, call.timeout or self.job.timeout, not_after=not_after
+        )
+        now = self.node.clock.now()
+        if call.writes and effect.step is not None:
+            _, known = self.quiet.get(effect.step, (now, now))
+            self.quiet[effect.step] = (now, max(now + call.settles_within, known))
+        self.pace.answered(sent, outcome, now, self._sent)
+        return outcome
+
+    def _sent(
+        self,
+        shop_id: int,
+        call: HttpCall,
+        timeout: timedelta,
+        *,
+        not_after: datetime | None = None,
+    ) -> Outcome:
+        try:
+            return self.transport.perform(
+                self.job.marketplace,
+                shop_id,
+                call,
+                timeout,
+                lambda: not_after is None or self.node.clock.now() < not_after,
+            )
+        except Exception as error:  # noqa: BLE001 - whatever it is, the call may have left
+            unknown = OutcomeUnknown(f"the call went wrong: {error}", writes=call.writes)
+            return Failure(unknown)
+
+    def _intend(self, effect: Perform, call: HttpCall, step: str) -> datetime:
+        now = self.node.clock.now()
+        leaves_within = max(self.node.lease.until - now, timedelta(0))
+        self.task_types[step] = "http"
+        intent = RecordIntent(
+            self._ticket(effect), step, "http", None, request_record(call), leaves_within,
+            call.settles_within, effect.within,
+        )  # fmt: skip
+        written = write_one(
+            self.database,
+            "intend",
+            self.job.id,
+            lambda session: journal_rows.record_intents(session, [intent]),
+        )
+        if not written.kept:
+            raise self._lost()
+        return now + leaves_within
+
+    # --- steps ----------------------------------------------------------------------------
+
+    def _record(self, effect: Perform, call: RecordStep) -> Outcome:
+        ticket = self._ticket(effect)
+        entry = RecordOutcome(ticket, call, self.task_types.get(call.name), effect.within)
+        try:
+            written = write_one(
+                self.database,
+                "record",
+                self.job.id,
+                lambda session: journal_rows.record_outcomes(session, [entry]),
+            )
+        except DatabaseRefused as error:
+            return Failure(error)
+        key = journal_rows.step_key(ticket, call.name)
+        if key not in written.kept:
+            raise self._lost()
+        return Success(written.kept[key])
+
+    def _await_quiet(self, call: AwaitQuiet) -> Outcome:
+        now = self.node.clock.now()
+        leaving, settling = self.quiet.get(call.name, (now, now))
+        wait = (settling if call.settled else leaving) - now
+        time.sleep(max(wait.total_seconds(), 0))
+        return Success(wait > timedelta(0))
+
+    def _ticket(self, effect: Perform) -> CallTicket:
+        return CallTicket(NOBODY, self.job.id, self.job.fence, effect.call_id)
+
+    def _lost(self) -> FenceLost:
+        return FenceLost(f"job {self.job.id} is not owned under fence {self.job.fence} any more")
+
+
+def _unknown(call: Call) -> HandlerError:
+    return HandlerError(f"{type(call).__name__} cannot be carried out here")

@@ -1,0 +1,121 @@
+"""Budgets for calls that leave one after the other, from a process that runs one job by itself."""
+
+import random
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import structlog
+
+from runtime.answers.limit_keeper import INQUIRY_TIME, Changes, LimitKeeper, Sent
+from runtime.marketplaces.record import Marketplace
+from runtime.rate_limits import BudgetTree
+from runtime.rate_limits.call_queue import CallQueue, Wish
+from runtime.rate_limits.closures import Scope
+from runtime.runs.calls import HttpCall, Outcome
+from runtime.runs.job import Job
+from runtime.storage.queue import budget_usage, closure_rows
+from runtime.storage.server.engine import Database, database_errors
+
+LONGEST_PAUSE = timedelta(seconds=1)
+LANE = 0
+
+log = structlog.get_logger(__name__)
+
+Ask = Callable[[int, HttpCall, timedelta], Outcome]
+"""Carries out a call of the pace's own, for a shop."""
+
+
+class InlinePace:
+    """What the calls to one marketplace have to keep to.
+
+    Kept from job to job, because the time between two calls does not begin anew with a job.
+    """
+
+    def __init__(self, marketplace: Marketplace, database: Database) -> None:
+        self._marketplace = marketplace
+        self._database = database
+        self._tree = BudgetTree(marketplace.budgets)
+        self._queue: CallQueue[int] = CallQueue(marketplace.name, self._tree, 1, random.random)
+        self._limits = LimitKeeper(
+            marketplace.name, marketplace.read_answer, marketplace.limit_inquiry,
+            self._tree, self._queue, self._complain,
+        )  # fmt: skip
+        self._number = 0
+        self._restored = False
+
+    def refresh(self) -> None:
+        """Learn what is closed, and once, what others have used.
+
+        Raises:
+            DatabaseUnavailable
+        """
+        with database_errors(), self._database.session() as session:
+            self._limits.loaded(closure_rows.closures_of(session, [self._marketplace.name]))
+            if not self._restored:
+                self._tree.restore(budget_usage.load_usage(session, self._marketplace.name))
+                self._restored = True
+
+    def wait_for_turn(self, job: Job, now: Callable[[], datetime]) -> None:
+        """Sleep until the next call of the job may leave.
+
+        Raises:
+            BudgetClosed: that would take too long.
+        """
+        self._number += 1
+        wish = Wish(self._number, job.shop.id, job.action, LANE, job.priority, job.rate_limit)
+        self._queue.put(wish, now())
+        while True:
+            turn = self._queue.take(now())
+            for _, blocked in turn.refused:
+                raise blocked.closed(is_closure=blocked.is_closure)
+            if turn.released:
+                self._keep_usage()
+                return
+            due = self._queue.next_due()
+            pause = LONGEST_PAUSE if due is None else min(due - now(), LONGEST_PAUSE)
+            time.sleep(max(pause.total_seconds(), 0))
+
+    def sent(self, job: Job, call: HttpCall, now: datetime) -> Sent:
+        """A call that had its turn leaves."""
+        return self._limits.leaves(job.shop.id, job.action, LANE, call, now)
+
+    def answered(self, sent: Sent, outcome: Outcome, at: datetime, ask: Ask) -> None:
+        """It was answered."""
+        self._queue.place_freed(LANE)
+        changes = self._limits.answered(sent, outcome, at)
+        self._keep(changes)
+        if changes.inquire is not None:
+            self._inquire(*changes.inquire, at, ask)
+
+    def given_up(self) -> None:
+        """A call that had its turn did not leave."""
+        self._queue.place_freed(LANE)
+
+    def _inquire(self, scope: Scope, shop_id: int, at: datetime, ask: Ask) -> None:
+        inquiry = self._marketplace.limit_inquiry
+        assert inquiry is not None
+        outcome = ask(shop_id, inquiry.call, INQUIRY_TIME)
+        self._keep(self._limits.inquired(scope, outcome, at))
+
+    def _keep(self, changes: Changes) -> None:
+        if not (changes.closed or changes.opened):
+            return
+        with self._database.transaction("close") as session:
+            if changes.closed:
+                latest = {one.key: one for one in changes.closed}
+                closure_rows.close_scopes(session, list(latest.values()))
+            if changes.opened:
+                closure_rows.open_scopes(session, changes.opened)
+
+    def _keep_usage(self) -> None:
+        used = self._tree.changed()
+        if used:
+            with self._database.transaction("usage") as session:
+                budget_usage.record_usage(session, used)
+
+    def _complain(self, error: Exception) -> None:
+        log.error(
+            "the marketplace's reader of answers failed",
+            marketplace=self._marketplace.name, error=repr(error),
+        )  # fmt: skip

@@ -1,0 +1,1 @@
+"""A job is asked for, followed and explained: the services of an application."""

@@ -1,0 +1,101 @@
+"""Waiting until a job, or a batch, is over."""
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import TypeVar
+
+from sqlalchemy.orm import Session
+
+from runtime.errors import InputError, JobNotFound, WaitTimeout
+from runtime.runs.job_states import FINAL
+from runtime.storage.models import MarketplaceJob
+from runtime.storage.queue.job_rows import job_by_id
+from runtime.storage.server.session_errors import application_errors
+
+FIRST_PAUSE = 0.02
+LONGEST_PAUSE = 0.25
+GROWTH = 1.5
+
+T = TypeVar("T")
+
+Look = Callable[[MarketplaceJob], None]
+"""Is shown the job as it stands, again and again."""
+
+
+def wait_until_over(
+    read: Callable[[], MarketplaceJob],
+    timeout: timedelta | None,
+    look: Look | None = None,
+    *,
+    now: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> MarketplaceJob:
+    """Read the job, at growing intervals, until it is in a final status.
+
+    Raises:
+        WaitTimeout: it was not over in time.
+    """
+    job = watch(read, lambda job: job.status in FINAL, timeout, look, now=now, sleep=sleep)
+    if timeout is not None and job.status not in FINAL:
+        raise WaitTimeout(f"job {job.id}", job.status, timeout, f"jobs show {job.id}")
+    return job
+
+
+def watch(
+    read: Callable[[], T],
+    over: Callable[[T], bool],
+    timeout: timedelta | None,
+    look: Callable[[T], None] | None = None,
+    *,
+    now: Callable[[], float] = time.monotonic,
+    sleep: Callable[[float], None] = time.sleep,
+) -> T:
+    """Read something, at growing intervals, until it is over or the time is; returns it."""
+    end = None if timeout is None else now() + timeout.total_seconds()
+    pause = FIRST_PAUSE
+    while True:
+        value = read()
+        if look is not None:
+            look(value)
+        left = pause if end is None else min(pause, end - now())
+        if over(value) or left <= 0:
+            return value
+        sleep(left)
+        pause = min(pause * GROWTH, LONGEST_PAUSE)
+
+
+def snapshot_reader(session: Session, job_id: int) -> Callable[[], MarketplaceJob]:
+    """Reads a committed job, each time on a short connection of its own.
+
+    The session's own transaction is left alone: it might be one that sees an old snapshot,
+    and it would hold a connection all the time.
+    """
+    engine = session.get_bind().engine
+
+    def read() -> MarketplaceJob:
+        with application_errors(), Session(engine, expire_on_commit=False) as own:
+            job = job_by_id(own, job_id)
+        if job is not None:
+            return job
+        if session.in_transaction() and job_by_id(session, job_id) is not None:
+            raise InputError(f"job {job_id} is not committed yet: commit, then wait for it")
+        raise JobNotFound(job_id)
+
+    return read
+
+
+def as_timeout(value: timedelta | float | None) -> timedelta | None:
+    """Accept a timedelta or a number of seconds.
+
+    Raises:
+        InputError: negative, or not a duration.
+    """
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, timedelta | int | float):
+        raise InputError(f"timeout must be a timedelta or seconds, not {value!r}")
+    duration = value if isinstance(value, timedelta) else timedelta(seconds=value)
+    if duration < timedelta(0):
+        raise InputError(f"timeout must not be negative, but it is {value!r}")
+    return duration

@@ -1,0 +1,237 @@
+"""Creating jobs: checks, the shop that is meant, the idempotency key, and what is superseded."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from runtime.errors import ActionTypeNotFound, BatchNotFound, IdempotencyConflict, InvalidJson
+from runtime.jobs.product_choice import chosen_product
+from runtime.jobs.supersession import PUBLISH, refuse_second_publish, withdraw_older
+from runtime.shops.choice import chosen_shop
+from runtime.storage.models import MarketplaceActionType, MarketplaceJob
+from runtime.storage.queue import action_types, batch_rows, job_rows
+from runtime.storage.queue import superseded_jobs as storage
+from runtime.storage.server.locks import bounded_lock_waits
+from runtime.values.arguments import (
+    checked_id,
+    checked_moment,
+    checked_priority,
+    checked_retries,
+    checked_text,
+    is_storable,
+)
+from runtime.values.json_values import checked_json
+from runtime.waiting.product_key import product_key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRequest:
+    """What a caller asks for; None where the caller leaves it to us."""
+
+    marketplace: str
+    action: str
+    user_id: int | None = None
+    shop_id: int | None = None
+    product_id: int | None = None
+    batch_job_id: int | None = None
+    priority: int | None = None
+    input_data: Mapping[str, Any] | None = None
+    run_at: datetime | None = None
+    idempotency_key: str | None = None
+    max_retries: int | None = None
+    expires_at: datetime | None = None
+    force: bool = False
+
+
+def create(session: Session, request: JobRequest) -> MarketplaceJob:
+    """Insert the job and announce it, in the caller's transaction.
+
+    What it makes needless is withdrawn. An idempotency key that is known wins over everything
+    else: the earlier job is returned, in whatever state it is.
+
+    Raises:
+        InputError: the request cannot be used; nothing was inserted.
+    """
+    action_type = known_action_type(session, request.marketplace, request.action)
+    # Looked up before the shop is chosen: what was unambiguous then may not be any more.
+    earlier = _earlier(session, request, action_type, request.user_id)
+    if earlier is not None:
+        return earlier
+    new = _checked(session, request, action_type)
+    guarded = _guarded_keys(request, [new])
+    if request.idempotency_key is None and not guarded:
+        job = job_rows.insert_job(session, new)
+        assert job is not None  # only a key can be taken
+        return _made(session, request.action, [job])[0]
+    with bounded_lock_waits(session, _waited_for(new)):
+        if guarded:
+            storage.lock_products(session, new.shop_id, guarded)
+            # Whoever held the lock may have had the same key.
+            earlier = _earlier(session, request, action_type, new.user_id)
+            if earlier is not None:
+                return earlier
+            refuse_second_publish(session, new.shop_id, guarded, new.run_at)
+        while True:
+            job = job_rows.insert_job(session, new)
+            if job is not None:
+                return _made(session, request.action, [job])[0]
+            earlier = _earlier(session, request, action_type, new.user_id)
+            if earlier is not None:
+                return earlier
+
+
+def create_for_products(
+    session: Session, request: JobRequest, product_ids: Sequence[int]
+) -> list[MarketplaceJob]:
+    """Insert one job like the request for each product, all of them or none.
+
+    Raises:
+        InputError: see :func:`create`.
+    """
+    action_type = known_action_type(session, request.marketplace, request.action)
+    like = _checked(session, request, action_type)
+    new = [
+        replace(like, product_id=one, product_key=product_key(one, like.input_data))
+        for one in product_ids
+    ]
+    guarded = _guarded_keys(request, new)
+    if guarded:
+        with bounded_lock_waits(session, f"a product of shop {like.shop_id}"):
+            storage.lock_products(session, like.shop_id, guarded)
+            refuse_second_publish(session, like.shop_id, guarded, like.run_at)
+    return _made(session, request.action, job_rows.insert_jobs(session, new))
+
+
+def _made(session: Session, action: str, made: list[MarketplaceJob]) -> list[MarketplaceJob]:
+    """Withdraw what the new jobs, all of one shop, make needless; announce them once."""
+    withdraw_older(session, action, made)
+    if made[0].batch_job_id is not None:
+        batch_rows.hold_open(session, made[0].batch_job_id)
+    job_rows.announce_job(session, made[0])
+    return made
+
+
+def _guarded_keys(request: JobRequest, new: Sequence[job_rows.NewJob]) -> list[str]:
+    """The products that must not be published twice."""
+    if request.action != PUBLISH or request.force:
+        return []
+    return [one.product_key for one in new if one.product_key is not None]
+
+
+def _waited_for(new: job_rows.NewJob) -> str:
+    if new.idempotency_key is not None:
+        return f"the idempotency key {new.idempotency_key!r}"
+    return f"the product {new.product_key} of shop {new.shop_id}"
+
+
+def _earlier(
+    session: Session,
+    request: JobRequest,
+    action_type: MarketplaceActionType,
+    user_id: int | None,
+) -> MarketplaceJob | None:
+    """The job that the request's idempotency key stands for."""
+    if request.idempotency_key is None:
+        return None
+    key = checked_text(request.idempotency_key, "idempotency_key")
+    if user_id is None:
+        return None
+    job = job_rows.job_by_key(session, checked_id(user_id, "user_id"), key)
+    return None if job is None else _same(job, request, action_type)
+
+
+def _same(
+    job: MarketplaceJob, request: JobRequest, action_type: MarketplaceActionType
+) -> MarketplaceJob:
+    """The earlier job, where it is what the request asks for."""
+    differs = [
+        what
+        for what, earlier, now in (
+            ("action", job.action_type_id, action_type.id),
+            ("shop", job.shop_id, request.shop_id or job.shop_id),
+            ("product", job.product_id, request.product_id or job.product_id),
+        )
+        if earlier != now
+    ]
+    if differs:
+        raise IdempotencyConflict(
+            f"the key {job.idempotency_key!r} of user {job.user_id} already stands for job "
+            f"{job.id}, whose {' and '.join(differs)} is another: use a key of its own for "
+            "each job"
+        )
+    return job
+
+
+def known_action_type(session: Session, marketplace: str, action: str) -> MarketplaceActionType:
+    """The action type of a pair.
+
+    Raises:
+        ActionTypeNotFound
+    """
+    usable = all(isinstance(name, str) and is_storable(name) for name in (marketplace, action))
+    found = action_types.find_action_type(session, marketplace, action) if usable else None
+    if found is None:
+        known = action_types.action_codes(session, marketplace) if usable else ()
+        raise ActionTypeNotFound(marketplace, action, known)
+    return found
+
+
+def _checked(
+    session: Session, request: JobRequest, action_type: MarketplaceActionType
+) -> job_rows.NewJob:
+    shop = chosen_shop(session, request.marketplace, request.user_id, request.shop_id)
+    priority = action_type.priority if request.priority is None else request.priority
+    retries = action_type.max_retries if request.max_retries is None else request.max_retries
+    product = chosen_product(
+        session, shop.user_id, request.product_id, checked_input(request.input_data)
+    )
+    return job_rows.NewJob(
+        marketplace=request.marketplace,
+        action_type_id=action_type.id,
+        user_id=shop.user_id,
+        shop_id=shop.id,
+        product_id=product.id,
+        product_key=product_key(product.id, product.input_data),
+        batch_job_id=_checked_batch(session, request.batch_job_id),
+        priority=checked_priority(priority),
+        input_data=product.input_data,
+        max_retries=checked_retries(retries),
+        run_at=_optional_moment(request.run_at, "run_at"),
+        expires_at=_optional_moment(request.expires_at, "expires_at"),
+        idempotency_key=request.idempotency_key,
+    )
+
+
+def _checked_batch(session: Session, batch_id: int | None) -> int | None:
+    if batch_id is not None and batch_rows.batch_by_id(
+        session, checked_id(batch_id, "batch_job_id")
+    ):
+        return batch_id
+    if batch_id is not None:
+        raise BatchNotFound(batch_id)
+    return None
+
+
+def checked_input(value: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The input as it is stored.
+
+    Raises:
+        InvalidJson: not a JSON object.
+    """
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping):
+        raise InvalidJson(f'input_data must be a JSON object such as {{"page": 1}}, not {value!r}')
+    checked: dict[str, Any] = checked_json(dict(value), "input_data")
+    return checked
+
+
+def _optional_id(value: int | None, name: str) -> int | None:
+    return None if value is None else checked_id(value, name)
+
+
+def _optional_moment(value: datetime | None, name: str) -> datetime | None:
+    return None if value is None else checked_moment(value, name)

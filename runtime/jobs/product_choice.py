@@ -1,0 +1,86 @@
+"""Which product a job is for, and where its data comes from."""
+
+import reprlib
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from runtime.errors import ProductNotFound
+from runtime.products.product import checked_product
+from runtime.storage.models import Product
+from runtime.storage.selling import product_rows
+from runtime.values.arguments import checked_id
+
+_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenProduct:
+    """The product of a job.
+
+    Attributes:
+        id: of its row; None where it stands in the job alone.
+        input_data: the job's, in which the product is complete where it stands there.
+    """
+
+    id: int | None
+    input_data: dict[str, Any]
+
+
+def chosen_product(
+    session: Session, user_id: int, product_id: int | None, input_data: dict[str, Any]
+) -> ChosenProduct:
+    """Check the product that is named, and the one that stands in ``input_data``.
+
+    Where both are given, the job works with what stands in ``input_data``; it is still a job
+    of the named product. A product that is not named is that of the same SKU, if there is one.
+
+    Raises:
+        ProductNotFound: the user has no such product.
+        InvalidProduct: the one in ``input_data`` cannot be used.
+    """
+    row = None if product_id is None else named_product(session, user_id, product_id)
+    inline = input_data.get("product")
+    if inline is None:
+        return ChosenProduct(row.id if row else None, input_data)
+    product = checked_product(inline, "input_data.product")
+    if row is None:
+        row = product_rows.product_by_sku(session, user_id, product["sku"])
+    return ChosenProduct(row.id if row else None, input_data | {"product": product})
+
+
+def named_product(session: Session, user_id: int, product_id: int) -> Product:
+    """The user's product of that id.
+
+    Raises:
+        ProductNotFound: there is none.
+    """
+    product = product_rows.product_by_id(session, user_id, checked_id(product_id, "product_id"))
+    if product is None:
+        raise ProductNotFound(
+            f"user {user_id} has no product {product_id}; "
+            f"`run.py products list --user {user_id}` shows those that are there"
+        )
+    return product
+
+
+def product_of_sku(session: Session, user_id: int, sku: str) -> Product:
+    """The user's product of that SKU.
+
+    Raises:
+        ProductNotFound: there is none; the message names some that there are.
+    """
+    product = product_rows.product_by_sku(session, user_id, sku)
+    if product is None:
+        raise ProductNotFound(_no_such_sku(session, user_id, sku))
+    return product
+
+
+def _no_such_sku(session: Session, user_id: int, sku: str) -> str:
+    found = product_rows.skus_like(session, user_id, sku, _NAMED + 1)
+    told = f"user {user_id} has no product with the SKU {reprlib.repr(sku)}"
+    if not found:
+        return f"{told}, nor any other: `run.py products import FILE --user {user_id}` adds some"
+    more = ", ..." if len(found) > _NAMED else ""
+    return f"{told}; there are {', '.join(found[:_NAMED])}{more}"

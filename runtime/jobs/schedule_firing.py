@@ -1,0 +1,113 @@
+"""Firing schedules: the job, and the next time, in one transaction."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from runtime.errors import DatabaseUnavailable, InputError
+from runtime.jobs.creation import JobRequest, create
+from runtime.jobs.cron import next_firing
+from runtime.runs.job_states import FINAL
+from runtime.storage.models import JobSchedule, MarketplaceJob
+from runtime.storage.queue import schedule_rows
+from runtime.storage.queue.job_rows import job_by_id
+
+MOST_AT_ONCE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Fired:
+    """What came of looking at the schedules.
+
+    Attributes:
+        jobs: how many were created.
+        problems: why a schedule created none, by its name.
+        next_in: how long it is to the next firing; None where there is none.
+    """
+
+    jobs: int
+    problems: dict[str, str]
+    next_in: timedelta | None
+
+
+def fire_due(session: Session) -> Fired:
+    """Create the jobs of the schedules that are due, and set when these fire next.
+
+    A schedule that was due several times since it last fired fires once.
+    """
+    now = schedule_rows.database_time(session)
+    made = 0
+    problems: dict[str, str] = {}
+    for schedule, action in schedule_rows.due_schedules(session, MOST_AT_ONCE):
+        problem = _fire(session, schedule, action, now)
+        if problem is None:
+            made += 1
+        else:
+            problems[schedule.name] = problem
+    session.flush()
+    return Fired(made, problems, schedule_rows.time_to_next(session))
+
+
+def create_job(
+    session: Session, schedule: JobSchedule, action: str, key: str | None = None
+) -> MarketplaceJob:
+    """The job of a schedule.
+
+    Raises:
+        InputError: it cannot be created, for example because its shop is gone.
+    """
+    request = JobRequest(
+        marketplace=schedule.marketplace,
+        action=action,
+        user_id=schedule.user_id,
+        shop_id=schedule.shop_id,
+        priority=schedule.priority,
+        input_data=schedule.input_data,
+        idempotency_key=key,
+    )
+    return create(session, request)
+
+
+def note_job(schedule: JobSchedule, job: MarketplaceJob, now: datetime) -> None:
+    """Write down the job that the schedule created."""
+    schedule.last_run_at = now
+    schedule.last_job_id = job.id
+    schedule.error_message = None
+
+
+def _fire(session: Session, schedule: JobSchedule, action: str, now: datetime) -> str | None:
+    """Fire once; returns why there is no job, or None."""
+    due = schedule.next_run_at
+    # The key makes the firing happen once, even should the next time be set back.
+    key = f"schedule:{schedule.id}:{due.astimezone(UTC).isoformat()}"
+    problem = _still_waiting(session, schedule)
+    if problem is None:
+        try:
+            with session.begin_nested():
+                job = create_job(session, schedule, action, key)
+            note_job(schedule, job, now)
+        except InputError as error:
+            problem = str(error)
+        except DatabaseUnavailable as error:
+            # Somebody holds a lock for long. It stays due, and is tried again at the next look.
+            return str(error)
+    if problem is not None:
+        schedule.error_message = f"no job at {due.astimezone(UTC):%Y-%m-%d %H:%M} UTC: {problem}"
+    try:
+        schedule.next_run_at = next_firing(schedule.cron, schedule.timezone, max(now, due))
+    except InputError as error:
+        schedule.paused = True
+        schedule.error_message = f"paused, because {error}"
+        return schedule.error_message
+    return problem
+
+
+def _still_waiting(session: Session, schedule: JobSchedule) -> str | None:
+    """The former job, where it has not started: a second one behind it would do nothing new."""
+    if schedule.last_job_id is None:
+        return None
+    job = job_by_id(session, schedule.last_job_id)
+    if job is None or job.status in FINAL or job.started_at is not None:
+        return None
+    return f"job {job.id}, of the time before, has not started yet"

@@ -1,0 +1,358 @@
+"""MarketplaceJobService: the Python API of an application that creates jobs."""
+
+import random
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from runtime.errors import InputError, JobFailed, JobNotFound
+from runtime.handlers.registry import load_registry
+from runtime.jobs import completion, creation
+from runtime.rate_limits.closures import Closure
+from runtime.runs.job_states import FINAL, JobStatus
+from runtime.runs.journal import StepStatus
+from runtime.runs.settlement import backoff, describe
+from runtime.shops import choice, pausing
+from runtime.storage.models import MarketplaceActionType, MarketplaceJob, MarketplaceTask, Shop
+from runtime.storage.nodes import liveness
+from runtime.storage.queue import (
+    action_types,
+    expiry,
+    job_events,
+    job_rows,
+    journal_rows,
+    statistics,
+)
+from runtime.storage.server.session_errors import application_errors
+from runtime.values.arguments import is_storable
+from runtime.values.json_values import checked_json
+
+
+class MarketplaceJobService:
+    """Creates jobs, and looks after them, in the caller's transaction.
+
+    Nothing here commits, but :meth:`wait`, which has no part in the transaction, needs the
+    job to be committed. A rollback leaves neither the job nor its announcement.
+
+    Every method raises :class:`runtime.errors.DatabaseUnavailable` where the server is away.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    @application_errors()
+    def get_action_type(self, marketplace: str, action_code: str) -> MarketplaceActionType | None:
+        """The action type of a pair, or None."""
+        if not (is_storable(marketplace) and is_storable(action_code)):
+            return None
+        return action_types.find_action_type(self._session, marketplace, action_code)
+
+    @application_errors()
+    def get_action_type_by_id(self, action_type_id: int) -> MarketplaceActionType | None:
+        """The action type of an id, or None."""
+        return action_types.action_type_by_id(self._session, action_type_id)
+
+    @application_errors()
+    def add_shop(
+        self, marketplace: str, user_id: int, external_id: str, name: str | None = None
+    ) -> Shop:
+        """Add a seller's account; an account that the same user added before is returned.
+
+        Raises:
+            InputError: a value cannot be used, or the account is another user's.
+        """
+        return choice.add_shop(self._session, marketplace, user_id, external_id, name)
+
+    @application_errors()
+    def pause_shop(
+        self, shop_id: int, reason: str | None = None, *, until: datetime | None = None
+    ) -> Closure:
+        """Start no further jobs of a shop, and send no further calls of those that run.
+
+        Calls that have left are answered; the jobs go on where they stand when it opens.
+
+        Args:
+            reason: in words for a person.
+            until: None: until it is resumed; needs a time zone.
+
+        Raises:
+            ShopNotFound, InputError
+        """
+        return pausing.pause_shop(self._session, shop_id, reason, until)
+
+    @application_errors()
+    def resume_shop(self, shop_id: int) -> list[Closure]:
+        """Open a shop, whatever closed it: a pause, its marketplace, a rate limit.
+
+        Returns:
+            What was closed until now; empty where nothing was.
+        """
+        return pausing.resume_shop(self._session, shop_id)
+
+    @application_errors()
+    def pause_marketplace(
+        self, marketplace: str, reason: str | None = None, *, until: datetime | None = None
+    ) -> Closure:
+        """Like :meth:`pause_shop`, for all shops of a marketplace."""
+        return pausing.pause_marketplace(self._session, marketplace, reason, until)
+
+    @application_errors()
+    def resume_marketplace(self, marketplace: str) -> list[Closure]:
+        """Open a marketplace and its app key; shops that are closed themselves stay so."""
+        return pausing.resume_marketplace(self._session, marketplace)
+
+    @application_errors()
+    def create_job(
+        self,
+        marketplace: str,
+        action_code: str,
+        product_id: int | None = None,
+        batch_job_id: int | None = None,
+        priority: int | None = None,
+        input_data: Mapping[str, Any] | None = None,
+        *,
+        user_id: int | None = None,
+        shop_id: int | None = None,
+        run_at: datetime | None = None,
+        idempotency_key: str | None = None,
+        max_retries: int | None = None,
+        expires_at: datetime | None = None,
+        force: bool = False,
+    ) -> MarketplaceJob:
+        """Create a job. It is flushed; running services hear of it with the commit.
+
+        An ``update`` withdraws older updates of the same product and shop that never started;
+        a ``delete`` withdraws such publishes and updates. They end as cancelled, with
+        ``superseded_by``.
+
+        Args:
+            priority: 1 (critical) to 4 (low); default: the action type's.
+            input_data: a JSON object for the handler.
+            user_id: may be left out where ``shop_id`` is given, or the marketplace has
+                exactly one shop.
+            shop_id: may be left out where the user has exactly one shop there.
+            run_at: not before that time; needs a time zone.
+            idempotency_key: unique per user; creating again returns the first job, in
+                whatever state it is.
+            max_retries: how often it may be tried again; default: the action type's.
+            expires_at: the job expires where it has not started by then; default: never.
+            force: publish although the product is on sale there, or being published.
+
+        Raises:
+            ActionTypeNotFound: no such action on that marketplace (also a ValueError).
+            AlreadyPublished: the product is on sale in that shop, or being published there.
+            BatchNotFound, ShopRequired, ShopNotFound, IdempotencyConflict, InvalidJson, InputError
+        """
+        request = creation.JobRequest(
+            marketplace=marketplace,
+            action=action_code,
+            user_id=user_id,
+            shop_id=shop_id,
+            product_id=product_id,
+            batch_job_id=batch_job_id,
+            priority=priority,
+            input_data=input_data,
+            run_at=run_at,
+            idempotency_key=idempotency_key,
+            max_retries=max_retries,
+            expires_at=expires_at,
+            force=force,
+        )
+        return creation.create(self._session, request)
+
+    @application_errors()
+    def get_job(self, job_id: int) -> MarketplaceJob | None:
+        """The job as it stands, or None."""
+        return job_rows.job_by_id(self._session, job_id)
+
+    @application_errors()
+    def get_next_pending_job(self, marketplace: str) -> MarketplaceJob | None:
+        """The job of a marketplace that is due first, or None."""
+        found = job_rows.next_pending(self._session, marketplace, 1)
+        return found[0] if found else None
+
+    @application_errors()
+    def get_pending_jobs(
+        self, limit: int = 10, marketplace: str | None = None
+    ) -> Sequence[MarketplaceJob]:
+        """Pending jobs that are due, the most urgent first."""
+        return job_rows.next_pending(self._session, marketplace, limit)
+
+    @application_errors()
+    def get_interrupted_jobs(self, marketplace: str) -> Sequence[MarketplaceJob]:
+        """Running jobs that no living service runs."""
+        return liveness.interrupted_jobs(self._session, marketplace)
+
+    @application_errors()
+    def start_job(self, job_id: int) -> MarketplaceJob:
+        """Pending → running, for a caller that runs the job itself."""
+        return job_events.start(self._session, job_id)
+
+    @application_errors()
+    def complete_job(self, job_id: int, result: Any = None) -> MarketplaceJob:
+        """Running → completed.
+
+        Raises:
+            JobNotFound, IllegalTransition, InvalidJson
+        """
+        return job_events.complete(self._session, job_id, checked_json(result, "result"))
+
+    @application_errors()
+    def fail_job(self, job_id: int, error_message: str) -> MarketplaceJob:
+        """Running → failed."""
+        return job_events.fail(self._session, job_id, describe(JobFailed(error_message)))
+
+    @application_errors()
+    def pause_job(self, job_id: int) -> MarketplaceJob:
+        """Pending → paused; a running job comes back with ``pause_requested``.
+
+        The service that runs it leaves it at its next call, with all its steps recorded; it may
+        still end before that.
+        """
+        return job_events.pause(self._session, job_id)
+
+    @application_errors()
+    def resume_job(self, job_id: int) -> MarketplaceJob:
+        """Paused → pending, with the attempts it has left; a request to pause is withdrawn."""
+        return job_events.resume(self._session, job_id)
+
+    @application_errors()
+    def answer_step(self, job_id: int, step: str, *, happened: Any = None) -> MarketplaceJob:
+        """Tell whether a step of a paused job took effect, which the service could not.
+
+        Once no step of the job is open any more, it is resumed.
+
+        Args:
+            happened: the step's result, a JSON value; None: it did not take effect, and is
+                done again.
+
+        Raises:
+            JobNotFound, IllegalTransition, InvalidJson, InputError
+        """
+        still_open = job_events.answer(
+            self._session, job_id, step, happened, happened=happened is not None
+        )
+        if not still_open:
+            return job_events.resume(self._session, job_id)
+        job = job_rows.job_by_id(self._session, job_id)
+        if job is None:
+            raise JobNotFound(job_id)
+        return job
+
+    @application_errors()
+    def get_job_tasks(self, job_id: int) -> Sequence[MarketplaceTask]:
+        """The job's steps as the journal has them, in the order in which they were begun."""
+        return journal_rows.steps_of(self._session, job_id)
+
+    @application_errors()
+    def get_job_progress(self, job_id: int) -> dict[str, Any]:
+        """Counts of the job's steps: total, completed, failed, pending, progress_percent."""
+        counts = Counter(step.status for step in journal_rows.steps_of(self._session, job_id))
+        total, completed = counts.total(), counts[StepStatus.SUCCEEDED]
+        return {
+            "total": total,
+            "completed": completed,
+            "failed": counts[StepStatus.FAILED],
+            "pending": counts[StepStatus.STARTED] + counts[StepStatus.UNKNOWN],
+            "progress_percent": round(100 * completed / total, 1) if total else 0.0,
+        }
+
+    @application_errors()
+    def cancel_job(self, job_id: int) -> MarketplaceJob:
+        """Cancel the job; at once where it does not run.
+
+        A running job comes back with ``cancel_requested``; the service that runs it ends it,
+        and it may still complete.
+        """
+        return job_events.cancel(self._session, job_id)
+
+    @application_errors()
+    def retry_job(self, job_id: int) -> MarketplaceJob:
+        """Failed, cancelled, expired or paused → pending; its attempts start anew."""
+        return job_events.requeue(self._session, job_id)
+
+    @application_errors()
+    def increment_retry(self, job_id: int) -> tuple[MarketplaceJob, bool]:
+        """Use up one attempt of a running job.
+
+        Returns:
+            The job and True where it waits for another attempt, with backoff; False where
+            none was left and it failed, or where it was to be cancelled and now is.
+        """
+        job = job_rows.job_by_id(self._session, job_id)
+        if job is None:
+            raise JobNotFound(job_id)
+        if job.cancel_requested:
+            return job_events.finish_cancellation(self._session, job_id), False
+        if job.retry_count >= job.max_retries:
+            error = job.error_message or f"it failed {job.retry_count + 1} times"
+            return job_events.fail(self._session, job_id, error), False
+        delay = backoff(job.retry_count, random.random())  # noqa: S311
+        return job_events.try_again(self._session, job_id, delay), True
+
+    @application_errors()
+    def expire_old_jobs(self, marketplace: str) -> int:
+        """Expire the jobs that never started though they could have; returns how many.
+
+        What waits for its seller, for a closure or for a person does not expire; its time
+        goes on once it can run.
+        """
+        return expiry.expire_jobs(self._session, marketplace, load_registry().browser_bound)
+
+    @application_errors()
+    def get_stats(self, days: int = 7) -> dict[str, Any]:
+        """Counts of the jobs that were created in the last days.
+
+        Returns:
+            ``total``, ``by_status``, ``by_marketplace`` (each with its statuses),
+            ``success_rate`` (completed of those that are over, or None) and
+            ``average_seconds`` (from first start to end, or None).
+        """
+        period = _period(days)
+        counts = statistics.count_jobs(self._session, period)
+        by_status = Counter[str]()
+        by_marketplace: dict[str, dict[str, int]] = {}
+        for (marketplace, status), number in counts.items():
+            by_status[status] += number
+            by_marketplace.setdefault(marketplace, {})[status] = number
+        over = sum(by_status[status] for status in FINAL)
+        mean = statistics.mean_duration(self._session, period)
+        return {
+            "days": days,
+            "total": by_status.total(),
+            "by_status": {status.value: by_status[status] for status in JobStatus},
+            "by_marketplace": by_marketplace,
+            "success_rate": by_status[JobStatus.COMPLETED] / over if over else None,
+            "average_seconds": None if mean is None else mean.total_seconds(),
+        }
+
+    def wait(
+        self,
+        job_id: int,
+        timeout: timedelta | float | None = None,
+        look: completion.Look | None = None,
+    ) -> MarketplaceJob:
+        """Wait until a committed job is over; returns it as it ended, detached.
+
+        Args:
+            timeout: timedelta or seconds; None: however long it takes.
+            look: is shown the job again and again while it goes on.
+
+        Raises:
+            WaitTimeout: it was not over in time; it goes on.
+            JobNotFound
+        """
+        read = completion.snapshot_reader(self._session, job_id)
+        return completion.wait_until_over(read, completion.as_timeout(timeout), look)
+
+
+def _period(days: int) -> timedelta:
+    try:
+        if days > 0:
+            return timedelta(days=days)
+    except (OverflowError, TypeError):
+        pass
+    raise InputError(f"days must be a positive number of days, not {days!r}")

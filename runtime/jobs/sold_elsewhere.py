@@ -1,0 +1,56 @@
+"""What was sold in one shop must not stay on sale in the seller's others.
+
+A shop takes part where its setting ``follow_sales`` is ``yes``.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from runtime.jobs.creation import JobRequest, create
+from runtime.shops.settings import FOLLOW_SALES
+from runtime.storage.models import Listing, Shop
+from runtime.storage.queue.action_types import find_action_type
+from runtime.storage.selling.order_rows import Sale
+
+
+def follow_sales(session: Session, shop_id: int, sales: Sequence[Sale]) -> list[int]:
+    """Create the jobs that bring the seller's other shops up to date; returns their ids.
+
+    ``delete`` where nothing is left, else ``update``; one for each sale and listing, however
+    often it is asked for. Runs in the transaction that stored the sales.
+    """
+    created: list[int] = []
+    for sale in sales:
+        for listing, shop in _on_sale_elsewhere(session, shop_id, sale["product_id"]):
+            action = "update" if sale["left"] else "delete"
+            if not _takes_part(shop) or not find_action_type(session, shop.marketplace, action):
+                continue
+            request = JobRequest(
+                marketplace=shop.marketplace,
+                action=action,
+                user_id=shop.user_id,
+                shop_id=shop.id,
+                product_id=sale["product_id"],
+                input_data={"external_id": listing.external_id},
+                idempotency_key=f"sale-{sale['line_id']}-listing-{listing.id}",
+            )
+            created.append(create(session, request).id)
+    return created
+
+
+def _on_sale_elsewhere(session: Session, shop_id: int, product_id: int) -> Sequence[Any]:
+    return session.execute(
+        select(Listing, Shop)
+        .join(Shop, Shop.id == Listing.shop_id)
+        .where(
+            Listing.product_id == product_id, Listing.status == "live", Listing.shop_id != shop_id
+        )
+        .order_by(Listing.id)
+    ).all()
+
+
+def _takes_part(shop: Shop) -> bool:
+    return shop.settings.get(FOLLOW_SALES) == "yes"

@@ -1,0 +1,1 @@
+"""What one process needs: settings, its directory, log, time, and its sign of life."""

@@ -1,0 +1,161 @@
+"""Settings, from the environment (prefix ``RUNTIME_``)."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from runtime.errors import ConfigurationError
+
+LONGEST_SECONDS = 86_400
+_FROM_HERE = "Value error, "
+"""What pydantic puts before words of our own."""
+S = TypeVar("S", bound=BaseSettings)
+
+
+class Settings(BaseSettings):
+    """What an operator can set.
+
+    Every field is an environment variable: ``bridge_port`` is ``RUNTIME_BRIDGE_PORT``.
+    Durations are seconds. An empty variable is one that is not set.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="RUNTIME_", env_ignore_empty=True, extra="ignore", frozen=True
+    )
+
+    data_dir: Path = Path("data")
+    database_url: SecretStr | None = None
+    """Unset: an embedded PostgreSQL in the data directory."""
+    database_direct_url: SecretStr | None = None
+    """Where ``database_url`` is a transaction-pooling proxy: the server itself."""
+
+    bridge_host: str = "127.0.0.1"
+    bridge_port: int = Field(8765, ge=0, le=65535)
+    bridge_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    """Origins of pages that may connect, comma-separated; ``*`` allows every one."""
+    bridge_max_bytes: int = Field(10_000_000, ge=1_000)
+    bridge_grace_seconds: float = Field(20, gt=0, le=LONGEST_SECONDS)
+
+    media_dir: Path | None = None
+    """Images of products; unset: ``media`` in the data directory."""
+    media_url: str | None = None
+    """Where browsers reach the bridge to fetch them; unset: its own host and port."""
+    media_url_seconds: float = Field(3_600, gt=0, le=7 * LONGEST_SECONDS)
+    """How long the URL of an image can be used."""
+
+    token_secret: SecretStr | None = None
+    """Unset: generated into the data directory."""
+    token_algorithm: Literal["HS256", "HS384", "HS512"] = "HS256"
+    encryption_keys: SecretStr | None = None
+    """Comma-separated Fernet keys, the newest first; unset: generated."""
+
+    drain_seconds: float = Field(25, ge=0, le=LONGEST_SECONDS)
+    retention_days: float = Field(30, gt=0, le=36_500)
+    """How long jobs that are over are kept, with their journal."""
+    poll_seconds: float = Field(5, gt=0, le=LONGEST_SECONDS)
+    aging_seconds: float = Field(900, ge=1, le=LONGEST_SECONDS)
+    """How long a job waits until it rises by one level of priority."""
+    worker_threads: int = Field(8, ge=1)
+    http_threads: int = Field(16, ge=1)
+    log_format: Literal["auto", "console", "json"] = "auto"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @field_validator("bridge_origins", mode="before")
+    @classmethod
+    def _split_origins(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip().rstrip("/") for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("bridge_origins")
+    @classmethod
+    def _check_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            parts = urlsplit(origin)
+            if origin != "*" and (not parts.scheme or not parts.netloc or parts.path):
+                raise ValueError(f"{origin!r} is no origin such as https://shop.example")
+        return value
+
+    @field_validator("media_url")
+    @classmethod
+    def _check_media_url(cls, value: str | None) -> str | None:
+        return None if value is None else base_url(value)
+
+    @property
+    def media_url_lifetime(self) -> timedelta:
+        """How long the URL of an image can be used."""
+        return timedelta(seconds=self.media_url_seconds)
+
+    @property
+    def grace(self) -> timedelta:
+        """How long a seller has to reconnect."""
+        return timedelta(seconds=self.bridge_grace_seconds)
+
+    @property
+    def poll_interval(self) -> timedelta:
+        """How long an announcement that was lost can cost."""
+        return timedelta(seconds=self.poll_seconds)
+
+    @property
+    def aging(self) -> timedelta:
+        """How long a job waits until it rises by one level of priority."""
+        return timedelta(seconds=self.aging_seconds)
+
+    @property
+    def retention(self) -> timedelta:
+        """How long jobs that are over are kept."""
+        return timedelta(days=self.retention_days)
+
+    @property
+    def drain_time(self) -> timedelta:
+        """How long running jobs may go on when the service stops."""
+        return timedelta(seconds=self.drain_seconds)
+
+
+def base_url(value: str) -> str:
+    """An address that paths are put behind, without a slash at its end.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:  # a port that is no number, half a pair of brackets
+        usable = False
+    plain = value.isprintable() and not any(one in value for one in " @?#\\")
+    if not usable or not plain:
+        raise ValueError(f"{value!r} is no base URL such as https://host.example")
+    return value.rstrip("/")
+
+
+def load_settings() -> Settings:
+    """Read the environment.
+
+    Raises:
+        ConfigurationError: a variable cannot be used; the message names it.
+    """
+    return read_settings(Settings)
+
+
+def read_settings(kind: type[S]) -> S:
+    """Read the environment: the service's settings, or those of one marketplace.
+
+    Raises:
+        ConfigurationError: a variable cannot be used; the message names it.
+    """
+    try:
+        return kind()
+    except ValidationError as error:
+        prefix = kind.model_config.get("env_prefix", "")
+        told = error.errors(include_input=False, include_url=False)
+        problems = "; ".join(
+            f"{prefix}{'_'.join(str(part) for part in one['loc'][:1]).upper()}: "
+            f"{one['msg'].removeprefix(_FROM_HERE)}"
+            for one in told
+        )
+        raise ConfigurationError(f"cannot use the settings: {problems}") from None

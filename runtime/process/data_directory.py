@@ -1,0 +1,127 @@
+"""The data directory: secrets that were generated, images, and the embedded database."""
+
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+
+from cryptography.fernet import Fernet
+
+from runtime.errors import ConfigurationError, DataDirectoryError
+from runtime.process.config import Settings
+
+TOKEN_SECRET_FILE = "token_secret"
+ENCRYPTION_KEYS_FILE = "encryption_keys"
+MEDIA_DIRECTORY = "media"
+
+
+def ensure_data_directory(settings: Settings) -> Path:
+    """Make the directory where it is missing.
+
+    Raises:
+        DataDirectoryError: it cannot be made or written.
+    """
+    path = settings.data_dir.expanduser().absolute()
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        probe = path / f".probe-{secrets.token_hex(8)}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise DataDirectoryError(
+            f"the data directory {path} cannot be written ({error.strerror}): "
+            "make it writable, or set RUNTIME_DATA_DIR to one that is"
+        ) from None
+    return path
+
+
+def token_secret(settings: Settings) -> str:
+    """The key that signs bridge tokens.
+
+    Raises:
+        ConfigurationError: the one that is set is too short to be safe.
+    """
+    if settings.token_secret is not None:
+        secret = settings.token_secret.get_secret_value()
+        shortest = int(settings.token_algorithm.removeprefix("HS")) // 8
+        size = len(secret.encode())
+        if size < shortest:
+            raise ConfigurationError(
+                f"RUNTIME_TOKEN_SECRET has {size} bytes; {settings.token_algorithm} needs "
+                f"at least {shortest}: set a longer one, or none to have one generated"
+            )
+        return secret
+    return _kept(settings, TOKEN_SECRET_FILE, lambda: secrets.token_urlsafe(48))
+
+
+def media_directory(settings: Settings) -> Path:
+    """The directory of images; made where it is missing.
+
+    Raises:
+        DataDirectoryError: it cannot be made.
+    """
+    if settings.media_dir is None:
+        path = ensure_data_directory(settings) / MEDIA_DIRECTORY
+    else:
+        path = settings.media_dir.expanduser().absolute()
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataDirectoryError(
+            f"the media directory {path} cannot be made ({error.strerror}): "
+            "make it, or set RUNTIME_MEDIA_DIR to another one"
+        ) from None
+    return path
+
+
+def encryption_keys(settings: Settings) -> list[str]:
+    """The Fernet keys for credentials, the newest first.
+
+    Raises:
+        ConfigurationError: one of those that are set is no Fernet key.
+    """
+    if settings.encryption_keys is not None:
+        text = settings.encryption_keys.get_secret_value()
+    else:
+        text = _kept(settings, ENCRYPTION_KEYS_FILE, lambda: Fernet.generate_key().decode())
+    keys = [key.strip() for key in text.replace("\n", ",").split(",") if key.strip()]
+    for number, key in enumerate(keys, 1):
+        try:
+            Fernet(key)
+        except ValueError:
+            raise ConfigurationError(
+                f"key {number} of RUNTIME_ENCRYPTION_KEYS is no Fernet key: it must be 32 bytes, "
+                "url-safe base64"
+            ) from None
+    return keys
+
+
+def _kept(settings: Settings, name: str, make: Callable[[], str]) -> str:
+    path = ensure_data_directory(settings) / name
+    try:
+        if not path.exists():
+            _write_once(path, make())
+        text = path.read_text().strip()
+    except OSError as error:
+        raise DataDirectoryError(
+            f"{path} cannot be read or written ({error.strerror}): give this user access"
+        ) from None
+    if not text:
+        raise DataDirectoryError(
+            f"{path} is empty: put back what it held, or remove it to have a new one made"
+        )
+    return text
+
+
+def _write_once(path: Path, text: str) -> None:
+    """Of two processes that start at once, one wins and both read the same file."""
+    draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text + "\n")
+    try:
+        path.hardlink_to(draft)
+    except FileExistsError:
+        pass
+    finally:
+        draft.unlink()

@@ -1,0 +1,72 @@
+"""Reading products from JSON lines: each line checked by itself, whatever stands in the others."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from runtime.errors import InputError, InvalidProduct
+from runtime.products.product import MAX_BYTES, checked_product
+
+LONGEST_LINE = 4 * MAX_BYTES
+"""In bytes; any character may have been written as a longer escape."""
+_BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line that is not blank.
+
+    Attributes:
+        number: from 1.
+        product: None where the line cannot be used.
+        flaw: why it cannot.
+    """
+
+    number: int
+    product: dict[str, Any] | None = None
+    flaw: str | None = None
+
+
+def read_lines(file: BinaryIO, count: Callable[[int], None]) -> Iterator[Line]:
+    """The lines of a file, one at a time; no more than one is held, however long they are.
+
+    Args:
+        count: told how many bytes were read.
+    """
+    number = 0
+    while chunk := file.readline(LONGEST_LINE + 1):
+        number += 1
+        count(len(chunk))
+        if len(chunk) > LONGEST_LINE and not chunk.endswith(b"\n"):
+            while chunk and not chunk.endswith(b"\n"):
+                chunk = file.readline(LONGEST_LINE)
+                count(len(chunk))
+            yield Line(number, flaw=f"the line has more than {LONGEST_LINE:,} bytes")
+            continue
+        if number == 1:
+            chunk = chunk.removeprefix(_BOM)
+        if chunk.strip():
+            yield _line(number, chunk)
+
+
+def _line(number: int, chunk: bytes) -> Line:
+    try:
+        return Line(number, checked_product(_parsed(chunk)))
+    except InputError as error:
+        return Line(number, flaw=str(error))
+
+
+def _parsed(chunk: bytes) -> Any:
+    try:
+        return json.loads(chunk.decode())
+    except UnicodeDecodeError as error:
+        raise InvalidProduct(f"the line is not UTF-8 (byte {error.start + 1})") from None
+    except json.JSONDecodeError as error:
+        raise InvalidProduct(
+            f"the line is not valid JSON: {error.msg} at column {error.colno}"
+        ) from None
+    except RecursionError:
+        raise InvalidProduct("the line is nested too deeply") from None
+    except ValueError as error:  # a number with more digits than Python reads
+        raise InvalidProduct(f"the line is not valid JSON: {error}") from None

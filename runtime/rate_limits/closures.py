@@ -1,0 +1,144 @@
+"""What is closed: scopes of the budgets through which no call goes for now. Pure; no clock.
+
+One mechanism for all of it: a marketplace that says 429, a session that ended, a captcha, an
+operator's pause. Each closes exactly the scope it speaks of.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+
+class Level(StrEnum):
+    """How much of a marketplace a scope covers; each within the one before."""
+
+    MARKETPLACE = "marketplace"
+    APP_KEY = "app_key"
+    SHOP = "shop"
+    ACTION = "action"
+
+
+class ClosureKind(StrEnum):
+    """Why a scope is closed. Closures of different kinds do not replace each other."""
+
+    PAUSED = "paused"
+    NEEDS_USER = "needs_user"
+    NEEDS_AUTH = "needs_auth"
+    RATE_LIMIT = "rate_limit"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """A scope of the tree of budgets.
+
+    Attributes:
+        shop_id: at the levels shop and action.
+        action: at the level action: one action of one shop.
+    """
+
+    marketplace: str
+    level: Level
+    shop_id: int | None = None
+    action: str | None = None
+
+    def __str__(self) -> str:
+        """As an operator reads it: ``etsy app key``, ``shop 3, publish``."""
+        match self.level:
+            case Level.MARKETPLACE:
+                return self.marketplace
+            case Level.APP_KEY:
+                return f"{self.marketplace} app key"
+            case Level.SHOP:
+                return f"shop {self.shop_id}"
+            case Level.ACTION:
+                return f"shop {self.shop_id}, {self.action}"
+
+
+def path(marketplace: str, shop_id: int, action: str) -> tuple[Scope, ...]:
+    """The scopes that a call draws from, the widest first."""
+    return (
+        Scope(marketplace, Level.MARKETPLACE),
+        Scope(marketplace, Level.APP_KEY),
+        Scope(marketplace, Level.SHOP, shop_id),
+        Scope(marketplace, Level.ACTION, shop_id, action),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Closure:
+    """One scope, closed.
+
+    Attributes:
+        reason: in words for a person.
+        until: None: until somebody opens it.
+    """
+
+    scope: Scope
+    kind: ClosureKind
+    reason: str
+    since: datetime
+    until: datetime | None = None
+
+    @property
+    def key(self) -> tuple[Scope, ClosureKind]:
+        """What can be closed once: a newer closure of the same key takes its place."""
+        return self.scope, self.kind
+
+    def holds(self, now: datetime) -> bool:
+        """Whether it is closed at that time."""
+        return self.until is None or self.until > now
+
+
+def in_words(closure: Closure) -> str:
+    """What is closed, why and for how long.
+
+    ``shop 3: captcha (since …)``, ``budget etsy app key: it answered 429 (until …)``.
+    """
+    what = str(closure.scope)
+    if closure.kind is ClosureKind.RATE_LIMIT:
+        what = f"budget {what}"
+    if closure.until is None:
+        return f"{what}: {closure.reason} (since {_moment(closure.since)})"
+    return f"{what}: {closure.reason} (until {_moment(closure.until)})"
+
+
+def _moment(when: datetime) -> str:
+    return when.astimezone(UTC).isoformat(timespec="seconds")
+
+
+class Closures:
+    """The closures of one marketplace, by scope and kind."""
+
+    def __init__(self, closures: Iterable[Closure] = ()) -> None:
+        self._of: dict[Scope, dict[ClosureKind, Closure]] = {}
+        for closure in closures:
+            self.close(closure)
+
+    def close(self, closure: Closure) -> None:
+        """Close the scope; of one kind the newer word counts."""
+        self._of.setdefault(closure.scope, {})[closure.kind] = closure
+
+    def open(self, scope: Scope, kind: ClosureKind) -> bool:
+        """Open what was closed for this reason; False where it was not."""
+        of_scope = self._of.get(scope, {})
+        found = of_scope.pop(kind, None) is not None
+        if not of_scope:
+            self._of.pop(scope, None)
+        return found
+
+    def of(self, scopes: Iterable[Scope], now: datetime) -> Iterator[Closure]:
+        """The closures that hold at that time on any of the scopes."""
+        for scope in scopes:
+            for closure in self._of.get(scope, {}).values():
+                if closure.holds(now):
+                    yield closure
+
+    def opens_at(self, scopes: Iterable[Scope], now: datetime) -> datetime | None:
+        """When all of the scopes are open: ``now`` or later; None: until somebody opens them."""
+        opens = now
+        for closure in self.of(scopes, now):
+            if closure.until is None:
+                return None
+            opens = max(opens, closure.until)
+        return opens

@@ -1,0 +1,148 @@
+"""A long window: releases are counted in buckets that slide out of it."""
+
+import math
+from collections import deque
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from runtime.rate_limits.limits import Limit
+
+BUCKETS = 240
+"""A bucket counts until all of it is out of the window, so 1/241 of the limit goes unused."""
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+ROUNDING = timedelta(milliseconds=1)
+
+
+class CountedWindow:
+    """At most ``limit.count`` releases in any half-open window of ``limit.per``."""
+
+    __slots__ = ("_buckets", "_changed", "_others", "_others_since", "_total", "_width", "limit")
+
+    def __init__(self, limit: Limit) -> None:
+        self.limit = limit
+        self._width = limit.per / BUCKETS
+        self._buckets: deque[list[int]] = deque()
+        self._total = 0
+        self._changed: set[int] = set()
+        self._others = 0
+        self._others_since = EPOCH
+
+    def free_at(self, now: datetime) -> datetime:
+        """When the next release may happen; ``now`` where it may at once."""
+        self._forget(now)
+        total, earliest = self._total, self._others_allow(now, self._total)
+        for index, count in self._buckets:
+            out = self._out_at(index)
+            if earliest is not None and earliest <= out:
+                break
+            total -= count
+            allowed = self._others_allow(out, total)
+            if allowed is not None:
+                earliest = allowed if earliest is None else min(earliest, allowed)
+        assert earliest is not None
+        return earliest
+
+    def release(self, now: datetime) -> None:
+        """Count a release."""
+        index = self._index(now)
+        if not self._buckets or self._buckets[-1][0] < index:
+            self._buckets.append([index, 0])
+        self._buckets[-1][1] += 1
+        self._changed.add(self._buckets[-1][0])
+        self._total += 1
+
+    def was_released(self, when: datetime, count: int) -> None:
+        """Count releases of before this limit was known."""
+        self.restore(when, count)
+        self._changed.add(self._index(when))
+
+    def left(self, released_at: datetime, now: datetime) -> None:
+        """What was released then leaves only now."""
+        index = self._index(released_at)
+        if index == self._index(now):
+            return
+        for bucket in self._buckets:
+            if bucket[0] == index and bucket[1]:
+                bucket[1] -= 1
+                self._changed.add(index)
+                self._total -= 1
+                self.release(now)
+                return
+
+    def change(self, limit: Limit) -> None:
+        """Keep to another count in the same window; what was released counts on."""
+        self.limit = limit
+
+    def remaining(self, remaining: int, unsure: int, now: datetime) -> None:
+        """The marketplace says how many are left: what did not go from here, others used.
+
+        When they did is not known; it is taken to leave the window evenly.
+
+        Args:
+            unsure: releases of which the marketplace may not have known yet.
+        """
+        self._forget(now)
+        known_there = max(0, self._total - unsure)
+        self._others = max(0, self.limit.count - max(0, remaining) - known_there)
+        self._others_since = now
+
+    def used(self, now: datetime) -> int:
+        """How many of the limit are used up, by whomever."""
+        self._forget(now)
+        return self._total + self._others_at(now)
+
+    def restore(self, bucket_start: datetime, count: int) -> None:
+        """Count what a former process released."""
+        index = self._index(bucket_start)
+        for bucket in self._buckets:
+            if bucket[0] == index:
+                bucket[1] += count
+                break
+        else:
+            self._buckets.append([index, count])
+            self._buckets = deque(sorted(self._buckets))
+        self._total += count
+
+    def changed(self) -> Iterator[tuple[datetime, int]]:
+        """Start and count of the buckets that grew since the last call."""
+        changed, self._changed = self._changed, set()
+        for index, count in reversed(self._buckets):
+            if not changed:
+                return
+            if index in changed:
+                changed.remove(index)
+                yield EPOCH + index * self._width, count
+
+    def idle_at(self) -> datetime | None:
+        """From when on nothing of it matters; None: from the start."""
+        idle = [self._out_at(self._buckets[-1][0])] if self._buckets else []
+        if self._others:
+            idle.append(self._others_since + self.limit.per)
+        return max(idle, default=None)
+
+    def _others_at(self, when: datetime) -> int:
+        share = 1 - (when - self._others_since) / self.limit.per
+        return math.ceil(self._others * min(max(share, 0.0), 1.0))
+
+    def _others_allow(self, when: datetime, total: int) -> datetime | None:
+        """From ``when`` on, the time when what others used leaves room beside ``total``."""
+        room = self.limit.count - total - 1
+        if room < 0:
+            return None
+        if self._others_at(when) <= room:
+            return when
+        wait = self.limit.per * (1 - room / self._others)
+        return max(when, self._others_since + wait + ROUNDING)
+
+    def _forget(self, now: datetime) -> None:
+        while self._buckets and self._out_at(self._buckets[0][0]) <= now:
+            index, count = self._buckets.popleft()
+            self._total -= count
+            self._changed.discard(index)
+
+    def _index(self, when: datetime) -> int:
+        return (when - EPOCH) // self._width
+
+    def _out_at(self, index: int) -> datetime:
+        return EPOCH + (index + 1) * self._width + self.limit.per

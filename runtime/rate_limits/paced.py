@@ -1,0 +1,71 @@
+"""A short window: releases are spread over it, and it is never overdrawn."""
+
+from collections import deque
+from datetime import datetime, timedelta
+
+from runtime.rate_limits.limits import Limit
+
+CLOSER = 0.98
+"""Releases lie a little closer than evenly, so that one that comes late costs none."""
+
+MARGIN = 1.003
+"""Two requests may arrive closer together than they left, by as much as one travelled faster. This
+much of a window covers that; with more of it, 1 % of the limit would go unused where every wake-up
+is late by 5 ms."""
+
+CATCH_UP = timedelta(milliseconds=20)
+"""A wake-up that is late by no more does not shift the releases after it."""
+
+
+class PacedWindow:
+    """At most ``limit.count`` releases in any half-open window of ``limit.per``, and arrivals, too.
+
+    The hard rule: a release comes at least ``per`` after the one ``count`` releases before, and a
+    little more for what happens on the way. The spacing only keeps them from going all at once.
+    """
+
+    __slots__ = ("_next", "_released", "limit")
+
+    def __init__(self, limit: Limit) -> None:
+        self.limit = limit
+        self._released: deque[datetime] = deque(maxlen=limit.count)
+        self._next: datetime | None = None
+
+    def free_at(self, now: datetime, rate: float = 1.0) -> datetime:
+        """When the next release may happen; ``now`` where it may at once.
+
+        Args:
+            rate: the share of the limit that may be used, above 0 up to 1.
+        """
+        free = now if self._next is None else max(now, self._next)
+        if len(self._released) == self.limit.count:
+            free = max(free, self._released[0] + self.limit.per / rate * MARGIN)
+        return free
+
+    def release(self, now: datetime, rate: float = 1.0) -> None:
+        """Count a release."""
+        planned = self._next
+        if planned is None or now - planned > CATCH_UP:
+            planned = now
+        self._next = planned + self.limit.per / rate / self.limit.count * CLOSER
+        self._released.append(now)
+
+    def was_released(self, when: datetime, count: int) -> None:
+        """Count releases of before this limit was known."""
+        self._released.extend([when] * min(count, self.limit.count))
+
+    def left(self, released_at: datetime, now: datetime) -> None:
+        """What was released then leaves only now."""
+        if released_at in self._released:
+            self._released.remove(released_at)
+            self._released.append(now)
+
+    def change(self, limit: Limit) -> None:
+        """Keep to another limit from now on; what was released counts on."""
+        if limit.count != self.limit.count:
+            self._released = deque(self._released, maxlen=limit.count)
+        self.limit = limit
+
+    def idle_at(self) -> datetime | None:
+        """From when on nothing of it matters; None: from the start."""
+        return self._released[-1] + self.limit.per * MARGIN if self._released else None

@@ -1,0 +1,142 @@
+"""One scope of the tree: its limits, its least gap, and what it has learned."""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+
+from runtime.rate_limits.counted import CountedWindow
+from runtime.rate_limits.learned import LOOK_BACK, LearnedRate, ObservedRate
+from runtime.rate_limits.limits import Limit
+from runtime.rate_limits.paced import PacedWindow
+from runtime.rate_limits.past import Past
+
+
+class ScopeBudget:
+    """The budget of one scope."""
+
+    __slots__ = (
+        "_counted", "_guessed", "_kept_until", "_observed", "_open_at", "_paced", "_past", "_rate",
+    )  # fmt: skip
+
+    def __init__(self, limits: Iterable[Limit] = ()) -> None:
+        self._paced: dict[timedelta, PacedWindow] = {}
+        self._counted: dict[timedelta, CountedWindow] = {}
+        self._guessed: PacedWindow | None = None
+        self._open_at: datetime | None = None
+        self._kept_until: datetime | None = None
+        self._rate = LearnedRate()
+        self._observed = ObservedRate()
+        self._past = Past()
+        for limit in limits:
+            self.keep_to(limit)
+
+    def keep_to(self, limit: Limit) -> None:
+        """Keep to this limit from now on; it replaces that of the same window.
+
+        What was released before it was known counts.
+        """
+        kept = self._window(limit)
+        if kept is not None:
+            kept.change(limit)
+            return
+        window: PacedWindow | CountedWindow
+        if limit.is_paced:
+            window = self._paced[limit.per] = PacedWindow(limit)
+        else:
+            window = self._counted[limit.per] = CountedWindow(limit)
+        for when, count in self._past:
+            window.was_released(when, count)
+
+    def remember(self, until: datetime) -> None:
+        """Something of it matters until then, though nothing may be released."""
+        self._kept_until = until
+
+    def paced_at(self, now: datetime) -> datetime:
+        """When its pace allows the next release; ``now`` where it does at once."""
+        rate = self._rate.at(now)
+        free = now if self._open_at is None else max(now, self._open_at)
+        for window in self._paced.values():
+            free = max(free, window.free_at(now, rate))
+        if self._guessed is not None and rate < 1.0:
+            free = max(free, self._guessed.free_at(now, rate))
+        return free
+
+    def used_up(self, now: datetime) -> tuple[datetime, Limit] | None:
+        """The counted limit that is used up for longest, and until when."""
+        full = ((window.free_at(now), window.limit) for window in self._counted.values())
+        return max(((until, limit) for until, limit in full if until > now),
+                   key=lambda one: one[0], default=None)  # fmt: skip
+
+    def release(
+        self, now: datetime, gap: timedelta = timedelta(0), jitter: timedelta = timedelta(0)
+    ) -> None:
+        """Count a release: the next one comes at least ``gap`` later, and ``jitter`` after that."""
+        rate = self._rate.at(now)
+        for window in self._paced.values():
+            window.release(now, rate)
+        for counted in self._counted.values():
+            counted.release(now)
+        self._observed.release(now)
+        self._past.release(now)
+        if self._guessed is not None:
+            self._guessed.release(now, rate)
+        if gap:
+            self._open_at = now + gap / rate
+        if jitter:
+            self._open_at = self.paced_at(now) + jitter
+
+    def left(self, released_at: datetime, now: datetime) -> None:
+        """What was released then leaves only now; whoever comes next comes so much later."""
+        for paced in self._paced.values():
+            paced.left(released_at, now)
+        for counted in self._counted.values():
+            counted.left(released_at, now)
+        if self._guessed is not None:
+            self._guessed.left(released_at, now)
+        if self._open_at is not None and self._open_at > released_at:
+            self._open_at += now - released_at
+
+    def remaining(self, limit: Limit, remaining: int, unsure: int, now: datetime) -> None:
+        """The marketplace says how many calls of a counted limit are left."""
+        window = self._counted.get(limit.per)
+        if window is not None:
+            window.remaining(remaining, unsure, now)
+
+    def throttle(self, now: datetime, left_at: datetime) -> bool:
+        """A call that left then was refused without a reason: halve the rate.
+
+        A scope without a pace gets one from what went through it lately.
+        """
+        if not self._rate.halve(now, left_at):
+            return False
+        if not self._paced:
+            self._guessed = PacedWindow(Limit(self._observed.count, LOOK_BACK))
+        return True
+
+    def rate(self, now: datetime) -> float:
+        """The share of its limits that it may use."""
+        return self._rate.at(now)
+
+    def restore(self, window: timedelta, bucket_start: datetime, count: int) -> bool:
+        """Count what a former process released; False where there is no such window."""
+        counted = self._counted.get(window)
+        if counted is None:
+            return False
+        counted.restore(bucket_start, count)
+        return True
+
+    def changed(self) -> Iterator[tuple[timedelta, datetime, int]]:
+        """Window, start and count of the buckets that grew since the last call."""
+        for per, window in self._counted.items():
+            for start, count in window.changed():
+                yield per, start, count
+
+    def idle_at(self) -> datetime | None:
+        """From when on nothing of it matters; None: from the start."""
+        known = [self._open_at, self._kept_until, self._rate.full_at(), self._observed.idle_at()]
+        known.append(self._past.idle_at())
+        known += [window.idle_at() for window in self._paced.values()]
+        known += [window.idle_at() for window in self._counted.values()]
+        return max((one for one in known if one is not None), default=None)
+
+    def _window(self, limit: Limit) -> PacedWindow | CountedWindow | None:
+        return self._paced.get(limit.per) or self._counted.get(limit.per)

@@ -1,0 +1,205 @@
+"""The tree of budgets: marketplace, app key, shop, action."""
+
+import heapq
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import count
+
+from runtime.errors import BudgetClosed
+from runtime.rate_limits.closures import Closure, ClosureKind, Closures, Level, Scope
+from runtime.rate_limits.limits import Budgets, Limit
+from runtime.rate_limits.scope_budget import ScopeBudget
+from runtime.rate_limits.usage import Usage
+
+Path = Sequence[Scope]
+OF_ONE_ACCOUNT = frozenset({Level.SHOP, Level.ACTION})
+ANNOUNCED_FOR = timedelta(days=1)
+"""How long an announced limit is remembered of a scope that nobody uses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """The scope of a path that stands in the way for longest.
+
+    Attributes:
+        until: None: until somebody opens it.
+        reason: in words for a person.
+        is_pace: it is only not its turn yet.
+        is_closure: it is closed; where neither, its quota is used up.
+    """
+
+    scope: Scope
+    until: datetime | None
+    reason: str
+    is_pace: bool = False
+    is_closure: bool = False
+
+    def closed(self, *, is_closure: bool) -> BudgetClosed:
+        """The error of a call that is not to wait for it.
+
+        Args:
+            is_closure: it is closed, be it because its quota is used up. That closes the lanes
+                below it, but for an action's: its lane goes on with others.
+        """
+        holds_lanes = is_closure and self.scope.level is not Level.ACTION
+        return BudgetClosed(str(self.scope), self.reason, self.until, holds_lanes=holds_lanes)
+
+    def outlasts(self, other: "Blocked | None") -> bool:
+        """Whether it stands in the way for longer."""
+        if other is None or other.until is None:
+            return other is None
+        return self.until is None or self.until > other.until
+
+
+class BudgetTree:
+    """What was used, what is closed, and what is free, of one marketplace.
+
+    Attributes:
+        closures: what is closed. Who changes it tells the queue which waits for it.
+    """
+
+    def __init__(self, budgets: Budgets) -> None:
+        self.budgets = budgets
+        self.closures = Closures()
+        self._scopes: dict[Scope, ScopeBudget] = {}
+        self._former: dict[Scope, list[Usage]] = {}
+        self._changed: dict[Scope, None] = {}
+        self._idle: list[tuple[datetime, int, Scope]] = []
+        self._order = count()
+        watched = {level for level in Level if budgets.of(level)} | {budgets.speaks_of}
+        self._watched = frozenset(watched | (OF_ONE_ACCOUNT if budgets.jitter else set()))
+
+    def __len__(self) -> int:
+        """How many scopes it remembers anything of."""
+        return len(self._scopes)
+
+    def blocked(self, path: Path, now: datetime) -> Blocked | None:
+        """What keeps a call of this path from going for longest; None where it may go now."""
+        worst: Blocked | None = None
+        for scope in path:
+            found = self.blocked_at(scope, now)
+            if found is not None and found.outlasts(worst):
+                worst = found
+        return worst
+
+    def blocked_at(self, scope: Scope, now: datetime) -> Blocked | None:
+        """What keeps calls from going through this one scope."""
+        worst: Blocked | None = None
+        for closure in self.closures.of((scope,), now):
+            found = Blocked(scope, closure.until, closure.reason, is_closure=True)
+            if found.outlasts(worst):
+                worst = found
+        budget = self._scopes.get(scope)
+        if budget is None:
+            return worst
+        if (used_up := budget.used_up(now)) is not None:
+            found = Blocked(scope, used_up[0], f"its limit of {used_up[1]} is used up")
+            if found.outlasts(worst):
+                worst = found
+        if (paced_at := budget.paced_at(now)) > now:
+            found = Blocked(scope, paced_at, "its pace", is_pace=True)
+            if found.outlasts(worst):
+                worst = found
+        return worst
+
+    def release(self, path: Path, now: datetime, gap: timedelta, draw: float = 0.0) -> None:
+        """Count a call of this path in.
+
+        Args:
+            gap: least time until the next one of the same action of the same shop.
+            draw: uniform in [0, 1), for the jitter.
+        """
+        jitter = self.budgets.jitter * draw
+        for scope in path:
+            is_action = scope.level is Level.ACTION
+            if scope.level not in self._watched and not (is_action and gap):
+                continue
+            budget = self._budget(scope)
+            budget.release(
+                now,
+                gap if is_action else timedelta(0),
+                jitter if scope.level in OF_ONE_ACCOUNT else timedelta(0),
+            )
+            self._changed[scope] = None
+        self._forget_idle(now)
+
+    def left(self, path: Path, released_at: datetime, now: datetime) -> None:
+        """A call that was released then leaves only now, when the marketplace counts it."""
+        for scope in path:
+            budget = self._scopes.get(scope)
+            if budget is not None:
+                budget.left(released_at, now)
+                self._changed[scope] = None
+
+    def announce(
+        self, scope: Scope, limit: Limit, remaining: int | None, unsure: int, now: datetime
+    ) -> None:
+        """The marketplace says what a scope's limit is, and how much of it is left."""
+        budget = self._budget(scope)
+        budget.keep_to(limit)
+        budget.remember(now + ANNOUNCED_FOR)
+        self._restore(scope, budget)
+        if remaining is not None:
+            budget.remaining(limit, remaining, unsure, now)
+
+    def throttle(self, scope: Scope, now: datetime, left_at: datetime) -> bool:
+        """A call that left then was refused without a word; whether that halved the rate."""
+        return self._budget(scope).throttle(now, left_at)
+
+    def rate(self, scope: Scope, now: datetime) -> float:
+        """The share of its limits that a scope may use: 1, unless it was throttled."""
+        budget = self._scopes.get(scope)
+        return 1.0 if budget is None else budget.rate(now)
+
+    def restore(self, usage: Iterable[Usage]) -> None:
+        """Count what former processes released, also in windows not announced yet."""
+        for one in usage:
+            self._former.setdefault(one.scope, []).append(one)
+        for scope in list(self._former):
+            if self.budgets.of(scope.level) or scope in self._scopes:
+                self._restore(scope, self._budget(scope))
+
+    def changed(self) -> tuple[Usage, ...]:
+        """The buckets of counted windows that grew since the last call."""
+        scopes, self._changed = self._changed, {}
+        return tuple(
+            Usage(scope, per, start, used)
+            for scope in scopes
+            if scope in self._scopes
+            for per, start, used in self._scopes[scope].changed()
+        )
+
+    def close(self, closure: Closure) -> None:
+        """Close a scope; of one kind the newer word counts."""
+        self.closures.close(closure)
+
+    def open(self, scope: Scope, kind: ClosureKind) -> bool:
+        """Open what was closed for this reason; False where it was not."""
+        return self.closures.open(scope, kind)
+
+    def _budget(self, scope: Scope) -> ScopeBudget:
+        budget = self._scopes.get(scope)
+        if budget is None:
+            budget = self._scopes[scope] = ScopeBudget(self.budgets.of(scope.level))
+            self._restore(scope, budget)
+            if scope.level not in OF_ONE_ACCOUNT:
+                return budget
+            # Looked at when it next may be idle, which is not before anything was released.
+            heapq.heappush(self._idle, (datetime.min.replace(tzinfo=UTC), next(self._order), scope))
+        return budget
+
+    def _restore(self, scope: Scope, budget: ScopeBudget) -> None:
+        for one in self._former.pop(scope, ()):
+            if not budget.restore(one.window, one.bucket_start, one.count):
+                self._former.setdefault(scope, []).append(one)
+
+    def _forget_idle(self, now: datetime) -> None:
+        while self._idle and self._idle[0][0] <= now:
+            _, _, scope = heapq.heappop(self._idle)
+            idle_at = self._scopes[scope].idle_at()
+            if idle_at is not None and idle_at <= now:
+                del self._scopes[scope]
+            else:
+                again = now + timedelta(seconds=1) if idle_at is None else idle_at
+                heapq.heappush(self._idle, (max(again, now), next(self._order), scope))

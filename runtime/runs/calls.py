@@ -1,0 +1,281 @@
+"""The calls that a handler can yield, and what comes back.
+
+A call is a value: frozen, reusable, awaitable. Awaiting it hands it to whoever drives the
+coroutine (:class:`runtime.runs.execution.Execution`), which sends an outcome back in. The
+functions :meth:`Call.__await__` and :meth:`Gather.__await__` are the only places that yield.
+"""
+
+from collections.abc import Awaitable, Callable, Coroutine, Generator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+
+from runtime.errors import CallTimeout, InvalidCall
+from runtime.runs.answer import Answer
+from runtime.runs.journal import StepStatus
+
+MAX_SLEEP = timedelta(seconds=60)
+BROWSER_SETTLES_WITHIN = timedelta(minutes=2)
+HTTP_SETTLES_WITHIN = timedelta(seconds=30)
+READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+
+
+@dataclass(frozen=True, slots=True)
+class Success:
+    """The call was answered.
+
+    Attributes:
+        answer: the envelope, where the marketplace's API answered.
+    """
+
+    value: Any
+    answer: Answer | None = field(default=None, compare=False, repr=False)
+
+    def unwrap(self) -> Any:
+        """The answer."""
+        return self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The call was not answered as hoped; the error says how.
+
+    Attributes:
+        answer: the envelope, where the marketplace's API answered.
+    """
+
+    error: BaseException
+    answer: Answer | None = field(default=None, compare=False, repr=False)
+
+    def unwrap(self) -> Any:
+        """Raise the error at the ``await``."""
+        raise self.error
+
+
+Outcome = Success | Failure
+
+
+class Call:
+    """One message out, one outcome back.
+
+    Attributes:
+        writes: whether carrying it out may change something outside.
+    """
+
+    __slots__ = ()
+    writes: bool = False
+
+    def __await__(self) -> Generator["Call", Outcome, Any]:
+        """Yield the call; return its answer or raise its failure."""
+        outcome = yield self
+        return outcome.unwrap()
+
+
+@dataclass(frozen=True, slots=True)
+class WebSocketCall(Call):
+    """A command to the seller's browser."""
+
+    action: str
+    payload: dict[str, Any] = field(default_factory=dict)
+    timeout: timedelta | None = None
+    reads: bool = False
+    settles_within: timedelta = BROWSER_SETTLES_WITHIN
+
+    @property
+    def writes(self) -> bool:  # type: ignore[override]
+        """A command writes unless it was declared to read."""
+        return not self.reads
+
+
+class Authorization(StrEnum):
+    """In whose name an HTTP call is made."""
+
+    SHOP = "shop"
+    APPLICATION = "application"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFile:
+    """An image of a product as a file of a form; read only when the request is about to leave.
+
+    Attributes:
+        image: as in a product: a path below the media directory, or an https URL.
+    """
+
+    image: str
+
+
+@dataclass(frozen=True, slots=True)
+class HttpCall(Call):
+    """A request to the marketplace's API, relative to its base URL."""
+
+    method: str
+    path: str
+    params: dict[str, Any] | None = None
+    json: Any = None
+    form: dict[str, Any] | None = None
+    files: dict[str, Any] | None = None
+    headers: dict[str, str] | None = None
+    timeout: timedelta | None = None
+    settles_within: timedelta = HTTP_SETTLES_WITHIN
+    authorization: Authorization = Authorization.SHOP
+
+    @property
+    def writes(self) -> bool:  # type: ignore[override]
+        """Everything writes but GET, HEAD and OPTIONS."""
+        return self.method.upper() not in READING_METHODS
+
+
+@dataclass(frozen=True, slots=True)
+class SleepCall(Call):
+    """A short wait, not durable."""
+
+    duration: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class BlockingCall(Call):
+    """A function to run on the worker pool."""
+
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...] = ()
+
+    @staticmethod
+    def late(timeout: timedelta) -> Failure:
+        """A thread cannot be ended; its answer is not waited for any longer than this."""
+        seconds = timeout.total_seconds()
+        return Failure(CallTimeout(f"the function did not return within {seconds:g}s"))
+
+
+@dataclass(frozen=True, slots=True)
+class MediaCall(BlockingCall):
+    """Such a function that works with images: it is given the media directory first."""
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionCall(Call):
+    """A function to run in a database transaction that the runtime commits."""
+
+    name: str
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...] = ()
+    writes = True
+
+
+@dataclass(frozen=True, slots=True)
+class ProgressCall(Call):
+    """How far the job is; answered at once, recorded when convenient."""
+
+    current: int
+    total: int | None = None
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordStep(Call):
+    """Writes a step's outcome down; answered, once that is committed, with its result.
+
+    Attributes:
+        result: as JSON text.
+    """
+
+    name: str
+    status: StepStatus
+    result: str | None = None
+    error: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitQuiet(Call):
+    """Waits until a write, whose outcome is open, cannot leave or take effect any more.
+
+    Answered with whether there was anything to wait for.
+
+    Attributes:
+        settled: wait until a look at the marketplace can say "no", not only until nothing of
+            a former run can leave.
+    """
+
+    name: str
+    settled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Park(Call):
+    """Ends the run without going on, once its other branches have ended or are parked too.
+
+    Attributes:
+        error: why it cannot be told whether the step happened; None where nobody can look.
+    """
+
+    name: str
+    error: Exception | None
+
+
+@dataclass(frozen=True, slots=True)
+class RunStep(Call):
+    """A call under a name, whose outcome is recorded.
+
+    Attributes:
+        make: makes what is to be awaited.
+        reconcile: makes what looks whether an earlier attempt took effect.
+    """
+
+    name: str
+    make: Callable[[], Awaitable[Any]]
+    reconcile: Callable[[], Awaitable[Any]] | None = None
+    repeatable: bool = False
+
+
+class Gather:
+    """Several coroutines or calls at once.
+
+    Awaiting it waits for all of them and returns their results in the order given; where
+    some failed, the failure of the first of them in that order is raised then, so that the
+    same outcomes give the same error in whatever order they arrived.
+    """
+
+    __slots__ = ("branches",)
+
+    def __init__(self, *branches: Call | Coroutine[Any, Any, Any]) -> None:
+        self.branches = branches
+        wrong = [repr(one) for one in branches if not isinstance(one, Call | Coroutine)]
+        if wrong:
+            self.close()
+            raise InvalidCall(
+                f"gather takes calls and coroutines, not {wrong[0]}: "
+                "call the async function that makes it"
+            )
+
+    def __await__(self) -> Generator["Gather", Outcome, list[Any]]:
+        """Yield the group; return the list of results."""
+        outcome = yield self
+        results: list[Any] = outcome.unwrap()
+        return results
+
+    def close(self) -> None:
+        """Give up the coroutines; for a group that is not awaited."""
+        for branch in self.branches:
+            if isinstance(branch, Coroutine | Gather):
+                branch.close()
+
+
+def as_duration(value: timedelta | float | None, what: str) -> timedelta | None:
+    """Accept a timedelta or a number of seconds.
+
+    Raises:
+        InvalidCall: not positive, or not a duration.
+    """
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, timedelta | int | float):
+        raise InvalidCall(f"{what} must be a timedelta or seconds, not {value!r}")
+    try:
+        duration = value if isinstance(value, timedelta) else timedelta(seconds=value)
+    except (ValueError, OverflowError):
+        raise InvalidCall(f"{what} must be a number of seconds, not {value!r}") from None
+    if duration <= timedelta(0):
+        raise InvalidCall(f"{what} must be positive, not {value!r}")
+    return duration

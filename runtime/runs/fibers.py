@@ -1,0 +1,75 @@
+"""The branches of one run: the handler, what it gathers, and its steps. Pure."""
+
+from collections.abc import Coroutine
+from typing import Any
+
+from runtime.errors import JobCancelled
+from runtime.runs.calls import Failure, Outcome, Success
+from runtime.runs.failed_steps import failed_steps, note_failed_step
+from runtime.runs.steps import StepState
+
+
+class Fiber:
+    """One branch: the handler's own coroutine, one branch of a gather, or a step.
+
+    Attributes:
+        place: where it stands in the handler, the same in every run.
+        step: the innermost step that it is part of.
+        told: JobCancelled was thrown into it.
+    """
+
+    __slots__ = ("coroutine", "group", "index", "made", "place", "step", "told")
+
+    def __init__(
+        self,
+        coroutine: Coroutine[Any, Any, Any],
+        group: "Group | None" = None,
+        index: int = 0,
+        place: str = "",
+        step: StepState | None = None,
+    ) -> None:
+        self.coroutine = coroutine
+        self.group = group
+        self.index = index
+        self.place = place
+        self.step = step
+        self.made = 0
+        self.told = False
+
+    def next_place(self) -> str:
+        """A name for what it makes next."""
+        self.made += 1
+        return f"{self.place}{self.made}"
+
+    def advance(self, outcome: Outcome | None, thrown: BaseException | None) -> Any:
+        if thrown is not None:
+            return self.coroutine.throw(thrown)
+        return self.coroutine.send(outcome)
+
+
+class Group:
+    """The branches of one gather, or one step alone, and the branch that waits for them."""
+
+    __slots__ = ("alone", "missing", "outcomes", "parent")
+
+    def __init__(self, parent: Fiber, size: int, *, alone: bool = False) -> None:
+        self.parent = parent
+        self.outcomes: list[Outcome | None] = [None] * size
+        self.missing = size
+        self.alone = alone
+
+    def collect(self) -> Outcome:
+        """The results, or the first failure; a cancellation comes before other failures."""
+        if self.alone and self.outcomes[0] is not None:
+            return self.outcomes[0]
+        failures = [one for one in self.outcomes if isinstance(one, Failure)]
+        for failure in failures:
+            if isinstance(failure.error, JobCancelled):
+                return failure
+        if failures:
+            first = failures[0].error
+            for other in failures[1:]:
+                for name in failed_steps(other.error):
+                    note_failed_step(first, name)
+            return failures[0]
+        return Success([one.value for one in self.outcomes if isinstance(one, Success)])

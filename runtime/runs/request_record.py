@@ -1,0 +1,41 @@
+"""What the step journal keeps of a request: enough for a person to recognise it."""
+
+from typing import Any
+
+from runtime.errors import InvalidJson
+from runtime.runs.calls import HttpCall, ImageFile, WebSocketCall
+from runtime.values.json_values import checked_json
+from runtime.values.redaction import redacted
+
+MAX_REQUEST_BYTES = 20_000
+LONGEST_NAME = 200
+
+
+def request_record(call: WebSocketCall | HttpCall) -> dict[str, Any]:
+    """The request without secrets, as JSON; shortened to its name where it is too large."""
+    if isinstance(call, WebSocketCall):
+        name: dict[str, Any] = {"action": call.action}
+        details: dict[str, Any] = {"payload": call.payload}
+    else:
+        name = {"method": call.method, "path": call.path}
+        details = {"params": call.params, "json": call.json, "form": call.form}
+        details["files"] = _images(call) or None
+    given = {key: value for key, value in details.items() if value is not None}
+    try:
+        kept: dict[str, Any] = checked_json(
+            redacted(name | given), "the request", max_bytes=MAX_REQUEST_BYTES
+        )
+    except InvalidJson as error:
+        return {key: _shortened(value) for key, value in name.items()} | {"left_out": str(error)}
+    return kept
+
+
+def _images(call: HttpCall) -> dict[str, str]:
+    files = (call.files or {}).items()
+    return {name: file.image for name, file in files if isinstance(file, ImageFile)}
+
+
+def _shortened(value: Any) -> str:
+    """Without secrets, and as PostgreSQL takes it."""
+    text = str(redacted(str(value)))[:LONGEST_NAME].replace("\0", "\\0")
+    return text.encode(errors="replace").decode()

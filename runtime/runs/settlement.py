@@ -1,0 +1,238 @@
+"""What becomes of a run that ended: pure decisions, no I/O.
+
+The one table of failures (design: *Failure, sorted*) is :func:`settlement_of`.
+"""
+
+import random
+import traceback
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from runtime.errors import (
+    BrowserNotReady,
+    BudgetClosed,
+    CallFailed,
+    CallRejected,
+    CannotTell,
+    DatabaseRefused,
+    DatabaseUnavailable,
+    HandlerError,
+    HeldUp,
+    InputError,
+    JobFailed,
+    SellerNotConnected,
+)
+from runtime.errors.safe_text import safe_str, storable
+from runtime.runs.account_trouble import AccountTrouble, account_trouble
+from runtime.runs.execution import Cancelled, CodeChanged, End, Failed, Finished, Snoozed, Undecided
+from runtime.runs.failed_steps import failed_step, failed_steps
+from runtime.runs.job import Job
+from runtime.runs.job_states import JobEvent
+from runtime.values.json_values import checked_json
+
+FIRST_DELAY = timedelta(seconds=2)
+NOT_READY_DELAY = timedelta(seconds=5)
+LONGEST_DELAY = timedelta(minutes=10)
+TOO_MANY_REQUESTS = 429
+LONGEST_SNOOZE = timedelta(days=3650)
+COOL_DOWN = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """How one run of a job is to be written down.
+
+    Attributes:
+        delay: for events that lead back to pending, the time until it may run again.
+        keeps_place: it waits for something other than a time, with the age that it has; else
+            it is as old as its ``delay`` makes it, behind all that fell due before.
+        awaits_seller: the job waits for the seller's browser; where that is connected all the
+            same, only for the delay.
+        trouble: what the job's shop is to be closed for.
+        ended_by: the steps whose failure ended the run; the next one does them again.
+    """
+
+    job_id: int
+    fence: int
+    event: JobEvent
+    result: Any = None
+    error: str | None = None
+    failed_step: str | None = None
+    waiting_reason: str | None = None
+    delay: timedelta = timedelta(0)
+    keeps_place: bool = False
+    awaits_seller: bool = False
+    trouble: AccountTrouble | None = None
+    ended_by: tuple[str, ...] = ()
+
+
+def backoff(attempt: int, draw: float) -> timedelta:
+    """Exponential backoff with full jitter.
+
+    Args:
+        attempt: how many attempts were used up before, from 0.
+        draw: uniform in [0, 1).
+
+    Returns:
+        Between 0 and min(LONGEST_DELAY, FIRST_DELAY * 2 ** attempt).
+    """
+    ceiling = min(LONGEST_DELAY, FIRST_DELAY * (1 << min(attempt, 20)))
+    return ceiling * draw
+
+
+def settlement_of(
+    job: Job,
+    end: End,
+    now: datetime,
+    random_draw: float | None = None,
+    *,
+    browser_bound: bool = False,
+) -> Settlement:
+    """Decide what the end of a run means for its job.
+
+    Args:
+        browser_bound: the seller's browser executes the jobs of this marketplace.
+    """
+    match end:
+        case Finished(result):
+            return _finished(job, result)
+        case Snoozed(until, reason):
+            delay = min(max(until - now, timedelta(0)), LONGEST_SNOOZE)
+            return Settlement(
+                job.id, job.fence, JobEvent.SNOOZE,
+                delay=delay, waiting_reason=storable(reason) or None,
+            )  # fmt: skip
+        case Cancelled():
+            return Settlement(job.id, job.fence, JobEvent.CANCEL)
+        case CodeChanged(steps):
+            return _paused(
+                job,
+                f"the handler's code changed: earlier runs recorded {_listed(steps)}, and this one "
+                f"ended without asking for them; check what the job did, then "
+                f"`run.py jobs retry {job.id}` or `run.py jobs cancel {job.id}`",
+            )
+        case Undecided(step, error):
+            return _undecided(job, step, error, now, _draw(random_draw), browser_bound)
+        case Failed(error):
+            settlement = _failed(job, error, now, _draw(random_draw), browser_bound)
+            return replace(settlement, ended_by=failed_steps(error))
+
+
+def _finished(job: Job, result: Any) -> Settlement:
+    try:
+        checked = checked_json(result, "the handler's result")
+    except InputError as error:
+        return Settlement(job.id, job.fence, JobEvent.FAIL, error=str(error))
+    if isinstance(checked, dict) and checked.get("success") is False:
+        message = str(checked.get("error") or "the handler returned success: false")
+        return Settlement(job.id, job.fence, JobEvent.FAIL, result=checked, error=message)
+    return Settlement(job.id, job.fence, JobEvent.COMPLETE, result=checked)
+
+
+def _failed(
+    job: Job, error: BaseException, now: datetime, draw: float, browser_bound: bool
+) -> Settlement:
+    step = failed_step(error)
+    if step is not None:
+        step = storable(step)
+    if isinstance(error, SellerNotConnected):
+        return Settlement(
+            job.id, job.fence, JobEvent.SNOOZE,
+            waiting_reason=storable(error), failed_step=step, awaits_seller=True,
+            keeps_place=True,
+        )  # fmt: skip
+    if isinstance(error, BrowserNotReady):
+        return Settlement(
+            job.id, job.fence, JobEvent.SNOOZE, delay=NOT_READY_DELAY,
+            waiting_reason=storable(error), failed_step=step, awaits_seller=True,
+        )  # fmt: skip
+    trouble = account_trouble(error, job.marketplace, job.shop.id, browser_bound=browser_bound)
+    if trouble is not None:
+        # The closure of the shop holds it up, until somebody opens it.
+        return Settlement(
+            job.id, job.fence, JobEvent.SNOOZE, keeps_place=True,
+            waiting_reason=storable(trouble.reason), failed_step=step, trouble=trouble,
+        )  # fmt: skip
+    if isinstance(error, BudgetClosed):
+        # Closed lanes hold the job up by themselves, and open earlier where somebody opens them.
+        return Settlement(
+            job.id, job.fence, JobEvent.SNOOZE,
+            delay=timedelta(0) if error.holds_lanes else _delay(error.until, now),
+            keeps_place=error.holds_lanes,
+            waiting_reason=storable(error), failed_step=step,
+        )  # fmt: skip
+    if isinstance(error, CallRejected) and error.status == TOO_MANY_REQUESTS:
+        return Settlement(
+            job.id, job.fence, JobEvent.SNOOZE,
+            delay=_delay(error.retry_at, now), keeps_place=error.lane_closed,
+            waiting_reason=storable(error), failed_step=step,
+        )  # fmt: skip
+    if isinstance(error, DatabaseUnavailable | HeldUp):
+        return Settlement(
+            job.id, job.fence, JobEvent.SNOOZE,
+            delay=FIRST_DELAY, waiting_reason="the database was away", failed_step=step,
+        )  # fmt: skip
+    message = describe(error)
+    if _is_final(error) or job.retry_count >= job.max_retries:
+        return Settlement(job.id, job.fence, JobEvent.FAIL, error=message, failed_step=step)
+    delay = backoff(job.retry_count, draw)
+    return Settlement(
+        job.id, job.fence, JobEvent.RETRY, error=message, failed_step=step, delay=delay,
+        waiting_reason=f"attempt {job.retry_count + 1} failed; it is tried again",
+    )  # fmt: skip
+
+
+def _undecided(
+    job: Job, step: str, error: Exception | None, now: datetime, draw: float, browser_bound: bool
+) -> Settlement:
+    """A look that failed for a passing reason is taken again; else a person has to look."""
+    if error is not None and not isinstance(error, CannotTell):
+        again = _failed(job, error, now, draw, browser_bound)
+        if again.event is not JobEvent.FAIL:
+            return replace(again, failed_step=storable(step))
+    reason = "nobody can look" if error is None else safe_str(error)
+    question = (
+        f"did step {step!r} take effect on {job.marketplace}? It was sent and its outcome is not "
+        f"known ({reason}). Look there, then `run.py jobs resume {job.id} --step {step!r} "
+        "--happened '{…its result…}'` or `--did-not-happen`"
+    )
+    return _paused(job, question, step)
+
+
+def _paused(job: Job, reason: str, step: str | None = None) -> Settlement:
+    return Settlement(
+        job.id, job.fence, JobEvent.PAUSE,
+        waiting_reason=storable(reason), failed_step=None if step is None else storable(step),
+    )  # fmt: skip
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return ", ".join(repr(name) for name in names[:5]) + (" and more" if names[5:] else "")
+
+
+def _delay(until: datetime | None, now: datetime) -> timedelta:
+    return COOL_DOWN if until is None else max(until - now, timedelta(0))
+
+
+def _draw(given: float | None) -> float:
+    return random.random() if given is None else given  # noqa: S311 - it spreads load
+
+
+def _is_final(error: BaseException) -> bool:
+    if isinstance(error, CallRejected):
+        if error.status is None:
+            return error.writes
+        return error.status < 500
+    return isinstance(error, HandlerError | JobFailed | DatabaseRefused)
+
+
+def describe(error: BaseException) -> str:
+    """The error's own words; with the traceback where it is nobody's expected failure."""
+    if isinstance(error, CallFailed | HandlerError | JobFailed | InputError):
+        return storable(error)
+    try:
+        text = "".join(traceback.format_exception(error))
+    except Exception:  # noqa: BLE001 - an error's own __str__ may raise
+        text = safe_str(error)
+    return storable(text)

@@ -1,0 +1,41 @@
+"""Encrypting every shop's credentials anew, under the newest key."""
+
+from collections.abc import Callable
+
+from runtime.errors import CredentialsUnreadable
+from runtime.marketplaces.credentials import Vault
+from runtime.storage.selling.credential_rows import count_secrets, replace_secret, secrets_after
+from runtime.storage.server.engine import Database
+
+BATCH = 100
+
+
+def rotate_keys(
+    database: Database, vault: Vault, look: Callable[[int, int], None]
+) -> tuple[int, tuple[int, ...]]:
+    """Do it, in small transactions; can be done again at any time.
+
+    Args:
+        look: is shown how many are done, and how many there are.
+
+    Returns:
+        How many were encrypted anew, and the shops whose credentials no key fits; these stay
+        as they are.
+    """
+    with database.transaction("rotate_keys") as session:
+        total = count_secrets(session)
+    done, last = 0, 0
+    unreadable: list[int] = []
+    while True:
+        with database.transaction("rotate_keys") as session:
+            batch = secrets_after(session, last, BATCH)
+            for shop_id, secret in batch:
+                try:
+                    replace_secret(session, shop_id, vault.rotated(secret, shop_id))
+                except CredentialsUnreadable:
+                    unreadable.append(shop_id)
+                last = shop_id
+        done += len(batch)
+        if not batch:
+            return done - len(unreadable), tuple(unreadable)
+        look(done, max(total, done))

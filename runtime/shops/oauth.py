@@ -1,0 +1,244 @@
+"""OAuth 2: asking a seller's consent, and trading codes and refresh tokens for tokens.
+
+Nothing is stored here. Requests go to the token endpoint only.
+"""
+
+import base64
+import hashlib
+import json
+import secrets
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qs, urlencode
+
+import requests
+
+from runtime.errors import ConfigurationError, ConsentDeclined, ConsentRefused, NotSent
+from runtime.http.deadlines import deadline
+from runtime.http.watched_adapter import WatchedAdapter, read_body
+from runtime.marketplaces.credentials import Credentials
+from runtime.marketplaces.record import OAuth2
+from runtime.values.redaction import redacted
+
+TIMEOUT_SECONDS = (5.0, 15.0)
+"""For connecting and for each read."""
+PATIENCE = timedelta(seconds=20)
+"""For all of it: others wait for the shop's row meanwhile."""
+MAX_BYTES = 100_000
+SHORTEST_LIFETIME = timedelta(minutes=1)
+ASSUMED_LIFETIME = timedelta(hours=1)
+LONGEST_LIFETIME = timedelta(days=3_650)
+EXCERPT = 300
+GRANT_ENDED = frozenset({"invalid_grant"})
+
+
+class GrantEnded(Exception):
+    """The refresh token does not count any more; the seller has to consent again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Consent:
+    """A consent that was asked for; whoever keeps it can tell the answer from a forged one.
+
+    Attributes:
+        url: where the seller consents.
+        state: comes back with the answer.
+        verifier: proves that who trades the code is who asked (PKCE); None where not used.
+    """
+
+    url: str = field(repr=False)
+    state: str = field(repr=False)
+    redirect_uri: str
+    verifier: str | None = field(default=None, repr=False)
+
+
+def ask_consent(auth: OAuth2, redirect_uri: str | None = None) -> Consent:
+    """Make the address at which a seller consents.
+
+    Args:
+        redirect_uri: where the answer is to go, unless the marketplace has a name for it.
+
+    Raises:
+        ConfigurationError: the application's own credentials are not set.
+    """
+    state = secrets.token_urlsafe(32)
+    redirect = auth.redirect_uri or redirect_uri
+    if redirect is None:
+        raise ConfigurationError(f"the redirect is not known: {auth.hint}")
+    query = {
+        "response_type": "code",
+        "client_id": _client_id(auth),
+        "redirect_uri": redirect,
+        "scope": " ".join(auth.scopes),
+        "state": state,
+    }
+    verifier = None
+    if auth.pkce:
+        verifier = secrets.token_urlsafe(64)
+        digest = hashlib.sha256(verifier.encode()).digest()
+        query["code_challenge"] = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+        query["code_challenge_method"] = "S256"
+    return Consent(f"{auth.authorize_url}?{urlencode(query)}", state, redirect, verifier)
+
+
+def code_of(consent: Consent, redirected_to: str) -> str:
+    """The code in the address to which the seller was sent back.
+
+    Raises:
+        ConsentDeclined: the seller declined.
+        ConsentRefused: this is no answer to that consent.
+    """
+    _, _, query = redirected_to.partition("?")
+    given = parse_qs(query.partition("#")[0])
+    answer = {name: values[0] for name, values in given.items()}
+    if not secrets.compare_digest(answer.get("state", "").encode(), consent.state.encode()):
+        raise ConsentRefused(
+            "the answer does not belong to this consent (its state differs): open the address "
+            "that was printed last, and paste the whole address that you are sent to"
+        )
+    if "error" in answer:
+        reason = answer.get("error_description") or answer["error"]
+        raise ConsentDeclined(f"the consent was not given ({reason[:EXCERPT]}): ask again")
+    if "code" not in answer:
+        raise ConsentRefused("the answer holds no code: paste the whole address")
+    return answer["code"]
+
+
+def trade_code(auth: OAuth2, consent: Consent, code: str, now: datetime) -> Credentials:
+    """Trade the code of a consent for tokens.
+
+    Raises:
+        ConsentRefused: it does not count, or not any more.
+        NotSent: the marketplace could not be asked.
+    """
+    form = {
+        "grant_type": "authorization_code",
+        "code": code,
+        "redirect_uri": consent.redirect_uri,
+    }
+    if consent.verifier is not None:
+        form["code_verifier"] = consent.verifier
+    try:
+        return _tokens(auth, form, now)
+    except GrantEnded as error:
+        raise ConsentRefused(f"the code does not count ({error}): ask again") from None
+
+
+def refresh(auth: OAuth2, credentials: Credentials, now: datetime) -> Credentials:
+    """Trade the refresh token for a new access token.
+
+    A refresh token that comes with it replaces the former one; where none comes, that is kept.
+
+    Raises:
+        GrantEnded: the refresh token does not count any more.
+        NotSent: the marketplace could not be asked.
+    """
+    if credentials.refresh_token is None:
+        raise GrantEnded("there is no refresh token")
+    form = {"grant_type": "refresh_token", "refresh_token": credentials.refresh_token}
+    renewed = _tokens(auth, form, now)
+    if renewed.refresh_token is not None:
+        return renewed
+    return Credentials(
+        renewed.access_token,
+        renewed.access_expires_at,
+        credentials.refresh_token,
+        credentials.refresh_expires_at,
+    )
+
+
+def application_token(auth: OAuth2, now: datetime) -> Credentials:
+    """A token of the application itself, for what belongs to no shop.
+
+    Raises:
+        NotSent: the marketplace could not be asked, or refuses the application's credentials.
+    """
+    form = {"grant_type": "client_credentials"}
+    if auth.application_scopes:
+        form["scope"] = " ".join(auth.application_scopes)
+    try:
+        return _tokens(auth, form, now)
+    except GrantEnded as error:
+        raise NotSent(f"no application token: {error}: {auth.hint}") from None
+
+
+def _tokens(auth: OAuth2, form: dict[str, str], now: datetime) -> Credentials:
+    client_id = _client_id(auth)
+    basic = None
+    if auth.secret_in_header:
+        if auth.client_secret is None:
+            raise ConfigurationError(f"the client secret is not set: {auth.hint}")
+        basic = (client_id, auth.client_secret)
+    else:
+        form = {**form, "client_id": client_id}
+    status, body = _posted(auth.token_url, form, basic)
+    content = _content(body)
+    if status == requests.codes.ok and isinstance(content.get("access_token"), str):
+        return _credentials(content, now)
+    code = str(content.get("error", ""))
+    described = str(content.get("error_description") or code or status)[:EXCERPT]
+    if code in GRANT_ENDED:
+        raise GrantEnded(redacted(described))
+    raise NotSent(
+        f"{auth.token_url} gave no token ({status}: {redacted(described)}); "
+        f"if it stays so: {auth.hint}",
+        status=status,
+        error_code=code or None,
+    )
+
+
+def _posted(url: str, form: dict[str, str], basic: tuple[str, str] | None) -> tuple[int, bytes]:
+    adapter = WatchedAdapter()
+    try:
+        with deadline(PATIENCE) as adapter.limit, requests.Session() as session:
+            session.trust_env = False
+            for scheme in ("http://", "https://"):
+                session.mount(scheme, adapter)
+            with session.post(
+                url,
+                data=form,
+                auth=basic,
+                timeout=TIMEOUT_SECONDS,
+                allow_redirects=False,
+                stream=True,
+                headers={"Accept": "application/json"},
+            ) as answer:
+                return answer.status_code, bytes(read_body(answer, bytearray(), MAX_BYTES))
+    except requests.RequestException as error:
+        reason = type(error).__name__
+        raise NotSent(f"{url} cannot be asked for a token ({reason})") from None
+
+
+def _content(body: bytes) -> dict[str, Any]:
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _credentials(content: dict[str, Any], now: datetime) -> Credentials:
+    lifetime = _lifetime(content.get("expires_in")) or ASSUMED_LIFETIME
+    refresh_lifetime = _lifetime(content.get("refresh_token_expires_in"))
+    refresh_token = content.get("refresh_token")
+    return Credentials(
+        content["access_token"],
+        now + max(lifetime, SHORTEST_LIFETIME),
+        refresh_token if isinstance(refresh_token, str) and refresh_token else None,
+        now + refresh_lifetime if refresh_lifetime else None,
+    )
+
+
+def _lifetime(seconds: object) -> timedelta | None:
+    try:
+        lifetime = timedelta(seconds=int(seconds))  # type: ignore[call-overload]
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return min(lifetime, LONGEST_LIFETIME) if lifetime > timedelta(0) else None
+
+
+def _client_id(auth: OAuth2) -> str:
+    if auth.client_id is None:
+        raise ConfigurationError(f"the client id is not set: {auth.hint}")
+    return auth.client_id

@@ -1,0 +1,32 @@
+"""Which seller a caller means."""
+
+from sqlalchemy.orm import Session
+
+from runtime.errors import SellerRequired
+from runtime.storage.selling.sellers import list_sellers
+from runtime.values.arguments import checked_id
+
+_NAMED = 5
+
+
+def chosen_seller(session: Session, user_id: int | None) -> int:
+    """The id of the seller that is meant; it may be left out where there is only one.
+
+    Raises:
+        SellerRequired: none was named, and there is not exactly one.
+        InputError: it is no id.
+    """
+    if user_id is not None:
+        return checked_id(user_id, "user_id")
+    found = list_sellers(session, limit=_NAMED + 1)
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise SellerRequired(
+            "there is no seller yet, with a shop or a product: name the new one with --user ID"
+        )
+    more = ", ..." if len(found) > _NAMED else ""
+    raise SellerRequired(
+        "there are several sellers; name one of them with --user: "
+        f"{', '.join(map(str, found[:_NAMED]))}{more}"
+    )

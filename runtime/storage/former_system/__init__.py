@@ -1,0 +1,1 @@
+"""The tables of the former job system, read; what was taken over from them, written."""

@@ -1,0 +1,92 @@
+"""Heartbeat: says that this node lives, from a thread that no handler can block."""
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+
+import structlog
+from psycopg2.extensions import connection as Connection  # noqa: N812 - a class
+
+from runtime.process.clock import Clock
+from runtime.process.lease import Lease
+from runtime.storage.nodes.membership import HOLD_LOCK, LOCK_SPACE, confirm_heartbeat
+from runtime.storage.server.engine import Database
+
+INTERVAL = timedelta(seconds=1)
+STOP_PATIENCE_SECONDS = 5.0
+
+log = structlog.get_logger(__name__)
+
+
+class Heartbeat:
+    """Holds the node's session lock and confirms its heartbeat once a second.
+
+    Args:
+        clock: tells when a heartbeat was sent.
+        lease: renewed with each heartbeat that is confirmed.
+        each_beat: called after each beat with whether the node had been taken for dead; must
+            not block.
+        serves: see :func:`runtime.storage.nodes.membership.register_node`.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        node_id: int,
+        clock: Clock,
+        lease: Lease,
+        each_beat: Callable[[bool], None],
+        *,
+        serves: bool = True,
+    ) -> None:
+        self._database = database
+        self._node_id = node_id
+        self._clock = clock
+        self._lease = lease
+        self._each_beat = each_beat
+        self._serves = serves
+        self._lock: Connection | None = None
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
+
+    def start(self) -> None:
+        """Take the lock, then go on in a thread."""
+        self._beat()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Give the lock back; a database that answers nothing is not waited for."""
+        self._stopping.set()
+        self._thread.join(STOP_PATIENCE_SECONDS)
+        self._drop_lock()
+
+    def _run(self) -> None:
+        while not self._stopping.wait(INTERVAL.total_seconds()):
+            was_forgotten = False
+            try:
+                was_forgotten = self._beat()
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next beat must come
+                reason = str(error).strip().partition("\n")[0]
+                log.warning("heartbeat not confirmed", node=self._node_id, reason=reason)
+                self._drop_lock()
+                self._database.revive()
+            self._each_beat(was_forgotten)
+
+    def _beat(self) -> bool:
+        sent_at = self._clock.now()
+        if self._lock is None:
+            lock = self._database.direct_connection()
+            with lock.cursor() as cursor:
+                cursor.execute(HOLD_LOCK, (LOCK_SPACE, self._node_id))
+            self._lock = lock
+        with self._lock.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        with self._database.transaction("heartbeat") as session:
+            was_forgotten = confirm_heartbeat(session, self._node_id, serves=self._serves)
+        self._lease.renew(sent_at)
+        return was_forgotten
+
+    def _drop_lock(self) -> None:
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            lock.close()

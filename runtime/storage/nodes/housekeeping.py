@@ -1,0 +1,126 @@
+"""Housekeeping: what expired is ended, what has ended is closed, what is old is removed.
+
+A little at a time.
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+import structlog
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from runtime.errors import DatabaseUnavailable
+from runtime.runs.job_states import FINAL
+from runtime.storage.models import SCHEMA
+from runtime.storage.queue import batch_rows
+from runtime.storage.queue.budget_usage import prune_usage
+from runtime.storage.queue.closure_rows import prune_closures
+from runtime.storage.queue.expiry import SWEEP_INTERVAL, expire_due, hold_expiry, release_expiry
+from runtime.storage.server.engine import Database
+
+INTERVAL = SWEEP_INTERVAL
+BATCH = 500
+STOP_PATIENCE_SECONDS = 5.0
+
+_FINAL = ", ".join(f"'{status.value}'" for status in sorted(FINAL))
+
+_SHORT_LOCKS = text("SET LOCAL lock_timeout = '1s'")
+
+# The jobs of a batch are kept as long as the batch, which counts them when it closes.
+_PRUNE = text(f"""
+    DELETE FROM {SCHEMA}.marketplace_jobs
+    WHERE id IN (
+        SELECT id FROM {SCHEMA}.marketplace_jobs AS job
+        WHERE completed_at < now() - CAST(:retention AS interval) AND status IN ({_FINAL})
+            AND NOT EXISTS (
+                SELECT 1 FROM {SCHEMA}.batch_jobs AS batch
+                WHERE batch.id = job.batch_job_id AND (
+                    batch.completed_at IS NULL
+                    OR batch.completed_at >= now() - CAST(:retention AS interval)
+                )
+            )
+        ORDER BY completed_at LIMIT :batch
+        FOR UPDATE SKIP LOCKED
+    )
+    RETURNING id
+""")
+
+log = structlog.get_logger(__name__)
+
+
+class Housekeeper:
+    """Tidies up in a thread of its own.
+
+    Args:
+        retention: how long jobs that are over are kept, with their journal.
+        browser_bound: the marketplaces whose jobs need the seller's browser.
+    """
+
+    def __init__(
+        self, database: Database, retention: timedelta, browser_bound: Sequence[str] = ()
+    ) -> None:
+        self._database = database
+        self._retention = retention
+        self._browser_bound = tuple(browser_bound)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="housekeeper", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the batch at hand."""
+        self._stopping.set()
+        self._thread.join(STOP_PATIENCE_SECONDS)
+
+    def tidy(self) -> tuple[int, int]:
+        """Do what there is to do; returns how many jobs expired and how many were removed."""
+        # In this order, so that what is blocked does not expire first.
+        self._in_batches("hold", lambda session: hold_expiry(session, self._browser_bound, BATCH))
+        self._in_batches(
+            "unhold", lambda session: release_expiry(session, self._browser_bound, BATCH)
+        )
+        expired = self._in_batches("expire", lambda session: expire_due(session, BATCH))
+        self._close_batches()
+        self._in_batches("forget", lambda session: prune_closures(session, BATCH))
+        pruned = self._in_batches("prune", lambda session: prune_jobs(session, self._retention))
+        self._in_batches("prune", prune_usage)
+        self._in_batches(
+            "prune-batches",
+            lambda session: batch_rows.prune_batches(session, self._retention, BATCH),
+        )
+        if expired or pruned:
+            log.info("tidied up", expired=expired, pruned=pruned)
+        return expired, pruned
+
+    def _run(self) -> None:
+        while not self._stopping.wait(INTERVAL.total_seconds()):
+            try:
+                self.tidy()
+            except DatabaseUnavailable as error:
+                log.warning("tidying up waits", reason=str(error))
+
+    def _close_batches(self) -> None:
+        with self._database.transaction("close-batches") as session:
+            closed = batch_rows.close_ended(session)
+        if closed:
+            log.info("batches closed", count=closed)
+
+    def _in_batches(self, name: str, work: Callable[[Session], int]) -> int:
+        total = 0
+        while not self._stopping.is_set():
+            with self._database.transaction(name) as session:
+                session.execute(_SHORT_LOCKS)
+                done = work(session)
+            total += done
+            if done < BATCH:
+                break
+        return total
+
+
+def prune_jobs(session: Session, retention: timedelta) -> int:
+    """Remove one batch of jobs that have been over for that long, with their journal."""
+    return len(session.execute(_PRUNE, {"retention": retention, "batch": BATCH}).all())

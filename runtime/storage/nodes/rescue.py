@@ -1,0 +1,42 @@
+"""Jobs of nodes that died: handed back, with those counted that may have killed them."""
+
+from pathlib import Path
+
+from runtime.messages import LaneShop
+from runtime.process.crash_marker import forget_marker, jobs_running_at_death
+from runtime.storage.nodes import membership
+from runtime.storage.server.engine import Database
+
+REASON = "the service that ran it ended"
+
+
+def rescue_dead_nodes(
+    database: Database, node_id: int, markers: Path
+) -> list[dict[str, list[LaneShop]]]:
+    """Make the running jobs of dead nodes pending again, and forget the nodes.
+
+    Args:
+        node_id: who asks.
+        markers: where nodes of this data directory mark which job's code runs.
+
+    Returns:
+        Of each dead node the shops of its jobs, by marketplace.
+
+    Raises:
+        DatabaseUnavailable: nothing was rescued.
+    """
+    with database.transaction("rescue") as session:
+        dead = membership.dead_nodes(session, node_id)
+        rescued = [
+            membership.hand_back_jobs(
+                session,
+                node,
+                suspects=jobs_running_at_death(markers, node) or (),
+                reason=REASON,
+            )
+            for node in dead
+        ]
+        membership.forget_nodes(session, dead)
+    for node in dead:
+        forget_marker(markers, node)
+    return rescued

@@ -1,0 +1,1 @@
+"""The queue: jobs from creation to their end, batches, schedules, closures and usage."""

@@ -1,0 +1,226 @@
+"""Finding lanes with work, and claiming jobs for lanes that have room.
+
+The claim is made for named lanes, so that its cost depends on what is asked for and not on
+how many jobs wait. It reads, for each shop and each priority, the head of the partial index
+``ix_marketplace_jobs_claim``; jobs that are scheduled for later are not walked over.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Row, text
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from runtime.errors import DatabaseUnavailable
+from runtime.messages import Head, LaneHeads, LaneRequest, LaneShop
+from runtime.runs.job import Job, Shop
+from runtime.runs.job_states import JobEvent, sources, target
+from runtime.runs.journal import RecordedStep
+from runtime.storage.models import SCHEMA
+from runtime.storage.queue.journal_rows import load_journals
+from runtime.storage.queue.lane_order import CLAIMABLE, DUE, RANKED, WANTED
+from runtime.waiting.urgency import DEFAULT_AGING
+
+# SKIP LOCKED: a job that an application's open transaction holds must not hold up the others.
+_CLAIM = text(f"""
+    WITH wanted AS ({WANTED}),
+    heads AS (
+        SELECT wanted.*, given.priority, head.*
+        FROM wanted
+        CROSS JOIN generate_series(1, 4) AS given (priority)
+        CROSS JOIN LATERAL (
+            SELECT due.id, due.run_at FROM ({DUE}) AS due
+            WHERE {CLAIMABLE}
+            ORDER BY due.run_at, due.id
+            LIMIT wanted.room
+        ) AS head
+    ),
+    ranked AS ({RANKED}),
+    picked AS (
+        SELECT id, level FROM ranked WHERE place <= room AND level <= worst
+        ORDER BY level, place, named < level, turn, run_at, id
+        LIMIT :limit
+    ),
+    locked AS (
+        SELECT job.id, picked.level, product.data AS product
+        FROM {SCHEMA}.marketplace_jobs AS job
+        JOIN picked ON picked.id = job.id
+        LEFT JOIN {SCHEMA}.products AS product ON product.id = job.product_id
+        WHERE job.status = ANY(:sources)
+        FOR UPDATE OF job SKIP LOCKED
+    )
+    UPDATE {SCHEMA}.marketplace_jobs AS job
+    SET status = :target, node_id = :node_id, fence = job.fence + 1, waiting_reason = NULL,
+        started_at = coalesce(job.started_at, now()),
+        product_snapshot = coalesce(
+            job.product_snapshot, nullif(job.input_data -> 'product', 'null'), locked.product
+        )
+    FROM locked, public.marketplace_action_types AS action_type, {SCHEMA}.shops AS shop
+    WHERE job.id = locked.id AND action_type.id = job.action_type_id AND shop.id = job.shop_id
+    RETURNING job.id, locked.level, job.fence, job.marketplace, action_type.code, job.user_id,
+        job.priority, job.retry_count, job.max_retries, job.product_id, job.input_data,
+        job.cancel_requested, job.product_snapshot, job.created_at,
+        now() - job.run_at AS waited,
+        action_type.rate_limit_ms, action_type.timeout_seconds,
+        shop.id AS shop_id, shop.external_id, shop.name, shop.settings
+""")
+
+# The first job of each shop and priority says it all, unless it is blocked.
+_LEFT = text(f"""
+    WITH wanted AS ({WANTED})
+    SELECT wanted.lane, given.priority,
+        min(CASE WHEN first.blocked THEN other.run_at ELSE first.run_at END) - clock_timestamp(),
+        min(first.run_at) FILTER (WHERE first.blocked) - clock_timestamp()
+    FROM wanted
+    CROSS JOIN generate_series(1, 4) AS given (priority)
+    CROSS JOIN LATERAL (
+        SELECT due.run_at, due.run_at <= now() AND NOT {CLAIMABLE} AS blocked
+        FROM (
+            SELECT id, shop_id, run_at, product_key FROM {SCHEMA}.marketplace_jobs
+            WHERE marketplace = :marketplace AND shop_id = wanted.shop_id
+                AND status = 'pending' AND priority = given.priority
+            ORDER BY run_at, id
+            LIMIT 1
+        ) AS due
+    ) AS first
+    LEFT JOIN LATERAL (
+        (
+            SELECT due.run_at FROM ({DUE}) AS due
+            WHERE first.blocked AND {CLAIMABLE}
+            ORDER BY due.run_at, due.id
+            LIMIT 1
+        )
+        UNION ALL
+        (
+            SELECT run_at FROM {SCHEMA}.marketplace_jobs
+            WHERE first.blocked AND marketplace = :marketplace AND shop_id = wanted.shop_id
+                AND status = 'pending' AND priority = given.priority AND run_at > now()
+            ORDER BY run_at
+            LIMIT 1
+        )
+    ) AS other ON true
+    GROUP BY wanted.lane, given.priority
+""")
+
+# A loose index scan: one probe for each shop and priority that has pending jobs, however many.
+_FIND_LANES = text(f"""
+    WITH RECURSIVE head AS (
+        (
+            SELECT shop_id, priority, run_at FROM {SCHEMA}.marketplace_jobs
+            WHERE marketplace = :marketplace AND status = 'pending'
+            ORDER BY shop_id, priority, run_at, id LIMIT 1
+        )
+        UNION ALL
+        SELECT next.* FROM head CROSS JOIN LATERAL (
+            SELECT shop_id, priority, run_at FROM {SCHEMA}.marketplace_jobs
+            WHERE marketplace = :marketplace AND status = 'pending'
+                AND (shop_id, priority) > (head.shop_id, head.priority)
+            ORDER BY shop_id, priority, run_at, id LIMIT 1
+        ) AS next
+    )
+    SELECT head.shop_id, shop.user_id, head.priority, head.run_at - clock_timestamp()
+    FROM head JOIN {SCHEMA}.shops AS shop ON shop.id = head.shop_id
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a claim brought.
+
+    Attributes:
+        jobs: each under a new fence, most urgent first.
+        left: what waits in each of the lanes when these are claimed.
+    """
+
+    jobs: tuple[Job, ...]
+    left: tuple[LaneHeads, ...]
+
+
+def find_lanes(session: Session, marketplace: str) -> tuple[LaneShop, ...]:
+    """The first pending job of each shop and priority of a marketplace, due or not."""
+    rows = session.execute(_FIND_LANES, {"marketplace": marketplace})
+    return tuple(LaneShop(*row) for row in rows)
+
+
+def claim_jobs(
+    session: Session,
+    marketplace: str,
+    lanes: Sequence[LaneRequest],
+    limit: int,
+    node_id: int,
+    aging: timedelta = DEFAULT_AGING,
+) -> Claim:
+    """Claim up to ``limit`` due jobs, at most ``room`` for each lane and none below its worst.
+
+    Raises:
+        DatabaseUnavailable: another claim took a job of the same product at the same moment;
+            nothing was claimed.
+    """
+    wanted = {**_wanted(lanes), "marketplace": marketplace}
+    parameters = {
+        "limit": limit,
+        "node_id": node_id,
+        "aging": aging,
+        "sources": sources(JobEvent.CLAIM),
+        "target": target(JobEvent.CLAIM).value,
+    }
+    try:
+        rows = session.execute(_CLAIM, wanted | parameters).all()
+    except IntegrityError as error:
+        raise DatabaseUnavailable(
+            "another claim took a job of the same product at the same moment"
+        ) from error
+    # A job that is claimed for the first time has no past.
+    journals = load_journals(session, [row.id for row in rows if row.fence > 1])
+    ordered = sorted(rows, key=lambda row: (row.level, row.id))
+    jobs = tuple(_job(row, journals.get(row.id, ())) for row in ordered)
+    return Claim(jobs, _left(session, wanted))
+
+
+def _left(session: Session, wanted: dict[str, Any]) -> tuple[LaneHeads, ...]:
+    heads: dict[int, list[Head]] = {lane: [] for lane in wanted["lanes"]}
+    for lane, priority, due_in, blocked_for in session.execute(_LEFT, wanted):
+        if due_in is not None:
+            heads[lane].append(Head(priority, due_in))
+        if blocked_for is not None:
+            heads[lane].append(Head(priority, blocked_for, blocked=True))
+    return tuple(LaneHeads(lane, tuple(found)) for lane, found in heads.items())
+
+
+def _wanted(lanes: Sequence[LaneRequest]) -> dict[str, Any]:
+    pairs = [(turn, lane, shop_id) for turn, lane in enumerate(lanes) for shop_id in lane.shop_ids]
+    return {
+        "lanes": [lane.lane for _, lane, _ in pairs],
+        "shops": [shop_id for _, _, shop_id in pairs],
+        "rooms": [lane.room for _, lane, _ in pairs],
+        "afters": [lane.after for _, lane, _ in pairs],
+        "named": [lane.level for _, lane, _ in pairs],
+        "worst": [lane.worst for _, lane, _ in pairs],
+        "turns": [turn for turn, _, _ in pairs],
+    }
+
+
+def _job(row: Row[Any], journal: Sequence[RecordedStep]) -> Job:
+    return Job(
+        id=row.id,
+        fence=row.fence,
+        marketplace=row.marketplace,
+        action=row.code,
+        user_id=row.user_id,
+        shop=Shop(row.shop_id, row.external_id, row.name, row.settings),
+        priority=row.priority,
+        retry_count=row.retry_count,
+        max_retries=row.max_retries,
+        rate_limit=timedelta(milliseconds=row.rate_limit_ms),
+        timeout=timedelta(seconds=row.timeout_seconds),
+        created_at=row.created_at,
+        waited=row.waited,
+        product_id=row.product_id,
+        input_data=row.input_data,
+        product=row.product_snapshot,
+        cancel_requested=row.cancel_requested,
+        journal=tuple(journal),
+    )

@@ -1,0 +1,141 @@
+"""Closures as the database has them: the truth that outlives every process."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, text
+from sqlalchemy.orm import Session
+
+from runtime.rate_limits.closures import Closure, ClosureKind, Level, Scope
+from runtime.storage.models import SCHEMA
+from runtime.storage.server.notifications import CLOSURES_CHANNEL
+
+# The clocks of the nodes may differ from that of the database.
+_FORGOTTEN_AFTER = "1 minute"
+
+_COLUMNS = "marketplace, level, shop_id, action, kind, reason, until, created_at"
+
+_CLOSE = text(f"""
+    INSERT INTO {SCHEMA}.budget_closures AS closure ({_COLUMNS})
+    SELECT * FROM unnest(
+        CAST(:marketplaces AS text[]), CAST(:levels AS text[]), CAST(:shops AS bigint[]),
+        CAST(:actions AS text[]), CAST(:kinds AS text[]), CAST(:reasons AS text[]),
+        CAST(:untils AS timestamptz[]), CAST(:sinces AS timestamptz[])
+    )
+    ON CONFLICT (marketplace, level, shop_id, action, kind) DO UPDATE
+    SET reason = excluded.reason, until = excluded.until, created_at = excluded.created_at
+""")
+
+_OPEN = text(f"""
+    DELETE FROM {SCHEMA}.budget_closures AS closure
+    USING unnest(
+        CAST(:marketplaces AS text[]), CAST(:levels AS text[]), CAST(:shops AS bigint[]),
+        CAST(:actions AS text[]), CAST(:kinds AS text[])
+    ) AS opened (marketplace, level, shop_id, action, kind)
+    WHERE closure.marketplace = opened.marketplace AND closure.level = opened.level
+        AND closure.shop_id IS NOT DISTINCT FROM opened.shop_id
+        AND closure.action IS NOT DISTINCT FROM opened.action
+        AND closure.kind = opened.kind
+""")
+
+_OPEN_SHOP = text(f"""
+    DELETE FROM {SCHEMA}.budget_closures WHERE shop_id = :shop_id RETURNING {_COLUMNS}
+""")
+
+_OPEN_MARKETPLACE = text(f"""
+    DELETE FROM {SCHEMA}.budget_closures WHERE marketplace = :marketplace AND shop_id IS NULL
+    RETURNING {_COLUMNS}
+""")
+
+_LIST = text(f"""
+    SELECT {_COLUMNS} FROM {SCHEMA}.budget_closures
+    WHERE (until IS NULL OR until > now())
+        AND (CAST(:marketplaces AS text[]) IS NULL OR marketplace = ANY(:marketplaces))
+    ORDER BY created_at, id
+""")
+
+_PRUNE = text(f"""
+    DELETE FROM {SCHEMA}.budget_closures WHERE id IN (
+        SELECT id FROM {SCHEMA}.budget_closures
+        WHERE until < now() - CAST('{_FORGOTTEN_AFTER}' AS interval)
+        LIMIT :batch FOR UPDATE SKIP LOCKED
+    )
+    RETURNING id
+""")
+
+_NOTIFY = text("""
+    SELECT pg_notify(:channel, name) FROM unnest(CAST(:marketplaces AS text[])) AS name
+""")
+
+
+def close_scopes(session: Session, closures: Sequence[Closure]) -> None:
+    """Write closures; of one scope and kind the newer word counts.
+
+    Args:
+        closures: at most one for each scope and kind.
+    """
+    values = _keys((one.scope, one.kind) for one in closures)
+    values["reasons"] = [one.reason for one in closures]
+    values["untils"] = [one.until for one in closures]
+    values["sinces"] = [one.since for one in closures]
+    session.execute(_CLOSE, values)
+    _announce(session, values["marketplaces"])
+
+
+def open_scopes(session: Session, opened: Sequence[tuple[Scope, ClosureKind]]) -> None:
+    """Open scopes; what was not closed for that reason stays as it is."""
+    values = _keys(opened)
+    session.execute(_OPEN, values)
+    _announce(session, values["marketplaces"])
+
+
+def open_shop(session: Session, shop_id: int) -> list[Closure]:
+    """Open a shop, whatever closed it; returns what was closed until now."""
+    return _opened(session, session.execute(_OPEN_SHOP, {"shop_id": shop_id}).all())
+
+
+def open_marketplace(session: Session, marketplace: str) -> list[Closure]:
+    """Open a marketplace and its app key, not its shops; returns what was closed until now."""
+    rows = session.execute(_OPEN_MARKETPLACE, {"marketplace": marketplace}).all()
+    return _opened(session, rows)
+
+
+def closures_of(session: Session, marketplaces: Sequence[str] | None = None) -> list[Closure]:
+    """What is closed now, in the order in which it was; of all marketplaces where None."""
+    wanted = None if marketplaces is None else list(marketplaces)
+    return [_closure(row) for row in session.execute(_LIST, {"marketplaces": wanted})]
+
+
+def prune_closures(session: Session, batch: int) -> int:
+    """Remove closures that ended; returns how many, at most ``batch``."""
+    return len(session.execute(_PRUNE, {"batch": batch}).all())
+
+
+def _keys(scopes: Iterable[tuple[Scope, ClosureKind]]) -> dict[str, Any]:
+    named = list(scopes)
+    return {
+        "marketplaces": [scope.marketplace for scope, _ in named],
+        "levels": [scope.level.value for scope, _ in named],
+        "shops": [scope.shop_id for scope, _ in named],
+        "actions": [scope.action for scope, _ in named],
+        "kinds": [kind.value for _, kind in named],
+    }
+
+
+def _opened(session: Session, rows: Sequence[Row[Any]]) -> list[Closure]:
+    opened = [_closure(row) for row in rows]
+    _announce(session, [one.scope.marketplace for one in opened])
+    now: datetime = session.execute(text("SELECT now()")).scalar_one()
+    return sorted((one for one in opened if one.holds(now)), key=lambda one: one.since)
+
+
+def _announce(session: Session, marketplaces: Iterable[str]) -> None:
+    names = sorted(set(marketplaces))
+    if names:
+        session.execute(_NOTIFY, {"channel": CLOSURES_CHANNEL, "marketplaces": names})
+
+
+def _closure(row: Row[Any]) -> Closure:
+    scope = Scope(row.marketplace, Level(row.level), row.shop_id, row.action)
+    return Closure(scope, ClosureKind(row.kind), row.reason, row.created_at, row.until)

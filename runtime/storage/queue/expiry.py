@@ -1,0 +1,138 @@
+"""Expiry: of jobs that never started, and only by time in which they could have.
+
+While a job is blocked its time stands still: from the sweep that finds it blocked until one
+finds it free, which moves ``expires_at`` on by as long. Blocked is one that is paused, whose
+shop or whose way there is closed, or whose seller is away where a browser executes.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Row, text
+from sqlalchemy.orm import Session
+
+from runtime.rate_limits.closures import Level
+from runtime.runs.job_states import JobEvent, target
+from runtime.storage.models import SCHEMA
+from runtime.storage.queue.batch_rows import close_ended
+from runtime.storage.queue.job_rows import announce_end
+
+SWEEP_INTERVAL = timedelta(minutes=1)
+
+LARGEST = 2**31 - 1
+
+_WIDE = f"'{Level.MARKETPLACE}', '{Level.APP_KEY}', '{Level.SHOP}'"
+
+# Few closures and few sellers against many jobs, so the shops are found first.
+_BLOCKED = f"""
+    WITH closed AS MATERIALIZED (
+        SELECT marketplace, shop_id FROM {SCHEMA}.budget_closures
+        WHERE level IN ({_WIDE}) AND (until IS NULL OR until > now())
+    ),
+    blocked AS MATERIALIZED (
+        SELECT shop.id FROM {SCHEMA}.shops AS shop
+        WHERE shop.marketplace = ANY(CAST(:browser_bound AS text[])) AND NOT EXISTS (
+                SELECT 1 FROM {SCHEMA}.browser_presence AS present
+                WHERE present.user_id = shop.user_id
+            )
+            OR shop.id IN (SELECT shop_id FROM closed)
+            OR shop.marketplace IN (SELECT marketplace FROM closed WHERE shop_id IS NULL)
+    )
+"""
+
+_WAITS = """
+    job.status = 'pending' AND job.started_at IS NULL AND job.expires_at IS NOT NULL
+    AND (CAST(:marketplace AS text) IS NULL OR job.marketplace = :marketplace)
+"""
+
+# It may have been blocked since the sweep before, and the doubt is the job's.
+_HOLD = text(f"""
+    {_BLOCKED}
+    UPDATE {SCHEMA}.marketplace_jobs
+    SET expiry_held_since = greatest(created_at, now() - CAST(:interval AS interval))
+    WHERE id IN (
+        SELECT job.id FROM {SCHEMA}.marketplace_jobs AS job
+        JOIN blocked ON blocked.id = job.shop_id
+        WHERE {_WAITS} AND job.expiry_held_since IS NULL
+        LIMIT :batch FOR UPDATE OF job SKIP LOCKED
+    )
+    RETURNING id
+""")
+
+_RELEASE = text(f"""
+    {_BLOCKED}
+    UPDATE {SCHEMA}.marketplace_jobs
+    SET expires_at = expires_at + (now() - expiry_held_since), expiry_held_since = NULL
+    WHERE id IN (
+        SELECT job.id FROM {SCHEMA}.marketplace_jobs AS job
+        WHERE {_WAITS} AND job.expiry_held_since IS NOT NULL
+            AND NOT EXISTS (SELECT 1 FROM blocked WHERE blocked.id = job.shop_id)
+        LIMIT :batch FOR UPDATE OF job SKIP LOCKED
+    )
+    RETURNING id
+""")
+
+_EXPIRE = text(f"""
+    UPDATE {SCHEMA}.marketplace_jobs
+    SET status = :target, completed_at = clock_timestamp(), waiting_reason = NULL,
+        fence = fence + 1, error_message = 'it expired before it could start'
+    WHERE id IN (
+        SELECT job.id FROM {SCHEMA}.marketplace_jobs AS job
+        WHERE {_WAITS} AND job.expiry_held_since IS NULL AND job.expires_at <= now()
+        ORDER BY job.expires_at LIMIT :batch
+        FOR UPDATE OF job SKIP LOCKED
+    )
+    RETURNING batch_job_id, product_key, marketplace, shop_id, user_id
+""")
+
+
+def hold_expiry(
+    session: Session, browser_bound: Sequence[str], batch: int, marketplace: str | None = None
+) -> int:
+    """Stop the time of one batch of blocked jobs; returns how many.
+
+    Args:
+        browser_bound: the marketplaces whose jobs need the seller's browser.
+        marketplace: only its jobs.
+    """
+    values = {"interval": SWEEP_INTERVAL, "browser_bound": list(browser_bound)}
+    return _changed(session, _HOLD, batch, marketplace, values)
+
+
+def release_expiry(
+    session: Session, browser_bound: Sequence[str], batch: int, marketplace: str | None = None
+) -> int:
+    """Let the time of one batch of jobs go on that are not blocked any more."""
+    values = {"browser_bound": list(browser_bound)}
+    return _changed(session, _RELEASE, batch, marketplace, values)
+
+
+def expire_due(session: Session, batch: int, marketplace: str | None = None) -> int:
+    """End one batch of jobs whose time is over; after :func:`hold_expiry`."""
+    values = {"target": target(JobEvent.EXPIRE).value}
+    expired = _rows(session, _EXPIRE, batch, marketplace, values)
+    for job in expired:
+        announce_end(session, job)
+    close_ended(session, [job.batch_job_id for job in expired])
+    return len(expired)
+
+
+def expire_jobs(session: Session, marketplace: str, browser_bound: Sequence[str]) -> int:
+    """The whole sweep over the jobs of one marketplace; returns how many expired."""
+    hold_expiry(session, browser_bound, LARGEST, marketplace)
+    release_expiry(session, browser_bound, LARGEST, marketplace)
+    return expire_due(session, LARGEST, marketplace)
+
+
+def _changed(
+    session: Session, statement: Any, batch: int, marketplace: str | None, values: dict[str, Any]
+) -> int:
+    return len(_rows(session, statement, batch, marketplace, values))
+
+
+def _rows(
+    session: Session, statement: Any, batch: int, marketplace: str | None, values: dict[str, Any]
+) -> Sequence[Row[Any]]:
+    given = {"batch": batch, "marketplace": marketplace, **values}
+    return session.execute(statement, given).all()

@@ -1,0 +1,197 @@
+"""Creating jobs, looking them up and listing them."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, func, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from runtime.runs.job_states import JobStatus
+from runtime.storage.models import MarketplaceActionType, MarketplaceJob, RuntimeNode
+from runtime.storage.server.notifications import JOBS_CHANNEL
+from runtime.values.arguments import LARGEST_ID
+
+_NOTIFY = text("SELECT pg_notify(:channel, :payload)")
+
+# How long it is until the job falls due, by the database's clock; nothing where it is due, so
+# that the announcements of many such jobs of one shop are one.
+_ANNOUNCE = text("""
+    SELECT pg_notify(:channel, CAST(
+        CAST(:payload AS jsonb) || CASE
+            WHEN CAST(:run_at AS timestamptz) <= clock_timestamp() THEN '{}'
+            ELSE jsonb_build_object('due_in_ms', ceil(
+                extract(epoch FROM CAST(:run_at AS timestamptz) - clock_timestamp()) * 1000
+            ))
+        END AS text))
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class NewJob:
+    """A job to be created, with everything checked.
+
+    Attributes:
+        run_at: None: at once.
+    """
+
+    marketplace: str
+    action_type_id: int
+    user_id: int
+    shop_id: int
+    product_id: int | None
+    product_key: str | None
+    batch_job_id: int | None
+    priority: int
+    input_data: dict[str, Any]
+    max_retries: int
+    run_at: datetime | None
+    expires_at: datetime | None
+    idempotency_key: str | None
+
+
+def insert_job(session: Session, new: NewJob) -> MarketplaceJob | None:
+    """Insert the job; None where the user's idempotency key is taken.
+
+    Waits for a transaction that holds the same key, and tells nobody: see
+    :func:`announce_job`.
+    """
+    statement = (
+        insert(MarketplaceJob)
+        .values(_values(new))
+        .on_conflict_do_nothing(
+            index_elements=["user_id", "idempotency_key"],
+            index_where=text("idempotency_key IS NOT NULL"),
+        )
+        .returning(MarketplaceJob)
+    )
+    return session.scalars(statement).one_or_none()
+
+
+def insert_jobs(session: Session, new: Sequence[NewJob]) -> list[MarketplaceJob]:
+    """Insert jobs without idempotency keys, many in one statement, in the order given."""
+    statement = insert(MarketplaceJob).returning(MarketplaceJob, sort_by_parameter_order=True)
+    return list(session.scalars(statement, [_values(one) for one in new]))
+
+
+def _values(new: NewJob) -> dict[str, Any]:
+    values = asdict(new)
+    if new.run_at is None:
+        del values["run_at"]
+    return values
+
+
+def announce_job(session: Session, job: MarketplaceJob) -> None:
+    """Tell running services, once this transaction is committed, that the job may run."""
+    payload = {**_shop_of(job), "priority": job.priority}
+    session.execute(
+        _ANNOUNCE,
+        {"channel": JOBS_CHANNEL, "payload": json.dumps(payload), "run_at": job.run_at},
+    )
+
+
+def announce_end(session: Session, job: MarketplaceJob | Row[Any]) -> None:
+    """Tell running services that jobs may go on which waited for this one of their product.
+
+    For jobs that end outside of a run; who runs a job knows by itself.
+    """
+    if job.product_key is not None:
+        notify(session, JOBS_CHANNEL, json.dumps(_shop_of(job)))
+
+
+def _shop_of(job: MarketplaceJob | Row[Any]) -> dict[str, Any]:
+    return {"marketplace": job.marketplace, "shop_id": job.shop_id, "user_id": job.user_id}
+
+
+def notify(session: Session, channel: str, payload: str) -> None:
+    """Send a notification with the commit of this transaction."""
+    session.execute(_NOTIFY, {"channel": channel, "payload": payload})
+
+
+def job_by_id(session: Session, job_id: int) -> MarketplaceJob | None:
+    """The job as the database has it now."""
+    if not 0 < job_id <= LARGEST_ID:
+        return None
+    return session.get(MarketplaceJob, job_id, populate_existing=True)
+
+
+def job_by_key(session: Session, user_id: int, key: str) -> MarketplaceJob | None:
+    """The job that a user's idempotency key stands for."""
+    return session.scalars(
+        select(MarketplaceJob)
+        .where(MarketplaceJob.user_id == user_id, MarketplaceJob.idempotency_key == key)
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+
+
+def jobs_by_ids(session: Session, job_ids: Sequence[int]) -> list[MarketplaceJob]:
+    """Those of the jobs that exist, in the order of their ids."""
+    query = select(MarketplaceJob).where(MarketplaceJob.id.in_(job_ids))
+    return list(session.scalars(query.order_by(MarketplaceJob.id)))
+
+
+def next_pending(session: Session, marketplace: str | None, limit: int) -> Sequence[MarketplaceJob]:
+    """Pending jobs that are due, by priority, then age; a service lets none starve, too."""
+    query = select(MarketplaceJob).where(
+        MarketplaceJob.status == JobStatus.PENDING, MarketplaceJob.run_at <= func.now()
+    )
+    if marketplace is not None:
+        query = query.where(MarketplaceJob.marketplace == marketplace)
+    order = (MarketplaceJob.priority, MarketplaceJob.run_at, MarketplaceJob.id)
+    return session.scalars(query.order_by(*order).limit(limit)).all()
+
+
+def first_of_shops(
+    session: Session, shop_ids: Sequence[int], status: JobStatus
+) -> tuple[MarketplaceJob, str] | None:
+    """Of the jobs of these shops that are due, or that services run, the first, with its action."""
+    query = _with_codes().where(
+        MarketplaceJob.shop_id.in_(shop_ids), MarketplaceJob.status == status.value
+    )
+    if status is JobStatus.PENDING:
+        query = query.where(MarketplaceJob.run_at <= func.now())
+    else:
+        serving = select(RuntimeNode.id).where(RuntimeNode.serves)
+        query = query.where(MarketplaceJob.node_id.in_(serving))
+    order = (MarketplaceJob.priority, MarketplaceJob.run_at, MarketplaceJob.id)
+    row = session.execute(query.order_by(*order).limit(1)).first()
+    return None if row is None else (row[0], row[1])
+
+
+def list_jobs(
+    session: Session,
+    *,
+    status: JobStatus | None = None,
+    marketplace: str | None = None,
+    batch_id: int | None = None,
+    limit: int = 50,
+) -> list[tuple[MarketplaceJob, str]]:
+    """Jobs with the codes of their actions, the newest first."""
+    query = _with_codes()
+    if status is not None:
+        query = query.where(MarketplaceJob.status == status)
+    if marketplace is not None:
+        query = query.where(MarketplaceJob.marketplace == marketplace)
+    if batch_id is not None:
+        query = query.where(MarketplaceJob.batch_job_id == batch_id)
+    rows = session.execute(query.order_by(MarketplaceJob.id.desc()).limit(limit))
+    return [(job, code) for job, code in rows]
+
+
+def job_with_code(session: Session, job_id: int) -> tuple[MarketplaceJob, str] | None:
+    """A job with the code of its action."""
+    if not 0 < job_id <= LARGEST_ID:
+        return None
+    row = session.execute(_with_codes().where(MarketplaceJob.id == job_id)).one_or_none()
+    return None if row is None else (row[0], row[1])
+
+
+def _with_codes() -> Any:
+    return (
+        select(MarketplaceJob, MarketplaceActionType.code)
+        .join(MarketplaceActionType, MarketplaceActionType.id == MarketplaceJob.action_type_id)
+        .execution_options(populate_existing=True)
+    )

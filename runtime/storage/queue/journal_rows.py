@@ -1,0 +1,300 @@
+"""The step journal: intents before writes leave, outcomes before the handler goes on."""
+
+import json
+from collections.abc import Collection, Sequence
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import TextClause, select, text
+from sqlalchemy.orm import Session
+
+from runtime.errors import InputError
+from runtime.messages import CallTicket, RecordIntent, RecordOutcome
+from runtime.runs.journal import RecordedStep, StepStatus
+from runtime.storage.models import SCHEMA, MarketplaceTask
+from runtime.storage.queue.written import Written, held_jobs
+from runtime.storage.server.refused_values import refusals
+from runtime.values.json_values import json_text
+
+# The shared lock is held until COMMIT: nobody can claim the job anew in between, and whoever
+# does so afterwards finds the row. A job that another transaction holds has to wait its turn.
+_OWNED = f"""
+    SELECT job.id FROM {SCHEMA}.marketplace_jobs AS job
+    WHERE job.id = entry.job_id AND job.fence = entry.fence AND job.status = 'running'
+    FOR SHARE SKIP LOCKED
+"""
+
+_INTEND = text(f"""
+    INSERT INTO {SCHEMA}.marketplace_tasks AS task (
+        job_id, name, within, task_type, status, fence, request_id, request, sent_at, not_after,
+        settles_at
+    )
+    SELECT entry.job_id, entry.name, entry.within, entry.task_type, 'started', entry.fence,
+        entry.request_id, CAST(entry.request AS jsonb), clock_timestamp(),
+        clock_timestamp() + entry.leaves_within,
+        clock_timestamp() + entry.leaves_within + entry.settles_within
+    FROM unnest(
+        CAST(:job_ids AS bigint[]), CAST(:fences AS bigint[]), CAST(:names AS text[]),
+        CAST(:task_types AS text[]), CAST(:request_ids AS text[]), CAST(:requests AS text[]),
+        CAST(:leaves_within AS interval[]), CAST(:settles_within AS interval[]),
+        CAST(:withins AS text[])
+    ) AS entry (
+        job_id, fence, name, task_type, request_id, request, leaves_within, settles_within, within
+    )
+    CROSS JOIN LATERAL ({_OWNED}) AS owned
+    ON CONFLICT (job_id, name) DO UPDATE SET
+        task_type = excluded.task_type, status = 'started', fence = excluded.fence,
+        request_id = excluded.request_id, request = excluded.request, result = NULL, error = NULL,
+        ended_run = false, sent_at = excluded.sent_at, completed_at = NULL,
+        -- An earlier write of the step may have longer to go.
+        not_after = greatest(task.not_after, excluded.not_after),
+        settles_at = greatest(task.settles_at, excluded.settles_at)
+    RETURNING task.job_id, task.fence, task.name
+""")
+
+
+def _record(owned: str) -> TextClause:
+    return text(f"""
+    INSERT INTO {SCHEMA}.marketplace_tasks AS task (
+        job_id, name, within, task_type, status, fence, result, error, completed_at,
+        created_at
+    )
+    SELECT entry.job_id, entry.name, entry.within, entry.task_type, entry.status, entry.fence,
+        CAST(entry.result AS jsonb), CAST(entry.error AS jsonb), clock_timestamp(),
+        coalesce(clock_timestamp() - entry.took, now())
+    FROM unnest(
+        CAST(:job_ids AS bigint[]), CAST(:fences AS bigint[]), CAST(:names AS text[]),
+        CAST(:task_types AS text[]), CAST(:statuses AS text[]), CAST(:results AS text[]),
+        CAST(:errors AS text[]), CAST(:withins AS text[]), CAST(:tooks AS interval[])
+    ) AS entry (job_id, fence, name, task_type, status, result, error, within, took)
+    CROSS JOIN LATERAL ({owned}) AS owned
+    ON CONFLICT (job_id, name) DO UPDATE SET
+        status = excluded.status, fence = excluded.fence, result = excluded.result,
+        error = excluded.error, ended_run = false, completed_at = excluded.completed_at,
+        created_at = CASE WHEN task.ended_run THEN excluded.created_at ELSE task.created_at END
+    RETURNING task.job_id, task.fence, task.name, task.result
+""")
+
+
+_RECORD = _record(_OWNED)
+# A transaction holds its own rows; it waits for the job's.
+_RECORD_OWN = _record(_OWNED.replace(" SKIP LOCKED", ""))
+
+_RECORDED = text(f"""
+    SELECT result FROM {SCHEMA}.marketplace_tasks
+    WHERE job_id = :job_id AND name = :name AND fence = :fence AND status = 'succeeded'
+""")
+
+_LOAD = text(f"""
+    SELECT job_id, name, within, status, result, error,
+        coalesce(not_after - clock_timestamp(), interval '0') AS quiet_in,
+        coalesce(settles_at - clock_timestamp(), interval '0') AS settled_in
+    FROM {SCHEMA}.marketplace_tasks
+    WHERE job_id = ANY(:job_ids) AND NOT ended_run
+    ORDER BY id
+""")
+
+_CLOSE = text(f"""
+    UPDATE {SCHEMA}.marketplace_tasks
+    SET status = 'unknown' WHERE job_id = ANY(:job_ids) AND status = 'started'
+""")
+
+_MARK_ENDED_BY = text(f"""
+    UPDATE {SCHEMA}.marketplace_tasks AS task SET ended_run = true
+    FROM unnest(CAST(:job_ids AS bigint[]), CAST(:names AS text[])) AS ended (job_id, name)
+    WHERE task.job_id = ended.job_id AND task.name = ended.name AND task.status = 'failed'
+""")
+
+_ANSWER = text(f"""
+    UPDATE {SCHEMA}.marketplace_tasks
+    SET status = :status, result = CAST(:result AS jsonb), ended_run = :ended_run,
+        completed_at = clock_timestamp()
+    WHERE job_id = :job_id AND name = :name AND status IN ('unknown', 'started')
+    RETURNING id
+""")
+
+_OPEN_NAMES = text(f"""
+    SELECT name FROM {SCHEMA}.marketplace_tasks
+    WHERE job_id = :job_id AND status IN ('unknown', 'started') ORDER BY id
+""")
+
+StepKey = tuple[int, int, str]
+"""A step of one run: the job's id, its fence, and the step's name."""
+
+
+def step_key(ticket: CallTicket, name: str) -> StepKey:
+    """The step of the run that a call belongs to."""
+    return (ticket.job_id, ticket.fence, name)
+
+
+def record_intents(session: Session, intents: Sequence[RecordIntent]) -> Written[StepKey]:
+    """Write that these writes are about to leave.
+
+    Returns:
+        Those of runs that own their jobs; nothing was written for the others.
+
+    Raises:
+        DatabaseRefused: PostgreSQL does not accept a value; nothing was written.
+    """
+    latest = {step_key(one.ticket, one.name): one for one in intents}
+    with refusals():
+        rows = session.execute(
+            _INTEND,
+            {
+                "job_ids": [one.ticket.job_id for one in latest.values()],
+                "fences": [one.ticket.fence for one in latest.values()],
+                "names": [one.name for one in latest.values()],
+                "task_types": [one.task_type for one in latest.values()],
+                "request_ids": [one.request_id for one in latest.values()],
+                "requests": [json.dumps(one.request) for one in latest.values()],
+                "leaves_within": [one.leaves_within for one in latest.values()],
+                "settles_within": [one.settles_within for one in latest.values()],
+                "withins": [one.within for one in latest.values()],
+            },
+        )
+        kept = {(row.job_id, row.fence, row.name): None for row in rows}
+    return _written(session, latest, kept)
+
+
+def record_outcomes(session: Session, outcomes: Sequence[RecordOutcome]) -> Written[StepKey]:
+    """Write how steps ended.
+
+    Returns:
+        The results as they come back from the record, for runs that own their jobs.
+
+    Raises:
+        DatabaseRefused: PostgreSQL does not accept a value; nothing was written.
+    """
+    latest = {step_key(one.ticket, one.step.name): one for one in outcomes}
+    with refusals():
+        rows = session.execute(
+            _RECORD,
+            {
+                "job_ids": [one.ticket.job_id for one in latest.values()],
+                "fences": [one.ticket.fence for one in latest.values()],
+                "names": [one.step.name for one in latest.values()],
+                "task_types": [one.task_type for one in latest.values()],
+                "statuses": [one.step.status.value for one in latest.values()],
+                "results": [one.step.result for one in latest.values()],
+                "errors": [
+                    None if one.step.error is None else json.dumps(one.step.error)
+                    for one in latest.values()
+                ],
+                "withins": [one.within for one in latest.values()],
+                "tooks": [one.took for one in latest.values()],
+            },
+        )
+        kept = {(row.job_id, row.fence, row.name): row.result for row in rows}
+    return _written(session, latest, kept)
+
+
+def record_transaction(
+    session: Session, job_id: int, fence: int, name: str, result: Any, within: str | None = None
+) -> bool:
+    """Write, in the transaction itself, that it was done; False where the run lost its job."""
+    rows = session.execute(
+        _RECORD_OWN,
+        {
+            "job_ids": [job_id],
+            "fences": [fence],
+            "names": [name],
+            "task_types": ["transaction"],
+            "statuses": [StepStatus.SUCCEEDED.value],
+            "results": [json_text(result, f"the result of transaction {name!r}")],
+            "errors": [None],
+            "withins": [within],
+            # It began with its transaction.
+            "tooks": [None],
+        },
+    )
+    return rows.first() is not None
+
+
+def recorded_transaction(session: Session, job_id: int, fence: int, name: str) -> tuple[Any] | None:
+    """The result of a transaction of this run that was committed; None where it was not."""
+    row = session.execute(_RECORDED, {"job_id": job_id, "fence": fence, "name": name}).first()
+    return None if row is None else (row.result,)
+
+
+def load_journals(session: Session, job_ids: Sequence[int]) -> dict[int, list[RecordedStep]]:
+    """What former runs of these jobs recorded and the next has to know."""
+    journals: dict[int, list[RecordedStep]] = {}
+    for row in session.execute(_LOAD, {"job_ids": list(job_ids)}):
+        journals.setdefault(row.job_id, []).append(
+            RecordedStep(
+                name=row.name,
+                status=StepStatus(row.status),
+                result=row.result,
+                error=row.error,
+                quiet_in=max(row.quiet_in, timedelta(0)),
+                settled_in=max(row.settled_in, timedelta(0)),
+                within=row.within,
+            )
+        )
+    return journals
+
+
+def close_open_steps(session: Session, job_ids: Sequence[int]) -> None:
+    """What is still open in a job that is over, or waits for a person, stays unknown."""
+    if job_ids:
+        session.execute(_CLOSE, {"job_ids": list(job_ids)})
+
+
+def mark_ended_by(session: Session, steps: Sequence[tuple[int, str]]) -> None:
+    """These failures ended their run; the next one does these steps again."""
+    if steps:
+        job_ids, names = zip(*steps, strict=True)
+        session.execute(_MARK_ENDED_BY, {"job_ids": list(job_ids), "names": list(names)})
+
+
+def answer_step(
+    session: Session, job_id: int, name: str, result: Any, *, happened: bool
+) -> list[str]:
+    """Write a person's answer to whether a step took effect.
+
+    Args:
+        result: the step's result, where it did. One that did not is done again.
+
+    Returns:
+        The names of the steps of the job that are still open.
+
+    Raises:
+        InputError: the job has no such open step.
+        InvalidJson: the result cannot be stored.
+    """
+    status = StepStatus.SUCCEEDED if happened else StepStatus.FAILED
+    answered = session.execute(
+        _ANSWER,
+        {
+            "job_id": job_id,
+            "name": name,
+            "status": status.value,
+            "result": json_text(result, "the step's result") if happened else None,
+            "ended_run": not happened,
+        },
+    ).first()
+    names = open_steps(session, job_id)
+    if answered is None:
+        known = f"open are: {', '.join(names)}" if names else "none of its steps is open"
+        raise InputError(f"job {job_id} has no open step {name!r}; {known}")
+    return names
+
+
+def steps_of(session: Session, job_id: int) -> list[MarketplaceTask]:
+    """The journal of a job, in the order in which its steps were begun."""
+    query = select(MarketplaceTask).where(MarketplaceTask.job_id == job_id)
+    return list(session.scalars(query.order_by(MarketplaceTask.id)))
+
+
+def open_steps(session: Session, job_id: int) -> list[str]:
+    """The names of a job's steps of which nobody knows whether they took effect."""
+    return list(session.scalars(_OPEN_NAMES, {"job_id": job_id}))
+
+
+def _written(
+    session: Session, asked: Collection[StepKey], kept: dict[StepKey, Any]
+) -> Written[StepKey]:
+    missing = [
+        (job_id, fence) for job_id, fence, name in asked if (job_id, fence, name) not in kept
+    ]
+    return Written(kept, held_jobs(session, missing, ()))

@@ -1,0 +1,127 @@
+"""The order in which the jobs of lanes are claimed, as SQL; the one rule of all who rank them.
+
+Jobs are ranked by their level (:func:`runtime.waiting.urgency.level`). Within a level the
+priorities of a lane take turns, beginning behind the one that was served last; within a priority
+the older one is first. Jobs of one (shop, product) go one at a time, in the order of their ids.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from runtime.storage.models import SCHEMA
+
+LOOK = 500
+"""How many due jobs of one shop and priority are looked at for one that is not blocked."""
+
+WANTED = """
+    SELECT * FROM unnest(
+        CAST(:lanes AS bigint[]), CAST(:shops AS bigint[]), CAST(:rooms AS int[]),
+        CAST(:afters AS int[]), CAST(:named AS int[]), CAST(:worst AS int[]),
+        CAST(:turns AS int[])
+    ) AS wanted (lane, shop_id, room, after, named, worst, turn)
+"""
+
+LEVEL = """
+    CAST(greatest(1, priority - floor(
+        greatest(0, extract(epoch FROM now() - run_at))
+        / extract(epoch FROM CAST(:aging AS interval))
+    )) AS int)
+"""
+
+# One that has started keeps its product until it is over, however long it waits in between; one
+# that never started and is scheduled for later lets others pass.
+CLAIMABLE = f"""
+    (due.product_key IS NULL OR NOT EXISTS (
+        SELECT 1 FROM {SCHEMA}.marketplace_jobs AS other
+        WHERE other.shop_id = due.shop_id AND other.product_key = due.product_key
+            AND other.status IN ('pending', 'running', 'paused') AND other.id <> due.id
+            AND (other.status = 'running' OR other.id < due.id AND (
+                other.status = 'paused' OR other.started_at IS NOT NULL OR other.run_at <= now()
+            ))
+    ))
+"""
+
+DUE = f"""
+    SELECT id, shop_id, run_at, product_key FROM {SCHEMA}.marketplace_jobs
+    WHERE marketplace = :marketplace AND shop_id = wanted.shop_id
+        AND status = 'pending' AND priority = given.priority AND run_at <= now()
+    ORDER BY run_at, id
+    LIMIT {LOOK}
+"""
+"""The due jobs of one ``wanted`` shop and one ``given`` priority."""
+
+RANKED = f"""
+    SELECT *, row_number() OVER (
+        PARTITION BY lane ORDER BY level, nth, (priority - after + 3) % 4, run_at, id
+    ) AS place
+    FROM (
+        SELECT *, row_number() OVER (
+            PARTITION BY lane, level, priority ORDER BY run_at, id
+        ) AS nth
+        FROM (SELECT *, {LEVEL} AS level FROM heads) AS levelled
+    ) AS counted
+"""
+"""The jobs of ``heads``, each with its level and its place within its lane."""
+
+_PLACE = text(f"""
+    WITH job AS (
+        SELECT id, marketplace, shop_id, priority, run_at FROM {SCHEMA}.marketplace_jobs
+        WHERE id = :job_id AND status = 'pending'
+    ),
+    wanted AS (SELECT shop_id FROM unnest(CAST(:shops AS bigint[])) AS wanted (shop_id)),
+    heads AS (
+        SELECT 0 AS lane, job.priority AS after, head.id, given.priority, head.run_at
+        FROM wanted
+        CROSS JOIN job
+        CROSS JOIN generate_series(1, 4) AS given (priority)
+        CROSS JOIN LATERAL (
+            SELECT due.id, due.run_at FROM (
+                SELECT id, shop_id, run_at, product_key FROM {SCHEMA}.marketplace_jobs
+                WHERE marketplace = (SELECT marketplace FROM job) AND shop_id = wanted.shop_id
+                    AND status = 'pending' AND priority = given.priority AND run_at <= now()
+                ORDER BY run_at, id
+                LIMIT :most + 1
+            ) AS due
+            WHERE {CLAIMABLE}
+        ) AS head
+        UNION
+        SELECT 0, priority, id, priority, run_at FROM job
+    )
+    SELECT CASE
+        WHEN (
+            SELECT count(*) FROM (
+                SELECT 1 FROM {SCHEMA}.marketplace_jobs AS older, job
+                WHERE older.marketplace = job.marketplace AND older.shop_id = job.shop_id
+                    AND older.status = 'pending' AND older.priority = job.priority
+                    AND older.run_at <= least(job.run_at, now())
+                LIMIT :most + 2
+            ) AS counted
+        ) > :most + 1 THEN :most + 1
+        ELSE place - 1 END
+    FROM ({RANKED}) AS ranked JOIN job ON job.id = ranked.id
+""")
+
+
+def jobs_before(
+    session: Session, job_id: int, shop_ids: Sequence[int], aging: timedelta, most: int = 1000
+) -> int | None:
+    """How many due jobs of its lane may be claimed before a pending job, as things stand.
+
+    Which priority the lane got last is not known here, so it is taken to be the job's own. Jobs
+    that are blocked by another one of their product are not counted; those that come later and are
+    more urgent cannot be.
+
+    Args:
+        shop_ids: the shops of the lane; the job's own is one of them.
+        aging: how long a job waits until it rises by one level.
+        most: counting ends there.
+
+    Returns:
+        The number; ``most + 1`` where there are more than ``most``; None: it is not pending.
+    """
+    parameters = {"job_id": job_id, "shops": list(shop_ids), "aging": aging, "most": most}
+    before: int | None = session.scalar(_PLACE, parameters)
+    return None if before is None else min(before, most + 1)

@@ -1,0 +1,144 @@
+"""Writing down how runs ended, many in one statement, each only for the run that owns its job."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from runtime.messages import RecordProgress
+from runtime.runs.job_states import FINAL, JobEvent, JobStatus, after
+from runtime.runs.settlement import Settlement
+from runtime.storage.models import SCHEMA
+from runtime.storage.queue.batch_rows import close_ended
+from runtime.storage.queue.journal_rows import close_open_steps, mark_ended_by
+from runtime.storage.queue.written import Written, held_jobs
+from runtime.storage.server.refused_values import refusals
+
+# SKIP LOCKED: an application's open transaction on one job must not hold up all the others.
+# A cancellation that was asked for while the run failed or snoozed wins over another run, and
+# so does a pause.
+_SETTLE = text(f"""
+    WITH ended AS (
+        SELECT * FROM unnest(
+            CAST(:ids AS bigint[]), CAST(:fences AS bigint[]), CAST(:events AS text[]),
+            CAST(:statuses AS text[]), CAST(:finals AS boolean[]),
+            CAST(:ends_attempts AS boolean[]), CAST(:results AS text[]), CAST(:errors AS text[]),
+            CAST(:failed_steps AS text[]), CAST(:waiting_reasons AS text[]),
+            CAST(:delays AS interval[])
+        ) AS ended (
+            id, fence, event, status, final, ends_attempt, result, error, failed_step,
+            waiting_reason, delay
+        )
+    ),
+    locked AS (
+        SELECT job.id FROM {SCHEMA}.marketplace_jobs AS job
+        JOIN ended ON job.id = ended.id AND job.fence = ended.fence
+        WHERE job.status = 'running'
+        FOR UPDATE OF job SKIP LOCKED
+    )
+    UPDATE {SCHEMA}.marketplace_jobs AS job
+    SET status = CASE WHEN job.cancel_requested AND ended.ends_attempt THEN 'cancelled'
+            WHEN job.pause_requested AND ended.status = 'pending' AND NOT job.cancel_requested
+            THEN 'paused' ELSE ended.status END,
+        pause_requested = false,
+        completed_at = CASE WHEN ended.final OR job.cancel_requested AND ended.ends_attempt
+            THEN clock_timestamp() END,
+        result_data = CAST(ended.result AS jsonb),
+        error_message = ended.error,
+        failed_step = ended.failed_step,
+        waiting_reason = CASE WHEN job.pause_requested AND ended.status = 'pending'
+            AND NOT job.cancel_requested THEN NULL ELSE ended.waiting_reason END,
+        run_at = CASE WHEN ended.delay IS NULL THEN job.run_at
+            ELSE clock_timestamp() + ended.delay END,
+        retry_count = job.retry_count + CAST(ended.event = 'retry' AS int),
+        snooze_count = job.snooze_count + CAST(ended.event = 'snooze' AS int),
+        node_id = NULL
+    FROM ended JOIN locked ON locked.id = ended.id
+    WHERE job.id = ended.id AND job.fence = ended.fence
+    RETURNING job.id, job.status, job.batch_job_id
+""")
+
+_PROGRESS = text(f"""
+    WITH made AS (
+        SELECT * FROM unnest(
+            CAST(:ids AS bigint[]), CAST(:fences AS bigint[]), CAST(:progresses AS text[])
+        ) AS made (id, fence, progress)
+    ),
+    locked AS (
+        SELECT job.id FROM {SCHEMA}.marketplace_jobs AS job
+        JOIN made ON job.id = made.id AND job.fence = made.fence
+        WHERE job.status = 'running'
+        FOR UPDATE OF job SKIP LOCKED
+    )
+    UPDATE {SCHEMA}.marketplace_jobs AS job
+    SET progress = CAST(made.progress AS jsonb)
+    FROM made JOIN locked ON locked.id = made.id
+    WHERE job.id = made.id AND job.fence = made.fence
+""")
+
+
+def settle_jobs(session: Session, settlements: Sequence[Settlement]) -> Written[int]:
+    """Write the settlements.
+
+    Returns:
+        The ids of the jobs that were settled, and of those that another transaction holds; a
+        run that had lost its job is in neither.
+
+    Raises:
+        DatabaseRefused: PostgreSQL does not accept a value in them; nothing was written.
+    """
+    statuses = [after(JobStatus.RUNNING, one.event) for one in settlements]
+    again = {JobEvent.RETRY, JobEvent.SNOOZE}
+    with refusals():
+        rows = session.execute(
+            _SETTLE,
+            {
+                "ids": [one.job_id for one in settlements],
+                "fences": [one.fence for one in settlements],
+                "events": [one.event.value for one in settlements],
+                "statuses": [status.value for status in statuses],
+                "finals": [status in FINAL for status in statuses],
+                "ends_attempts": [one.event in again for one in settlements],
+                "results": [_json_or_none(one.result) for one in settlements],
+                "errors": [one.error for one in settlements],
+                "failed_steps": [one.failed_step for one in settlements],
+                "waiting_reasons": [one.waiting_reason for one in settlements],
+                "delays": [
+                    one.delay if one.event in again and not one.keeps_place else None
+                    for one in settlements
+                ],
+            },
+        ).all()
+    left: dict[int, str] = {job_id: status for job_id, status, _ in rows}
+    mark_ended_by(
+        session,
+        [(one.job_id, name) for one in settlements if one.job_id in left for name in one.ended_by],
+    )
+    close_open_steps(session, [job for job, status in left.items() if status != JobStatus.PENDING])
+    close_ended(session, (batch_id for _, status, batch_id in rows if status in FINAL))
+    runs = [(one.job_id, one.fence) for one in settlements]
+    return Written(dict.fromkeys(left), held_jobs(session, runs, left))
+
+
+def record_progress(session: Session, made: Sequence[RecordProgress]) -> None:
+    """Write how far runs are; the last of each counts.
+
+    Raises:
+        DatabaseRefused: PostgreSQL does not accept a value.
+    """
+    latest = {(one.job_id, one.fence): one.progress for one in made}
+    with refusals():
+        session.execute(
+            _PROGRESS,
+            {
+                "ids": [job_id for job_id, _ in latest],
+                "fences": [fence for _, fence in latest],
+                "progresses": [json.dumps(progress) for progress in latest.values()],
+            },
+        )
+
+
+def _json_or_none(value: Any) -> str | None:
+    return None if value is None else json.dumps(value)

@@ -1,0 +1,172 @@
+"""Bring the database to the revision that this version needs, and tell whether it is there."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from psycopg2.errors import DeadlockDetected, InsufficientPrivilege, LockNotAvailable
+from psycopg2.extensions import connection as RawConnection  # noqa: N812 - it is a class
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from runtime.errors import ConfigurationError, DatabaseNotMigrated, DatabaseUnavailable
+from runtime.storage.models import SCHEMA
+from runtime.storage.server.engine import Database, database_errors
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+HEAD = "20260109_1200"
+"""The revision that this version needs: the last in ``migrations/versions``."""
+
+MIGRATION_LOCK = 0x6D72_6D69_6772
+"""The advisory lock that whoever migrates holds ("mrmigr")."""
+
+PATIENCE = timedelta(minutes=5)
+"""How long to wait for another process that migrates."""
+
+LOCK_TIMEOUT = "15s"
+"""How long a migration waits for a table; all who come after it wait as long."""
+
+_POLL_SECONDS = 0.2
+
+
+def migrate(
+    database: Database,
+    report: Callable[[str], None],
+    patience: timedelta = PATIENCE,
+) -> None:
+    """Run the migrations that are missing.
+
+    Args:
+        report: receives a line for everything that was done, once it is committed.
+        patience: how long to wait for another process that migrates.
+
+    Raises:
+        DatabaseNotMigrated: the database is of a later version.
+        DatabaseConflict: it holds something else where a table of ours should be.
+        DatabaseUnavailable: it went away, or is held up by others for too long.
+        ConfigurationError: it refuses, for example because its role may not do what is needed.
+    """
+    if _is_current(database):
+        return
+    with migration_lock(database, report, patience):
+        if not _is_current(database):
+            _upgrade(database, report)
+
+
+@contextmanager
+def migration_lock(
+    database: Database, report: Callable[[str], None], patience: timedelta = PATIENCE
+) -> Iterator[None]:
+    """Be the only one that migrates the database; wait while another does.
+
+    Raises:
+        DatabaseUnavailable: the other does not finish.
+    """
+    deadline = time.monotonic() + patience.total_seconds()
+    said = False
+    with database_errors(), closing(database.direct_connection()) as connection:
+        while not _try_lock(connection):
+            if not said:
+                report("another process is migrating the database: waiting for it")
+                said = True
+            if time.monotonic() > deadline:
+                raise DatabaseUnavailable(
+                    "another process has been migrating the database for more than "
+                    f"{patience.total_seconds():g} s: see in pg_stat_activity what it waits for, "
+                    "or end it, and try again"
+                )
+            time.sleep(_POLL_SECONDS)
+        yield
+
+
+def _try_lock(connection: RawConnection) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", (MIGRATION_LOCK,))
+        return cursor.fetchone() == (True,)
+
+
+def check_migrated(database: Database) -> None:
+    """See that the database is at the revision that this version needs.
+
+    Raises:
+        DatabaseNotMigrated: it is not.
+        DatabaseUnavailable: it cannot be asked.
+    """
+    if not _is_current(database):
+        raise DatabaseNotMigrated(
+            "the tables are not there, or are of an earlier version: run `run.py migrate`"
+        )
+
+
+def _is_current(database: Database) -> bool:
+    found = _revisions(database)
+    unknown = found - {HEAD} and found - _known_revisions()
+    if unknown:
+        raise DatabaseNotMigrated(
+            f"the database is at revision {', '.join(sorted(unknown))}, which this version does "
+            "not know: a later marketplace-runtime migrated it; install that one or a later one"
+        )
+    return found == {HEAD}
+
+
+def _revisions(database: Database) -> set[str]:
+    with database_errors(), database.engine.connect() as connection:
+        table = f"{SCHEMA}.alembic_version"
+        if connection.scalar(text("SELECT to_regclass(:table)"), {"table": table}) is None:
+            return set()
+        return set(connection.scalars(text(f"SELECT version_num FROM {table}")))
+
+
+def _known_revisions() -> set[str]:
+    # Imported late, as below: what every command asks needs nothing but the HEAD.
+    from alembic.script import ScriptDirectory
+
+    scripts = ScriptDirectory.from_config(_configuration())
+    return {script.revision for script in scripts.walk_revisions()}
+
+
+def _upgrade(database: Database, report: Callable[[str], None]) -> None:
+    from alembic import command
+
+    configuration = _configuration()
+    try:
+        with database_errors(), database.engine.connect() as connection:
+            configuration.attributes["connection"] = connection
+            configuration.attributes["report"] = report
+            command.upgrade(configuration, "head")
+    except DBAPIError as error:
+        raise _explained(error) from error
+
+
+def _explained(error: DBAPIError) -> ConfigurationError:
+    reason = str(error.orig).splitlines()[0]
+    if isinstance(error.orig, LockNotAvailable | DeadlockDetected):
+        return DatabaseUnavailable(
+            f"the migration did not get a table for itself in time ({reason}): nothing was "
+            "changed; try again when the other sessions have ended their transactions"
+        )
+    if isinstance(error.orig, InsufficientPrivilege):
+        return ConfigurationError(
+            f"the role of RUNTIME_DATABASE_URL may not migrate ({reason}): grant it that, or "
+            "run `run.py migrate` as a role that may"
+        )
+    return ConfigurationError(
+        f"the migration failed ({reason}): nothing was changed; put that right and run "
+        "`run.py migrate` again"
+    )
+
+
+def _configuration() -> "Config":
+    from alembic.config import Config
+
+    # Beside the package `runtime`, in a checkout as in an installation. Not by import: an
+    # application that uses this one may well have a package `migrations` of its own.
+    directory = Path(__file__).resolve().parents[3] / "migrations"
+    configuration = Config()
+    configuration.set_main_option("script_location", str(directory).replace("%", "%%"))
+    return configuration

@@ -1,0 +1,89 @@
+"""What a handler did to one listing of a shop.
+
+All functions run inside the caller's transaction, and doing them twice is doing them once.
+"""
+
+from typing import TypedDict
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from runtime.storage.models import Listing
+from runtime.storage.selling.listing_rows import ListingRow, begin_walk, upsert
+from runtime.storage.selling.product_links import Link, link, product_keys
+
+
+class Found(TypedDict):
+    """A listing that is on sale."""
+
+    external_id: str
+    url: str | None
+
+
+def record_listing(
+    session: Session, shop_id: int, row: ListingRow, product_id: int | None = None
+) -> int:
+    """Store a listing that is on sale now; returns its id.
+
+    Args:
+        row: made by :func:`runtime.storage.selling.listing_rows.row`; its ``sku`` names the
+            product.
+        product_id: the product's, where the job has one.
+    """
+    upsert(session, shop_id, begin_walk(session, shop_id), [row])
+    if product_id is not None:
+        _set_link(session, shop_id, row["external_id"], link(product_id, row.get("sku")))
+    return session.scalars(
+        select(Listing.id).where(
+            Listing.shop_id == shop_id, Listing.external_id == row["external_id"]
+        )
+    ).one()
+
+
+def link_listing(session: Session, shop_id: int, external_id: str, product_id: int) -> bool:
+    """Say which product a listing sells; returns whether the listing is known."""
+    return _set_link(session, shop_id, external_id, link(product_id, None))
+
+
+def mark_listing_gone(session: Session, shop_id: int, external_id: str) -> bool:
+    """Mark a listing as not on sale any more; returns whether it was until now."""
+    marked = session.scalars(
+        update(Listing)
+        .where(
+            Listing.shop_id == shop_id,
+            Listing.external_id == external_id,
+            Listing.status == "live",
+        )
+        .values(status="gone", gone_at=func.now(), last_seen_at=func.now())
+        .returning(Listing.id)
+        .execution_options(synchronize_session=False)
+    )
+    return marked.one_or_none() is not None
+
+
+def live_listing(
+    session: Session, shop_id: int, product_id: int | None, sku: str | None
+) -> Found | None:
+    """The newest listing of a product that is on sale in the shop, or None."""
+    row = session.execute(
+        select(Listing.external_id, Listing.url)
+        .where(
+            Listing.shop_id == shop_id,
+            Listing.product_key.in_(product_keys(product_id, sku)),
+            Listing.status == "live",
+        )
+        .order_by(Listing.id.desc())
+        .limit(1)
+    ).one_or_none()
+    return None if row is None else Found(external_id=row.external_id, url=row.url)
+
+
+def _set_link(session: Session, shop_id: int, external_id: str, to: Link) -> bool:
+    linked = session.scalars(
+        update(Listing)
+        .where(Listing.shop_id == shop_id, Listing.external_id == external_id)
+        .values(product_id=to.product_id, product_key=to.product_key)
+        .returning(Listing.id)
+        .execution_options(synchronize_session=False)
+    )
+    return linked.one_or_none() is not None

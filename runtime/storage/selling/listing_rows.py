@@ -1,0 +1,242 @@
+"""What is on sale in a shop, as the walks over its wardrobe have seen it.
+
+A walk is a moment that :func:`begin_walk` gives out. Everything that the walk meets is stamped
+with that moment or a later one, so that afterwards "not met in this walk" is a comparison of
+two columns of the database, whatever clocks, retries and replays lie between the pages.
+
+    from runtime.storage import listings
+
+All functions that take a session run inside the caller's transaction and return JSON values.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NotRequired, TypedDict
+
+from sqlalchemy import CTE, ColumnElement, case, func, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from runtime.errors import InputError
+from runtime.storage.models import Listing
+from runtime.storage.selling.product_links import NOTHING, Link, links
+from runtime.values.marketplace_values import (
+    checked_currency,
+    checked_data,
+    checked_identity,
+    checked_price,
+    checked_words,
+)
+
+_DETAILS = ("title", "price", "currency", "url", "data")
+
+
+class ListingRow(TypedDict):
+    """One listing as :func:`upsert` takes it; made by :func:`row`, and a JSON value.
+
+    Where ``flaw`` says that the details cannot be stored, they are left out: the listing is
+    known to be on sale, and the details of an earlier walk stay. ``sku`` is there where the
+    marketplace tells it.
+    """
+
+    external_id: str
+    title: str | None
+    price: str | None
+    currency: str | None
+    url: str | None
+    data: dict[str, Any]
+    flaw: str | None
+    sku: NotRequired[str]
+
+
+class Counts(TypedDict):
+    """How many listings were new, were known before, and could be stored only by their id."""
+
+    imported: int
+    updated: int
+    errors: int
+
+
+def row(
+    external_id: object,
+    *,
+    data: dict[str, Any],
+    title: object = None,
+    price: object = None,
+    currency: object = None,
+    url: object = None,
+    sku: object = None,
+) -> ListingRow:
+    """Check what a marketplace says of one listing.
+
+    Args:
+        external_id: the marketplace's own id of it, a string or an integer.
+        data: everything the marketplace says of it; not empty.
+        price: a number, or a string of one.
+        sku: the seller's own name of the product; links the listing to it.
+
+    Raises:
+        InputError: the id is missing or cannot be used, so it cannot be told which listing
+            it is. Unusable details raise nothing; they become the row's ``flaw``.
+    """
+    identity = checked_identity(external_id, "a listing's id")
+    try:
+        if not data:
+            raise InputError("the marketplace says nothing of the listing but its id")
+        checked = ListingRow(
+            external_id=identity,
+            title=checked_words(title, "title"),
+            price=checked_price(price, "price"),
+            currency=checked_currency(currency),
+            url=checked_words(url, "url"),
+            data=checked_data(data, "the listing"),
+            flaw=None,
+        )
+        if sku is not None:
+            checked["sku"] = checked_identity(sku, "a SKU")
+    except InputError as problem:
+        return ListingRow(
+            external_id=identity,
+            title=None,
+            price=None,
+            currency=None,
+            url=None,
+            data={},
+            flaw=str(problem),
+        )
+    return checked
+
+
+def begin_walk(session: Session, shop_id: int) -> str:
+    """Begin a walk: a moment, as ISO text, later than every sighting in this shop so far.
+
+    Later than those too that were stamped by a database server whose clock has been set back
+    since, or that another walk stamped in this very microsecond.
+    """
+    latest = select(func.max(Listing.last_seen_at)).where(Listing.shop_id == shop_id)
+    moment: datetime = session.scalars(
+        select(func.greatest(func.now(), latest.scalar_subquery() + timedelta(microseconds=1)))
+    ).one()
+    return moment.isoformat()
+
+
+def upsert(session: Session, shop_id: int, walk: str, rows: Sequence[ListingRow]) -> Counts:
+    """Store one page of a walk; what was gone is live again.
+
+    A listing counts once in a walk, however often the walk meets it.
+    """
+    unique = _without_duplicates(rows)
+    if not unique:
+        return Counts(imported=0, updated=0, errors=0)
+    walked = datetime.fromisoformat(walk)
+    flawed = {one["external_id"] for one in unique if one["flaw"]}
+    known = (
+        select(Listing.external_id, Listing.last_seen_at)
+        .where(Listing.shop_id == shop_id)
+        .where(Listing.external_id.in_([one["external_id"] for one in unique]))
+        .cte("known")
+    )
+    linked = links(session, shop_id, {sku for one in unique if (sku := one.get("sku"))})
+    seen = _upsert_statement(shop_id, walked, unique, linked)
+    sightings = session.execute(
+        select(seen.c.external_id, known.c.last_seen_at).outerjoin(
+            known, known.c.external_id == seen.c.external_id
+        )
+    )
+    counts = Counts(imported=0, updated=0, errors=0)
+    for external_id, seen_before in sightings:
+        if seen_before is not None and seen_before >= walked:
+            continue
+        if external_id in flawed:
+            counts["errors"] += 1
+        elif seen_before is None:
+            counts["imported"] += 1
+        else:
+            counts["updated"] += 1
+    return counts
+
+
+def count_unseen(session: Session, shop_id: int, walk: str) -> int:
+    """How many live listings the walk has not met so far."""
+    return session.scalars(
+        select(func.count()).select_from(Listing).where(*_unseen(shop_id, walk))
+    ).one()
+
+
+def mark_gone(session: Session, shop_id: int, walk: str) -> int:
+    """Mark the live listings that the walk has not met as gone; says how many.
+
+    Only for a walk that is known to have met everything.
+    """
+    marked = session.scalars(
+        update(Listing)
+        .where(*_unseen(shop_id, walk))
+        .values(status="gone", gone_at=func.now())
+        .returning(Listing.id)
+        .execution_options(synchronize_session=False)
+    )
+    return len(marked.all())
+
+
+def _unseen(shop_id: int, walk: str) -> tuple[ColumnElement[bool], ...]:
+    return (
+        Listing.shop_id == shop_id,
+        Listing.status == "live",
+        Listing.last_seen_at < datetime.fromisoformat(walk),
+    )
+
+
+def _upsert_statement(
+    shop_id: int, walked: datetime, rows: Iterable[ListingRow], linked: Mapping[str, Link]
+) -> CTE:
+    # Never earlier than the walk, even where the server's clock was set back in between.
+    sighted = func.greatest(func.now(), walked)
+    statement = insert(Listing).values(
+        [
+            {
+                "shop_id": shop_id,
+                "external_id": one["external_id"],
+                **{name: one[name] for name in _DETAILS},  # type: ignore[literal-required]
+                **linked.get(one.get("sku") or "", NOTHING)._asdict(),
+                "last_seen_at": sighted,
+            }
+            for one in rows
+        ]
+    )
+    told = statement.excluded
+    described = told.data != {}
+    # A name alone says less than the row that the listing is known to sell.
+    links_better = or_(told.product_id.is_not(None), Listing.product_id.is_(None))
+    return (
+        statement.on_conflict_do_update(
+            index_elements=[Listing.shop_id, Listing.external_id],
+            set_={
+                "status": "live",
+                "gone_at": None,
+                "last_seen_at": told.last_seen_at,
+                **{
+                    name: case((described, told[name]), else_=getattr(Listing, name))
+                    for name in _DETAILS
+                },
+                **{
+                    name: case(
+                        (links_better, func.coalesce(told[name], getattr(Listing, name))),
+                        else_=getattr(Listing, name),
+                    )
+                    for name in Link._fields
+                },
+            },
+        )
+        .returning(Listing.external_id)
+        .cte("seen")
+    )
+
+
+def _without_duplicates(rows: Iterable[ListingRow]) -> list[ListingRow]:
+    """One row for each id: the last one, but rather one with details than one without."""
+    unique: dict[str, ListingRow] = {}
+    for one in rows:
+        if not one["flaw"] or one["external_id"] not in unique:
+            unique[one["external_id"]] = one
+    # In one order for everybody, so that two transactions never wait for each other's rows.
+    return [unique[external_id] for external_id in sorted(unique)]

@@ -1,0 +1,78 @@
+"""Which of a seller's products a SKU, a listing or a job speaks of."""
+
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from runtime.storage.models import Listing, Product, Shop
+from runtime.waiting.product_key import product_key
+
+
+class Link(NamedTuple):
+    """How a listing names its product: by the row where there is one, else by the SKU."""
+
+    product_id: int | None
+    product_key: str | None
+
+
+NOTHING = Link(None, None)
+
+
+def links(session: Session, shop_id: int, skus: Collection[str]) -> dict[str, Link]:
+    """The products of the shop's seller, by SKU."""
+    if not skus:
+        return {}
+    query = (
+        select(Product.sku, Product.id)
+        .join(Shop, Shop.user_id == Product.user_id)
+        .where(Shop.id == shop_id, Product.sku.in_(skus))
+    )
+    found = {row.sku: row.id for row in session.execute(query)}
+    return {sku: link(found.get(sku), sku) for sku in skus}
+
+
+def link(product_id: int | None, sku: str | None) -> Link:
+    """The link to a product that is known by its id, its SKU, or both."""
+    return Link(product_id, product_key(product_id, {"product": {"sku": sku}}))
+
+
+def product_keys(product_id: int | None, sku: str | None) -> set[str]:
+    """Under which a listing may name the product: before and after it had a row."""
+    keys = {link(product_id, sku).product_key, link(None, sku).product_key}
+    return {key for key in keys if key is not None}
+
+
+def link_of_listing(session: Session, shop_id: int, external_id: str) -> Link | None:
+    """The product that a listing sells; None where it is not known to sell any."""
+    query = select(Listing.product_id, Listing.product_key).where(
+        Listing.shop_id == shop_id,
+        Listing.external_id == external_id,
+        Listing.product_key.is_not(None),
+    )
+    found = session.execute(query).one_or_none()
+    return None if found is None else Link(*found)
+
+
+def adopt_listings(session: Session, user_id: int, skus: Sequence[str]) -> None:
+    """Let listings that name a product by its SKU name its row, now that there is one."""
+    if not skus:
+        return
+    keys = {product_key(None, {"product": {"sku": sku}}): sku for sku in skus}
+    waiting = select(Listing.id, Listing.product_key).where(
+        Listing.shop_id.in_(select(Shop.id).where(Shop.user_id == user_id)),
+        Listing.product_id.is_(None),
+        Listing.product_key.in_(keys),
+    )
+    for listing_id, key in session.execute(waiting).all():
+        product = select(Product.id).where(Product.user_id == user_id, Product.sku == keys[key])
+        session.execute(
+            update(Listing)
+            .where(Listing.id == listing_id)
+            .values(
+                product_id=product.scalar_subquery(),
+                product_key=func.concat("id:", product.scalar_subquery()),
+            )
+            .execution_options(synchronize_session=False)
+        )

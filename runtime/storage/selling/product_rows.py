@@ -1,0 +1,135 @@
+"""What sellers have to sell.
+
+All functions run inside the caller's transaction. Products are JSON as
+:func:`runtime.products.product.checked_product` returns it.
+"""
+
+from collections.abc import Sequence
+from typing import Any, TypedDict
+
+from sqlalchemy import ColumnElement, case, func, literal_column, or_, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from runtime.storage.models import Product
+from runtime.storage.selling.product_links import adopt_listings
+from runtime.storage.server.locks import bounded_lock_waits
+from runtime.values.arguments import LARGEST_ID
+
+_QUANTITY: ColumnElement[Any] = literal_column("'{quantity}'")
+# A row that was updated has a former version.
+_IS_NEW: ColumnElement[bool] = literal_column("products.xmax = 0")
+
+
+class Counts(TypedDict):
+    """What became of products that were handed in."""
+
+    created: int
+    updated: int
+    unchanged: int
+
+
+def upsert(
+    session: Session, user_id: int, products: Sequence[dict[str, Any]], *, restock: bool = False
+) -> Counts:
+    """Store a user's products under their SKUs; of two with one SKU the last counts.
+
+    Args:
+        restock: a quantity counts even where the last one that was handed in was the same; else
+            what was sold since then stays sold.
+    """
+    unique = {product["sku"]: product for product in products}
+    if not unique:
+        return Counts(created=0, updated=0, unchanged=0)
+    with bounded_lock_waits(session, "a product"):
+        written = session.execute(_upsert(user_id, unique, restock)).all()
+    created = [sku for sku, is_new in written if is_new]
+    adopt_listings(session, user_id, created)
+    return Counts(
+        created=len(created),
+        updated=len(written) - len(created),
+        unchanged=len(unique) - len(written),
+    )
+
+
+def product_by_id(session: Session, user_id: int, product_id: int) -> Product | None:
+    """A user's product, or None where it does not exist or is another user's."""
+    if not 0 < product_id <= LARGEST_ID:
+        return None
+    product = session.get(Product, product_id, populate_existing=True)
+    return product if product is not None and product.user_id == user_id else None
+
+
+def product_by_sku(session: Session, user_id: int, sku: str) -> Product | None:
+    """The user's product of that SKU."""
+    return session.scalars(
+        select(Product)
+        .where(Product.user_id == user_id, Product.sku == sku)
+        .execution_options(populate_existing=True)
+    ).one_or_none()
+
+
+def list_products(
+    session: Session, *, user_id: int | None = None, limit: int | None = None
+) -> Sequence[Product]:
+    """Products, by user and SKU."""
+    query = select(Product).order_by(Product.user_id, Product.sku).limit(limit)
+    if user_id is not None:
+        query = query.where(Product.user_id == user_id)
+    return session.scalars(query).all()
+
+
+def skus_like(session: Session, user_id: int, sku: str, limit: int) -> Sequence[str]:
+    """Some of the user's SKUs, those that begin like this one first."""
+    alike = func.starts_with(func.lower(Product.sku), sku[:3].lower())
+    query = select(Product.sku).where(Product.user_id == user_id)
+    return session.scalars(query.order_by(alike.desc(), Product.sku).limit(limit)).all()
+
+
+def lower_quantity(session: Session, product_id: int, pieces: int) -> int | None:
+    """Take sold pieces away, never to below 0; the quantity left, or None: no such product."""
+    left = func.greatest(Product.quantity - pieces, 0)
+    return session.scalars(
+        update(Product)
+        .where(Product.id == product_id)
+        .values(
+            quantity=left,
+            data=func.jsonb_set(Product.data, _QUANTITY, func.to_jsonb(left)),
+            updated_at=func.now(),
+        )
+        .returning(Product.quantity)
+        .execution_options(synchronize_session=False)
+    ).one_or_none()
+
+
+def _upsert(user_id: int, unique: dict[str, dict[str, Any]], restock: bool) -> Any:
+    """Returns the SKU of each product that was written, and whether it is new."""
+    statement = insert(Product).values(
+        [
+            {
+                "user_id": user_id,
+                "sku": sku,
+                "title": unique[sku]["title"],
+                "quantity": unique[sku]["quantity"],
+                "stated_quantity": unique[sku]["quantity"],
+                "data": unique[sku],
+            }
+            # In one order for everybody, so that two imports never wait for each other's rows.
+            for sku in sorted(unique)
+        ]
+    )
+    told = statement.excluded
+    is_same = Product.stated_quantity.is_not_distinct_from(told.stated_quantity)
+    quantity = told.quantity if restock else case((is_same, Product.quantity), else_=told.quantity)
+    data = func.jsonb_set(told.data, _QUANTITY, func.to_jsonb(quantity))
+    return statement.on_conflict_do_update(
+        index_elements=[Product.user_id, Product.sku],
+        set_={
+            "title": told.title,
+            "quantity": quantity,
+            "stated_quantity": told.stated_quantity,
+            "data": data,
+            "updated_at": func.now(),
+        },
+        where=or_(Product.data != data, Product.stated_quantity.is_distinct_from(told.quantity)),
+    ).returning(Product.sku, _IS_NEW)

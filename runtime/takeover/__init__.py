@@ -1,0 +1,1 @@
+"""Taking over the jobs of a former installation."""

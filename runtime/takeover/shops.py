@@ -1,0 +1,182 @@
+"""Which shop a job of the former system belongs to here."""
+
+import re
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from sqlalchemy.orm import Session
+
+from runtime.errors import InputError
+from runtime.rate_limits.closures import Closure, ClosureKind, Level, Scope
+from runtime.storage.models import Shop
+from runtime.storage.queue import action_types, closure_rows
+from runtime.storage.selling import shop_rows
+
+_ASSIGNMENT = re.compile(r"([0-9]+)/([a-z][a-z0-9]*)(?:/([0-9]+))?=\s*(\S.*)")
+PLACEHOLDER = "former:"
+
+ShopKey = tuple[int, str, int | None]
+"""A user, a marketplace, and the former system's id of the shop, where it has one."""
+
+
+def parsed_shops(assignments: Iterable[str]) -> dict[ShopKey, str]:
+    """Read ``USER/MARKETPLACE[/FORMER_SHOP_ID]=EXTERNAL_ID``.
+
+    Raises:
+        InputError: one cannot be read.
+    """
+    found: dict[ShopKey, str] = {}
+    for assignment in assignments:
+        match = _ASSIGNMENT.fullmatch(assignment.strip())
+        if match is None:
+            raise InputError(
+                f"--shop-of {assignment!r} cannot be read: write USER/MARKETPLACE=EXTERNAL_ID, for "
+                "example 1/vinted=123, or 1/vinted/5=123 for the former shop 5"
+            )
+        user, marketplace, former, external = match.groups()
+        key = (int(user), marketplace, int(former) if former else None)
+        if found.setdefault(key, external.strip()) != external.strip():
+            place = assignment.strip().partition("=")[0]
+            raise InputError(f"--shop-of {place} is given twice, with different accounts")
+    return found
+
+
+@dataclass
+class FormerShops:
+    """Finds the shops of jobs, and makes those that are missing.
+
+    In this order: the account that the operator names; the one whose external id is the former
+    shop id; the only one that the user has there; a placeholder, which is closed until the
+    operator names the account.
+
+    Attributes:
+        made: the external ids of shops that were not there, by user and marketplace.
+    """
+
+    named: dict[ShopKey, str]
+    dry_run: bool
+    made: list[tuple[int, str, str]] = field(default_factory=list)
+    _known: dict[ShopKey, int | None] = field(default_factory=dict)
+
+    def shop_of(
+        self, session: Session, user_id: int, marketplace: str, former_id: int | None
+    ) -> int | None:
+        """The id of the shop; None where it is yet to be made and nothing is to be changed.
+
+        Raises:
+            InputError: the user has several, or the account is another user's.
+        """
+        key = (user_id, marketplace, former_id)
+        if key not in self._known:
+            self._known[key] = self._found(session, user_id, marketplace, former_id)
+        return self._known[key]
+
+    def forget(self) -> None:
+        """What was made in a transaction that did not commit is not there."""
+        self._known.clear()
+
+    def check(self, session: Session, users: Collection[int]) -> list[str]:
+        """Tells of assignments that are of no use; they may be mistyped.
+
+        Args:
+            users: whose jobs are taken over.
+
+        Raises:
+            InputError: there is no such marketplace.
+        """
+        known = {marketplace for marketplace, _ in action_types.known_pairs(session)}
+        for _, marketplace, _ in self.named:
+            if marketplace not in known:
+                raise InputError(
+                    f"--shop-of names the marketplace {marketplace}, which is not known: "
+                    f"those are {', '.join(sorted(known))}"
+                )
+        others = sorted({user for user, *_ in self.named} - set(users))
+        return [f"--shop-of names user {one}, of whom no schema was looked at" for one in others]
+
+    def name_placeholders(self, session: Session) -> list[str]:
+        """Give placeholders the accounts that the operator names now; returns what was done."""
+        done = []
+        for (user_id, marketplace, former_id), external in self.named.items():
+            placeholder = shop_rows.shop_by_external_id(
+                session, marketplace, f"{PLACEHOLDER}{user_id}"
+            )
+            if former_id is not None or placeholder is None:
+                continue
+            done.append(f"user {user_id}'s placeholder on {marketplace} is shop {external!r} now")
+            if self.dry_run:
+                continue
+            target = shop_rows.shop_by_external_id(session, marketplace, external)
+            if target is None:
+                placeholder.external_id = external
+                placeholder.name = None
+            else:
+                _refuse_others(target, user_id)
+                shop_rows.move_jobs(session, placeholder.id, target.id)
+            closure_rows.open_shop(session, placeholder.id)
+        if done and not self.dry_run:
+            shop_rows.drop_unused(session, PLACEHOLDER)
+        return done
+
+    def _found(
+        self, session: Session, user_id: int, marketplace: str, former_id: int | None
+    ) -> int | None:
+        external = self.named.get((user_id, marketplace, former_id))
+        if external is None and former_id is not None:
+            external = str(former_id)
+        if external is None:
+            external = self.named.get((user_id, marketplace, None))
+        if external is not None:
+            return self._account(session, user_id, marketplace, external)
+        mine = shop_rows.list_shops(session, marketplace=marketplace, user_id=user_id)
+        if len(mine) > 1:
+            listed = ", ".join(shop.external_id for shop in mine)
+            raise InputError(
+                f"user {user_id} has several shops on {marketplace} ({listed}), and it names none: "
+                f"say which with --shop-of {user_id}/{marketplace}=EXTERNAL_ID, and import again"
+            )
+        if mine:
+            return mine[0].id
+        return self._account(session, user_id, marketplace, f"{PLACEHOLDER}{user_id}")
+
+    def _account(
+        self, session: Session, user_id: int, marketplace: str, external: str
+    ) -> int | None:
+        shop = shop_rows.shop_by_external_id(session, marketplace, external)
+        if shop is not None:
+            _refuse_others(shop, user_id)
+            return shop.id
+        if (user_id, marketplace, external) not in self.made:
+            self.made.append((user_id, marketplace, external))
+        if self.dry_run:
+            return None
+        shop = shop_rows.insert_shop(session, marketplace, user_id, external, None)
+        if external.startswith(PLACEHOLDER):
+            _close(session, shop)
+        return shop.id
+
+
+def is_placeholder(external_id: str) -> bool:
+    """Whether the account of a shop is yet to be named."""
+    return external_id.startswith(PLACEHOLDER)
+
+
+def _close(session: Session, shop: Shop) -> None:
+    reason = (
+        "its account is not known: run `run.py import-former` again with "
+        f"--shop-of {shop.user_id}/{shop.marketplace}=EXTERNAL_ID"
+    )
+    scope = Scope(shop.marketplace, Level.SHOP, shop.id)
+    closure_rows.close_scopes(
+        session, [Closure(scope, ClosureKind.PAUSED, reason, datetime.now(UTC), None)]
+    )
+
+
+def _refuse_others(shop: Shop, user_id: int) -> None:
+    if shop.user_id != user_id:
+        raise InputError(
+            f"the {shop.marketplace} shop {shop.external_id!r} belongs to user {shop.user_id} "
+            f"here, not to user {user_id}: name the right one with "
+            f"--shop-of {user_id}/{shop.marketplace}=EXTERNAL_ID, and import again"
+        )

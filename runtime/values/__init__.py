@@ -1,0 +1,1 @@
+"""What comes from outside, checked before anything is done with it. Pure."""

@@ -1,0 +1,120 @@
+"""Limits against the real service: a server measures when calls arrive."""
+
+import re
+import threading
+import time
+from datetime import timedelta
+from itertools import pairwise
+
+import pytest
+from werkzeug import Response
+
+from runtime import ActionType, BaseJobHandler, Budgets, Limit, Marketplace
+from runtime.messages import marketplace_actor
+from tests.support.attempts import holds_in_some_attempt
+from tests.support.database.job_rows import add_job, add_shop
+from tests.support.processes.running_node import registry_of, running_node
+
+SHOPS = 4
+CALLS = 15
+PER_SECOND = 20
+WINDOW = 0.5
+LIMIT = Limit(int(PER_SECOND * WINDOW), timedelta(seconds=WINDOW))
+NOISE = 0.03
+"""Seconds by which two arrivals may be measured closer than they left."""
+
+FETCH = ActionType("fetch", "Fetch", rate_limit=timedelta(0))
+
+
+class Fetch(BaseJobHandler):
+    """Reads as fast as it may."""
+
+    async def execute(self, job):
+        for number in range(CALLS):
+            await self.call_http("GET", f"/items/{job.shop.id}/{number}")
+        return {}
+
+
+class Measuring:
+    """Notes when each call arrived, and may refuse one of them."""
+
+    def __init__(self) -> None:
+        self.arrived: list[float] = []
+        self.refuse_at: int | None = None
+        self.refused_at: float | None = None
+        self._lock = threading.Lock()
+
+    def forget(self) -> None:
+        """Begin anew."""
+        self.arrived.clear()
+        self.refuse_at = self.refused_at = None
+
+    def __call__(self, request) -> Response:
+        now = time.monotonic()
+        with self._lock:
+            self.arrived.append(now)
+            if len(self.arrived) == self.refuse_at:
+                self.refused_at = now
+                return Response("too many", 429, {"Retry-After": "1"})
+        return Response("{}", 200, content_type="application/json")
+
+
+@pytest.fixture
+def measuring(httpserver) -> Measuring:
+    handler = Measuring()
+    httpserver.expect_request(re.compile("/items/.*")).respond_with_handler(handler)
+    return handler
+
+
+def fetch_from_all(settings, database, httpserver, budgets: Budgets) -> list[str]:
+    """Let each shop's job fetch; returns how they ended."""
+    marketplace = Marketplace(
+        "example", base_url=httpserver.url_for(""), action_types=(FETCH,), budgets=budgets
+    )
+    registry = registry_of(marketplace, handlers={("fetch", "example"): Fetch})
+    with running_node(settings, database, registry) as scene:
+        shops = [add_shop(database, "example", user) for user in range(1, 1 + SHOPS)]
+        jobs = [add_job(database, shop, "fetch", "example") for shop in shops]
+        ended = [scene.ended(job) for job in jobs]
+        assert scene.actor(marketplace_actor("example")).incarnation == 1
+    return [job.status for job in ended]
+
+
+def overdrawn(arrived: list[float]) -> list[float]:
+    """By how much windows of the limit's length hold too much, in seconds beyond the noise."""
+    beyond = zip(arrived, arrived[LIMIT.count :], strict=False)
+    return [WINDOW - (b - a) for a, b in beyond if b - a < WINDOW - NOISE]
+
+
+def test_several_shops_share_the_pace_of_the_app_key(settings, database, httpserver, measuring):
+    def measure() -> None:
+        measuring.forget()
+        ended = fetch_from_all(settings, database, httpserver, Budgets(app_key=(LIMIT,)))
+        assert ended == ["completed"] * SHOPS
+        arrived = sorted(measuring.arrived)
+        assert len(arrived) == SHOPS * CALLS
+        assert not overdrawn(arrived)
+        pace = (len(arrived) - 1) / (arrived[-1] - arrived[0])
+        assert pace == pytest.approx(PER_SECOND, rel=0.05)
+
+    holds_in_some_attempt(measure)
+
+
+def test_a_refusal_stops_all_of_them_for_its_time_and_no_longer(
+    settings, database, httpserver, measuring
+):
+    def measure() -> None:
+        measuring.forget()
+        measuring.refuse_at = 20
+        ended = fetch_from_all(settings, database, httpserver, Budgets(app_key=(LIMIT,)))
+        assert ended == ["completed"] * SHOPS
+        arrived = sorted(measuring.arrived)
+        assert not overdrawn(arrived)
+        assert measuring.refused_at is not None
+        pauses = [(a, b) for a, b in pairwise(arrived) if b - a > 0.5]
+        assert len(pauses) == 1
+        (pause,) = pauses
+        assert pause[0] - measuring.refused_at < 0.1, "what was under way then had left before"
+        assert pause[1] - measuring.refused_at == pytest.approx(1.0, abs=0.1)
+
+    holds_in_some_attempt(measure)

@@ -1,0 +1,183 @@
+"""Nodes: who is alive is left alone, who is dead is rescued."""
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text
+
+from runtime.errors import DatabaseUnavailable
+from runtime.messages import LaneRequest, LaneShop
+from runtime.process.clock import SystemClock
+from runtime.process.lease import Lease
+from runtime.storage.models import BrowserPresence, RuntimeNode
+from runtime.storage.nodes.heartbeat import Heartbeat
+from runtime.storage.nodes.membership import (
+    dead_nodes,
+    forget_nodes,
+    hand_back_jobs,
+    leave,
+    register_node,
+)
+from runtime.storage.nodes.presence import record_presence
+from runtime.storage.queue.claims import claim_jobs
+from runtime.storage.server.engine import Database
+from tests.support.database.job_rows import add_job, add_shop, get_job, set_job
+from tests.support.deadline import wait_until
+
+
+def register(database: Database) -> int:
+    with database.session.begin() as session:
+        return register_node(session)
+
+
+def claimed_by(database: Database, node: int) -> tuple[int, int]:
+    shop = add_shop(database)
+    job_id = add_job(database, shop)
+    with database.session.begin() as session:
+        claim_jobs(session, "vinted", [LaneRequest(shop, (shop,), 1)], 1, node)
+    return shop, job_id
+
+
+def age_heartbeat(database: Database, node: int, seconds: float) -> None:
+    with database.session.begin() as session:
+        session.execute(
+            text(
+                "UPDATE marketplace_runtime.runtime_nodes "
+                "SET heartbeat_at = now() - make_interval(secs => :age) WHERE id = :id"
+            ),
+            {"age": seconds, "id": node},
+        )
+
+
+def heartbeat(
+    database: Database, node: int, each_beat: Callable[[], None] = lambda _: None
+) -> Heartbeat:
+    clock = SystemClock(lambda _name, _message: None)
+    return Heartbeat(database, node, clock, Lease(clock.now()), each_beat)
+
+
+def rescue(database: Database, by: int):
+    with database.session.begin() as session:
+        dead = dead_nodes(session, by)
+        shops = [hand_back_jobs(session, node) for node in dead]
+        forget_nodes(session, dead)
+    return shops
+
+
+def test_the_jobs_of_a_dead_node_are_pending_again(database):
+    dead, living = register(database), register(database)
+    shop, job_id = claimed_by(database, dead)
+    age_heartbeat(database, dead, 15)
+    assert rescue(database, living) == [{"vinted": [LaneShop(shop, 7, 4)]}]
+    row = get_job(database, job_id)
+    assert (row.status, row.node_id, row.retry_count) == ("pending", None, 0)
+    with database.session() as session:
+        assert session.get(RuntimeNode, dead) is None
+
+
+def test_a_node_with_a_fresh_heartbeat_is_not_rescued(database):
+    living, other = register(database), register(database)
+    _, job_id = claimed_by(database, living)
+    assert rescue(database, other) == []
+    assert get_job(database, job_id).status == "running"
+
+
+def test_a_node_that_holds_its_lock_is_given_more_time(database):
+    living, other = register(database), register(database)
+    _, job_id = claimed_by(database, living)
+    heart = heartbeat(database, living)
+    heart.start()
+    try:
+        age_heartbeat(database, living, 15)
+        assert rescue(database, other) == []
+    finally:
+        heart.stop()
+    age_heartbeat(database, living, 15)
+    # The server frees the lock when it notices that the connection is gone.
+    wait_until(lambda: rescue(database, other))
+    assert get_job(database, job_id).status == "pending"
+
+
+def test_a_silent_node_is_dead_even_if_its_lock_is_held(database):
+    silent, other = register(database), register(database)
+    claimed_by(database, silent)
+    heart = heartbeat(database, silent)
+    heart.start()
+    try:
+        age_heartbeat(database, silent, 40)
+        assert len(rescue(database, other)) == 1
+    finally:
+        heart.stop()
+
+
+def test_the_heartbeat_is_confirmed_and_says_each_beat(database):
+    node = register(database)
+    beats = []
+    heart = heartbeat(database, node, lambda _: beats.append(time.monotonic()))
+    age_heartbeat(database, node, 100)
+    heart.start()
+    try:
+        wait_until(lambda: beats)
+        with database.session() as session:
+            age = session.scalar(
+                text("SELECT extract(epoch FROM now() - max(heartbeat_at)) FROM "
+                     "marketplace_runtime.runtime_nodes")
+            )  # fmt: skip
+        assert age < 5
+    finally:
+        heart.stop()
+
+
+def test_a_node_that_leaves_hands_its_jobs_back(database):
+    node = register(database)
+    _, job_id = claimed_by(database, node)
+    with database.session.begin() as session:
+        record_presence(session, node, {7: True})
+        leave(session, node)
+    assert get_job(database, job_id).status == "pending"
+    with database.session() as session:
+        assert session.query(BrowserPresence).count() == 0
+
+
+def test_presence_is_what_was_said_last(database):
+    node = register(database)
+    for presence in ({7: True, 8: True}, {7: True, 8: False}):
+        with database.session.begin() as session:
+            record_presence(session, node, presence)
+    with database.session() as session:
+        assert [row.user_id for row in session.query(BrowserPresence)] == [7]
+
+
+def test_a_stopped_process_that_holds_locks_holds_up_no_rescue(database):
+    dead, living = register(database), register(database)
+    _, free = claimed_by(database, dead)
+    held = add_job(database, get_job(database, free).shop_id)
+    set_job(database, held, {"status": "running", "node_id": dead, "fence": 1})
+    age_heartbeat(database, dead, 40)
+    with database.session.begin() as stopped:
+        stopped.execute(text("SELECT 1 FROM marketplace_runtime.runtime_nodes FOR UPDATE"))
+        locked = "SELECT 1 FROM marketplace_runtime.marketplace_jobs WHERE id = :id FOR UPDATE"
+        stopped.execute(text(locked), {"id": held})
+        rescue(database, living)
+        assert get_job(database, free).status == "pending"
+        assert get_job(database, held).status == "running"
+    rescue(database, living)
+    assert get_job(database, held).status == "pending"
+
+
+def test_a_transaction_that_asks_for_nothing_gives_its_locks_back(database, monkeypatch):
+    monkeypatch.setattr("runtime.storage.server.engine.LONGEST_IDLE", timedelta(milliseconds=200))
+    node = register(database)
+    with pytest.raises(DatabaseUnavailable):
+        _stop_within_a_transaction(database, node)
+
+
+def _stop_within_a_transaction(database: Database, node: int) -> None:
+    lock = text("SELECT 1 FROM marketplace_runtime.runtime_nodes FOR UPDATE")
+    with database.transaction("stopped") as stopped:
+        stopped.execute(lock)
+        # Waits for the lock, so until the other transaction has been ended.
+        age_heartbeat(database, node, 1)
+        stopped.execute(lock)

@@ -1,8 +1,0 @@
-"""A media directory that is not there, for what needs none."""
-
-from datetime import timedelta
-from pathlib import Path
-
-from runtime.media import Media
-
-NO_MEDIA = Media(Path("/nonexistent"), lambda: "http://nowhere", b"", timedelta(0))

@@ -1,0 +1,1 @@
+"""Actors driven by hand, without threads."""

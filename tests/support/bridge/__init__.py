@@ -1,0 +1,1 @@
+"""The bridge, driven by hand or over real sockets."""

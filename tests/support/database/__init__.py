@@ -1,0 +1,1 @@
+"""Databases, rows and former installations for tests."""

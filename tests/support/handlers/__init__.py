@@ -1,0 +1,1 @@
+"""Handlers driven without a runtime."""

@@ -1,0 +1,1 @@
+"""Simulated marketplaces and their sellers."""

@@ -1,0 +1,1 @@
+"""Services, commands and pages as processes of their own."""

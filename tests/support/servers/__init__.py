@@ -1,0 +1,1 @@
+"""Small servers that tests talk to."""
