@@ -44,7 +44,7 @@ def _fail_actor(node: Node) -> None:
 
 
 def _close_action(node: Node) -> None:
-    unused = closures.Node("chaos", closures.Level.ACTION, None, "unused")
+    unused = closures.Scope("chaos", closures.Level.ACTION, None, "unused")
     closure = closures.Closure(
         unused, closures.ClosureKind.RATE_LIMIT, "nobody asks", datetime.now(UTC)
     )

@@ -56,7 +56,7 @@ def aged(world: World, marketplace: str) -> Iterator[Wait]:
 
 def _first_starts(world: World, marketplace: str) -> Iterator[tuple[Start, list[Start]]]:
     starts, log = world.log.starts.get(marketplace, []), world.log
-    closed = {node.shop_id for _, node in log.closed if node.level is Level.SHOP}
+    closed = {scope.shop_id for _, scope in log.closed if scope.level is Level.SHOP}
     seen: set[int] = set()
     for start in starts:
         row = start.row

@@ -70,7 +70,7 @@ def _used_up(world: World, row: JobRow, now: datetime) -> UsedUp | None:
     blocked: Blocked | None = budgets.blocked(nodes, now)
     if blocked is None or blocked.is_pace or blocked.until is None:
         return None
-    return UsedUp(blocked.node, blocked.reason, blocked.until)
+    return UsedUp(blocked.scope, blocked.reason, blocked.until)
 
 
 def _other(row: JobRow) -> OtherJob:

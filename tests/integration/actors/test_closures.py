@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from tests.support.processes.running_scope import registry_of, running_scope
+from tests.support.processes.running_node import registry_of, running_node
 
 from runtime import BaseJobHandler, Marketplace
 from runtime.errors import InputError, ShopNotFound
@@ -142,18 +142,18 @@ def test_a_pause_holds_its_shop_and_no_other_across_a_restart(database, settings
     paused, other = shops
     service.pause_shop(paused)
     for _ in range(2):
-        with running_scope(settings, database, REGISTRY) as scene:
+        with running_node(settings, database, REGISTRY) as scene:
             waits = add_job(database, paused, "sync", "ebay")
             assert scene.ended(add_job(database, other, "sync", "ebay")).status == "completed"
             assert get_job(database, waits).status == "pending"
-    with running_scope(settings, database, REGISTRY, poll_seconds=30.0) as scene:
+    with running_node(settings, database, REGISTRY, poll_seconds=30.0) as scene:
         assert scene.ended(add_job(database, other, "sync", "ebay")).status == "completed"
         service.resume_shop(paused)
         assert scene.ended(waits, seconds=5.0).status == "completed"
 
 
 def test_a_pause_is_heard_of_at_once_and_ends_by_itself(database, settings, service, shops):
-    with running_scope(settings, database, REGISTRY, poll_seconds=30.0) as scene:
+    with running_node(settings, database, REGISTRY, poll_seconds=30.0) as scene:
         scene.ended(add_job(database, shops[0], "sync", "ebay"))
         until = datetime.now(UTC) + timedelta(seconds=2)
         service.pause_marketplace("ebay", until=until)
@@ -164,7 +164,7 @@ def test_a_pause_is_heard_of_at_once_and_ends_by_itself(database, settings, serv
 
 
 def test_a_lost_announcement_costs_a_polling_interval(database, settings, shops):
-    with running_scope(settings, database, REGISTRY) as scene:
+    with running_node(settings, database, REGISTRY) as scene:
         scene.ended(add_job(database, shops[0], "sync", "ebay"))
         actor = scene.actor("marketplace:ebay")
         with database.engine.begin() as connection:
