@@ -115,7 +115,7 @@ def main() -> None:
         database = open_database(settings)
         migrate(database, lambda _line: None)
         with database.session.begin() as session:
-            ensure_action_types(session, REGISTRY)
+            ensure_action_types(session, REGISTRY.action_types)
         ratios = []
         for number in range(1, options.rounds + 1):
             add_jobs(database, options.jobs, options.lanes)

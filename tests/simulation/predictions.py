@@ -181,8 +181,8 @@ class Fortune:
         unheard = log.unannounced.get(row.id)
         assert one.said.start is not None
         yield unheard is not None and one.said.start < self._world.polled_after(unheard)
-        nodes = set(path(row.marketplace, row.shop_id, row.action))
-        yield any(one.at < when <= end and node in nodes for when, node in log.closed)
+        scopes = set(path(row.marketplace, row.shop_id, row.action))
+        yield any(one.at < when <= end and scope in scopes for when, scope in log.closed)
         yield any(one.at < when <= end for when in log.touched.get(row.id, ()))
         yield any(one.at < when <= end for when in log.came.get(row.user_id, ())) and (
             row.marketplace == "vinted"

@@ -3,7 +3,6 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from tests.support.processes.running_node import registry_of, running_node
 
 from runtime import BaseJobHandler, Marketplace
 from runtime.errors import InputError, ShopNotFound
@@ -13,6 +12,7 @@ from runtime.storage.queue import closure_rows
 from runtime.storage.schema.plugin_action_types import ensure_action_types
 from tests.support.database.job_rows import add_job, add_shop, get_job
 from tests.support.deadline import wait_until
+from tests.support.processes.running_node import registry_of, running_node
 
 NOW = datetime.now(UTC)
 SHOP, ACTION = Level.SHOP, Level.ACTION
@@ -134,7 +134,7 @@ def test_what_cannot_be_paused_is_refused(database, service):
 @pytest.fixture
 def shops(database):
     with database.session.begin() as session:
-        ensure_action_types(session, REGISTRY)
+        ensure_action_types(session, REGISTRY.action_types)
     return add_shop(database, "ebay", 1), add_shop(database, "ebay", 2)
 
 
