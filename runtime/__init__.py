@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from runtime import former_paths
 from runtime.errors import JobCancelled, JobFailed, NeedsUser, Snooze
 from runtime.handlers.base import BaseJobHandler
 from runtime.handlers.hookspecs import hookimpl
@@ -36,6 +37,8 @@ __all__ = [
     "Snooze",
     "hookimpl",
 ]
+
+former_paths.install()
 
 _OF_APPLICATIONS = {
     "BatchJobService": "runtime.jobs.batch_service",
