@@ -18,7 +18,7 @@ from runtime.storage.server.engine import Database
 from tests.support.database.databases import Databases, own_server
 
 LONGEST = ("test_day.py", "test_chaos.py", "test_outside_package.py")
-FEW_EXAMPLES = 30
+FEW_EXAMPLES, ALL_EXAMPLES = 30, 100
 
 
 def pytest_configure() -> None:
@@ -29,10 +29,15 @@ def pytest_configure() -> None:
     os.environ.setdefault("CHAOS_SEED", str(random.randrange(1_000_000)))
     os.environ.setdefault("SIMULATION_SEED", str(random.randrange(1_000_000)))
     os.environ.setdefault("CHAOS_SECONDS", "30")
-    if not os.environ.get("THOROUGH"):
-        # Where nothing else is said by a test; all of the library's hundred where it is thorough.
-        hypothesis.settings.register_profile("quick", max_examples=FEW_EXAMPLES)
-        hypothesis.settings.load_profile("quick")
+    # Where nothing else is said by a test; all of the library's hundred where it is thorough.
+    # How fast a machine draws examples says nothing of the code: it may have other things to do.
+    hypothesis.settings.register_profile(
+        "here",
+        max_examples=ALL_EXAMPLES if os.environ.get("THOROUGH") else FEW_EXAMPLES,
+        deadline=None,
+        suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    )
+    hypothesis.settings.load_profile("here")
 
 
 def pytest_report_header() -> str:
