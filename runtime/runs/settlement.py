@@ -1,6 +1,6 @@
-"""What becomes of a run that ended: pure decisions, no I/O.
+"""What is written of a job whose run ended: pure decisions, no I/O.
 
-The one table of failures (design: *Failure, sorted*) is :func:`settlement_of`.
+Where the run failed, the table :data:`runtime.runs.failures.FAILURES` decides.
 """
 
 import random
@@ -9,32 +9,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from runtime.errors import (
-    BrowserNotReady,
-    BudgetClosed,
-    CallFailed,
-    CallRejected,
-    CannotTell,
-    DatabaseRefused,
-    DatabaseUnavailable,
-    HandlerError,
-    HeldUp,
-    InputError,
-    JobFailed,
-    SellerNotConnected,
-)
+from runtime.errors import CallFailed, CannotTell, HandlerError, InputError, JobFailed
 from runtime.errors.safe_text import safe_str, storable
 from runtime.runs.account_trouble import AccountTrouble, account_trouble
 from runtime.runs.execution import Cancelled, CodeChanged, End, Failed, Finished, Snoozed, Undecided
 from runtime.runs.failed_steps import failed_step, failed_steps
+from runtime.runs.failures import FIRST_DELAY, Consequence, consequence_of
 from runtime.runs.job import Job
 from runtime.runs.job_states import JobEvent
 from runtime.values.json_values import checked_json
 
-FIRST_DELAY = timedelta(seconds=2)
-NOT_READY_DELAY = timedelta(seconds=5)
 LONGEST_DELAY = timedelta(minutes=10)
-TOO_MANY_REQUESTS = 429
 LONGEST_SNOOZE = timedelta(days=3650)
 COOL_DOWN = timedelta(minutes=1)
 
@@ -133,52 +118,26 @@ def _finished(job: Job, result: Any) -> Settlement:
 def _failed(
     job: Job, error: BaseException, now: datetime, draw: float, browser_bound: bool
 ) -> Settlement:
+    trouble = account_trouble(error, job.marketplace, job.shop.id, browser_bound=browser_bound)
+    consequence = consequence_of(error, of_account=trouble is not None)
     step = failed_step(error)
     if step is not None:
         step = storable(step)
-    if isinstance(error, SellerNotConnected):
+    if consequence.event is JobEvent.SNOOZE:
+        trouble = trouble if consequence.closes_shop else None
+        reason = consequence.reason or (error if trouble is None else trouble.reason)
         return Settlement(
             job.id, job.fence, JobEvent.SNOOZE,
-            waiting_reason=storable(error), failed_step=step, awaits_seller=True,
-            keeps_place=True,
-        )  # fmt: skip
-    if isinstance(error, BrowserNotReady):
-        return Settlement(
-            job.id, job.fence, JobEvent.SNOOZE, delay=NOT_READY_DELAY,
-            waiting_reason=storable(error), failed_step=step, awaits_seller=True,
-        )  # fmt: skip
-    trouble = account_trouble(error, job.marketplace, job.shop.id, browser_bound=browser_bound)
-    if trouble is not None:
-        # The closure of the shop holds it up, until somebody opens it.
-        return Settlement(
-            job.id, job.fence, JobEvent.SNOOZE, keeps_place=True,
-            waiting_reason=storable(trouble.reason), failed_step=step, trouble=trouble,
-        )  # fmt: skip
-    if isinstance(error, BudgetClosed):
-        # Closed lanes hold the job up by themselves, and open earlier where somebody opens them.
-        return Settlement(
-            job.id, job.fence, JobEvent.SNOOZE,
-            delay=timedelta(0) if error.holds_lanes else _delay(error.until, now),
-            keeps_place=error.holds_lanes,
-            waiting_reason=storable(error), failed_step=step,
-        )  # fmt: skip
-    if isinstance(error, CallRejected) and error.status == TOO_MANY_REQUESTS:
-        return Settlement(
-            job.id, job.fence, JobEvent.SNOOZE,
-            delay=_delay(error.retry_at, now), keeps_place=error.lane_closed,
-            waiting_reason=storable(error), failed_step=step,
-        )  # fmt: skip
-    if isinstance(error, DatabaseUnavailable | HeldUp):
-        return Settlement(
-            job.id, job.fence, JobEvent.SNOOZE,
-            delay=FIRST_DELAY, waiting_reason="the database was away", failed_step=step,
+            delay=_delay(consequence, error, now), keeps_place=consequence.keeps_place,
+            awaits_seller=consequence.awaits_seller, failed_step=step, trouble=trouble,
+            waiting_reason=storable(reason),
         )  # fmt: skip
     message = describe(error)
-    if _is_final(error) or job.retry_count >= job.max_retries:
+    if consequence.event is JobEvent.FAIL or job.retry_count >= job.max_retries:
         return Settlement(job.id, job.fence, JobEvent.FAIL, error=message, failed_step=step)
-    delay = backoff(job.retry_count, draw)
     return Settlement(
-        job.id, job.fence, JobEvent.RETRY, error=message, failed_step=step, delay=delay,
+        job.id, job.fence, JobEvent.RETRY, error=message, failed_step=step,
+        delay=backoff(job.retry_count, draw),
         waiting_reason=f"attempt {job.retry_count + 1} failed; it is tried again",
     )  # fmt: skip
 
@@ -211,20 +170,15 @@ def _listed(names: tuple[str, ...]) -> str:
     return ", ".join(repr(name) for name in names[:5]) + (" and more" if names[5:] else "")
 
 
-def _delay(until: datetime | None, now: datetime) -> timedelta:
+def _delay(consequence: Consequence, error: BaseException, now: datetime) -> timedelta:
+    if isinstance(consequence.delay, timedelta):
+        return consequence.delay
+    until = consequence.delay(error)
     return COOL_DOWN if until is None else max(until - now, timedelta(0))
 
 
 def _draw(given: float | None) -> float:
     return random.random() if given is None else given  # noqa: S311 - it spreads load
-
-
-def _is_final(error: BaseException) -> bool:
-    if isinstance(error, CallRejected):
-        if error.status is None:
-            return error.writes
-        return error.status < 500
-    return isinstance(error, HandlerError | JobFailed | DatabaseRefused)
 
 
 def describe(error: BaseException) -> str:

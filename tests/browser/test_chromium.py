@@ -11,9 +11,11 @@ import pytest
 from plugins.vinted.protocol import PROTOCOL
 from plugins.vinted.sandbox import Wardrobe, example_item
 from runtime.bridge.tokens import issue_token
+from runtime.errors import BrowserNotReady
 from runtime.jobs.service import MarketplaceJobService
 from runtime.process.data_directory import media_directory, token_secret
-from runtime.runs import settlement
+from runtime.runs import failures
+from runtime.runs.job_states import JobEvent
 from runtime.storage.models import Listing, MarketplaceJob
 from tests.browser.chromium import PATIENCE_SECONDS, Chromium, Tab
 from tests.browser.seller_site import PLUGIN, SellerSite
@@ -222,7 +224,9 @@ def test_a_page_whose_plugin_is_removed_says_so_and_makes_way(stage, monkeypatch
     first.shows("connected")
     second = stage.tab()
     second.shows("waiting-for-tab")
-    monkeypatch.setattr(settlement, "NOT_READY_DELAY", timedelta(seconds=0.2))
+    soon = failures.Consequence(JobEvent.SNOOZE, timedelta(seconds=0.2), awaits_seller=True)
+    not_ready = failures.Row(BrowserNotReady, lambda error, of_account: True, soon)
+    monkeypatch.setattr(failures, "FAILURES", (not_ready, *failures.FAILURES))
     first.run("delete window.stoflow")
     job_id = stage.start("publish", product=product())
     first.shows("waiting-for-plugin")

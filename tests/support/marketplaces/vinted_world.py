@@ -27,9 +27,10 @@ from runtime.runs.calls import (
 )
 from runtime.runs.execution import End, Execution, Failed, Finished, Perform, Undecided
 from runtime.runs.failed_steps import failed_steps
+from runtime.runs.failures import consequence_of
 from runtime.runs.job import Job
+from runtime.runs.job_states import JobEvent
 from runtime.runs.journal import RecordedStep, StepStatus
-from runtime.runs.settlement import _is_final
 from runtime.storage.selling import published
 from runtime.storage.selling.sent_messages import MessageTaken, record_sent
 
@@ -182,7 +183,7 @@ def _settle(world: World, it: JobInWorld, end: End | None) -> None:
         for name in failed_steps(end.error):
             if it.journal[name].status is StepStatus.FAILED:
                 del it.journal[name]
-        if not _is_final(end.error):
+        if consequence_of(end.error, of_account=False).event is not JobEvent.FAIL:
             return
     if isinstance(end, Undecided):
         it.questions += 1

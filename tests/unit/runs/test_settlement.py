@@ -28,11 +28,11 @@ from runtime.rate_limits.closures import Level, Scope
 from runtime.rate_limits.tree import Blocked
 from runtime.runs.execution import Cancelled, CodeChanged, End, Failed, Finished, Snoozed, Undecided
 from runtime.runs.failed_steps import note_failed_step
+from runtime.runs.failures import FIRST_DELAY
 from runtime.runs.job import Job, Shop
 from runtime.runs.job_states import JobEvent, JobStatus, after
 from runtime.runs.settlement import (
     COOL_DOWN,
-    FIRST_DELAY,
     LONGEST_DELAY,
     Settlement,
     backoff,
