@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from runtime import former_paths
 from runtime.errors import JobCancelled, JobFailed, NeedsUser, Snooze
+from runtime.errors.program import PROGRAM
 from runtime.handlers.base import BaseJobHandler
 from runtime.handlers.hookspecs import hookimpl
 from runtime.marketplaces.record import ActionType, Marketplace
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from runtime.jobs.service import MarketplaceJobService
 
 __all__ = [
+    "PROGRAM",
     "ActionType",
     "BaseJobHandler",
     "BatchJobService",

@@ -2,7 +2,7 @@
 
 from typing import TypedDict
 
-from runtime import BaseJobHandler, JobFailed
+from runtime import PROGRAM, BaseJobHandler, JobFailed
 from runtime.storage.selling import published
 
 
@@ -41,6 +41,6 @@ async def target_of(handler: BaseJobHandler) -> Target:
     if not skus:
         raise JobFailed(
             "the job does not say which item it is about: create it with --product SKU, or with "
-            "the external_id of a listing that `run.py jobs create ebay sync` has found"
+            f"the external_id of a listing that `{PROGRAM} jobs create ebay sync` has found"
         )
     return Target(skus=list(dict.fromkeys(skus)), listings=[one["external_id"] for one in found])

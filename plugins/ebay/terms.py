@@ -9,7 +9,7 @@ from typing import Any
 
 from plugins.ebay.errors import Record
 from plugins.ebay.offers import FORMAT
-from runtime import JobFailed
+from runtime import PROGRAM, JobFailed
 from runtime.errors import InvalidProduct
 from runtime.products.product import checked_product, is_url
 
@@ -230,7 +230,9 @@ def _demand(sku: str, flaws: list[str], missing: list[str]) -> None:
     told = list(flaws)
     if missing:
         assignments = " ".join(f"{name}=…" for name in missing)
-        told.append(f"the shop has no {', '.join(missing)} (`run.py shops set ID {assignments}`)")
+        told.append(
+            f"the shop has no {', '.join(missing)} (`{PROGRAM} shops set ID {assignments}`)"
+        )
     if told:
         raise JobFailed(
             f"product {sku} cannot be sold on eBay: {'; '.join(told)}; nothing was sent"

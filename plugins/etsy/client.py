@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from plugins.etsy import shapes
 from plugins.etsy.errors import NOT_FOUND
-from runtime import BaseJobHandler, ImageFile, JobFailed
+from runtime import PROGRAM, BaseJobHandler, ImageFile, JobFailed
 from runtime.answers.error_answers import unreadable
 from runtime.errors import CallRejected
 from runtime.runs.calls import HTTP_SETTLES_WITHIN, HttpCall
@@ -38,7 +38,7 @@ class EtsyClient:
         if not shop.isascii() or not shop.isdigit():
             raise JobFailed(
                 f"the external id {shop!r} of shop {handler.shop_id} is no shop's id on Etsy, "
-                "which is a number: connect the shop again (`run.py shops connect etsy`)"
+                f"which is a number: connect the shop again (`{PROGRAM} shops connect etsy`)"
             )
         self._handler = handler
         self._shop = f"{ROOT}/shops/{shop}"

@@ -5,7 +5,6 @@ import signal
 import sys
 import traceback
 from collections.abc import Sequence
-from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
@@ -30,6 +29,7 @@ from runtime.cli.commands.serve import serve
 from runtime.cli.output import print_error
 from runtime.cli.parts import Parts
 from runtime.errors import MarketplaceRuntimeError
+from runtime.errors.program import PROGRAM
 
 INTERRUPTED = 130
 
@@ -83,7 +83,7 @@ def run(parts: Parts, arguments: Sequence[str] | None = None) -> int:
     # So that an embedded server is stopped, and what was begun undone, as by Ctrl-C.
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        code = command.main(given, prog_name=Path(sys.argv[0]).name, standalone_mode=False)
+        code = command.main(given, prog_name=PROGRAM, standalone_mode=False)
     except typer.TyperException as error:
         return _tell_misuse(error)
     except MarketplaceRuntimeError as error:
@@ -108,7 +108,7 @@ def _tell(message: str) -> int:
 
 def _tell_misuse(error: typer.TyperException) -> int:
     context = getattr(error, "ctx", None)
-    path = context.command_path if context is not None else Path(sys.argv[0]).name
+    path = context.command_path if context is not None else PROGRAM
     print_error(f"{error.format_message()} (`{path} --help` shows how)")
     return error.exit_code
 

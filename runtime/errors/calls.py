@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from runtime.errors.program import PROGRAM
 from runtime.errors.root import MarketplaceRuntimeError
 
 
@@ -89,7 +90,7 @@ class NotAuthorized(NotSent):
     def __init__(self, shop_id: int, marketplace: str, reason: str) -> None:
         super().__init__(
             f"shop {shop_id} is not authorized ({reason}): its seller has to consent again "
-            f"(`run.py shops connect {marketplace}`)",
+            f"(`{PROGRAM} shops connect {marketplace}`)",
             error_code="needs_auth",
         )
         self.shop_id = shop_id

@@ -1,5 +1,6 @@
 """The service cannot start, or go on, as it is set up."""
 
+from runtime.errors.program import PROGRAM
 from runtime.errors.root import MarketplaceRuntimeError
 
 
@@ -50,5 +51,5 @@ class CredentialsUnreadable(ConfigurationError):
         super().__init__(
             f"the credentials of shop {shop_id} cannot be decrypted: put the key that encrypted "
             "them back into RUNTIME_ENCRYPTION_KEYS, or connect the shop again "
-            "(`run.py shops connect`)"
+            f"(`{PROGRAM} shops connect`)"
         )

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
+from runtime.errors.program import PROGRAM
 from runtime.errors.root import MarketplaceRuntimeError
 
 
@@ -19,7 +20,7 @@ class ActionTypeNotFound(InputError):
         else:
             way_out = (
                 f"the marketplace {marketplace!r} has none: check its name, or install its "
-                "handler plugin; if the table is empty, run `run.py migrate`"
+                f"handler plugin; if the table is empty, run `{PROGRAM} migrate`"
             )
         super().__init__(f"Action type not found: {action!r} on {marketplace!r}; {way_out}")
 
@@ -40,7 +41,7 @@ class JobNotFound(InputError, LookupError):
     """No such job."""
 
     def __init__(self, job_id: int) -> None:
-        super().__init__(f"job {job_id} does not exist; `run.py jobs list` shows those that do")
+        super().__init__(f"job {job_id} does not exist; `{PROGRAM} jobs list` shows those that do")
 
 
 class ProductNotFound(InputError, LookupError):
@@ -117,7 +118,7 @@ class BatchNotFound(InputError, LookupError):
 
     def __init__(self, batch_id: object) -> None:
         super().__init__(
-            f"batch {batch_id} does not exist; `run.py batches list` shows those that do"
+            f"batch {batch_id} does not exist; `{PROGRAM} batches list` shows those that do"
         )
 
 
@@ -146,7 +147,7 @@ class ScheduleNotFound(InputError, LookupError):
 
     def __init__(self, name: object) -> None:
         super().__init__(
-            f"the schedule {name!r} does not exist; `run.py schedules list` shows those that do"
+            f"the schedule {name!r} does not exist; `{PROGRAM} schedules list` shows those that do"
         )
 
 
@@ -156,7 +157,7 @@ class ScheduleExists(InputError):
     def __init__(self, name: str) -> None:
         super().__init__(
             f"there is a schedule {name!r} already: give this one another name, or remove that "
-            f"one with `run.py schedules remove {name}`"
+            f"one with `{PROGRAM} schedules remove {name}`"
         )
 
 
@@ -170,5 +171,5 @@ class WaitTimeout(MarketplaceRuntimeError, TimeoutError):
     def __init__(self, what: str, status: str, timeout: timedelta, command: str) -> None:
         super().__init__(
             f"{what} is still {status} after {timeout.total_seconds():g} s; it goes on: "
-            f"`run.py {command}` says how it stands"
+            f"`{PROGRAM} {command}` says how it stands"
         )

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from runtime.errors.program import PROGRAM
 from runtime.errors.root import MarketplaceRuntimeError
 from runtime.errors.safe_text import safe_repr
 
@@ -25,7 +26,7 @@ class UnknownHandler(HandlerError):
         super().__init__(
             f"Unknown action: {key}; "
             + (reason or "no installed handler plugin has that key")
-            + " (`run.py handlers list` shows all)"
+            + f" (`{PROGRAM} handlers list` shows all)"
         )
 
 

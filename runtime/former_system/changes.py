@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from runtime.errors.program import PROGRAM
 from runtime.runs.job_states import JobStatus
 
 _WAITS = frozenset({JobStatus.PENDING, JobStatus.PAUSED})
@@ -54,8 +55,8 @@ def held_reason(place: str, row: Mapping[str, Any], before: Remembered) -> str:
     """What a person is asked about a job that went on there."""
     return (
         f"it went on in the former system after it was taken over ({place} {row['id']}: "
-        f"{before.status}, then {row.get('status')}): `run.py jobs cancel {before.new_id}` ends "
-        f"it where that is enough, `run.py jobs resume {before.new_id}` runs it here too"
+        f"{before.status}, then {row.get('status')}): `{PROGRAM} jobs cancel {before.new_id}` ends "
+        f"it where that is enough, `{PROGRAM} jobs resume {before.new_id}` runs it here too"
     )
 
 

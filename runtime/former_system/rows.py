@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from runtime.errors import InputError
+from runtime.errors.program import PROGRAM
 from runtime.errors.safe_text import storable
 from runtime.runs.batch_status import BatchStatus
 from runtime.runs.job_states import FINAL, JobStatus
@@ -239,7 +240,7 @@ def running_reason(place: str, job: FormerJob, new_id: int) -> str:
     return (
         f"it was running in the former system ({place} {job.id}) when it was taken over, and "
         f"nobody knows how far it came: look on {job.action.marketplace}, then "
-        f"`run.py jobs resume {new_id}` runs it again, `run.py jobs cancel {new_id}` ends it"
+        f"`{PROGRAM} jobs resume {new_id}` runs it again, `{PROGRAM} jobs cancel {new_id}` ends it"
     )
 
 
@@ -247,8 +248,8 @@ def product_reason(schema: str, job: FormerJob) -> str:
     """What a job waits for whose product is not here."""
     return (
         f"its product ({job.product_id} in {schema}) is not here: import it with "
-        f'`run.py products import`, {{"attributes": {{"former_id": "{job.product_id}"}}}} in its '
-        "line, then run `run.py import-former` again"
+        f'`{PROGRAM} products import`, {{"attributes": {{"former_id": "{job.product_id}"}}}} in '
+        f"its line, then run `{PROGRAM} import-former` again"
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from runtime.errors.program import PROGRAM
 from runtime.handlers.registry import Registry, action_of, marketplace_of
 from runtime.runs.job import handler_key
 
@@ -55,7 +56,7 @@ def _action_types(keys: list[str], registry: Registry) -> Part:
     """Every handler has its row; one that could not be loaded, and has none, is named here."""
     wrong = [
         f"{key} has a handler and no row ({action_of(key)} on {marketplace_of(key)}): "
-        "`run.py serve` inserts it"
+        f"`{PROGRAM} serve` inserts it"
         for key in sorted(registry.handlers.keys() - set(keys))
     ]
     wrong += [

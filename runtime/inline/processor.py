@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from runtime.errors import JobNotFound, ShopNotFound, UnknownHandler, not_connected_message
+from runtime.errors.program import PROGRAM
 from runtime.handlers.registry import Registry, load_registry
 from runtime.inline.driver import InlineDriver
 from runtime.inline.parts import inline_driver
@@ -151,7 +152,7 @@ class MarketplaceJobProcessor:
             where = "" if self._marketplace is None else f" on {self._marketplace}"
             raise ShopNotFound(
                 f"user {self._user_id} has no shop {self._shop_id}{where}; "
-                "`run.py shops list` shows those that exist"
+                f"`{PROGRAM} shops list` shows those that exist"
             )
         return named
 

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from runtime.errors import ProductNotFound
+from runtime.errors.program import PROGRAM
 from runtime.products.product import checked_product
 from runtime.storage.models import Product
 from runtime.storage.selling import product_rows
@@ -60,7 +61,7 @@ def named_product(session: Session, user_id: int, product_id: int) -> Product:
     if product is None:
         raise ProductNotFound(
             f"user {user_id} has no product {product_id}; "
-            f"`run.py products list --user {user_id}` shows those that are there"
+            f"`{PROGRAM} products list --user {user_id}` shows those that are there"
         )
     return product
 
@@ -81,6 +82,6 @@ def _no_such_sku(session: Session, user_id: int, sku: str) -> str:
     found = product_rows.skus_like(session, user_id, sku, _NAMED + 1)
     told = f"user {user_id} has no product with the SKU {reprlib.repr(sku)}"
     if not found:
-        return f"{told}, nor any other: `run.py products import FILE --user {user_id}` adds some"
+        return f"{told}, nor any other: `{PROGRAM} products import FILE --user {user_id}` adds some"
     more = ", ..." if len(found) > _NAMED else ""
     return f"{told}; there are {', '.join(found[:_NAMED])}{more}"

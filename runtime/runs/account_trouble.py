@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 
 from runtime.errors import CallRejected, NeedsUser, NotSent
+from runtime.errors.program import PROGRAM
 from runtime.errors.safe_text import safe_str
 from runtime.rate_limits.closures import ClosureKind
 
@@ -34,7 +35,7 @@ def account_trouble(
     error: BaseException, marketplace: str, shop_id: int, *, browser_bound: bool
 ) -> AccountTrouble | None:
     """The trouble that a refusal tells of; None where it is about the request alone."""
-    resume = f"then `run.py shops resume {shop_id}`"
+    resume = f"then `{PROGRAM} shops resume {shop_id}`"
     if isinstance(error, NeedsUser):
         return AccountTrouble(ClosureKind.NEEDS_USER, f"{safe_str(error)}, {resume}")
     if isinstance(error, NotSent) and error.error_code == ClosureKind.NEEDS_AUTH:

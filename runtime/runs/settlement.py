@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from runtime.errors import CallFailed, CannotTell, HandlerError, InputError, JobFailed
+from runtime.errors.program import PROGRAM
 from runtime.errors.safe_text import safe_str, storable
 from runtime.runs.account_trouble import AccountTrouble, account_trouble
 from runtime.runs.execution import Cancelled, CodeChanged, End, Failed, Finished, Snoozed, Undecided
@@ -95,7 +96,7 @@ def settlement_of(
                 job,
                 f"the handler's code changed: earlier runs recorded {_listed(steps)}, and this one "
                 f"ended without asking for them; check what the job did, then "
-                f"`run.py jobs retry {job.id}` or `run.py jobs cancel {job.id}`",
+                f"`{PROGRAM} jobs retry {job.id}` or `{PROGRAM} jobs cancel {job.id}`",
             )
         case Undecided(step, error):
             return _undecided(job, step, error, now, _draw(random_draw), browser_bound)
@@ -153,7 +154,7 @@ def _undecided(
     reason = "nobody can look" if error is None else safe_str(error)
     question = (
         f"did step {step!r} take effect on {job.marketplace}? It was sent and its outcome is not "
-        f"known ({reason}). Look there, then `run.py jobs resume {job.id} --step {step!r} "
+        f"known ({reason}). Look there, then `{PROGRAM} jobs resume {job.id} --step {step!r} "
         "--happened '{…its result…}'` or `--did-not-happen`"
     )
     return _paused(job, question, step)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy.orm import Session
 
 from runtime.errors import InputError, ShopNotFound, ShopRequired
+from runtime.errors.program import PROGRAM
 from runtime.storage.models import Shop
 from runtime.storage.queue.action_types import known_marketplaces
 from runtime.storage.selling import shop_rows
@@ -65,7 +66,7 @@ def existing_shop(session: Session, shop_id: int) -> Shop:
     shop = shop_rows.shop_by_id(session, checked_id(shop_id, "shop_id"))
     if shop is None:
         raise ShopNotFound(
-            f"shop {shop_id} does not exist; `run.py shops list` shows those that do"
+            f"shop {shop_id} does not exist; `{PROGRAM} shops list` shows those that do"
         )
     return shop
 
@@ -94,7 +95,7 @@ def _named_shop(session: Session, marketplace: str, user_id: int | None, shop_id
     if user_id is not None and shop.user_id != user_id:
         raise ShopNotFound(
             f"shop {shop_id} does not belong to user {user_id}; "
-            "`run.py shops list` shows whose it is"
+            f"`{PROGRAM} shops list` shows whose it is"
         )
     return shop
 
@@ -105,7 +106,7 @@ def _which_one(marketplace: str, user_id: int | None, found: Sequence[Shop]) -> 
         user = "USER" if user_id is None else str(user_id)
         return (
             f"{whose} no shop on {marketplace}: add one with "
-            f"`run.py shops add {marketplace} --user {user} --external-id ID`"
+            f"`{PROGRAM} shops add {marketplace} --user {user} --external-id ID`"
         )
     names = [f"{shop.id} ({shop.name or shop.external_id})" for shop in found[:_NAMED]]
     more = ", ..." if len(found) > _NAMED else ""

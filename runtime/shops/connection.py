@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.orm import Session
 
 from runtime.errors import ConsentRefused, InputError, ShopNotFound
+from runtime.errors.program import PROGRAM
 from runtime.http.transport import HttpTransport
 from runtime.marketplaces.credentials import Credentials, Vault
 from runtime.marketplaces.record import Marketplace, OAuth2
@@ -39,7 +40,7 @@ def auth_of(marketplace: Marketplace) -> OAuth2:
     if marketplace.auth is None:
         raise InputError(
             f"shops on {marketplace.name} are not connected with OAuth: add them with "
-            f"`run.py shops add {marketplace.name}`"
+            f"`{PROGRAM} shops add {marketplace.name}`"
         )
     return marketplace.auth
 
@@ -131,7 +132,7 @@ def disconnect_shop(session: Session, shop_id: int) -> Shop:
     shop = shop_by_id(session, shop_id)
     if shop is None:
         raise ShopNotFound(
-            f"shop {shop_id} does not exist; `run.py shops list` shows those that do"
+            f"shop {shop_id} does not exist; `{PROGRAM} shops list` shows those that do"
         )
     forget_secret(session, shop_id)
     return shop

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from sqlalchemy.orm import Session
 
 from runtime.errors import InputError
+from runtime.errors.program import PROGRAM
 from runtime.rate_limits.closures import Closure, ClosureKind, Level, Scope
 from runtime.storage.models import Shop
 from runtime.storage.queue import action_types, closure_rows
@@ -164,7 +165,7 @@ def is_placeholder(external_id: str) -> bool:
 
 def _close(session: Session, shop: Shop) -> None:
     reason = (
-        "its account is not known: run `run.py import-former` again with "
+        f"its account is not known: run `{PROGRAM} import-former` again with "
         f"--shop-of {shop.user_id}/{shop.marketplace}=EXTERNAL_ID"
     )
     scope = Scope(shop.marketplace, Level.SHOP, shop.id)

@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from runtime.errors import not_connected_message
+from runtime.errors.program import PROGRAM
 from runtime.rate_limits.closures import Closure, Scope, in_words
 from runtime.runs.job_states import JobStatus
 
-NO_SERVICE = "no service is running: start `run.py serve`"
+NO_SERVICE = f"no service is running: start `{PROGRAM} serve`"
 NEXT = "waiting for its turn"
 PAUSED = "paused; it goes on when it is resumed"
 AT_ONCE = timedelta(seconds=1)
@@ -148,7 +149,7 @@ def _of_its_own(facts: WaitingFacts) -> Iterator[Obstacle]:
     elif not facts.has_handler:
         yield Obstacle(
             ObstacleKind.NO_HANDLER,
-            "no running service has a handler for it: `run.py handlers list`",
+            f"no running service has a handler for it: `{PROGRAM} handlers list`",
         )
     if facts.down is not None:
         yield Obstacle(ObstacleKind.DOWN, f"its marketplace is marked down: {facts.down}")

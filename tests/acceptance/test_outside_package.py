@@ -129,6 +129,11 @@ def test_the_job_of_an_outside_package_runs(installation):
     assert (ended["status"], ended["result"]) == ("completed", {"success": True, "pong": 5})
 
 
+def test_a_message_names_the_command_that_pip_installed(installation):
+    refused = installation.run("jobs", "show", "5", check=False)
+    assert "`marketplace-runtime jobs list` shows those that do" in refused.stderr
+
+
 def test_the_wheel_holds_no_tests(environment):
     (packages,) = (environment / "lib").glob("python3*/site-packages")
     assert (packages / "run.py").exists()

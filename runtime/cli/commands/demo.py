@@ -16,6 +16,7 @@ from runtime.cli.demonstration.watch import Watch
 from runtime.cli.output import print_line
 from runtime.cli.parts import Parts
 from runtime.cli.stopping import StopSignals
+from runtime.errors.program import PROGRAM
 from runtime.marketplaces.simulation import EXAMPLE_PRODUCT
 from runtime.process.config import Settings
 from runtime.process.data_directory import media_directory
@@ -56,7 +57,7 @@ def add_demo(app: typer.Typer, parts: Parts) -> None:
             if keep_running:
                 print_line(
                     f"\nthe service is up at {play.url}, with the sellers connected; look around "
-                    f"with\n  RUNTIME_DATA_DIR={directory} run.py jobs list\nCtrl-C stops it"
+                    f"with\n  RUNTIME_DATA_DIR={directory} {PROGRAM} jobs list\nCtrl-C stops it"
                 )
                 stop.wait()
         if not kept:

@@ -12,6 +12,7 @@ from runtime.cli.context import Plugins, command_session, command_settings, open
 from runtime.cli.options import AsJson
 from runtime.cli.output import console, print_aside, print_json, print_line
 from runtime.errors import InputError, ShopNotFound
+from runtime.errors.program import PROGRAM
 from runtime.jobs.views import shop_view
 from runtime.marketplaces.credentials import Credentials, Vault
 from runtime.marketplaces.record import Marketplace, OAuth2
@@ -103,7 +104,7 @@ def disconnect(shop: ShopId) -> None:
     with command_session() as session:
         found = disconnect_shop(session, shop)
         session.commit()
-        print_line(f"shop {found.id}: disconnected; `run.py shops connect {found.marketplace}`")
+        print_line(f"shop {found.id}: disconnected; `{PROGRAM} shops connect {found.marketplace}`")
 
 
 def set_(
@@ -118,7 +119,7 @@ def set_(
         found = shop_by_id(session, shop)
         if found is None:
             raise ShopNotFound(
-                f"shop {shop} does not exist; `run.py shops list` shows those that do"
+                f"shop {shop} does not exist; `{PROGRAM} shops list` shows those that do"
             )
         changes = parsed_settings(_marketplace(found.marketplace), settings)
         found.settings = changed_settings(found.settings, changes)

@@ -5,15 +5,16 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from runtime.cli.output import print_error, print_line, print_table
+from runtime.errors.program import PROGRAM
 from runtime.runs.job_states import JobStatus
 from runtime.storage.models import MarketplaceJob
 
 _COUNTS = ("imported", "updated", "gone", "new", "sales", "jobs", "errors")
-_NEXT = """
+_NEXT = f"""
 try next
-  run.py demo --sellers 20 --items 2000   more of it
-  run.py demo --keep-running              look around while it is up
-  run.py serve                            the service itself; README.md tells the rest"""
+  {PROGRAM} demo --sellers 20 --items 2000   more of it
+  {PROGRAM} demo --keep-running              look around while it is up
+  {PROGRAM} serve                            the service itself; README.md tells the rest"""
 
 
 @dataclass(frozen=True, slots=True)

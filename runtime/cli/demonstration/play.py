@@ -12,6 +12,7 @@ from runtime.cli.demonstration.outcome import JobRow, Promise
 from runtime.cli.demonstration.watch import Watch
 from runtime.cli.output import print_line
 from runtime.errors import ConfigurationError
+from runtime.errors.program import PROGRAM
 from runtime.handlers.registry import Registry, load_registry
 from runtime.jobs.service import MarketplaceJobService
 from runtime.marketplaces.credentials import Vault
@@ -80,7 +81,7 @@ class Play:
         simulated = [one for _, one in sorted(registry.marketplaces.items()) if one.sandbox]
         if not simulated:
             raise ConfigurationError(
-                "no marketplace can be simulated: `run.py handlers list` says what is wrong"
+                f"no marketplace can be simulated: `{PROGRAM} handlers list` says what is wrong"
             )
         users = range(FIRST_SELLER, FIRST_SELLER + sellers)
         for marketplace in simulated:

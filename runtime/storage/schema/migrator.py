@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from runtime.errors import ConfigurationError, DatabaseNotMigrated, DatabaseUnavailable
+from runtime.errors.program import PROGRAM
 from runtime.storage.models import SCHEMA
 from runtime.storage.server.engine import Database, database_errors
 
@@ -99,7 +100,7 @@ def check_migrated(database: Database) -> None:
     """
     if not _is_current(database):
         raise DatabaseNotMigrated(
-            "the tables are not there, or are of an earlier version: run `run.py migrate`"
+            f"the tables are not there, or are of an earlier version: run `{PROGRAM} migrate`"
         )
 
 
@@ -153,11 +154,11 @@ def _explained(error: DBAPIError) -> ConfigurationError:
     if isinstance(error.orig, InsufficientPrivilege):
         return ConfigurationError(
             f"the role of RUNTIME_DATABASE_URL may not migrate ({reason}): grant it that, or "
-            "run `run.py migrate` as a role that may"
+            f"run `{PROGRAM} migrate` as a role that may"
         )
     return ConfigurationError(
         f"the migration failed ({reason}): nothing was changed; put that right and run "
-        "`run.py migrate` again"
+        f"`{PROGRAM} migrate` again"
     )
 
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from sqlalchemy.exc import ProgrammingError
 
 from runtime.errors import DatabaseNotMigrated
+from runtime.errors.program import PROGRAM
 from runtime.storage.server.engine import database_errors
 
 _NOT_THERE = frozenset({"3F000", "42P01", "42703"})
@@ -27,5 +28,5 @@ def application_errors() -> Iterator[None]:
             raise
         reason = str(error.orig).partition("\n")[0]
         raise DatabaseNotMigrated(
-            f"the database is not set up for this version ({reason}): run `run.py migrate`"
+            f"the database is not set up for this version ({reason}): run `{PROGRAM} migrate`"
         ) from error

@@ -69,7 +69,7 @@ def test_the_way_of_a_batch_through_the_commands(
         (["create", "vinted", "publish", "x"], 2, "Invalid value for 'products'"),
         (["create", "vinted", "publish", "1", "--priority", "9"], 1, "priority must be 1"),
         (["create", "vinted", "publish", "1", "--user", "8"], 1, "user 8 has no shop on vinted"),
-        (["show", "5"], 1, "batch 5 does not exist; `run.py batches list`"),
+        (["show", "5"], 1, "batch 5 does not exist; `python run.py batches list`"),
         (["cancel", "5"], 1, "batch 5 does not exist"),
         (["wait", "5"], 1, "batch 5 does not exist"),
         (["list", "--marketplace", "vintd"], 1, "the marketplace 'vintd' is not known"),

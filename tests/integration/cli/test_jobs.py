@@ -72,7 +72,7 @@ def test_the_way_of_a_job_through_the_commands(
         "user_id": 7, "shop_id": shop, "product_id": product, "input": {"per_page": 20},
         "idempotency_key": "k", "retry_count": 0, "max_retries": 3, "result": None,
         "cancel_requested": False,
-        "waiting_reason": "no service is running: start `run.py serve`",
+        "waiting_reason": "no service is running: start `python run.py serve`",
     }  # fmt: skip
     assert {name: created[name] for name in expected} == expected
     assert datetime.fromisoformat(created["created_at"]).utcoffset() == timedelta(0)

@@ -85,9 +85,9 @@ def test_a_handler_without_an_action_is_named(database: Database, settings: Sett
     found = {one.name: one for one in examine_structure(settings, registry())}
 
     assert found["action types"].detail == (
-        "sync_orders_ebay has a handler and no row (sync_orders on ebay): `run.py serve` inserts "
-        "it; sync_orders_etsy has a handler and no row (sync_orders on etsy): `run.py serve` "
-        "inserts it"
+        "sync_orders_ebay has a handler and no row (sync_orders on ebay): `python run.py serve` "
+        "inserts it; sync_orders_etsy has a handler and no row (sync_orders on etsy): "
+        "`python run.py serve` inserts it"
     )
 
 
@@ -135,4 +135,4 @@ def test_tables_that_are_missing_are_named(empty_database_url: URL, tmp_path: Pa
     done = on_database(tmp_path, empty_database_url).run("doctor", "--structure", check=False)
 
     assert done.returncode == 1
-    assert "run `run.py migrate`" in done.stderr
+    assert "run `python run.py migrate`" in done.stderr

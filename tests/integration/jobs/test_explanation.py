@@ -214,7 +214,7 @@ def test_the_command_explains(database: Database, database_url, tmp_path) -> Non
     assert shown.returncode == 0, shown.stderr
     assert shown.stdout.splitlines()[:2] == [
         f"job {job} (sync on vinted) is pending",
-        "- no service is running: start `run.py serve`",
+        "- no service is running: start `python run.py serve`",
     ]
     view = json.loads(cli.run("jobs", "explain", str(job), "--json").stdout)
     assert [one["kind"] for one in view["obstacles"]] == ["no_service", "seller_away"]

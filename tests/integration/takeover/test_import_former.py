@@ -79,7 +79,7 @@ class TestEveryRow:
             "WHERE schema_name = 'user_1' AND table_name = 'marketplace_jobs' AND former_id = 3",
         )
         assert reason.startswith("it was running in the former system (user_1.marketplace_jobs 3)")
-        assert f"`run.py jobs resume {job_id}`" in reason
+        assert f"`python run.py jobs resume {job_id}`" in reason
 
     def test_what_was_tried_before_is_named(self, moved: Database) -> None:
         run(moved, "UPDATE user_1.marketplace_jobs SET retry_count = 1 WHERE id IN (6, 9)")
@@ -259,7 +259,7 @@ class TestCommand:
         return on_database(tmp_path, moved_url).run
 
     def test_it_needs_the_tables(self, empty_database_url: URL, tmp_path: Any) -> None:
-        assert "run `run.py migrate`" in refused(
+        assert "run `python run.py migrate`" in refused(
             on_database(tmp_path, empty_database_url).run(
                 "import-former", "--schemas", "user_*", check=False
             )

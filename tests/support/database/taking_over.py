@@ -22,7 +22,7 @@ ACTIONS = {
 }  # fmt: skip
 SHOP_OF = ["1/vinted=111", "1/ebay=shop-1", "2/vinted=222", "2/ebay=shop-2", "37/vinted=333"]
 
-UNKNOWN = "its account is not known: run `run.py import-former` again with"
+UNKNOWN = "its account is not known: run `python run.py import-former` again with"
 
 TAKEN = f"""
     SELECT former.schema_name, former.former_id, job.user_id, type.marketplace, type.code,

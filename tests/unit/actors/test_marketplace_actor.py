@@ -380,7 +380,7 @@ def test_a_run_that_ends_with_trouble_of_the_account_closes_the_shop(
     settlement = browsers.settlement()
     assert (str(closure.scope), closure.kind, closure.until) == ("shop 2", "needs_user", None)
     assert closure.reason == settlement.waiting_reason
-    assert "`run.py shops resume 2`" in closure.reason
+    assert "`python run.py shops resume 2`" in closure.reason
     browsers.recorded(settlement)
     browsers.clock.advance(60 * SECOND)
     assert asked(browsers) == []

@@ -46,7 +46,7 @@ def test_the_reason_says_what_a_person_has_to_do(status, browser_bound):
     trouble = account_trouble(error, "vinted", 3, browser_bound=browser_bound)
     assert trouble is not None
     assert "vinted" in trouble.reason
-    assert "`run.py shops resume 3`" in trouble.reason
+    assert "`python run.py shops resume 3`" in trouble.reason
 
 
 def test_a_call_that_nothing_authorizes_is_the_account_s_trouble():

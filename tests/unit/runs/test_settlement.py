@@ -378,7 +378,7 @@ def test_a_job_whose_account_is_in_trouble_waits_for_a_person(error, end, browse
     settled = settlement_of(job(retry_count=3), end(error), NOW, browser_bound=browser_bound)
     assert settled.event is JobEvent.SNOOZE
     assert settled.waiting_reason is not None
-    assert "`run.py shops resume 2`" in settled.waiting_reason
+    assert "`python run.py shops resume 2`" in settled.waiting_reason
 
 
 def test_a_403_of_an_api_that_names_no_block_is_about_the_request():

@@ -39,11 +39,11 @@ TOMORROW = NOW + timedelta(days=1)
         (replace(DUE, seller_connected=False, browser_bound=False), "waiting for its turn"),
         (
             replace(DUE, service_alive=False, seller_connected=False),
-            "no service is running: start `run.py serve`",
+            "no service is running: start `python run.py serve`",
         ),
         (
             replace(DUE, service_alive=False, run_at=TOMORROW, stored_reason="later"),
-            "no service is running: start `run.py serve`",
+            "no service is running: start `python run.py serve`",
         ),
         (replace(DUE, run_at=TOMORROW), "scheduled for 2026-01-10T12:00:00+00:00"),
         (

@@ -1,0 +1,19 @@
+"""How the command line of this installation is called, for all messages that name a command."""
+
+from pathlib import Path
+
+_ROOT = Path(__file__).parents[2]
+
+
+def program(root: Path) -> str:
+    """What a person types before the name of a command.
+
+    Args:
+        root: the directory that holds ``runtime``: a checkout, or where pip puts packages.
+    """
+    is_checkout = (root / "pyproject.toml").is_file()
+    return "python run.py" if is_checkout else "marketplace-runtime"
+
+
+PROGRAM = program(_ROOT)
+"""What a person types here before the name of a command, as in ``f"`{PROGRAM} jobs list`"``."""
