@@ -80,8 +80,8 @@ class Dispatcher:
         self.budgets = BudgetTree(marketplace.budgets)
         self._queue: CallQueue[CallTicket] = CallQueue(marketplace.name, self.budgets, places, draw)
         self._limits = LimitKeeper(
-            marketplace.name, marketplace.read_answer, marketplace.limit_inquiry,
-            self.budgets, self._queue, self._complain,
+            marketplace.name, marketplace.read_answer, marketplace.read_commonly,
+            marketplace.limit_inquiry, self.budgets, self._queue, self._complain,
         )  # fmt: skip
         self._alarm = Alarm(clock, actor, messages.CallsReleased())
         self._usage_known = False

@@ -312,8 +312,11 @@ class MarketplaceActor(BaseActor):
 
     def _settlement_of(self, job: Job, end: End) -> Settlement:
         try:
-            bound = self._marketplace.browser_bound
-            return settlement_of(job, end, self.clock.now(), browser_bound=bound)
+            return settlement_of(
+                job, end, self.clock.now(),
+                browser_bound=self._marketplace.browser_bound,
+                words=self._marketplace.account_words,
+            )  # fmt: skip
         except Exception as error:
             self.log.exception("the end of a run cannot be read", **job.log_context)
             text = f"the handler's {type(error).__name__} cannot be read"

@@ -7,9 +7,11 @@ from typing import Any
 from plugins.etsy.errors import read_refusal
 from plugins.etsy.settings import EtsySettings
 from runtime import ActionType, Marketplace
+from runtime.answers.limit_signals import LimitHeaders
 from runtime.marketplaces.record import Identification, OAuth2, ShopSetting
 from runtime.marketplaces.simulation import SimulatedAccount
 from runtime.process.config import read_settings
+from runtime.runs.account_trouble import AccountWords
 
 HINT = "set RUNTIME_ETSY_KEYSTRING and RUNTIME_ETSY_SHARED_SECRET"
 
@@ -69,6 +71,14 @@ SHOP_SETTINGS = {
     ),
 }
 
+LIMIT_HEADERS = (
+    LimitHeaders("x-limit-per-second", "x-remaining-this-second", timedelta(seconds=1)),
+    LimitHeaders("x-limit-per-day", "x-remaining-today", timedelta(days=1)),
+)
+
+# Its pages are guarded by DataDome, whose challenge may take the place of an answer.
+ACCOUNT_WORDS = AccountWords(blocked_texts=("captcha", "datadome"))
+
 
 def etsy(settings: EtsySettings | None = None) -> Marketplace:
     """The record, as the operator has set it up.
@@ -93,6 +103,8 @@ def etsy(settings: EtsySettings | None = None) -> Marketplace:
             pkce=True,
         ),
         read_refusal=read_refusal,
+        limit_headers=LIMIT_HEADERS,
+        account_words=ACCOUNT_WORDS,
         identification=Identification("/v3/application/users/me", _shop_of),
         shop_settings=SHOP_SETTINGS,
     )

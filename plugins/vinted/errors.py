@@ -7,6 +7,7 @@ from enum import Enum
 
 from runtime.answers.limit_signals import Signals, read_answer
 from runtime.errors import CallRejected
+from runtime.runs.account_trouble import AccountWords
 from runtime.runs.answer import Answer
 
 
@@ -51,6 +52,11 @@ _CODES = {
     "validation_error": Trouble.INVALID,
     "validation_failed": Trouble.INVALID,
 }
+# The reader below and the client know more; this is for a refusal that passed neither.
+ACCOUNT_WORDS = AccountWords(
+    session_ended=frozenset(code for code, one in _CODES.items() if one is Trouble.SESSION_ENDED),
+    blocked_texts=("captcha", "datadome"),
+)
 _UNKNOWN_ACTION = re.compile(
     "(unknown|unsupported|no such|not a known).(action|command)|not.(implemented|supported)"
 )
@@ -108,5 +114,5 @@ def read_refusal(answer: Answer, now: datetime) -> Signals:
     """What an answer says of the account and its limits, whatever its words for it."""
     trouble = None if answer.good else trouble_of(answer)
     if trouble is None or _STATUSES.get(answer.status or 0) is trouble:
-        return read_answer(answer, now)
-    return read_answer(replace(answer, status=trouble.status), now)
+        return read_answer(answer, now, account_words=ACCOUNT_WORDS)
+    return read_answer(replace(answer, status=trouble.status), now, account_words=ACCOUNT_WORDS)

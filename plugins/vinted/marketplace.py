@@ -3,7 +3,7 @@
 from contextlib import AbstractContextManager
 from datetime import timedelta
 
-from plugins.vinted.errors import read_refusal
+from plugins.vinted.errors import ACCOUNT_WORDS, read_refusal
 from plugins.vinted.settings import VintedSettings
 from runtime import ActionType, Budgets, Level, Limit, Marketplace
 from runtime.marketplaces.simulation import SimulatedAccount
@@ -82,6 +82,7 @@ def vinted(settings: VintedSettings | None = None) -> Marketplace:
             jitter=known.jitter,
             cool_down=timedelta(minutes=1),
         ),
+        account_words=ACCOUNT_WORDS,
         read_answer=read_refusal,
         action_types=ACTION_TYPES,
     )

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from runtime.answers.limit_signals import LimitInquiry, ReadAnswer, Signals
-from runtime.answers.limit_signals import read_answer as read_any_answer
 from runtime.errors import CallFailed, CallRejected, NotAuthorized
 from runtime.rate_limits import Blocked, BudgetTree
 from runtime.rate_limits.call_queue import CallQueue
@@ -75,7 +74,10 @@ class LimitKeeper:
 
     Args:
         marketplace: its name.
-        read_answer: what its answers say of limits and of the account.
+        read_answer: what its answers say of limits and of the account, where it has a reader of
+            its own.
+        read_commonly: the same, as most marketplaces mean it; counts where the other is missing
+            or fails.
         inquiry: where to ask after a 429 that says nothing.
         complain: told of a marketplace's own reader that failed.
     """
@@ -83,14 +85,16 @@ class LimitKeeper:
     def __init__(
         self,
         marketplace: str,
-        read_answer: ReadAnswer,
+        read_answer: ReadAnswer | None,
+        read_commonly: ReadAnswer,
         inquiry: LimitInquiry | None,
         tree: BudgetTree,
         queue: CallQueue[Any],
         complain: Callable[[Exception], None],
     ) -> None:
         self._marketplace = marketplace
-        self._read_answer = read_answer
+        self._read_answer = read_answer or read_commonly
+        self._read_commonly = read_commonly
         self._inquiry = inquiry
         self._tree = tree
         self._queue = queue
@@ -169,7 +173,7 @@ class LimitKeeper:
             return read(answer, now)
         except Exception as error:  # noqa: BLE001 - a marketplace's reader may raise anything
             self._complain(error)
-            return read_any_answer(answer, now)
+            return self._read_commonly(answer, now)
 
     def _apply(self, signals: Signals, sent: Sent, now: datetime, changes: Changes) -> None:
         scope = self._scope(signals.level or self._tree.budgets.speaks_of, sent)

@@ -1,7 +1,7 @@
 """What an answer says about limits and about the account: pure, for any marketplace."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 from runtime.answers.retry_after import reset_at, retry_after
 from runtime.rate_limits.closures import ClosureKind, Level
 from runtime.rate_limits.limits import LARGEST_COUNT, LONGEST_WINDOW, Limit
-from runtime.runs.account_trouble import SESSION_CODES, UNAUTHORIZED, trouble_kind
+from runtime.runs.account_trouble import NO_WORDS, AccountWords, trouble_kind
 from runtime.runs.answer import Answer, json_number
 from runtime.runs.calls import HttpCall
 
@@ -18,18 +18,27 @@ UNAVAILABLE = 503
 PROBES = 96
 """A long quota that is used up, who knows until when, is asked for again so often in its time."""
 
-
 SECOND = timedelta(seconds=1)
-DAY = timedelta(days=1)
-NAMED_WINDOWS = (
-    ("x-limit-per-second", "x-remaining-this-second", SECOND),
-    ("x-limit-per-day", "x-remaining-today", DAY),
-)
 FAMILIES = ("x-ratelimit", "x-rate-limit", "ratelimit")
 _WINDOW = re.compile(r"\b(\d{1,9})\s*;\s*w=(\d{1,9})\b", re.ASCII)
 _REMAINING = re.compile(r"\b(?:remaining|r)=(\d{1,9})\b", re.ASCII)
 _RESET = re.compile(r"\b(?:reset|t)=(\d{1,9})\b", re.ASCII)
 _QUOTA_POLICY = re.compile(r"\bq=(\d{1,9})\s*;\s*w=(\d{1,9})\b", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class LimitHeaders:
+    """Two headers in which a marketplace announces a limit, beside those that many have.
+
+    Attributes:
+        limit: the name, in lower case, of the header that tells how many calls are allowed.
+        remaining: the name, in lower case, of the header that tells how many are left.
+        per: the window that both speak of; their names say it, no value does.
+    """
+
+    limit: str
+    remaining: str
+    per: timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +93,23 @@ class LimitInquiry:
     read: Callable[[Any, str, datetime], Signals]
 
 
-def read_answer(answer: Answer, now: datetime) -> Signals:
-    """Read an answer as most marketplaces mean it."""
-    if (needs := _needs(answer)) is not None:
+def read_answer(
+    answer: Answer,
+    now: datetime,
+    *,
+    limit_headers: Sequence[LimitHeaders] = (),
+    account_words: AccountWords = NO_WORDS,
+) -> Signals:
+    """Read an answer as most marketplaces mean it.
+
+    Args:
+        limit_headers: the marketplace's own, beside the standard ones.
+        account_words: the marketplace's own.
+    """
+    if (needs := _needs(answer, account_words)) is not None:
         kind, reason = needs
         return Signals(needs=kind, reason=reason)
-    limits = tuple(_announced(answer.headers))
+    limits = tuple(_announced(answer.headers, limit_headers))
     refused = answer.status == TOO_MANY_REQUESTS
     until, reason = None, ""
     if refused or answer.status == UNAVAILABLE:
@@ -101,23 +121,25 @@ def read_answer(answer: Answer, now: datetime) -> Signals:
     return Signals(refused, until, limits, reason=reason, good=answer.good)
 
 
-def _needs(answer: Answer) -> tuple[ClosureKind, str] | None:
+def _needs(answer: Answer, words: AccountWords) -> tuple[ClosureKind, str] | None:
     """What a person has to do before anything else is called for this shop."""
     code = answer.error_code or ""
-    kind = trouble_kind(answer.status, code, answer.text, from_browser=answer.from_browser)
+    kind = trouble_kind(
+        answer.status, code, answer.text, from_browser=answer.from_browser, words=words
+    )
     if kind is None:
         return None
     if kind is ClosureKind.NEEDS_AUTH:
         return kind, "the marketplace refuses the shop's authorisation: connect it again"
-    if answer.status == UNAUTHORIZED or code in SESSION_CODES:
+    if words.say_session_ended(answer.status, code):
         return kind, "the session ended: log in again in the browser"
     return kind, "the marketplace blocked the session or asks for a captcha: open it in the browser"
 
 
-def _announced(headers: Mapping[str, str]) -> Iterator[Announced]:
-    for limit_name, remaining_name, per in NAMED_WINDOWS:
-        yield from _one(json_number(headers.get(limit_name)), per,
-                        json_number(headers.get(remaining_name)))  # fmt: skip
+def _announced(headers: Mapping[str, str], own: Sequence[LimitHeaders]) -> Iterator[Announced]:
+    for named in own:
+        yield from _one(json_number(headers.get(named.limit)), named.per,
+                        json_number(headers.get(named.remaining)))  # fmt: skip
     for family in FAMILIES:
         text = ", ".join(headers.get(f"{family}{end}", "") for end in ("-policy", "-limit", ""))
         found = _WINDOW.search(text) or _QUOTA_POLICY.search(text)

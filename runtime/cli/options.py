@@ -10,7 +10,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 JobId = Annotated[int, typer.Argument(metavar="ID", min=1, max=LARGEST_ID, help="The job's id.")]
 Marketplace = Annotated[str | None, typer.Option(help="Only this marketplace's.")]
 ShopId = Annotated[int, typer.Argument(metavar="ID", min=1, max=LARGEST_ID, help="The shop's id.")]
-MarketplaceName = Annotated[str, typer.Argument(metavar="NAME", help="For example vinted.")]
+EXAMPLE = "For example vinted."
+"""Helps whoever has to name a marketplace."""
+
+MarketplaceName = Annotated[str, typer.Argument(metavar="NAME", help=EXAMPLE)]
 Reason = Annotated[str | None, typer.Option(help="Why, in words for people.")]
 Until = Annotated[
     str | None, typer.Option(help="An ISO time; without a time zone it is local time.")

@@ -231,8 +231,9 @@ class _Run:
         described = self._driver.registry.marketplaces[job.marketplace]
         try:
             settlement = settlement_of(
-                job, end, self._node.clock.now(), browser_bound=described.browser_bound
-            )
+                job, end, self._node.clock.now(),
+                browser_bound=described.browser_bound, words=described.account_words,
+            )  # fmt: skip
         except Exception as error:
             log.exception("the end of a run cannot be read", **job.log_context)
             told = f"the handler's {type(error).__name__} cannot be read"

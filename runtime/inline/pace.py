@@ -38,8 +38,8 @@ class InlinePace:
         self._tree = BudgetTree(marketplace.budgets)
         self._queue: CallQueue[int] = CallQueue(marketplace.name, self._tree, 1, random.random)
         self._limits = LimitKeeper(
-            marketplace.name, marketplace.read_answer, marketplace.limit_inquiry,
-            self._tree, self._queue, self._complain,
+            marketplace.name, marketplace.read_answer, marketplace.read_commonly,
+            marketplace.limit_inquiry, self._tree, self._queue, self._complain,
         )  # fmt: skip
         self._number = 0
         self._restored = False

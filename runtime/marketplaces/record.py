@@ -3,12 +3,14 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from runtime.answers.error_answers import ReadRefusal
-from runtime.answers.limit_signals import LimitInquiry, ReadAnswer, read_answer
+from runtime.answers.limit_signals import LimitHeaders, LimitInquiry, ReadAnswer, read_answer
 from runtime.marketplaces.simulation import OpenAccount
 from runtime.rate_limits import Budgets
+from runtime.runs.account_trouble import AccountWords
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,10 @@ class Marketplace:
         lane_concurrency: how many jobs of one lane run at once; 1 where a browser executes.
         lane_calls: how many calls of one lane are in flight at once; 1 where a browser executes.
         budgets: the limits that its calls keep to, until it announces others.
-        read_answer: what its answers say of limits and of the account; a pure function.
+        limit_headers: in which headers of its own its answers announce limits.
+        account_words: how it says that it has something against a seller's account.
+        read_answer: what its answers say of limits and of the account; a pure function. None: as
+            most marketplaces mean it, with these headers and words.
         limit_inquiry: where to ask after a 429 that says nothing.
         auth: how its HTTP calls are authorized; None: not at all.
         identification: asked after a consent; None: the operator names the account.
@@ -112,10 +117,19 @@ class Marketplace:
     lane_calls: int = 8
     action_types: tuple[ActionType, ...] = ()
     budgets: Budgets = field(default_factory=Budgets)
-    read_answer: ReadAnswer = read_answer
+    limit_headers: tuple[LimitHeaders, ...] = ()
+    account_words: AccountWords = field(default_factory=AccountWords)
+    read_answer: ReadAnswer | None = None
     limit_inquiry: LimitInquiry | None = None
     auth: OAuth2 | None = None
     identification: Identification | None = None
     read_refusal: ReadRefusal | None = None
     shop_settings: Mapping[str, ShopSetting] = field(default_factory=dict)
     sandbox: OpenAccount | None = None
+
+    @property
+    def read_commonly(self) -> ReadAnswer:
+        """Reads its answers as most marketplaces mean them, with its own headers and words."""
+        return partial(
+            read_answer, limit_headers=self.limit_headers, account_words=self.account_words
+        )

@@ -3,7 +3,6 @@
 Such an answer closes the shop; the job that got it waits, and uses up no attempt.
 """
 
-import re
 from dataclasses import dataclass
 
 from runtime.errors import CallRejected, NeedsUser, NotSent
@@ -13,9 +12,36 @@ from runtime.rate_limits.closures import ClosureKind
 
 UNAUTHORIZED = 401
 FORBIDDEN = 403
-SESSION_CODES = frozenset({"not_logged_in", "session_ended", "session_expired", "logged_out"})
-_BLOCKED = re.compile(r"captcha|blocked|challenge", re.IGNORECASE)
-_CAPTCHA = re.compile(r"captcha|datadome", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class AccountWords:
+    """How a marketplace says that it has something against an account, where no status says it.
+
+    All words are in lower case, and found in any case. The defaults belong to no marketplace.
+
+    Attributes:
+        session_ended: error codes of a browser after which its user has to log in again.
+        blocked_codes: parts of an error code; they count with a 403, or without a status.
+        blocked_texts: parts of the text of a 403.
+    """
+
+    session_ended: frozenset[str] = frozenset()
+    blocked_codes: tuple[str, ...] = ("captcha", "blocked", "challenge")
+    blocked_texts: tuple[str, ...] = ("captcha",)
+
+    def say_session_ended(self, status: int | None, code: str) -> bool:
+        """Whether a refusal by the browser means that its user has to log in again."""
+        return status == UNAUTHORIZED or code.lower() in self.session_ended
+
+    def say_blocked(self, status: int | None, code: str, text: str) -> bool:
+        """Whether a refusal speaks of the account although its status does not say so."""
+        if status in {FORBIDDEN, None} and _contains(code, self.blocked_codes):
+            return True
+        return status == FORBIDDEN and _contains(text, self.blocked_texts)
+
+
+NO_WORDS = AccountWords()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +58,19 @@ class AccountTrouble:
 
 
 def account_trouble(
-    error: BaseException, marketplace: str, shop_id: int, *, browser_bound: bool
+    error: BaseException,
+    marketplace: str,
+    shop_id: int,
+    *,
+    browser_bound: bool,
+    words: AccountWords = NO_WORDS,
 ) -> AccountTrouble | None:
-    """The trouble that a refusal tells of; None where it is about the request alone."""
+    """The trouble that a refusal tells of; None where it is about the request alone.
+
+    Args:
+        browser_bound: the seller's browser executes the jobs of this marketplace.
+        words: the marketplace's own.
+    """
     resume = f"then `{PROGRAM} shops resume {shop_id}`"
     if isinstance(error, NeedsUser):
         return AccountTrouble(ClosureKind.NEEDS_USER, f"{safe_str(error)}, {resume}")
@@ -44,12 +80,14 @@ def account_trouble(
     if not isinstance(error, CallRejected):
         return None
     code = error.error_code or ""
-    kind = trouble_kind(error.status, code, safe_str(error), from_browser=browser_bound)
+    kind = trouble_kind(
+        error.status, code, safe_str(error), from_browser=browser_bound, words=words
+    )
     if kind is None:
         return None
     if kind is ClosureKind.NEEDS_AUTH:
         reason = f"{marketplace} refuses the authorisation of shop {shop_id}: connect it again"
-    elif error.status == UNAUTHORIZED or code in SESSION_CODES:
+    elif words.say_session_ended(error.status, code):
         reason = f"{marketplace} ended the session of shop {shop_id}: log in again in the browser"
     else:
         why = code or error.status
@@ -58,7 +96,7 @@ def account_trouble(
 
 
 def trouble_kind(
-    status: int | None, code: str, text: str, *, from_browser: bool
+    status: int | None, code: str, text: str, *, from_browser: bool, words: AccountWords
 ) -> ClosureKind | None:
     """What a refusal of that status, code and text closes its shop for.
 
@@ -68,10 +106,11 @@ def trouble_kind(
     """
     if not from_browser and status == UNAUTHORIZED:
         return ClosureKind.NEEDS_AUTH
-    if from_browser and (status in {UNAUTHORIZED, FORBIDDEN} or code in SESSION_CODES):
+    if from_browser and (status == FORBIDDEN or words.say_session_ended(status, code)):
         return ClosureKind.NEEDS_USER
-    if status in {FORBIDDEN, None} and _BLOCKED.search(code):
-        return ClosureKind.NEEDS_USER
-    if status == FORBIDDEN and _CAPTCHA.search(text):
-        return ClosureKind.NEEDS_USER
-    return None
+    return ClosureKind.NEEDS_USER if words.say_blocked(status, code, text) else None
+
+
+def _contains(text: str, words: tuple[str, ...]) -> bool:
+    lowered = text.lower()
+    return any(word in lowered for word in words)

@@ -12,7 +12,7 @@ from typing import Any
 from runtime.errors import CallFailed, CannotTell, HandlerError, InputError, JobFailed
 from runtime.errors.program import PROGRAM
 from runtime.errors.safe_text import safe_str, storable
-from runtime.runs.account_trouble import AccountTrouble, account_trouble
+from runtime.runs.account_trouble import NO_WORDS, AccountTrouble, AccountWords, account_trouble
 from runtime.runs.execution import Cancelled, CodeChanged, End, Failed, Finished, Snoozed, Undecided
 from runtime.runs.failed_steps import failed_step, failed_steps
 from runtime.runs.failures import FIRST_DELAY, Consequence, consequence_of
@@ -74,12 +74,22 @@ def settlement_of(
     random_draw: float | None = None,
     *,
     browser_bound: bool = False,
+    words: AccountWords = NO_WORDS,
 ) -> Settlement:
     """Decide what the end of a run means for its job.
 
     Args:
         browser_bound: the seller's browser executes the jobs of this marketplace.
+        words: by which the marketplace says that it has something against an account.
     """
+    error = end.error if isinstance(end, Failed | Undecided) else None
+    trouble = (
+        None
+        if error is None
+        else account_trouble(
+            error, job.marketplace, job.shop.id, browser_bound=browser_bound, words=words
+        )
+    )
     match end:
         case Finished(result):
             return _finished(job, result)
@@ -99,9 +109,9 @@ def settlement_of(
                 f"`{PROGRAM} jobs retry {job.id}` or `{PROGRAM} jobs cancel {job.id}`",
             )
         case Undecided(step, error):
-            return _undecided(job, step, error, now, _draw(random_draw), browser_bound)
+            return _undecided(job, step, error, trouble, now, _draw(random_draw))
         case Failed(error):
-            settlement = _failed(job, error, now, _draw(random_draw), browser_bound)
+            settlement = _failed(job, error, trouble, now, _draw(random_draw))
             return replace(settlement, ended_by=failed_steps(error))
 
 
@@ -117,9 +127,8 @@ def _finished(job: Job, result: Any) -> Settlement:
 
 
 def _failed(
-    job: Job, error: BaseException, now: datetime, draw: float, browser_bound: bool
+    job: Job, error: BaseException, trouble: AccountTrouble | None, now: datetime, draw: float
 ) -> Settlement:
-    trouble = account_trouble(error, job.marketplace, job.shop.id, browser_bound=browser_bound)
     consequence = consequence_of(error, of_account=trouble is not None)
     step = failed_step(error)
     if step is not None:
@@ -144,11 +153,16 @@ def _failed(
 
 
 def _undecided(
-    job: Job, step: str, error: Exception | None, now: datetime, draw: float, browser_bound: bool
+    job: Job,
+    step: str,
+    error: Exception | None,
+    trouble: AccountTrouble | None,
+    now: datetime,
+    draw: float,
 ) -> Settlement:
     """A look that failed for a passing reason is taken again; else a person has to look."""
     if error is not None and not isinstance(error, CannotTell):
-        again = _failed(job, error, now, draw, browser_bound)
+        again = _failed(job, error, trouble, now, draw)
         if again.event is not JobEvent.FAIL:
             return replace(again, failed_step=storable(step))
     reason = "nobody can look" if error is None else safe_str(error)

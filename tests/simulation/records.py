@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from plugins.ebay.rate_limits import INQUIRY
+from plugins.etsy.marketplace import LIMIT_HEADERS
 from runtime import BaseJobHandler, Budgets, Job, Level, Limit, Marketplace, Snooze
 from runtime.handlers.registry import Registry
 
@@ -30,7 +31,11 @@ MARKETPLACES = {
     ),
     # The daily quota is not declared: its answers announce it.
     "etsy": Marketplace(
-        "etsy", concurrency=24, lane_concurrency=4, budgets=Budgets(app_key=(ETSY_RATE,))
+        "etsy",
+        concurrency=24,
+        lane_concurrency=4,
+        limit_headers=LIMIT_HEADERS,
+        budgets=Budgets(app_key=(ETSY_RATE,)),
     ),
     "ebay": Marketplace(
         "ebay",

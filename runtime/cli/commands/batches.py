@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from runtime.cli.batch_output import print_batch, print_batches, waiting_bar
 from runtime.cli.context import Plugins, command_session
-from runtime.cli.options import AsJson, Marketplace
+from runtime.cli.options import EXAMPLE, AsJson, Marketplace
 from runtime.errors import BatchNotFound
 from runtime.jobs.batch_service import Batch, BatchJobService
 from runtime.runs.batch_status import BatchStatus
@@ -28,7 +28,7 @@ app = typer.Typer(help="Many jobs that were created together.")
 
 @app.command()
 def create(
-    marketplace: Annotated[str, typer.Argument(help="For example vinted.")],
+    marketplace: Annotated[str, typer.Argument(help=EXAMPLE)],
     action: Annotated[str, typer.Argument(help="For example publish.")],
     products: Annotated[list[int], typer.Argument(help="The ids of the products.")],
     user: Annotated[int | None, typer.Option(help="The id of the seller.")] = None,

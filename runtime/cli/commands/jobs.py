@@ -10,7 +10,7 @@ from runtime.cli.commands.explain import explain
 from runtime.cli.context import Plugins, command_session
 from runtime.cli.job_output import print_job, print_jobs
 from runtime.cli.moments import parse_moment
-from runtime.cli.options import AsJson, JobId, Marketplace
+from runtime.cli.options import EXAMPLE, AsJson, JobId, Marketplace
 from runtime.cli.output import print_aside
 from runtime.cli.progress import waiting_bar
 from runtime.errors import JobNotFound
@@ -33,7 +33,7 @@ app.command()(explain)
 
 @app.command()
 def create(
-    marketplace: Annotated[str, typer.Argument(help="For example vinted.")],
+    marketplace: Annotated[str, typer.Argument(help=EXAMPLE)],
     action: Annotated[str, typer.Argument(help="For example sync.")],
     user: Annotated[int | None, typer.Option(help="The id of the seller.")] = None,
     shop: Annotated[int | None, typer.Option(help="The id of the shop.")] = None,

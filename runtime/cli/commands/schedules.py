@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from runtime.cli.context import Plugins, command_session
 from runtime.cli.job_output import print_job
 from runtime.cli.moments import local_time
-from runtime.cli.options import AsJson, Marketplace
+from runtime.cli.options import EXAMPLE, AsJson, Marketplace
 from runtime.cli.output import print_fields, print_json, print_line, print_table
 from runtime.errors import ScheduleNotFound
 from runtime.jobs.schedule_service import ScheduleService, schedule_view
@@ -32,7 +32,7 @@ def add(
         str,
         typer.Argument(help="Minute, hour, day of month, month, day of week: '0 6 * * MON-FRI'."),
     ],
-    marketplace: Annotated[str, typer.Option(help="For example vinted.")],
+    marketplace: Annotated[str, typer.Option(help=EXAMPLE)],
     action: Annotated[str, typer.Option(help="For example sync.")],
     user: Annotated[int | None, typer.Option(help="The id of the seller.")] = None,
     shop: Annotated[int | None, typer.Option(help="The id of the shop.")] = None,

@@ -8,7 +8,7 @@ from runtime.cli.closure_output import print_closed, print_opened
 from runtime.cli.commands.shop_connections import add_connections
 from runtime.cli.context import Plugins, command_session
 from runtime.cli.moments import parse_end
-from runtime.cli.options import AsJson, For, Marketplace, Reason, ShopId, Until
+from runtime.cli.options import EXAMPLE, AsJson, For, Marketplace, Reason, ShopId, Until
 from runtime.cli.output import print_json, print_line, print_table
 from runtime.jobs.service import MarketplaceJobService
 from runtime.jobs.views import shop_view
@@ -25,7 +25,7 @@ add_connections(app)
 
 @app.command()
 def add(
-    marketplace: Annotated[str, typer.Argument(help="For example vinted.")],
+    marketplace: Annotated[str, typer.Argument(help=EXAMPLE)],
     user: Annotated[int, typer.Option(help="The id of the seller.")],
     external_id: Annotated[str, typer.Option(help="The marketplace's own id of the account.")],
     name: Annotated[str | None, typer.Option(help="A name for people.")] = None,

@@ -9,7 +9,7 @@ import pytest
 from actors.runs import Run
 from plugins.ebay.rate_limits import INQUIRY
 from runtime import Budgets, Level, Limit, messages
-from runtime.answers.limit_signals import Signals
+from runtime.answers.limit_signals import LimitHeaders, Signals
 from runtime.errors import BudgetClosed, CallRejected, ConnectionLost, NotAuthorized
 from runtime.rate_limits import Usage
 from runtime.rate_limits.closures import Closure, ClosureKind, Scope
@@ -172,7 +172,9 @@ def test_a_429_with_information_halves_nothing() -> None:
 
 
 def test_announced_limits_replace_the_configured_ones() -> None:
-    bench = Bench(budgets=Budgets(app_key=(Limit(1, SECOND),)), lane_calls=99)
+    own = LimitHeaders("x-limit-per-second", "x-remaining-this-second", SECOND)
+    budgets = Budgets(app_key=(Limit(1, SECOND),))
+    bench = Bench(budgets=budgets, lane_calls=99, limit_headers=(own,))
     (run,) = runs(bench, 1)
     answer(bench, run, x_limit_per_second="100", x_remaining_this_second="99")
     for call_id in range(2, 60):

@@ -45,8 +45,8 @@ class Marketplaces:
         self._queue: CallQueue[int] = CallQueue("etsy", self.tree, 1_000, lambda: 0.0)
         marketplace = Marketplace("etsy", budgets=self.tree.budgets)
         self._keeper = LimitKeeper(
-            marketplace.name, marketplace.read_answer, marketplace.limit_inquiry,
-            self.tree, self._queue, _fail,
+            marketplace.name, marketplace.read_answer, marketplace.read_commonly,
+            marketplace.limit_inquiry, self.tree, self._queue, _fail,
         )  # fmt: skip
         self._numbers = count()
 

@@ -7,10 +7,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runtime.answers.limit_signals import FAMILIES, Announced, Signals, read_answer
+from runtime.answers.limit_signals import (
+    FAMILIES,
+    Announced,
+    LimitHeaders,
+    Signals,
+    read_answer,
+)
 from runtime.answers.retry_after import LONGEST, retry_after
 from runtime.rate_limits import Limit
 from runtime.rate_limits.closures import ClosureKind
+from runtime.runs.account_trouble import AccountWords
 from runtime.runs.answer import Answer
 
 NOW = datetime(2026, 1, 9, 12, tzinfo=UTC)
@@ -91,7 +98,11 @@ def test_a_server_that_is_away_for_a_while_is_left_alone_for_that_long() -> None
 # --- quotas ---------------------------------------------------------------------------------
 
 
-ETSY = {
+OWN = (
+    LimitHeaders("x-limit-per-second", "x-remaining-this-second", SECOND),
+    LimitHeaders("x-limit-per-day", "x-remaining-today", DAY),
+)
+OWN_TOLD = {
     "x-limit-per-second": "10",
     "x-remaining-this-second": "9",
     "x-limit-per-day": "10000",
@@ -100,27 +111,33 @@ ETSY = {
 
 
 def test_limits_per_second_and_per_day_are_taken_over() -> None:
-    signals = read_answer(Answer(200, ETSY, good=True), NOW)
+    signals = read_answer(Answer(200, OWN_TOLD, good=True), NOW, limit_headers=OWN)
     assert signals == Signals(
         limits=(Announced(Limit(10, SECOND), 9), Announced(Limit(10_000, DAY), 9_321)), good=True
     )
 
 
 def test_a_second_that_is_used_up_closes_nothing_unless_a_call_was_refused() -> None:
-    headers = {**ETSY, "x-remaining-this-second": "0"}
-    assert read_answer(Answer(200, headers), NOW).until is None
-    assert read_answer(Answer(429, headers), NOW).until == NOW + SECOND
+    headers = {**OWN_TOLD, "x-remaining-this-second": "0"}
+    assert read_answer(Answer(200, headers), NOW, limit_headers=OWN).until is None
+    assert read_answer(Answer(429, headers), NOW, limit_headers=OWN).until == NOW + SECOND
 
 
 def test_a_day_that_is_used_up_is_not_asked_for_at_every_turn() -> None:
-    signals = read_answer(Answer(200, {**ETSY, "x-remaining-today": "0"}), NOW)
+    headers = {**OWN_TOLD, "x-remaining-today": "0"}
+    signals = read_answer(Answer(200, headers), NOW, limit_headers=OWN)
     assert signals.until == NOW + timedelta(minutes=15)
     assert "used up" in signals.reason
 
 
 def test_a_refusal_with_the_second_and_the_day_used_up_is_no_reason_to_wait_a_day() -> None:
-    headers = {**ETSY, "x-remaining-this-second": "0", "x-remaining-today": "0"}
-    assert read_answer(Answer(429, headers), NOW).until == NOW + timedelta(minutes=15)
+    headers = {**OWN_TOLD, "x-remaining-this-second": "0", "x-remaining-today": "0"}
+    signals = read_answer(Answer(429, headers), NOW, limit_headers=OWN)
+    assert signals.until == NOW + timedelta(minutes=15)
+
+
+def test_headers_that_only_one_marketplace_has_say_nothing_elsewhere() -> None:
+    assert read_answer(Answer(200, OWN_TOLD, good=True), NOW) == Signals(good=True)
 
 
 def test_a_refusal_that_tells_when_the_quota_is_filled_again_is_believed() -> None:
@@ -161,7 +178,7 @@ def test_a_quota_in_one_header_is_read_too() -> None:
 @given(
     st.dictionaries(
         st.sampled_from([
-            *ETSY, "retry-after", "date", "ratelimit", "ratelimit-policy", "ratelimit-limit",
+            *OWN_TOLD, "retry-after", "date", "ratelimit", "ratelimit-policy", "ratelimit-limit",
             "x-ratelimit-remaining", "x-ratelimit-reset", "ratelimit-remaining", "ratelimit-reset",
         ]),
         st.one_of(st.text(), st.integers().map(str), st.sampled_from(["0;w=0", "5;w=999999999"])),
@@ -171,7 +188,7 @@ def test_a_quota_in_one_header_is_read_too() -> None:
 def test_whatever_the_headers_say_nothing_breaks_and_all_is_bounded(
     headers: dict[str, str], status: int | None
 ) -> None:
-    signals = read_answer(Answer(status, headers), NOW)
+    signals = read_answer(Answer(status, headers), NOW, limit_headers=OWN)
     assert signals.until is None or NOW <= signals.until <= NOW + LONGEST
 
 
@@ -195,7 +212,8 @@ def test_whatever_the_headers_say_nothing_breaks_and_all_is_bounded(
 def test_what_a_person_has_to_do_is_told_from_the_answer(
     answer: Answer, needs: ClosureKind | None
 ) -> None:
-    signals = read_answer(answer, NOW)
+    words = AccountWords(session_ended=frozenset({"session_expired"}))
+    signals = read_answer(answer, NOW, account_words=words)
     assert signals.needs == needs
     assert not signals.good
     assert bool(signals.reason) == (needs is not None)

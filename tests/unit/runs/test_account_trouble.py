@@ -4,9 +4,12 @@ import pytest
 
 from runtime.errors import CallRejected, NotSent, OutcomeUnknown
 from runtime.rate_limits.closures import ClosureKind
-from runtime.runs.account_trouble import account_trouble
+from runtime.runs.account_trouble import AccountWords, account_trouble
 
 NEEDS_AUTH, NEEDS_USER = ClosureKind.NEEDS_AUTH, ClosureKind.NEEDS_USER
+WORDS = AccountWords(
+    session_ended=frozenset({"session_expired"}), blocked_texts=("captcha", "bot guard")
+)
 
 
 @pytest.mark.parametrize(
@@ -28,15 +31,25 @@ NEEDS_AUTH, NEEDS_USER = ClosureKind.NEEDS_AUTH, ClosureKind.NEEDS_USER
 def test_which_answer_is_about_the_account(status, code, of_a_browser, of_an_api):
     error = CallRejected("no", status=status, error_code=code)
     for browser_bound, kind in ((True, of_a_browser), (False, of_an_api)):
-        trouble = account_trouble(error, "vinted", 3, browser_bound=browser_bound)
+        trouble = account_trouble(error, "vinted", 3, browser_bound=browser_bound, words=WORDS)
         assert (trouble and trouble.kind) == kind
 
 
-def test_an_api_names_a_captcha_in_its_words():
-    error = CallRejected("GET /x answered 403: <script src=datadome>", status=403)
-    trouble = account_trouble(error, "etsy", 3, browser_bound=False)
+@pytest.mark.parametrize("text", ["solve the CAPTCHA", "<script src=Bot Guard>"])
+def test_an_api_names_a_captcha_in_its_words(text):
+    error = CallRejected(f"GET /x answered 403: {text}", status=403)
+    trouble = account_trouble(error, "etsy", 3, browser_bound=False, words=WORDS)
     assert trouble is not None
     assert trouble.kind is NEEDS_USER
+
+
+def test_words_of_one_marketplace_say_nothing_elsewhere():
+    refusals = (
+        CallRejected("GET /x answered 403: bot guard", status=403),
+        CallRejected("no", error_code="session_expired"),
+    )
+    for error in refusals:
+        assert account_trouble(error, "etsy", 3, browser_bound=False) is None
 
 
 @pytest.mark.parametrize("browser_bound", [True, False])
