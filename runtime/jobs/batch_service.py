@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 
 from runtime.errors import BatchNotFound, InputError, ProductsNotFound, WaitTimeout
 from runtime.jobs import completion
-from runtime.jobs.creation import JobRequest, create_for_products, known_action_type
+from runtime.jobs.creation import create_for_products, known_action_type
+from runtime.jobs.request import JobRequest
 from runtime.runs.batch_status import BatchCounts, BatchStatus, batch_status
 from runtime.shops.choice import chosen_shop
 from runtime.storage.models import BatchJob
@@ -99,7 +100,7 @@ class BatchJobService:
             )
             request = JobRequest(
                 marketplace=marketplace,
-                action=action_code,
+                action_code=action_code,
                 shop_id=shop.id,
                 batch_job_id=batch_id,
                 priority=chosen,

@@ -1,7 +1,7 @@
 """Creating jobs: checks, the shop that is meant, the idempotency key, and what is superseded."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from runtime.errors import ActionTypeNotFound, BatchNotFound, IdempotencyConflict, InvalidJson
 from runtime.jobs.product_choice import chosen_product
+from runtime.jobs.request import CheckedRequest, JobRequest, field_values
 from runtime.jobs.supersession import PUBLISH, refuse_second_publish, withdraw_older
 from runtime.shops.choice import chosen_shop
 from runtime.storage.models import MarketplaceActionType, MarketplaceJob
@@ -27,25 +28,6 @@ from runtime.values.json_values import checked_json
 from runtime.waiting.product_key import product_key
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobRequest:
-    """What a caller asks for; None where the caller leaves it to us."""
-
-    marketplace: str
-    action: str
-    user_id: int | None = None
-    shop_id: int | None = None
-    product_id: int | None = None
-    batch_job_id: int | None = None
-    priority: int | None = None
-    input_data: Mapping[str, Any] | None = None
-    run_at: datetime | None = None
-    idempotency_key: str | None = None
-    max_retries: int | None = None
-    expires_at: datetime | None = None
-    force: bool = False
-
-
 def create(session: Session, request: JobRequest) -> MarketplaceJob:
     """Insert the job and announce it, in the caller's transaction.
 
@@ -55,7 +37,7 @@ def create(session: Session, request: JobRequest) -> MarketplaceJob:
     Raises:
         InputError: the request cannot be used; nothing was inserted.
     """
-    action_type = known_action_type(session, request.marketplace, request.action)
+    action_type = known_action_type(session, request.marketplace, request.action_code)
     # Looked up before the shop is chosen: what was unambiguous then may not be any more.
     earlier = _earlier(session, request, action_type, request.user_id)
     if earlier is not None:
@@ -63,9 +45,9 @@ def create(session: Session, request: JobRequest) -> MarketplaceJob:
     new = _checked(session, request, action_type)
     guarded = _guarded_keys(request, [new])
     if request.idempotency_key is None and not guarded:
-        job = job_rows.insert_job(session, new)
+        job = job_rows.insert_job(session, new.row())
         assert job is not None  # only a key can be taken
-        return _made(session, request.action, [job])[0]
+        return _made(session, request.action_code, [job])[0]
     with bounded_lock_waits(session, _waited_for(new)):
         if guarded:
             storage.lock_products(session, new.shop_id, guarded)
@@ -75,9 +57,9 @@ def create(session: Session, request: JobRequest) -> MarketplaceJob:
                 return earlier
             refuse_second_publish(session, new.shop_id, guarded, new.run_at)
         while True:
-            job = job_rows.insert_job(session, new)
+            job = job_rows.insert_job(session, new.row())
             if job is not None:
-                return _made(session, request.action, [job])[0]
+                return _made(session, request.action_code, [job])[0]
             earlier = _earlier(session, request, action_type, new.user_id)
             if earlier is not None:
                 return earlier
@@ -91,7 +73,7 @@ def create_for_products(
     Raises:
         InputError: see :func:`create`.
     """
-    action_type = known_action_type(session, request.marketplace, request.action)
+    action_type = known_action_type(session, request.marketplace, request.action_code)
     like = _checked(session, request, action_type)
     new = [
         replace(like, product_id=one, product_key=product_key(one, like.input_data))
@@ -102,7 +84,9 @@ def create_for_products(
         with bounded_lock_waits(session, f"a product of shop {like.shop_id}"):
             storage.lock_products(session, like.shop_id, guarded)
             refuse_second_publish(session, like.shop_id, guarded, like.run_at)
-    return _made(session, request.action, job_rows.insert_jobs(session, new))
+    return _made(
+        session, request.action_code, job_rows.insert_jobs(session, [one.row() for one in new])
+    )
 
 
 def _made(session: Session, action: str, made: list[MarketplaceJob]) -> list[MarketplaceJob]:
@@ -114,14 +98,14 @@ def _made(session: Session, action: str, made: list[MarketplaceJob]) -> list[Mar
     return made
 
 
-def _guarded_keys(request: JobRequest, new: Sequence[job_rows.NewJob]) -> list[str]:
+def _guarded_keys(request: JobRequest, new: Sequence[CheckedRequest]) -> list[str]:
     """The products that must not be published twice."""
-    if request.action != PUBLISH or request.force:
+    if request.action_code != PUBLISH or request.force:
         return []
     return [one.product_key for one in new if one.product_key is not None]
 
 
-def _waited_for(new: job_rows.NewJob) -> str:
+def _waited_for(new: CheckedRequest) -> str:
     if new.idempotency_key is not None:
         return f"the idempotency key {new.idempotency_key!r}"
     return f"the product {new.product_key} of shop {new.shop_id}"
@@ -181,28 +165,27 @@ def known_action_type(session: Session, marketplace: str, action: str) -> Market
 
 def _checked(
     session: Session, request: JobRequest, action_type: MarketplaceActionType
-) -> job_rows.NewJob:
+) -> CheckedRequest:
     shop = chosen_shop(session, request.marketplace, request.user_id, request.shop_id)
     priority = action_type.priority if request.priority is None else request.priority
     retries = action_type.max_retries if request.max_retries is None else request.max_retries
     product = chosen_product(
         session, shop.user_id, request.product_id, checked_input(request.input_data)
     )
-    return job_rows.NewJob(
-        marketplace=request.marketplace,
-        action_type_id=action_type.id,
-        user_id=shop.user_id,
-        shop_id=shop.id,
-        product_id=product.id,
-        product_key=product_key(product.id, product.input_data),
-        batch_job_id=_checked_batch(session, request.batch_job_id),
-        priority=checked_priority(priority),
-        input_data=product.input_data,
-        max_retries=checked_retries(retries),
-        run_at=_optional_moment(request.run_at, "run_at"),
-        expires_at=_optional_moment(request.expires_at, "expires_at"),
-        idempotency_key=request.idempotency_key,
-    )
+    settled = {
+        "action_type_id": action_type.id,
+        "user_id": shop.user_id,
+        "shop_id": shop.id,
+        "product_id": product.id,
+        "product_key": product_key(product.id, product.input_data),
+        "batch_job_id": _checked_batch(session, request.batch_job_id),
+        "priority": checked_priority(priority),
+        "input_data": product.input_data,
+        "max_retries": checked_retries(retries),
+        "run_at": _optional_moment(request.run_at, "run_at"),
+        "expires_at": _optional_moment(request.expires_at, "expires_at"),
+    }
+    return CheckedRequest(**field_values(request) | settled)
 
 
 def _checked_batch(session: Session, batch_id: int | None) -> int | None:

@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy.orm import Session
 
 from runtime.errors import DatabaseUnavailable, InputError
-from runtime.jobs.creation import JobRequest, create
+from runtime.jobs.creation import create
 from runtime.jobs.cron import next_firing
+from runtime.jobs.request import JobRequest
 from runtime.runs.job_states import FINAL
 from runtime.storage.models import JobSchedule, MarketplaceJob
 from runtime.storage.queue import schedule_rows
@@ -59,7 +60,7 @@ def create_job(
     """
     request = JobRequest(
         marketplace=schedule.marketplace,
-        action=action,
+        action_code=action,
         user_id=schedule.user_id,
         shop_id=schedule.shop_id,
         priority=schedule.priority,

@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from runtime.errors import InputError, JobFailed, JobNotFound
 from runtime.handlers.registry import load_registry
 from runtime.jobs import completion, creation
+from runtime.jobs.request import JobRequest, called_with_fields
 from runtime.rate_limits.closures import Closure
 from runtime.runs.job_states import FINAL, JobStatus
 from runtime.runs.journal import StepStatus
@@ -105,62 +106,21 @@ class MarketplaceJobService:
         return pausing.resume_marketplace(self._session, marketplace)
 
     @application_errors()
-    def create_job(
-        self,
-        marketplace: str,
-        action_code: str,
-        product_id: int | None = None,
-        batch_job_id: int | None = None,
-        priority: int | None = None,
-        input_data: Mapping[str, Any] | None = None,
-        *,
-        user_id: int | None = None,
-        shop_id: int | None = None,
-        run_at: datetime | None = None,
-        idempotency_key: str | None = None,
-        max_retries: int | None = None,
-        expires_at: datetime | None = None,
-        force: bool = False,
-    ) -> MarketplaceJob:
+    @called_with_fields(JobRequest)
+    def create_job(self, request: JobRequest) -> MarketplaceJob:
         """Create a job. It is flushed; running services hear of it with the commit.
+
+        The arguments are the fields of :class:`runtime.jobs.request.JobRequest`.
 
         An ``update`` withdraws older updates of the same product and shop that never started;
         a ``delete`` withdraws such publishes and updates. They end as cancelled, with
         ``superseded_by``.
-
-        Args:
-            priority: 1 (critical) to 4 (low); default: the action type's.
-            input_data: a JSON object for the handler.
-            user_id: may be left out where ``shop_id`` is given, or the marketplace has
-                exactly one shop.
-            shop_id: may be left out where the user has exactly one shop there.
-            run_at: not before that time; needs a time zone.
-            idempotency_key: unique per user; creating again returns the first job, in
-                whatever state it is.
-            max_retries: how often it may be tried again; default: the action type's.
-            expires_at: the job expires where it has not started by then; default: never.
-            force: publish although the product is on sale there, or being published.
 
         Raises:
             ActionTypeNotFound: no such action on that marketplace (also a ValueError).
             AlreadyPublished: the product is on sale in that shop, or being published there.
             BatchNotFound, ShopRequired, ShopNotFound, IdempotencyConflict, InvalidJson, InputError
         """
-        request = creation.JobRequest(
-            marketplace=marketplace,
-            action=action_code,
-            user_id=user_id,
-            shop_id=shop_id,
-            product_id=product_id,
-            batch_job_id=batch_job_id,
-            priority=priority,
-            input_data=input_data,
-            run_at=run_at,
-            idempotency_key=idempotency_key,
-            max_retries=max_retries,
-            expires_at=expires_at,
-            force=force,
-        )
         return creation.create(self._session, request)
 
     @application_errors()

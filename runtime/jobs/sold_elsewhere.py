@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from runtime.jobs.creation import JobRequest, create
+from runtime.jobs.creation import create
+from runtime.jobs.request import JobRequest
 from runtime.shops.settings import FOLLOW_SALES
 from runtime.storage.models import Listing, Shop
 from runtime.storage.queue.action_types import find_action_type
@@ -30,7 +31,7 @@ def follow_sales(session: Session, shop_id: int, sales: Sequence[Sale]) -> list[
                 continue
             request = JobRequest(
                 marketplace=shop.marketplace,
-                action=action,
+                action_code=action,
                 user_id=shop.user_id,
                 shop_id=shop.id,
                 product_id=sale["product_id"],

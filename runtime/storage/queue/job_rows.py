@@ -1,9 +1,7 @@
 """Creating jobs, looking them up and listing them."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Row, func, select, text
@@ -30,38 +28,15 @@ _ANNOUNCE = text("""
 """)
 
 
-@dataclass(frozen=True, slots=True)
-class NewJob:
-    """A job to be created, with everything checked.
-
-    Attributes:
-        run_at: None: at once.
-    """
-
-    marketplace: str
-    action_type_id: int
-    user_id: int
-    shop_id: int
-    product_id: int | None
-    product_key: str | None
-    batch_job_id: int | None
-    priority: int
-    input_data: dict[str, Any]
-    max_retries: int
-    run_at: datetime | None
-    expires_at: datetime | None
-    idempotency_key: str | None
-
-
-def insert_job(session: Session, new: NewJob) -> MarketplaceJob | None:
-    """Insert the job; None where the user's idempotency key is taken.
+def insert_job(session: Session, new: Mapping[str, Any]) -> MarketplaceJob | None:
+    """Insert a job, given its columns by name; None where the user's idempotency key is taken.
 
     Waits for a transaction that holds the same key, and tells nobody: see
     :func:`announce_job`.
     """
     statement = (
         insert(MarketplaceJob)
-        .values(_values(new))
+        .values(new)
         .on_conflict_do_nothing(
             index_elements=["user_id", "idempotency_key"],
             index_where=text("idempotency_key IS NOT NULL"),
@@ -71,17 +46,10 @@ def insert_job(session: Session, new: NewJob) -> MarketplaceJob | None:
     return session.scalars(statement).one_or_none()
 
 
-def insert_jobs(session: Session, new: Sequence[NewJob]) -> list[MarketplaceJob]:
+def insert_jobs(session: Session, new: Sequence[Mapping[str, Any]]) -> list[MarketplaceJob]:
     """Insert jobs without idempotency keys, many in one statement, in the order given."""
     statement = insert(MarketplaceJob).returning(MarketplaceJob, sort_by_parameter_order=True)
-    return list(session.scalars(statement, [_values(one) for one in new]))
-
-
-def _values(new: NewJob) -> dict[str, Any]:
-    values = asdict(new)
-    if new.run_at is None:
-        del values["run_at"]
-    return values
+    return list(session.scalars(statement, new))
 
 
 def announce_job(session: Session, job: MarketplaceJob) -> None:

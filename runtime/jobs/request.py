@@ -1,0 +1,98 @@
+"""The fields of a job that is asked for: their one list, from the caller to the row."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import KW_ONLY, dataclass, fields
+from datetime import datetime
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+Fields = ParamSpec("Fields")
+Record = TypeVar("Record")
+Service = TypeVar("Service")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class JobRequest:
+    """A job as a caller asks for it; None where the caller leaves the choice to the runtime.
+
+    Attributes:
+        priority: 1 (critical) to 4 (low); default: the action type's.
+        input_data: a JSON object for the handler.
+        user_id: may be left out where ``shop_id`` is given, or the marketplace has
+            exactly one shop.
+        shop_id: may be left out where the user has exactly one shop there.
+        run_at: not before that time; needs a time zone.
+        idempotency_key: unique per user; creating again returns the first job, in
+            whatever state it is.
+        max_retries: how often it may be tried again; default: the action type's.
+        expires_at: the job expires where it has not started by then; default: never.
+        force: publish although the product is on sale there, or being published.
+    """
+
+    marketplace: str
+    action_code: str
+    product_id: int | None = None
+    batch_job_id: int | None = None
+    priority: int | None = None
+    input_data: Mapping[str, Any] | None = None
+    _: KW_ONLY
+    user_id: int | None = None
+    shop_id: int | None = None
+    run_at: datetime | None = None
+    idempotency_key: str | None = None
+    max_retries: int | None = None
+    expires_at: datetime | None = None
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckedRequest(JobRequest):
+    """A request whose fields can be stored, with everything chosen that was left open."""
+
+    user_id: int
+    shop_id: int
+    priority: int
+    max_retries: int
+    input_data: dict[str, Any]
+    action_type_id: int
+    product_key: str | None
+
+    def row(self) -> dict[str, Any]:
+        """What its row holds, by the name of the column; without ``run_at``, it is due at once."""
+        columns = field_values(self)
+        del columns["action_code"], columns["force"]
+        if self.run_at is None:
+            del columns["run_at"]
+        return columns
+
+
+def field_values(request: JobRequest) -> dict[str, Any]:
+    """The fields by their names."""
+    return {field.name: getattr(request, field.name) for field in fields(request)}
+
+
+def called_with_fields(
+    record: Callable[Fields, Record],
+) -> Callable[
+    [Callable[[Service, Record], Result]], Callable[Concatenate[Service, Fields], Result]
+]:
+    """Let a method that takes a record be called with the record's fields."""
+
+    def decorate(
+        method: Callable[[Service, Record], Result],
+    ) -> Callable[Concatenate[Service, Fields], Result]:
+        @wraps(method)
+        def call(self: Service, /, *given: Fields.args, **named: Fields.kwargs) -> Result:
+            return method(self, record(*given, **named))
+
+        own, *_ = inspect.signature(method).parameters.values()
+        shown = inspect.signature(record)
+        call.__signature__ = shown.replace(  # type: ignore[attr-defined]
+            parameters=[own, *shown.parameters.values()],
+            return_annotation=inspect.signature(method).return_annotation,
+        )
+        return call
+
+    return decorate
