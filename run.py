@@ -3,7 +3,7 @@
 import sys
 
 from runtime.cli.app import run
-from runtime.cli.parts import Parts, Service
+from runtime.cli.composition import Parts, Service
 from runtime.handlers.registry import Registry
 from runtime.process.config import Settings
 from runtime.storage.server.engine import Database

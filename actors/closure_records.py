@@ -12,7 +12,7 @@ from runtime.rate_limits.closures import ClosureKind, Scope
 from runtime.storage.queue import closure_rows
 from runtime.storage.server.engine import Database, database_errors
 from runtime.storage.server.locks import bounded_lock_waits
-from runtime.storage.server.refused_values import refusals
+from runtime.storage.server.value_errors import mapped_value_errors
 
 Entry = RecordClosure | RecordOpening
 
@@ -84,7 +84,7 @@ class ClosureRecords:
         closed = [one.closure for one in entries if isinstance(one, RecordClosure)]
         opened = [(one.scope, one.kind) for one in entries if isinstance(one, RecordOpening)]
         with (
-            refusals(),
+            mapped_value_errors(),
             self._database.transaction("close") as session,
             bounded_lock_waits(session, "a closure", LOCK_WAIT_SECONDS),
         ):

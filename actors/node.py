@@ -16,8 +16,8 @@ from actors.supervisor import Spawn, SupervisorActor
 from actors.worker_pool import WorkerPool
 from runtime import messages
 from runtime.bridge.media_server import media_of
+from runtime.bridge.seller_tokens import verify_token
 from runtime.bridge.socketio_server import SocketIOServer
-from runtime.bridge.tokens import verify_token
 from runtime.errors import DatabaseUnavailable
 from runtime.handlers.registry import Registry
 from runtime.http.attached_images import image_opener

@@ -9,7 +9,7 @@ from runtime.bridge.allowed_origins import AllowedOrigins
 EIO_SID = "runtime.eio_sid"
 """Where a WSGI environment names the Engine.IO session that its request opened."""
 
-Refusal = tuple[str, str]
+Rejection = tuple[str, str]
 
 
 class Admission:
@@ -19,9 +19,9 @@ class Admission:
         self._origins = origins
         self._max_bytes = max_bytes
 
-    def refusal(self, environ: Mapping[str, Any]) -> Refusal | None:
+    def rejection(self, environ: Mapping[str, Any]) -> Rejection | None:
         """The status line and the text to refuse a WSGI request with; None lets it in."""
-        reason = self._origins.refusal(environ)
+        reason = self._origins.rejection(environ)
         if reason is not None:
             return "403 Forbidden", reason
         if int(environ.get("CONTENT_LENGTH") or 0) > self._max_bytes:

@@ -31,7 +31,7 @@ class AllowedOrigins:
         normal = _normal(origin)
         return normal in self._origins or normal in _own_origins(environ)
 
-    def refusal(self, environ: Mapping[str, Any]) -> str | None:
+    def rejection(self, environ: Mapping[str, Any]) -> str | None:
         """What to tell a page that may not connect; the log names each such origin once."""
         origin = environ.get("HTTP_ORIGIN")
         if self.permits(origin, environ):

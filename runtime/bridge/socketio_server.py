@@ -1,6 +1,7 @@
 """Socket.IO, in one thread of its own. The only file that knows eventlet.
 
-Nothing is monkey-patched. Other threads hand it work through a doorbell; it answers with messages.
+Nothing is monkey-patched. Other threads hand it work through a queue that wakes it up; it answers
+with messages.
 """
 
 import socket
@@ -16,10 +17,10 @@ import structlog
 from runtime import messages
 from runtime.bridge.admission import EIO_SID, Admission, session_of
 from runtime.bridge.allowed_origins import AllowedOrigins
-from runtime.bridge.doorbell import Doorbell
 from runtime.bridge.library_log import LONGEST_DETAIL, ErrorStream, LibraryLog
 from runtime.bridge.listening_socket import connection_limit, listen
-from runtime.bridge.tokens import Identity
+from runtime.bridge.seller_tokens import Identity
+from runtime.bridge.wakeup_queue import WakeupQueue
 from runtime.bridge.websocket_mask import apply_mask
 from runtime.errors import TokenError
 from runtime.process.clock import epoch_ms
@@ -83,7 +84,7 @@ class SocketIOServer:
         self._live: dict[str, messages.SocketConnected] = {}
         self._sids: dict[str | None, str] = {}
         self._complained: set[str] = set()
-        self._doorbell = Doorbell()
+        self._wakeups = WakeupQueue()
         self._stopping = False
         self._thread: threading.Thread | None = None
         self._sio = self._socketio()
@@ -101,7 +102,7 @@ class SocketIOServer:
         self._listener = listen(self._host, self._port)
         self._port = self._listener.getsockname()[1]
         self._thread = threading.Thread(
-            target=self._run, args=(self._doorbell.open(), limit), name="socketio", daemon=True
+            target=self._run, args=(self._wakeups.open(), limit), name="socketio", daemon=True
         )
         self._thread.start()
         log.info("bridge listens", host=self._host, port=self._port, connections=limit)
@@ -115,26 +116,26 @@ class SocketIOServer:
         self, sid: str, event: str, payload: dict[str, Any], may_leave: Callable[[], bool]
     ) -> None:
         """Send an event to a socket, if it is there and the event may leave at the last moment."""
-        self._doorbell.post(lambda: self._sio.emit(event, payload, to=sid) if may_leave() else None)
+        self._wakeups.post(lambda: self._sio.emit(event, payload, to=sid) if may_leave() else None)
 
     def disconnect(self, sid: str) -> None:
         """Close a socket's connection; its client will try to connect again."""
-        self._doorbell.post(partial(self._close, sid))
+        self._wakeups.post(partial(self._close, sid))
 
     def announce(self) -> None:
         """Deliver SocketConnected again for every live socket, then SocketsAnnounced."""
-        self._doorbell.post(self._announce)
+        self._wakeups.post(self._announce)
 
     def stop(self) -> None:
         """Close every connection and end the thread, in bounded time."""
         if self._thread is None:
             return
-        self._doorbell.post(partial(setattr, self, "_stopping", True))
+        self._wakeups.post(partial(setattr, self, "_stopping", True))
         self._thread.join(STOP_SECONDS)
         if self._thread.is_alive():
             log.warning("the bridge's thread did not end in time and is left behind")
         else:
-            self._doorbell.close()
+            self._wakeups.close()
         self._thread = None
 
     # --- the thread ----------------------------------------------------------------------
@@ -163,7 +164,7 @@ class SocketIOServer:
     def _work(self, bell: Any) -> None:
         while not self._stopping:
             bell.recv(4_096)
-            for work in self._doorbell.take():
+            for work in self._wakeups.take():
                 try:
                     work()
                 except Exception as error:
@@ -252,7 +253,7 @@ class SocketIOServer:
             messages.PluginResponse(
                 sid,
                 arguments[0] if arguments else None,
-                lambda answer: self._doorbell.post(partial(_answer, answered, answer)),
+                lambda answer: self._wakeups.post(partial(_answer, answered, answer)),
             )
         )
         answer: dict[str, Any] | None = answered.wait(timeout=ACKNOWLEDGE_SECONDS)
@@ -308,11 +309,11 @@ class SocketIOServer:
         log.warning(event, detail=detail[:LONGEST_DETAIL], user_id=live.user_id if live else None)
 
     def _app(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        refusal = self._admission.refusal(environ)
-        if refusal is not None:
-            self._complain(session_of(environ), "request refused", refusal[0])
+        rejection = self._admission.rejection(environ)
+        if rejection is not None:
+            self._complain(session_of(environ), "request refused", rejection[0])
             self._close_session(session_of(environ))
-            return _plain(start_response, *refusal)
+            return _plain(start_response, *rejection)
         # Browsers offer to compress; a quarter of a megabyte for each connection is too much.
         environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
         try:

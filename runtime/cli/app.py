@@ -26,8 +26,8 @@ from runtime.cli.commands import (
 )
 from runtime.cli.commands.demo import add_demo
 from runtime.cli.commands.serve import serve
+from runtime.cli.composition import Parts
 from runtime.cli.output import print_error
-from runtime.cli.parts import Parts
 from runtime.errors import MarketplaceRuntimeError
 from runtime.errors.program import PROGRAM
 

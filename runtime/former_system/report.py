@@ -6,7 +6,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class RowProblem:
     """A row that somebody has to look at, and why: most often, why it could not be taken over.
 
     Attributes:
@@ -43,8 +43,8 @@ class Report:
     known: int = 0
     linked: int = 0
     old: int = 0
-    refused: list[Refusal] = field(default_factory=list)
-    changed: list[Refusal] = field(default_factory=list)
+    skipped: list[RowProblem] = field(default_factory=list)
+    changed: list[RowProblem] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     def add(self, other: "Report") -> None:

@@ -63,7 +63,7 @@ from runtime.messages.lifecycle import (
     RestartDue,
 )
 from runtime.messages.names import BRIDGE, HTTP, RECORDER, SCHEDULES, SUPERVISOR, marketplace_actor
-from runtime.messages.records import (
+from runtime.messages.recording import (
     Flush,
     IntentRecorded,
     JobsReleased,

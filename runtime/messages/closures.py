@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from runtime.messages.records import RecordClosure, RecordOpening
+from runtime.messages.recording import RecordClosure, RecordOpening
 from runtime.rate_limits.closures import Closure, Scope
 
 

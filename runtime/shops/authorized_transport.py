@@ -66,7 +66,7 @@ class AuthorizedTransport:
             headers = {**(call.headers or {}), **authorization(auth, token)}
             sent = replace(call, headers=headers)
             outcome = self._transport.perform(marketplace, sent, timeout, may_leave)
-            if not _is_refusal(outcome):
+            if not _is_unauthorized(outcome):
                 return outcome
         return outcome
 
@@ -78,7 +78,7 @@ class AuthorizedTransport:
         return self._authorizer.shop_token(marketplace, auth, shop_id, refused)
 
 
-def _is_refusal(outcome: Outcome) -> bool:
+def _is_unauthorized(outcome: Outcome) -> bool:
     return (
         isinstance(outcome, Failure)
         and isinstance(outcome.error, CallRejected)

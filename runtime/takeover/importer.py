@@ -9,12 +9,12 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from runtime.errors import InputError
-from runtime.former_system.report import Refusal, Report
+from runtime.former_system.report import Report, RowProblem
 from runtime.storage.former_system import imported_rows as storage
 from runtime.storage.former_system import tables
 from runtime.storage.former_system.tables import BATCHES, JOBS, FormerTable
 from runtime.storage.server.engine import Database, database_errors
-from runtime.takeover.schema import FormerSchema, Terms
+from runtime.takeover.former_schema import FormerSchema, Terms
 from runtime.values.arguments import LARGEST_ID
 
 _SELLERS = re.compile(r"[^0-9]*?([1-9][0-9]*)")
@@ -56,7 +56,7 @@ class FormerImport:
                         for one in (batches, jobs):
                             rows += tables.count_rows(session, one) if one else 0
                 except InputError as error:
-                    self._refuse(name, None, None, str(error))
+                    self._skip(name, None, None, str(error))
                     continue
                 found.append((name, batches, jobs, rows))
         return found
@@ -95,28 +95,28 @@ class FormerImport:
             first = next((one for one, user in sellers.items() if user == user_id), None)
             if user_id is None:
                 told = "its name is not that of a seller's schema, such as user_1"
-                self._refuse(name, None, None, told)
+                self._skip(name, None, None, told)
             elif first is not None:
                 told = f"it is of user {user_id}, as {first} is: narrow --schemas to one of them"
-                self._refuse(name, None, None, told)
+                self._skip(name, None, None, told)
             elif batches is not None or jobs is not None:
                 sellers[name] = user_id
         return sellers
 
     def _usable(self, table: FormerTable | None, schema: str, name: str) -> FormerTable | None:
         if table is None:
-            self._refuse(schema, name, None, "there is no such table")
+            self._skip(schema, name, None, "there is no such table")
         elif table.missing:
             lacking = ", ".join(table.missing)
-            self._refuse(schema, name, None, f"it has no column {lacking} that can be read")
+            self._skip(schema, name, None, f"it has no column {lacking} that can be read")
             return None
         elif table.left_out:
             columns = ", ".join(table.left_out)
             self.report.notes.append(f"{table.place}: columns that stay behind: {columns}")
         return table
 
-    def _refuse(self, schema: str, table: str | None, former_id: Any, reason: str) -> None:
-        self.report.refused.append(Refusal(schema, table, former_id, reason))
+    def _skip(self, schema: str, table: str | None, former_id: Any, reason: str) -> None:
+        self.report.skipped.append(RowProblem(schema, table, former_id, reason))
 
 
 def _user_of(schema: str) -> int | None:

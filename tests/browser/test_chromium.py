@@ -10,7 +10,7 @@ import pytest
 
 from plugins.vinted.protocol import PROTOCOL
 from plugins.vinted.sandbox import Wardrobe, example_item
-from runtime.bridge.tokens import issue_token
+from runtime.bridge.seller_tokens import issue_token
 from runtime.errors import BrowserNotReady
 from runtime.jobs.service import MarketplaceJobService
 from runtime.process.data_directory import media_directory, token_secret

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import socketio
 
-from runtime.bridge.tokens import issue_token
+from runtime.bridge.seller_tokens import issue_token
 from tests.chaos.counting_marketplace import CountingMarketplace
 
 SECRET = "a-secret-for-the-chaos-tests-only"

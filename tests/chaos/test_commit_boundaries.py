@@ -11,7 +11,7 @@ from datetime import timedelta
 import pytest
 import socketio
 
-from runtime.bridge.tokens import issue_token
+from runtime.bridge.seller_tokens import issue_token
 from runtime.storage.models import SCHEMA
 from tests.chaos.seller import SECRET
 from tests.chaos.stage import ServiceProcess, Stage

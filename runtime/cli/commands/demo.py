@@ -9,12 +9,12 @@ from typing import Annotated
 
 import typer
 
+from runtime.cli.composition import Parts
 from runtime.cli.context import command_settings, opened_database
 from runtime.cli.demonstration.outcome import print_outcome
 from runtime.cli.demonstration.play import IMAGE, Play
 from runtime.cli.demonstration.watch import Watch
 from runtime.cli.output import print_line
-from runtime.cli.parts import Parts
 from runtime.cli.stopping import StopSignals
 from runtime.errors.program import PROGRAM
 from runtime.marketplaces.simulation import EXAMPLE_PRODUCT

@@ -9,15 +9,15 @@ from runtime.cli.options import AsJson
 from runtime.cli.output import print_error, print_json, print_line
 from runtime.cli.progress import row_bar
 from runtime.errors import InputError
-from runtime.former_system.report import Refusal, Report
+from runtime.former_system.report import Report, RowProblem
 from runtime.storage.former_system import imported_rows as storage
 from runtime.storage.former_system.tables import JOBS
 from runtime.storage.selling.shop_rows import drop_unused
+from runtime.takeover.former_schema import Terms
 from runtime.takeover.importer import FormerImport
-from runtime.takeover.schema import Terms
 from runtime.takeover.shops import PLACEHOLDER, FormerShops, is_placeholder, parsed_shops
 
-SOME_REFUSED = 3
+SOME_SKIPPED = 3
 """Exit code of an import that left rows out."""
 MOST_TOLD = 20
 
@@ -76,8 +76,8 @@ def import_former(
         print_json(_view(report, shops, dry_run=dry_run))
     else:
         _tell(report, shops, dry_run=dry_run)
-    if report.refused or report.changed:
-        raise typer.Exit(SOME_REFUSED)
+    if report.skipped or report.changed:
+        raise typer.Exit(SOME_SKIPPED)
 
 
 def _view(report: Report, shops: FormerShops, *, dry_run: bool) -> dict[str, Any]:
@@ -93,13 +93,13 @@ def _view(report: Report, shops: FormerShops, *, dry_run: bool) -> dict[str, Any
             {"user_id": user, "marketplace": marketplace, "external_id": external}
             for user, marketplace, external in shops.made
         ],
-        "refused": [_refusal(one) for one in report.refused],
-        "changed": [_refusal(one) for one in report.changed],
+        "refused": [_problem(one) for one in report.skipped],
+        "changed": [_problem(one) for one in report.changed],
         "notes": report.notes,
     }
 
 
-def _refusal(one: Refusal) -> dict[str, Any]:
+def _problem(one: RowProblem) -> dict[str, Any]:
     return {
         "schema": one.schema,
         "table": one.table,
@@ -115,7 +115,7 @@ def _tell(report: Report, shops: FormerShops, *, dry_run: bool) -> None:
     print_line(
         f"{len(report.schemas)} schemas: {jobs} jobs {done}{f' ({statuses})' if jobs else ''}, "
         f"{report.batches} batches; {report.known} rows were here already, "
-        f"{len(report.refused)} were left out"
+        f"{len(report.skipped)} were left out"
         f"{f', {len(report.changed)} were changed there since' if report.changed else ''}"
     )
     if report.linked:
@@ -128,7 +128,7 @@ def _tell(report: Report, shops: FormerShops, *, dry_run: bool) -> None:
     for user, marketplace, external in shops.made:
         print_line(f"shop of user {user} on {marketplace}: {_shop(external, user, marketplace)}")
     _tell_some(report.notes)
-    for wrong in (report.changed, report.refused):
+    for wrong in (report.changed, report.skipped):
         for one in wrong[:MOST_TOLD]:
             print_error(str(one))
         if len(wrong) > MOST_TOLD:

@@ -24,11 +24,11 @@ from runtime.storage.models import Product
 from runtime.storage.selling import product_rows
 from runtime.values.arguments import LARGEST_ID, checked_id
 
-SOME_REFUSED = 3
+SOME_UNUSABLE = 3
 """Exit code of an import that left lines out."""
 BATCH = 200
 MOST_TOLD = 20
-KEPT_REFUSALS = 1_000
+KEPT_PROBLEMS = 1_000
 
 app = typer.Typer(help="Products.")
 _User = Annotated[
@@ -59,21 +59,21 @@ def import_(
     every line was; 3: some were left out.
     """
     counts: Counter[str] = Counter(lines=0, created=0, updated=0, unchanged=0, refused=0)
-    refused: list[dict[str, Any]] = []
+    problems: list[dict[str, Any]] = []
     with _opened(file) as (stream, size), command_session() as session:
         with session.begin():
             seller = chosen_seller(session, user)
         with reading_bar(Path(file).name, size) as count:
             for batch in _batches(read_lines(stream, count)):
                 _import_batch(session, seller, batch, counts, restock=restock)
-                refused += [_refusal(line) for line in batch if line.flaw is not None]
-                del refused[KEPT_REFUSALS:]
+                problems += [_problem(line) for line in batch if line.flaw is not None]
+                del problems[KEPT_PROBLEMS:]
     if as_json:
-        print_json({**counts, "problems": refused})
+        print_json({**counts, "problems": problems})
     else:
-        _tell(counts, refused)
+        _tell(counts, problems)
     if counts["refused"]:
-        raise typer.Exit(SOME_REFUSED)
+        raise typer.Exit(SOME_UNUSABLE)
 
 
 @app.command("list")
@@ -159,16 +159,16 @@ def _import_batch(
     counts.update(lines=len(batch), refused=len(batch) - len(usable))
 
 
-def _refusal(line: Line) -> dict[str, Any]:
+def _problem(line: Line) -> dict[str, Any]:
     return {"line": line.number, "error": line.flaw}
 
 
-def _tell(counts: Counter[str], refused: list[dict[str, Any]]) -> None:
-    for one in refused[:MOST_TOLD]:
+def _tell(counts: Counter[str], problems: list[dict[str, Any]]) -> None:
+    for one in problems[:MOST_TOLD]:
         print_error(f"line {one['line']}: {one['error']}")
     if counts["refused"] > MOST_TOLD:
         more = counts["refused"] - MOST_TOLD
-        print_error(f"{more:,} more lines cannot be used (--json names {KEPT_REFUSALS:,} of them)")
+        print_error(f"{more:,} more lines cannot be used (--json names {KEPT_PROBLEMS:,} of them)")
     told = [f"{counts[name]:,} {name}" for name in ("created", "updated", "unchanged")]
     print_line(", ".join(told) + (f", {counts['refused']:,} refused" if counts["refused"] else ""))
 

@@ -2,7 +2,7 @@
 
 import structlog
 
-from runtime.cli.parts import Parts
+from runtime.cli.composition import Parts
 from runtime.cli.stopping import StopSignals
 from runtime.handlers.registry import load_registry
 from runtime.process.config import load_settings

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from runtime.bridge.tokens import issue_token
+from runtime.bridge.seller_tokens import issue_token
 from runtime.cli.moments import parse_duration
 from runtime.cli.output import print_line
 from runtime.process.config import load_settings

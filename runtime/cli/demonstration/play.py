@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from runtime.bridge.tokens import issue_token
+from runtime.bridge.seller_tokens import issue_token
 from runtime.cli.demonstration.outcome import JobRow, Promise
 from runtime.cli.demonstration.watch import Watch
 from runtime.cli.output import print_line

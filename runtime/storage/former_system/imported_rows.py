@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from runtime.errors import DatabaseConflict
 from runtime.former_system.changes import Remembered
-from runtime.former_system.rows import ActionType, KnownActions
+from runtime.former_system.row_reader import ActionType, KnownActions
 from runtime.runs.batch_status import BatchCounts, BatchStatus, batch_status
 from runtime.runs.job_states import FINAL
 from runtime.storage.former_system.tables import BATCHES, JOBS
@@ -25,7 +25,7 @@ from runtime.storage.models import (
 )
 from runtime.storage.queue import batch_rows
 from runtime.storage.server.engine import Database, database_errors
-from runtime.storage.server.refused_values import refusals
+from runtime.storage.server.value_errors import mapped_value_errors
 
 IMPORT_LOCK = 0x6D72_696D_7074
 """The advisory lock that whoever imports holds ("mrimpt")."""
@@ -226,7 +226,7 @@ def write_jobs(
     Raises:
         DatabaseRefused: PostgreSQL does not accept a value; nothing was written.
     """
-    with refusals():
+    with mapped_value_errors():
         session.execute(insert(MarketplaceJob), list(jobs))
         session.execute(insert(FormerRow), list(former))
 
@@ -235,7 +235,7 @@ def write_batches(
     session: Session, made: Sequence[Mapping[str, Any]], former: Sequence[Mapping[str, Any]]
 ) -> None:
     """Insert batches together with what they were; still open."""
-    with refusals():
+    with mapped_value_errors():
         session.execute(insert(BatchJob), list(made))
         session.execute(insert(FormerRow), list(former))
 

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DataError, InternalError, NotSupportedError, Programm
 from sqlalchemy.orm import Session
 
 from runtime.errors import InputError
-from runtime.former_system.rows import BEYOND
+from runtime.former_system.row_reader import BEYOND
 from runtime.storage.models import SCHEMA
 
 JOBS = "marketplace_jobs"

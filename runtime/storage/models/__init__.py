@@ -5,7 +5,7 @@ the schema ``marketplace_runtime``. Migrations make the tables; a test compares 
 """
 
 from runtime.storage.models.action_types import MarketplaceActionType
-from runtime.storage.models.base import SCHEMA, Base
+from runtime.storage.models.declarative_base import SCHEMA, Base
 from runtime.storage.models.former import FormerActionType, FormerRow
 from runtime.storage.models.jobs import MarketplaceJob, MarketplaceTask
 from runtime.storage.models.nodes import BrowserLastSeen, BrowserPresence, RuntimeNode

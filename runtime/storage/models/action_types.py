@@ -12,7 +12,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from runtime.storage.models.base import Base
+from runtime.storage.models.declarative_base import Base
 
 
 class MarketplaceActionType(Base):

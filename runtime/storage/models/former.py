@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import BigInteger, Boolean, String, false, func
 from sqlalchemy.orm import Mapped, mapped_column
 
-from runtime.storage.models.base import SCHEMA, Base
+from runtime.storage.models.declarative_base import SCHEMA, Base
 
 
 class FormerActionType(Base):

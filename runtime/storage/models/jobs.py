@@ -23,7 +23,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from runtime.runs.job_states import JobStatus
 from runtime.runs.journal import StepStatus
-from runtime.storage.models.base import SCHEMA, Base
+from runtime.storage.models.declarative_base import SCHEMA, Base
 
 _STATUSES = ", ".join(f"'{status.value}'" for status in JobStatus)
 _STEP_STATUSES = ", ".join(f"'{status.value}'" for status in StepStatus)

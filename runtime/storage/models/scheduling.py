@@ -21,7 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from runtime.storage.models.base import SCHEMA, Base
+from runtime.storage.models.declarative_base import SCHEMA, Base
 
 
 class BudgetClosure(Base):

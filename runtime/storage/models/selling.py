@@ -19,7 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from runtime.storage.models.base import SCHEMA, Base
+from runtime.storage.models.declarative_base import SCHEMA, Base
 
 
 class Listing(Base):

@@ -13,7 +13,7 @@ from runtime.messages import CallTicket, RecordIntent, RecordOutcome
 from runtime.runs.journal import RecordedStep, StepStatus
 from runtime.storage.models import SCHEMA, MarketplaceTask
 from runtime.storage.queue.written import Written, held_jobs
-from runtime.storage.server.refused_values import refusals
+from runtime.storage.server.value_errors import mapped_value_errors
 from runtime.values.json_values import json_text
 
 # The shared lock is held until COMMIT: nobody can claim the job anew in between, and whoever
@@ -137,7 +137,7 @@ def record_intents(session: Session, intents: Sequence[RecordIntent]) -> Written
         DatabaseRefused: PostgreSQL does not accept a value; nothing was written.
     """
     latest = {step_key(one.ticket, one.name): one for one in intents}
-    with refusals():
+    with mapped_value_errors():
         rows = session.execute(
             _INTEND,
             {
@@ -166,7 +166,7 @@ def record_outcomes(session: Session, outcomes: Sequence[RecordOutcome]) -> Writ
         DatabaseRefused: PostgreSQL does not accept a value; nothing was written.
     """
     latest = {step_key(one.ticket, one.step.name): one for one in outcomes}
-    with refusals():
+    with mapped_value_errors():
         rows = session.execute(
             _RECORD,
             {

@@ -14,7 +14,7 @@ from runtime.storage.models import SCHEMA
 from runtime.storage.queue.batch_rows import close_ended
 from runtime.storage.queue.journal_rows import close_open_steps, mark_ended_by
 from runtime.storage.queue.written import Written, held_jobs
-from runtime.storage.server.refused_values import refusals
+from runtime.storage.server.value_errors import mapped_value_errors
 
 # SKIP LOCKED: an application's open transaction on one job must not hold up all the others.
 # A cancellation that was asked for while the run failed or snoozed wins over another run, and
@@ -91,7 +91,7 @@ def settle_jobs(session: Session, settlements: Sequence[Settlement]) -> Written[
     """
     statuses = [after(JobStatus.RUNNING, one.event) for one in settlements]
     again = {JobEvent.RETRY, JobEvent.SNOOZE}
-    with refusals():
+    with mapped_value_errors():
         rows = session.execute(
             _SETTLE,
             {
@@ -129,7 +129,7 @@ def record_progress(session: Session, made: Sequence[RecordProgress]) -> None:
         DatabaseRefused: PostgreSQL does not accept a value.
     """
     latest = {(one.job_id, one.fence): one.progress for one in made}
-    with refusals():
+    with mapped_value_errors():
         session.execute(
             _PROGRESS,
             {

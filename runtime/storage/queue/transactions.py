@@ -14,7 +14,7 @@ from runtime.runs.job import Job
 from runtime.storage.models import SCHEMA
 from runtime.storage.queue.journal_rows import record_transaction, recorded_transaction
 from runtime.storage.server.engine import Database
-from runtime.storage.server.refused_values import refusals
+from runtime.storage.server.value_errors import mapped_value_errors
 
 FIRST_DELAY_SECONDS = 0.2
 LONGEST_DELAY_SECONDS = 5.0
@@ -57,7 +57,7 @@ def run_transaction(
     again = False
     while True:
         try:
-            with refusals(), database.transaction("transaction") as session:
+            with mapped_value_errors(), database.transaction("transaction") as session:
                 if again and (done := _committed(session, job, call)) is not None:
                     return done[0]
                 result = _called(call, session)

@@ -15,8 +15,8 @@ import websocket
 
 from runtime import messages
 from runtime.bridge import socketio_server
+from runtime.bridge.seller_tokens import verify_token
 from runtime.bridge.socketio_server import SocketIOServer
-from runtime.bridge.tokens import verify_token
 from runtime.errors import ConfigurationError, PortInUse
 from tests.support.bridge.stack import ALGORITHM, SECRET, Stack, ok, running, token
 

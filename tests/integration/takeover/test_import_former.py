@@ -163,7 +163,7 @@ class TestTwice:
     def test_one_that_was_cut_off_goes_on_where_it_stood(
         self, moved: Database, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("runtime.takeover.schema.PAGE", 2)
+        monkeypatch.setattr("runtime.takeover.former_schema.PAGE", 2)
         looked = 0
 
         def cut_off(count: int) -> None:

@@ -13,8 +13,8 @@ import socketio
 from actors.bridge import BridgeActor
 from actors.directory import Directory
 from runtime import messages
+from runtime.bridge.seller_tokens import issue_token, verify_token
 from runtime.bridge.socketio_server import SocketIOServer
-from runtime.bridge.tokens import issue_token, verify_token
 from runtime.messages import CallTicket
 from runtime.process.clock import SystemClock
 from tests.support.deadline import wait_until

@@ -6,8 +6,8 @@ from typing import Any
 from runtime.former_system.report import Report
 from runtime.storage.models import SCHEMA
 from runtime.storage.server.engine import Database
+from runtime.takeover.former_schema import Terms
 from runtime.takeover.importer import FormerImport
-from runtime.takeover.schema import Terms
 from runtime.takeover.shops import FormerShops, parsed_shops
 from tests.support.database.migrating import rows
 

@@ -19,7 +19,7 @@ from plugins.vinted.publish import PublishVinted
 from plugins.vinted.sandbox import SimulatedBrowser, Wardrobe
 from plugins.vinted.sync import SyncVinted
 from plugins.vinted.update import UpdateVinted
-from runtime.bridge.tokens import issue_token
+from runtime.bridge.seller_tokens import issue_token
 from runtime.handlers.registry import Registry
 from runtime.jobs.service import MarketplaceJobService
 from runtime.process.config import Settings

@@ -10,7 +10,7 @@ from sqlalchemy import event, text
 from actors.directory import Directory
 from actors.recorder import PRESENCE_DELAY, RecorderActor
 from runtime import ActionType, BaseJobHandler, Marketplace, messages
-from runtime.bridge.tokens import issue_token
+from runtime.bridge.seller_tokens import issue_token
 from runtime.process.clock import ManualClock
 from runtime.process.data_directory import token_secret
 from runtime.storage.models import BrowserPresence

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 Work = Callable[[], None]
 
 
-class Doorbell:
+class WakeupQueue:
     """A queue, and a socket that becomes readable when there is something in it."""
 
     def __init__(self) -> None:

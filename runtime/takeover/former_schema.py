@@ -10,15 +10,15 @@ from sqlalchemy.orm import Session
 
 from runtime.errors import DatabaseRefused, InputError
 from runtime.former_system.changes import Remembered, change, fingerprint, held_reason, went_on
-from runtime.former_system.report import Refusal, Report
-from runtime.former_system.rows import (
+from runtime.former_system.imported_values import Surroundings, batch_values, job_values
+from runtime.former_system.report import Report, RowProblem
+from runtime.former_system.row_reader import (
     FormerBatch,
     FormerJob,
     KnownActions,
     read_batch,
     read_job,
 )
-from runtime.former_system.values import Surroundings, batch_values, job_values
 from runtime.runs.job_states import JobStatus
 from runtime.storage.former_system import imported_rows as storage
 from runtime.storage.former_system import tables
@@ -101,25 +101,25 @@ class FormerSchema:
     ) -> bool:
         """Take each page of the table; False where not all of it can be read."""
         try:
-            doubtful = self._refuse_doubtful(table)
+            doubtful = self._skip_doubtful(table)
             for page in self._pages(table):
                 sure = [row for row in page if row["id"] not in doubtful]
                 if sure:
                     self._take_page(table, sure, take)
                 self._progress(len(page))
         except InputError as error:
-            self._whole.refused.append(Refusal(self._schema, table.name, None, str(error)))
+            self._whole.skipped.append(RowProblem(self._schema, table.name, None, str(error)))
             return False
         return True
 
-    def _refuse_doubtful(self, table: FormerTable) -> dict[int | None, int]:
+    def _skip_doubtful(self, table: FormerTable) -> dict[int | None, int]:
         """Rows are known by their ids, so each needs one of its own."""
         with database_errors(), self._database.session() as session:
             doubtful = tables.doubtful_ids(session, table)
         for one, count in doubtful.items():
             told = f"{count} rows have no id" if one is None else f"{count} rows have that id"
             reason = f"{told}: give each one of its own, and import again"
-            self._whole.refused.append(Refusal(self._schema, table.name, one, reason))
+            self._whole.skipped.append(RowProblem(self._schema, table.name, one, reason))
         self._progress(doubtful.get(None, 0))
         return doubtful
 
@@ -142,7 +142,7 @@ class FormerSchema:
                     self._new_batches.pop(row["id"], None)
             if len(page) == 1:
                 self._report = Report()
-                self._refuse(table, page[0]["id"], str(error))
+                self._skip(table, page[0]["id"], str(error))
             else:
                 middle = len(page) // 2
                 self._take_page(table, page[:middle], take)
@@ -171,7 +171,7 @@ class FormerSchema:
         for row, before in met:
             told = change(row, before)
             if told is not None:
-                self._report.changed.append(Refusal(self._schema, table.name, row["id"], told))
+                self._report.changed.append(RowProblem(self._schema, table.name, row["id"], told))
                 if table.name == JOBS and went_on(row, before):
                     hold[before.new_id] = held_reason(table.place, row, before)
         said = [
@@ -205,7 +205,7 @@ class FormerSchema:
             try:
                 read.append(read_batch(row, actions, now, self._user_id, follows=table.follows))
             except InputError as error:
-                self._refuse(table, row["id"], str(error))
+                self._skip(table, row["id"], str(error))
         if self._dry_run or not read:
             self._batch_ids |= dict.fromkeys(one.id for one in read)
         else:
@@ -248,7 +248,7 @@ class FormerSchema:
                     session, self._user_id, job.action.marketplace, job.shop_id
                 )
             except InputError as error:
-                self._refuse(table, row["id"], str(error))
+                self._skip(table, row["id"], str(error))
             else:
                 read.append((job, shop))
                 ended = job.completed_at
@@ -327,8 +327,8 @@ class FormerSchema:
             **_said(row),
         }
 
-    def _refuse(self, table: FormerTable, former_id: int, reason: str) -> None:
-        self._report.refused.append(Refusal(self._schema, table.name, former_id, reason))
+    def _skip(self, table: FormerTable, former_id: int, reason: str) -> None:
+        self._report.skipped.append(RowProblem(self._schema, table.name, former_id, reason))
 
     def _note(self, text: str) -> None:
         self._report.notes.append(text)

@@ -173,7 +173,7 @@ def read_job(
     Raises:
         InputError: it cannot be taken over; the message says why and what to do.
     """
-    _refuse_beyond(row)
+    _check_in_range(row)
     action = actions.named(row["action_type_id"], row.get("marketplace"), follows=follows)
     was = _status(row["status"])
     created = row.get("created_at") or row.get("started_at") or now
@@ -212,7 +212,7 @@ def read_batch(
     Raises:
         InputError: see :func:`read_job`.
     """
-    _refuse_beyond(row)
+    _check_in_range(row)
     if row.get("action_type_id") is not None:
         action = actions.named(row["action_type_id"], row.get("marketplace"), follows=follows)
     elif row.get("action_code") is not None:
@@ -253,7 +253,7 @@ def product_reason(schema: str, job: FormerJob) -> str:
     )
 
 
-def _refuse_beyond(row: Mapping[str, Any]) -> None:
+def _check_in_range(row: Mapping[str, Any]) -> None:
     if row.get(BEYOND):
         raise InputError(f"its {row[BEYOND]}, which cannot be: correct it, and import again")
 

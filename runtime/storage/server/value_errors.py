@@ -9,7 +9,7 @@ from runtime.errors import DatabaseRefused, InputError
 
 
 @contextmanager
-def refusals() -> Iterator[None]:
+def mapped_value_errors() -> Iterator[None]:
     """Map the database's complaints about values."""
     try:
         yield

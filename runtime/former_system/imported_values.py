@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from runtime.former_system.rows import FormerBatch, FormerJob, product_reason, running_reason
+from runtime.former_system.row_reader import FormerBatch, FormerJob, product_reason, running_reason
 from runtime.runs.job_states import JobStatus
 from runtime.waiting.product_key import product_key
 

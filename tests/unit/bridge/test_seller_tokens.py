@@ -7,7 +7,7 @@ from typing import Any
 import jwt
 import pytest
 
-from runtime.bridge.tokens import Identity, issue_token, verify_token
+from runtime.bridge.seller_tokens import Identity, issue_token, verify_token
 from runtime.errors import TokenError
 
 SECRET = "s" * 48

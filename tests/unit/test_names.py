@@ -1,0 +1,61 @@
+"""Module names: a name that two modules share stands for one thing on several levels."""
+
+from collections import defaultdict
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+SHARED = {
+    "action_types": "the table, and the queries on it",
+    "backup": "the command, and the dump that it makes",
+    "base": "the class that the other classes of the package inherit",
+    "bridge": "the actor, and the package of its mechanism",
+    "calls": "the values that a handler yields, their messages, and their failures",
+    "claims": "the statement, and the messages that ask for it",
+    "closures": "the values, and the messages that carry them",
+    "demo": "the command, and the part that each marketplace plays in it",
+    "errors": "the errors of the runtime, of a plugin, and of a simulated marketplace",
+    "faults": "the faults of every simulated marketplace, and those that Vinted adds",
+    "former_system": "the meaning of former rows, and the queries that read them",
+    "handlers": "the package, and the command",
+    "http": "the actor, and the package of its mechanism",
+    "inventory": "the calls to a marketplace, and their simulation",
+    "jobs": "the package, the table, and the command",
+    "limits": "the limits that calls keep to, and those that a simulated marketplace enforces",
+    "marketplace": "the actor, and the record that a plugin gives it",
+    "marketplaces": "the package, and the command",
+    "node": "a process that runs jobs: a service, or one job by itself",
+    "nodes": "the queries, and their tables",
+    "oauth": "the client, and the simulated authorization server",
+    "offers": "the calls to a marketplace, and their simulation",
+    "orders": "the calls to a marketplace, and their simulation",
+    "processor": "the class of the former system, and its subclass for Vinted",
+    "products": "the package, and the command",
+    "rate_limits": "the mechanism, and the figures of one marketplace",
+    "runs": "the package, the errors that end a run, and the actor's part",
+    "sandbox": "the building blocks, and the simulated marketplace of each plugin",
+    "sellers": "the choice of a seller, and the query below it",
+    "selling": "the queries, and their tables",
+    "server": "a process that listens: PostgreSQL, or a simulated marketplace",
+    "settings": "the settings of a shop, and those that a marketplace declares for it",
+    "shops": "the package, the table, the command, and the takeover of former shops",
+    "targets": "the listings of a job, and their ids on one marketplace",
+}
+
+
+def _homes() -> dict[str, set[str]]:
+    """The directories of each name; all plugins count as one place, since they are built alike."""
+    homes = defaultdict(set)
+    for top in ("runtime", "actors", "plugins"):
+        for path in (ROOT / top).rglob("*.py"):
+            named = path.parent if path.name == "__init__.py" else path.with_suffix("")
+            home = named.relative_to(ROOT).parent.parts
+            homes[named.name].add("/".join(home if top != "plugins" else ("plugins", *home[2:])))
+    return homes
+
+
+def test_modules_that_share_a_name_are_one_thing_on_several_levels() -> None:
+    shared = {name: sorted(homes) for name, homes in _homes().items() if len(homes) > 1}
+    unknown = {name: homes for name, homes in shared.items() if name not in SHARED}
+    assert not unknown, "give each of these a name of its own, or say in SHARED what they share"
+    assert set(SHARED) == set(shared), "these names in SHARED belong to one module alone by now"
