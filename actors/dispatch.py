@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from actors.runs import Quiet, Run
+from actors.lane_run import LaneCall, LaneRun
 from actors.worker_pool import WorkerPool
 from runtime import messages
 from runtime.answers.limit_keeper import INQUIRY_TIME, Changes, LimitKeeper
@@ -66,7 +66,7 @@ class Dispatcher:
         workers: WorkerPool,
         lease: Lease,
         tell: Callable[[str, Any], None],
-        find_run: Callable[[CallTicket], Run | None],
+        find_run: Callable[[CallTicket], LaneRun | None],
     ) -> None:
         self._actor = actor
         self._marketplace = marketplace
@@ -96,44 +96,41 @@ class Dispatcher:
         wanted = messages.UsageWanted(self._actor, self._marketplace.name)
         self._tell(messages.RECORDER, wanted)
 
-    def perform(self, run: Run, effect: Perform) -> None:
+    def perform(self, run: LaneRun, effect: Perform) -> None:
         """Carry the call out, now or when it is its turn."""
-        call_id, call = effect.call_id, effect.call
-        run.calls[call_id] = call
-        if effect.step is not None:
-            run.steps[call_id] = effect.step
-            if effect.within is not None:
-                run.within[effect.step] = effect.within
-            if not isinstance(call, RecordStep):
-                run.step_began(effect.step, self._clock.now())
-        ticket = run.ticket(self._actor, call_id)
-        match call:
+        ticket = run.ticket(self._actor, effect.call_id)
+        outstanding = run.calls[effect.call_id] = LaneCall(effect, ticket=ticket)
+        run.steps.asked(effect, self._clock.now())
+        match effect.call:
             case WebSocketCall() | HttpCall():
                 self._queue.put(_wish(run, ticket), self._clock.now())
                 self.pump()
             case SleepCall(duration):
                 due = self._clock.now() + duration
                 self._clock.call_at(due, self._actor, CallSettled(ticket, Success(None)))
-            case ProgressCall():
-                self._record_progress(run, call)
+            case ProgressCall() as call:
+                progress = messages.RecordProgress(run.job.id, run.job.fence, call.as_json())
+                self._tell(messages.RECORDER, progress)
                 # Through the mailbox, so that a handler that does nothing else holds nobody up.
                 self._tell(self._actor, CallSettled(ticket, Success(None)))
-            case BlockingCall():
-                run.left.add(call_id)
+            case BlockingCall() as call:
+                outstanding.left = True
                 self._workers.run_blocking(ticket, call)
                 late = CallSettled(ticket, call.late(run.job.timeout))
                 self._clock.call_at(self._clock.now() + run.job.timeout, self._actor, late)
-            case TransactionCall():
-                run.left.add(call_id)
+            case TransactionCall() as call:
+                outstanding.left = True
                 self._workers.run_transaction(ticket, run.job, call, effect.within)
-            case RecordStep(name):
-                task_type = run.task_types.get(name)
-                now = self._clock.now()
-                took = now - run.began_at.pop(name, now)
+            case RecordStep(name) as call:
+                took = run.steps.took(name, self._clock.now())
+                task_type = run.steps.task_types.get(name)
                 outcome = messages.RecordOutcome(ticket, call, task_type, effect.within, took)
-                self._record(run, call_id, outcome)
-            case AwaitQuiet():
-                self._await_quiet(run, ticket, call)
+                self._record(outstanding, outcome)
+            case AwaitQuiet() as call:
+                now = self._clock.now()
+                until = run.steps.quiet_at(call, now)
+                answer = CallSettled(ticket, Success(until > now))
+                self._clock.call_at(max(until, now), self._actor, answer)
 
     def pump(self) -> None:
         """Send the calls whose turn has come."""
@@ -157,11 +154,12 @@ class Dispatcher:
         place_left = False
         for wish in turn.released:
             run = self._find_run(wish.item)
-            if run is None or wish.item.call_id not in run.calls:
+            call = None if run is None else run.calls.get(wish.item.call_id)
+            if run is None or call is None:
                 self._queue.place_freed(wish.lane)
                 place_left = True
             else:
-                self._send(run, wish.item)
+                self._send(run, call)
         return place_left
 
     def usage_loaded(self, loaded: messages.UsageLoaded) -> None:
@@ -176,20 +174,22 @@ class Dispatcher:
         self._limits.loaded(closures)
         self.pump()
 
-    def intent_recorded(self, run: Run, call_id: int) -> None:
+    def intent_recorded(self, run: LaneRun, call_id: int) -> None:
         """The write may leave now."""
-        if run.entries.pop(call_id, None) is not None:
-            self._leave(run, call_id)
+        call = run.calls.get(call_id)
+        if call is not None and call.entry is not None:
+            call.entry = None
+            self._leave(run, call)
 
-    def settled(self, run: Run, call_id: int, outcome: Outcome) -> bool:
+    def settled(self, run: LaneRun, call_id: int, outcome: Outcome) -> bool:
         """Count an outcome in; False where nobody waits for it."""
-        if call_id not in run.calls:
+        call = run.calls.get(call_id)
+        if call is None:
             return False
-        self._note_quiet(run, call_id)
-        sent = run.sent.get(call_id)
-        if sent is not None:
-            self._make_known(self._limits.answered(sent, outcome, self._clock.now()))
-        self._land(run, call_id)
+        self._note_quiet(run, call)
+        if call.sent is not None:
+            self._make_known(self._limits.answered(call.sent, outcome, self._clock.now()))
+        self._land(run, call)
         self.pump()
         return True
 
@@ -208,22 +208,22 @@ class Dispatcher:
             self._make_known(self._limits.inquired(scope, outcome, self._clock.now()))
             self.pump()
 
-    def withdraw(self, run: Run, call_ids: Iterable[int]) -> None:
+    def withdraw(self, run: LaneRun, call_ids: Iterable[int]) -> None:
         """Nobody waits for these outcomes any more."""
-        for call_id in call_ids:
-            request = run.requests.get(call_id)
-            if request is not None:
-                self._tell(messages.BRIDGE, messages.BrowserRequestWithdrawn(request.request_id))
-            self._queue.withdraw(run.ticket(self._actor, call_id))
-            self._land(run, call_id)
+        for call in [run.calls[one] for one in call_ids if one in run.calls]:
+            if call.request is not None:
+                withdrawn = messages.BrowserRequestWithdrawn(call.request.request_id)
+                self._tell(messages.BRIDGE, withdrawn)
+            self._queue.withdraw(call.ticket)
+            self._land(run, call)
         # Only now: the place that one of them leaves must not go to another of them.
         self.pump()
 
-    def withdraw_all(self, run: Run) -> None:
+    def withdraw_all(self, run: LaneRun) -> None:
         """The run ended or was dropped."""
         self.withdraw(run, list(run.calls))
 
-    def in_flight(self, run: Run) -> int:
+    def in_flight(self, run: LaneRun) -> int:
         """How many places of the run's lane are taken."""
         return self._queue.in_flight(run.lane.key)
 
@@ -231,86 +231,72 @@ class Dispatcher:
         """Send nothing more."""
         self._closed = True
 
-    def ask_again(self, run: Run, actor: str) -> None:
+    def ask_again(self, run: LaneRun, actor: str) -> None:
         """An actor forgot what it was asked."""
-        if actor == messages.BRIDGE:
-            for call_id, request in run.requests.items():
-                if call_id not in run.left:
-                    continue
-                run.requests[call_id] = replace(request, repeated=True)
-                self._tell(messages.BRIDGE, run.requests[call_id])
-        elif actor == messages.RECORDER:
-            for entry in run.entries.values():
-                self._tell(messages.RECORDER, entry)
-        elif actor == messages.HTTP:
-            for call_id in sorted(run.left):
-                call = run.calls[call_id]
-                if isinstance(call, HttpCall):
-                    lost = ConnectionLost("the HTTP actor failed", writes=call.writes)
-                    settled = CallSettled(run.ticket(self._actor, call_id), Failure(lost))
-                    self._tell(self._actor, settled)
+        for call in run.calls.values():
+            if actor == messages.RECORDER and call.entry is not None:
+                self._tell(messages.RECORDER, call.entry)
+            elif actor == messages.BRIDGE and call.left and call.request is not None:
+                call.request = replace(call.request, repeated=True)
+                self._tell(messages.BRIDGE, call.request)
+            elif actor == messages.HTTP and call.left and isinstance(call.call, HttpCall):
+                lost = ConnectionLost("the HTTP actor failed", writes=call.call.writes)
+                self._tell(self._actor, CallSettled(call.ticket, Failure(lost)))
 
-    def _send(self, run: Run, ticket: CallTicket) -> None:
-        call_id = ticket.call_id
-        call = run.calls[call_id]
-        run.placed.add(call_id)
-        if isinstance(call, WebSocketCall):
-            run.requests[call_id] = self._browser_request(run, ticket, call)
-        name = run.steps.get(call_id)
-        if call.writes and name is not None:
-            run.released_at[call_id] = self._clock.now()
-            self._record(run, call_id, self._intent(run, ticket, name))
+    def _send(self, run: LaneRun, call: LaneCall) -> None:
+        call.has_place = True
+        if isinstance(call.call, WebSocketCall):
+            call.request = self._browser_request(run, call.ticket, call.call)
+        if call.call.writes and call.effect.step is not None:
+            call.released_at = self._clock.now()
+            self._record(call, self._intent(run, call, call.effect.step))
         else:
-            self._leave(run, call_id)
+            self._leave(run, call)
 
-    def _intent(self, run: Run, ticket: CallTicket, name: str) -> messages.RecordIntent:
-        call = run.calls[ticket.call_id]
-        assert isinstance(call, WebSocketCall | HttpCall)
+    def _intent(self, run: LaneRun, call: LaneCall, step: str) -> messages.RecordIntent:
+        asked = call.call
+        assert isinstance(asked, WebSocketCall | HttpCall)
         now = self._clock.now()
         # At least a moment, so that a scope whose lease ran out sends nothing but looks again.
         leaves_within = max(self._lease.until - now, timedelta(0))
-        run.not_after[ticket.call_id] = now + leaves_within
-        run.task_types[name] = "websocket" if isinstance(call, WebSocketCall) else "http"
-        request = run.requests.get(ticket.call_id)
+        call.not_after = now + leaves_within
         return messages.RecordIntent(
-            ticket,
-            name,
-            run.task_types[name],
-            request.request_id if request else None,
-            request_record(call),
+            call.ticket,
+            step,
+            run.steps.intends(step, asked),
+            call.request.request_id if call.request else None,
+            request_record(asked),
             leaves_within,
-            call.settles_within,
-            run.within.get(name),
+            asked.settles_within,
+            call.effect.within,
         )
 
-    def _leave(self, run: Run, call_id: int) -> None:
-        call = run.calls[call_id]
-        ticket = run.ticket(self._actor, call_id)
-        not_after = run.not_after.pop(call_id, None)
+    def _leave(self, run: LaneRun, call: LaneCall) -> None:
+        not_after, call.not_after = call.not_after, None
         now = self._clock.now()
         if not_after is not None and now >= not_after:
             late = HeldUp("this node has not confirmed its heartbeat, so it sends no writes")
-            self._tell(self._actor, CallSettled(ticket, Failure(late)))
+            self._tell(self._actor, CallSettled(call.ticket, Failure(late)))
             return
-        run.left.add(call_id)
+        call.left = True
         shop_id, lane = run.job.shop.id, run.lane.key
-        run.sent[call_id] = self._limits.leaves(shop_id, run.job.action, lane, call, now)
-        released_at = run.released_at.pop(call_id, now)
+        call.sent = self._limits.leaves(shop_id, run.job.action, lane, call.call, now)
+        released_at, call.released_at = call.released_at or now, None
         if released_at < now:
             scopes = path(self._marketplace.name, shop_id, run.job.action)
             self.budgets.left(scopes, released_at, now)
-        if isinstance(call, HttpCall):
-            timeout = call.timeout or run.job.timeout
+        if isinstance(call.call, HttpCall):
+            timeout = call.call.timeout or run.job.timeout
             request = messages.HttpRequest(
-                ticket, self._marketplace.name, shop_id, call, timeout, not_after
+                call.ticket, self._marketplace.name, shop_id, call.call, timeout, not_after
             )
             self._tell(messages.HTTP, request)
-        else:
-            run.requests[call_id] = replace(run.requests[call_id], not_after=not_after)
-            self._tell(messages.BRIDGE, run.requests[call_id])
+        elif call.request is not None:
+            call.request = replace(call.request, not_after=not_after)
+            self._tell(messages.BRIDGE, call.request)
 
     def _browser_request(
-        self, run: Run, ticket: CallTicket, call: WebSocketCall
+        self, run: LaneRun, ticket: CallTicket, call: WebSocketCall
     ) -> messages.BrowserRequest:
         return messages.BrowserRequest(
             ticket=ticket,
@@ -323,41 +309,21 @@ class Dispatcher:
         )
 
     def _record(
-        self, run: Run, call_id: int, entry: messages.RecordIntent | messages.RecordOutcome
+        self, call: LaneCall, entry: messages.RecordIntent | messages.RecordOutcome
     ) -> None:
-        run.entries[call_id] = entry
+        call.entry = entry
         self._tell(messages.RECORDER, entry)
 
-    def _record_progress(self, run: Run, call: ProgressCall) -> None:
-        progress = {"current": call.current, "total": call.total, "message": call.message}
-        record = messages.RecordProgress(run.job.id, run.job.fence, progress)
-        self._tell(messages.RECORDER, record)
-
-    def _await_quiet(self, run: Run, ticket: CallTicket, call: AwaitQuiet) -> None:
-        now = self._clock.now()
-        quiet = run.quiet.get(call.name)
-        until = now if quiet is None else (quiet.settling if call.settled else quiet.leaving)
-        answer = CallSettled(ticket, Success(until > now))
-        self._clock.call_at(max(until, now), self._actor, answer)
-
-    def _note_quiet(self, run: Run, call_id: int) -> None:
-        """A write that has its outcome left before now, however long it had to wait for that."""
-        call, name = run.calls[call_id], run.steps.get(call_id)
-        if name is None or call_id not in run.left:
+    def _note_quiet(self, run: LaneRun, call: LaneCall) -> None:
+        asked, step = call.call, call.effect.step
+        if step is None or not call.left:
             return
-        if call.writes and isinstance(call, WebSocketCall | HttpCall):
-            now = self._clock.now()
-            settling = now + call.settles_within
-            known = run.quiet.get(name)
-            run.quiet[name] = Quiet(now, max(settling, known.settling) if known else settling)
+        if asked.writes and isinstance(asked, WebSocketCall | HttpCall):
+            run.steps.write_answered(step, asked, self._clock.now())
 
-    def _land(self, run: Run, call_id: int) -> None:
-        kept = (run.calls, run.requests, run.steps, run.entries, run.not_after)
-        for of_call in (*kept, run.released_at, run.sent):
-            of_call.pop(call_id, None)
-        run.left.discard(call_id)
-        if call_id in run.placed:
-            run.placed.discard(call_id)
+    def _land(self, run: LaneRun, call: LaneCall) -> None:
+        del run.calls[call.effect.call_id]
+        if call.has_place:
             self._queue.place_freed(run.lane.key)
 
     def _make_known(self, changes: Changes) -> None:
@@ -389,7 +355,7 @@ class Dispatcher:
                   marketplace=self._marketplace.name, error=repr(error))  # fmt: skip
 
 
-def _wish(run: Run, ticket: CallTicket) -> Wish[CallTicket]:
+def _wish(run: LaneRun, ticket: CallTicket) -> Wish[CallTicket]:
     job = run.job
     lane = run.lane.key
     return Wish(ticket, job.shop.id, job.action, lane, job.priority, job.rate_limit)

@@ -3,10 +3,9 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from actors.runs import Run
+from actors.lane_run import LaneRun
 from runtime import messages
 from runtime.process.clock import Clock
-from runtime.runs.calls import Call, RecordStep
 from runtime.runs.execution import Cancelled, Effect, End
 from runtime.runs.job_states import JobEvent
 from runtime.runs.settlement import Settlement
@@ -31,11 +30,11 @@ class Interruptions:
         actor: str,
         clock: Clock,
         log: Any,
-        runs: Mapping[int, Run],
-        step: Callable[[Run, Advance], None],
-        end: Callable[[Run, End], None],
-        settle: Callable[[Run, Settlement], None],
-        withdraw: Callable[[Run, Iterable[int]], None],
+        runs: Mapping[int, LaneRun],
+        step: Callable[[LaneRun, Advance], None],
+        end: Callable[[LaneRun, End], None],
+        settle: Callable[[LaneRun, Settlement], None],
+        withdraw: Callable[[LaneRun, Iterable[int]], None],
     ) -> None:
         self._actor = actor
         self._clock = clock
@@ -51,9 +50,7 @@ class Interruptions:
         run = self._runs.get(job_id)
         if run is not None and run.settlement is None:
             self._log.info("cancelling", **run.job.log_context)
-            run.pausing = False
-            run.finishing = run.irrevocable_calls()
-            self._step(run, lambda: run.execution.cancel(run.finishing))
+            self._step(run, run.cancel)
 
     def overdue(self, job_id: int, fence: int) -> None:
         """A cancelled run had its time for ``finally``."""
@@ -66,25 +63,19 @@ class Interruptions:
     def pause(self, job_id: int) -> None:
         """Leave the run where it stands, with nothing thrown in and its journal complete."""
         run = self._runs.get(job_id)
-        if run is None or run.settlement is not None or run.execution.cancelling or run.pausing:
+        if run is None or run.settlement is not None or run.is_interrupted:
             return
         self._log.info("pausing", **run.job.log_context)
-        run.pausing = True
-        self._withdraw(run, run.calls.keys() - run.unfinished_calls())
+        self._withdraw(run, run.pause())
         self.stepped(run)
 
-    def holds(self, run: Run, call: Call) -> bool:
-        """Whether the call does not leave any more; what happened is written down all the same."""
-        return run.pausing and not isinstance(call, RecordStep)
-
-    def stepped(self, run: Run) -> None:
+    def stepped(self, run: LaneRun) -> None:
         """The run went on, or has to."""
-        run.finishing &= run.calls.keys()
-        if run.pausing and not run.unfinished_calls():
+        if run.is_parked:
             run.execution.drop()
             # The database makes it paused, unless the request was withdrawn meanwhile.
             self._settle(run, Settlement(run.job.id, run.job.fence, JobEvent.RELEASE))
-        elif run.execution.told and not run.finishing and run.overdue is None:
+        elif run.is_unwinding and run.overdue is None:
             overdue = messages.CancellationOverdue(run.job.id, run.job.fence)
             due = self._clock.now() + run.job.timeout
             run.overdue = self._clock.call_at(due, self._actor, overdue)

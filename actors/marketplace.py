@@ -14,8 +14,8 @@ from actors.base import BaseActor
 from actors.closed_lanes import ClosedLanes
 from actors.dispatch import Dispatcher
 from actors.interruptions import Interruptions
+from actors.lane_run import LaneRun
 from actors.lanes import Lane, Lanes, PendingClaim
-from actors.runs import Run
 from actors.worker_pool import WorkerPool
 from runtime import messages
 from runtime.errors import FenceLost, HandlerError, JobFailed
@@ -55,7 +55,7 @@ class MarketplaceActor(BaseActor):
         self._registry = registry
         self._marker = marker
         self._lanes = Lanes(self.name, marketplace, self.clock, aging)
-        self._runs: dict[int, Run] = {}
+        self._runs: dict[int, LaneRun] = {}
         self._closed = ClosedLanes(self.name, marketplace.name, self._lanes, self.clock, self.tell)
         self._dispatcher = Dispatcher(
             self.name, marketplace, self.clock, workers, lease, self._closed.tell, self._run_of
@@ -201,15 +201,16 @@ class MarketplaceActor(BaseActor):
                 self.log.debug("job started", **job.log_context)
                 self._step(run, run.execution.start)
 
-    def _new_run(self, job: Job, lane: Lane) -> Run:
-        return Run.of(job, lane, self._execute, self.clock.now())
+    def _new_run(self, job: Job, lane: Lane) -> LaneRun:
+        now = self.clock.now()
+        return LaneRun.of(job, self._execute, now, lane=lane, due_at=now - job.waited)
 
     def _execute(self, job: Job) -> Any:
         return self._registry.handler_class(job.key)(job).execute(job)
 
     # --- runs go on -----------------------------------------------------------------------
 
-    def _run_of(self, ticket: messages.CallTicket) -> Run | None:
+    def _run_of(self, ticket: messages.CallTicket) -> LaneRun | None:
         run = self._runs.get(ticket.job_id)
         return run if run is not None and run.job.fence == ticket.fence else None
 
@@ -235,7 +236,7 @@ class MarketplaceActor(BaseActor):
         else:
             self._drop(run, "the job belongs to another run")
 
-    def _step(self, run: Run, advance: Callable[[], Sequence[Effect]]) -> None:
+    def _step(self, run: LaneRun, advance: Callable[[], Sequence[Effect]]) -> None:
         """Advance the coroutine and carry out what it wants."""
         before = time.monotonic()
         self.pulse.job_id = run.job.id
@@ -258,12 +259,12 @@ class MarketplaceActor(BaseActor):
             return
         self._interruptions.stepped(run)
 
-    def _carry_out(self, run: Run, effects: Sequence[Effect]) -> None:
+    def _carry_out(self, run: LaneRun, effects: Sequence[Effect]) -> None:
         withdrawn = [one.call_id for one in effects if isinstance(one, Withdraw)]
         if withdrawn:
             self._dispatcher.withdraw(run, withdrawn)
         for effect in effects:
-            if isinstance(effect, Perform) and not self._interruptions.holds(run, effect.call):
+            if isinstance(effect, Perform) and not run.holds(effect.call):
                 self._dispatcher.perform(run, effect)
 
     def _warn_if_slow(self, job: Job, held: timedelta) -> None:
@@ -289,7 +290,7 @@ class MarketplaceActor(BaseActor):
 
     # --- runs end -------------------------------------------------------------------------
 
-    def _end(self, run: Run, end: End) -> None:
+    def _end(self, run: LaneRun, end: End) -> None:
         settlement = self._settlement_of(run.job, end)
         if settlement.trouble is not None:
             self._dispatcher.troubled(run.job.shop.id, settlement.trouble)
@@ -322,7 +323,7 @@ class MarketplaceActor(BaseActor):
             text = f"the handler's {type(error).__name__} cannot be read"
             return Settlement(job.id, job.fence, JobEvent.FAIL, error=text)
 
-    def _settle(self, run: Run, settlement: Settlement) -> None:
+    def _settle(self, run: LaneRun, settlement: Settlement) -> None:
         self._dispatcher.withdraw_all(run)
         if run.overdue is not None:
             run.overdue.cancel()
@@ -359,13 +360,13 @@ class MarketplaceActor(BaseActor):
         run.refused = True
         self._end(run, Failed(JobFailed(f"the result cannot be stored: {refused.reason}")))
 
-    def _drop(self, run: Run, reason: str) -> None:
+    def _drop(self, run: LaneRun, reason: str) -> None:
         self.log.warning("run dropped", reason=reason, **run.job.log_context)
         run.execution.drop()
         self._dispatcher.withdraw_all(run)
         self._forget(run)
 
-    def _forget(self, run: Run, back_in: timedelta | None = NOW) -> None:
+    def _forget(self, run: LaneRun, back_in: timedelta | None = NOW) -> None:
         """Give the place back; the job may wait again after that time (None: it does not)."""
         del self._runs[run.job.id]
         self._lanes.ended(run.lane, run.job.priority, back_in)

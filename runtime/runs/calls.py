@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 
 from runtime.errors import CallTimeout, InvalidCall
 from runtime.runs.answer import Answer
@@ -74,8 +74,13 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class WebSocketCall(Call):
-    """A command to the seller's browser."""
+    """A command to the seller's browser.
 
+    Attributes:
+        task_type: what the journal says of how a step was carried out.
+    """
+
+    task_type: ClassVar[str] = "websocket"
     action: str
     payload: dict[str, Any] = field(default_factory=dict)
     timeout: timedelta | None = None
@@ -109,8 +114,13 @@ class ImageFile:
 
 @dataclass(frozen=True, slots=True)
 class HttpCall(Call):
-    """A request to the marketplace's API, relative to its base URL."""
+    """A request to the marketplace's API, relative to its base URL.
 
+    Attributes:
+        task_type: what the journal says of how a step was carried out.
+    """
+
+    task_type: ClassVar[str] = "http"
     method: str
     path: str
     params: dict[str, Any] | None = None
@@ -171,6 +181,10 @@ class ProgressCall(Call):
     current: int
     total: int | None = None
     message: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """As it is recorded and shown."""
+        return {"current": self.current, "total": self.total, "message": self.message}
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from sqlalchemy import make_url
 
 from actors.directory import Directory
 from actors.dispatch import Dispatcher
+from actors.lane_run import LaneRun
 from actors.lanes import Lane
-from actors.runs import Run
 from actors.worker_pool import WorkerPool
 from runtime import messages
 from runtime.marketplaces.record import Marketplace
@@ -18,6 +18,7 @@ from runtime.process.lease import Lease
 from runtime.runs.calls import Call, HttpCall
 from runtime.runs.execution import Execution, Perform
 from runtime.runs.job import Job, Shop
+from runtime.runs.step_notes import StepNotes
 from runtime.storage.server.engine import Database
 from tests.support.handlers.no_marker import NoMarker
 from tests.support.handlers.no_media import NO_MEDIA
@@ -51,7 +52,7 @@ class Bench:
         self.directory = RecordingDirectory()
         self.clock = ManualClock(self._fall_due)
         self.woken = 0
-        self.runs: dict[int, Run] = {}
+        self.runs: dict[int, LaneRun] = {}
         self.workers = WorkerPool(UNREACHABLE, self.directory, 1, NoMarker(), NO_MEDIA)
         self.lease = Lease(self.clock.now() + timedelta(hours=1))
         self.dispatcher = Dispatcher(
@@ -72,7 +73,7 @@ class Bench:
         else:
             self.directory.tell(name, message)
 
-    def perform(self, run: Run, call_id: int, call: Call) -> None:
+    def perform(self, run: LaneRun, call_id: int, call: Call) -> None:
         """Perform a call; one that writes is a step."""
         step = f"step-{call_id}" if call.writes else None
         self.dispatcher.perform(run, Perform(call_id, call, step))
@@ -86,7 +87,7 @@ class Bench:
 
     def run(
         self, number: int = 1, rate: timedelta = timedelta(0), action: str = "sync", shop: int = 2
-    ) -> Run:
+    ) -> LaneRun:
         """A run of a job; those of one shop share its lane."""
         job = Job(
             id=number, fence=3, marketplace="x", action=action, user_id=7,
@@ -95,7 +96,13 @@ class Bench:
             created_at=self.clock.now(),
         )  # fmt: skip
         execution = Execution(lambda: None)  # type: ignore[arg-type,return-value]
-        self.runs[number] = Run(job, Lane(shop), execution, self.clock.now())
+        self.runs[number] = LaneRun(
+            job,
+            execution,
+            StepNotes((), self.clock.now()),
+            lane=Lane(shop),
+            due_at=self.clock.now(),
+        )
         return self.runs[number]
 
     def take(self, kind: type[M]) -> list[M]:

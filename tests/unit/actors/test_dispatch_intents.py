@@ -10,8 +10,8 @@ from sqlalchemy import make_url
 
 from actors.directory import Directory
 from actors.dispatch import Dispatcher
+from actors.lane_run import LaneRun
 from actors.lanes import Lane
-from actors.runs import Quiet, Run
 from actors.worker_pool import WorkerPool
 from runtime import messages
 from runtime.errors import NotSent
@@ -21,6 +21,7 @@ from runtime.process.lease import LASTS, Lease
 from runtime.runs.calls import AwaitQuiet, Call, Failure, HttpCall, Success, WebSocketCall
 from runtime.runs.execution import Execution, Perform
 from runtime.runs.job import Job, Shop
+from runtime.runs.step_notes import Quiet, StepNotes
 from runtime.storage.server.engine import Database
 from tests.support.handlers.no_marker import NoMarker
 from tests.support.handlers.no_media import NO_MEDIA
@@ -50,7 +51,10 @@ class Bench:
             priority=3, retry_count=0, max_retries=3, rate_limit=timedelta(0),
             timeout=30 * SECOND, created_at=self.clock.now(),
         )  # fmt: skip
-        self.run = Run(job, Lane(1), Execution(lambda: None), self.clock.now())
+        now = self.clock.now()
+        self.run = LaneRun(
+            job, Execution(lambda: None), StepNotes((), now), lane=Lane(1), due_at=now
+        )
 
     def _tell(self, _name: str, message: Any) -> None:
         self.told.append(message)
@@ -182,7 +186,7 @@ def test_of_several_writes_of_a_step_the_one_that_settles_last_counts() -> None:
 def test_what_a_former_run_intended_is_waited_for_before_the_first_look() -> None:
     bench = Bench()
     now = bench.clock.now()
-    bench.run.quiet["create"] = Quiet(now + 8 * SECOND, now + 38 * SECOND)
+    bench.run.steps.quiet["create"] = Quiet(now + 8 * SECOND, now + 38 * SECOND)
     assert quiet_answer(bench, settled=False) == (8 * SECOND, True)
     assert quiet_answer(bench, settled=True) == (30 * SECOND, True)
 

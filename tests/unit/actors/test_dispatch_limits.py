@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from actors.runs import Run
+from actors.lane_run import LaneRun
 from plugins.ebay.rate_limits import INQUIRY
 from runtime import Budgets, Level, Limit, messages
 from runtime.answers.limit_signals import LimitHeaders, Signals
@@ -27,7 +27,7 @@ def shop(number: int) -> Scope:
 
 
 def answer(
-    bench: Bench, run: Run, call_id: int = 1, status: int = 200, **headers: str
+    bench: Bench, run: LaneRun, call_id: int = 1, status: int = 200, **headers: str
 ) -> CallRejected | None:
     """The marketplace's API answers a call."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -38,7 +38,7 @@ def answer(
     return None if status < 300 else error
 
 
-def runs(bench: Bench, *shops: int) -> list[Run]:
+def runs(bench: Bench, *shops: int) -> list[LaneRun]:
     """One run for each shop, each with a call that has left."""
     made = [bench.run(number, shop=number) for number in shops]
     for run in made:
