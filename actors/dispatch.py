@@ -4,7 +4,6 @@ import random
 import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -37,7 +36,6 @@ from runtime.runs.calls import (
     WebSocketCall,
 )
 from runtime.runs.execution import Perform
-from runtime.runs.request_record import request_record
 
 REQUEST_ID_BYTES = 18
 INQUIRY = 0
@@ -248,28 +246,19 @@ class Dispatcher:
         if isinstance(call.call, WebSocketCall):
             call.request = self._browser_request(run, call.ticket, call.call)
         if call.call.writes and call.effect.step is not None:
-            call.released_at = self._clock.now()
-            self._record(call, self._intent(run, call, call.effect.step))
+            self._intend(run, call, call.effect.step)
         else:
             self._leave(run, call)
 
-    def _intent(self, run: LaneRun, call: LaneCall, step: str) -> messages.RecordIntent:
-        asked = call.call
-        assert isinstance(asked, WebSocketCall | HttpCall)
+    def _intend(self, run: LaneRun, call: LaneCall, step: str) -> None:
+        assert isinstance(call.call, WebSocketCall | HttpCall)
         now = self._clock.now()
-        # At least a moment, so that a scope whose lease ran out sends nothing but looks again.
-        leaves_within = max(self._lease.until - now, timedelta(0))
-        call.not_after = now + leaves_within
-        return messages.RecordIntent(
-            call.ticket,
-            step,
-            run.steps.intends(step, asked),
-            call.request.request_id if call.request else None,
-            request_record(asked),
-            leaves_within,
-            asked.settles_within,
-            call.effect.within,
-        )
+        leaves_within = self._lease.leaves_within(now)
+        call.released_at, call.not_after = now, now + leaves_within
+        run.steps.intends(step, call.call)
+        request_id = call.request.request_id if call.request else None
+        intent = messages.RecordIntent.of(call.ticket, call.effect, leaves_within, request_id)
+        self._record(call, intent)
 
     def _leave(self, run: LaneRun, call: LaneCall) -> None:
         not_after, call.not_after = call.not_after, None

@@ -6,8 +6,8 @@ from typing import Any
 from actors.lane_run import LaneRun
 from runtime import messages
 from runtime.process.clock import Clock
+from runtime.runs.endings import released
 from runtime.runs.execution import Cancelled, Effect, End
-from runtime.runs.job_states import JobEvent
 from runtime.runs.settlement import Settlement
 
 Advance = Callable[[], Sequence[Effect]]
@@ -73,8 +73,7 @@ class Interruptions:
         """The run went on, or has to."""
         if run.is_parked:
             run.execution.drop()
-            # The database makes it paused, unless the request was withdrawn meanwhile.
-            self._settle(run, Settlement(run.job.id, run.job.fence, JobEvent.RELEASE))
+            self._settle(run, released(run.job))
         elif run.is_unwinding and run.overdue is None:
             overdue = messages.CancellationOverdue(run.job.id, run.job.fence)
             due = self._clock.now() + run.job.timeout

@@ -6,7 +6,6 @@ bridge, the HTTP actor and the worker pool, endings go to the recorder.
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -18,23 +17,28 @@ from actors.lane_run import LaneRun
 from actors.lanes import Lane, Lanes, PendingClaim
 from actors.worker_pool import WorkerPool
 from runtime import messages
-from runtime.errors import FenceLost, HandlerError, JobFailed
+from runtime.errors import FenceLost
 from runtime.handlers.registry import Registry
 from runtime.marketplaces.record import Marketplace
 from runtime.process.crash_marker import CrashMarker
 from runtime.process.lease import Lease
 from runtime.runs.calls import Failure
-from runtime.runs.execution import Cancelled, Effect, End, Failed, Perform, Withdraw
+from runtime.runs.endings import (
+    cannot_be_stored,
+    cannot_go_on,
+    looks_again,
+    read_end,
+    released,
+)
+from runtime.runs.execution import Cancelled, Effect, End
 from runtime.runs.job import Job
 from runtime.runs.job_states import JobEvent
-from runtime.runs.settlement import Settlement, settlement_of
+from runtime.runs.settlement import Settlement
 from runtime.waiting.urgency import DEFAULT_AGING
 
 SLOW_STEP = timedelta(milliseconds=100)
 CLAIM_LOST_AFTER = timedelta(seconds=10)
 NOW = timedelta(0)
-# Nobody tells this marketplace when the seller comes back, so it looks again after this time.
-UNBOUND_SELLER_DELAY = timedelta(seconds=30)
 
 
 class MarketplaceActor(BaseActor):
@@ -248,8 +252,7 @@ class MarketplaceActor(BaseActor):
             # What a handler yields and raises may itself raise wherever it is looked at.
             self.log.exception("the run cannot go on", **run.job.log_context)
             run.execution.drop()
-            wrong = HandlerError(f"the run cannot go on: {type(error).__name__}")
-            self._end(run, Failed(wrong))
+            self._end(run, cannot_go_on(error))
             return
         finally:
             self.pulse.job_id = None
@@ -260,12 +263,11 @@ class MarketplaceActor(BaseActor):
         self._interruptions.stepped(run)
 
     def _carry_out(self, run: LaneRun, effects: Sequence[Effect]) -> None:
-        withdrawn = [one.call_id for one in effects if isinstance(one, Withdraw)]
+        withdrawn, wanted = run.sorted_out(effects)
         if withdrawn:
             self._dispatcher.withdraw(run, withdrawn)
-        for effect in effects:
-            if isinstance(effect, Perform) and not run.holds(effect.call):
-                self._dispatcher.perform(run, effect)
+        for effect in wanted:
+            self._dispatcher.perform(run, effect)
 
     def _warn_if_slow(self, job: Job, held: timedelta) -> None:
         if held > SLOW_STEP:
@@ -298,7 +300,7 @@ class MarketplaceActor(BaseActor):
             if self._marketplace.browser_bound:
                 self._await_seller(run.job.user_id, settlement.delay)
             else:
-                settlement = replace(settlement, delay=UNBOUND_SELLER_DELAY, keeps_place=False)
+                settlement = looks_again(settlement)
         self._settle(run, settlement)
 
     def _await_seller(self, user_id: int, delay: timedelta) -> None:
@@ -312,16 +314,11 @@ class MarketplaceActor(BaseActor):
             self.tell(messages.BRIDGE, wanted)
 
     def _settlement_of(self, job: Job, end: End) -> Settlement:
-        try:
-            return settlement_of(
-                job, end, self.clock.now(),
-                browser_bound=self._marketplace.browser_bound,
-                words=self._marketplace.account_words,
-            )  # fmt: skip
-        except Exception as error:
-            self.log.exception("the end of a run cannot be read", **job.log_context)
-            text = f"the handler's {type(error).__name__} cannot be read"
-            return Settlement(job.id, job.fence, JobEvent.FAIL, error=text)
+        return read_end(
+            job,
+            lambda: self._marketplace.settle(job, end, self.clock.now()),
+            lambda _: self.log.exception("the end of a run cannot be read", **job.log_context),
+        )
 
     def _settle(self, run: LaneRun, settlement: Settlement) -> None:
         self._dispatcher.withdraw_all(run)
@@ -358,7 +355,7 @@ class MarketplaceActor(BaseActor):
             self._drop(run, f"it cannot be settled: {refused.reason}")
             return
         run.refused = True
-        self._end(run, Failed(JobFailed(f"the result cannot be stored: {refused.reason}")))
+        self._end(run, cannot_be_stored(refused.reason))
 
     def _drop(self, run: LaneRun, reason: str) -> None:
         self.log.warning("run dropped", reason=reason, **run.job.log_context)
@@ -382,14 +379,14 @@ class MarketplaceActor(BaseActor):
     def _hand_back_ready(self) -> None:
         for lane, job in self._lanes.take_ready():
             run = self._runs[job.id] = self._new_run(job, lane)
-            self._settle(run, Settlement(job.id, job.fence, JobEvent.RELEASE))
+            self._settle(run, released(job))
 
     def _hand_back_running(self) -> None:
         self._dispatcher.close()
         for run in [one for one in self._runs.values() if one.settlement is None]:
             # What it has under way is in the journal; the next run looks it up.
             run.execution.drop()
-            self._settle(run, Settlement(run.job.id, run.job.fence, JobEvent.RELEASE))
+            self._settle(run, released(run.job))
 
     def _report_drained(self) -> None:
         if self._draining and not self._runs:

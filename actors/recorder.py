@@ -212,7 +212,11 @@ class RecorderActor(BaseActor):
                 held.append(entry)
                 continue
             kept = key in written.kept
-            outcome = Success(written.kept[key]) if kept else Failure(_lost(entry.ticket))
+            outcome = (
+                Success(written.kept[key])
+                if kept
+                else Failure(FenceLost(entry.ticket.job_id, entry.ticket.fence))
+            )
             self.tell(entry.ticket.reply_to, messages.CallSettled(entry.ticket, outcome))
         return held
 
@@ -265,7 +269,3 @@ class RecorderActor(BaseActor):
             )
         count = sum(map(len, shops.values()))
         self.tell(release.reply_to, messages.JobsReleased(release.marketplace, count))
-
-
-def _lost(ticket: messages.CallTicket) -> FenceLost:
-    return FenceLost(f"job {ticket.job_id} is not owned under fence {ticket.fence} any more")

@@ -58,6 +58,9 @@ class InvalidCall(HandlerError):
 class FenceLost(MarketplaceRuntimeError):
     """The job was claimed again elsewhere; this run must do nothing more."""
 
+    def __init__(self, job_id: int, fence: int) -> None:
+        super().__init__(f"job {job_id} is not owned under fence {fence} any more")
+
 
 class JobFailed(MarketplaceRuntimeError):
     """Raised by a handler: this job cannot succeed, do not try again."""

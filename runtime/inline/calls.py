@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from queue import Empty, SimpleQueue
 from typing import Any
@@ -38,7 +38,7 @@ from runtime.runs.calls import (
 )
 from runtime.runs.execution import Perform
 from runtime.runs.job import Job
-from runtime.runs.request_record import request_record
+from runtime.runs.step_notes import StepNotes
 from runtime.shops.authorized_transport import AuthorizedTransport
 from runtime.storage.queue import journal_rows, settlements
 from runtime.storage.queue.transactions import run_transaction
@@ -53,25 +53,16 @@ class InlineCalls:
     """The calls of one run.
 
     Attributes:
-        quiet: until when the writes of a step may still leave, and may still take effect.
-        task_types: how each step is carried out.
+        steps: what is known of the steps of that run.
     """
 
     job: Job
+    steps: StepNotes
     node: InlineNode
     database: Database
     transport: AuthorizedTransport
     media: Media
     pace: InlinePace
-    quiet: dict[str, tuple[datetime, datetime]] = field(default_factory=dict)
-    task_types: dict[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        """What former runs left open counts from now."""
-        now = self.node.clock.now()
-        for step in self.job.journal:
-            if step.is_open:
-                self.quiet[step.name] = (now + step.quiet_in, now + step.settled_in)
 
     def perform(self, effect: Perform) -> Outcome:
         """Carry one call out.
@@ -133,8 +124,7 @@ class InlineCalls:
         return run_transaction(self.database, self.job, call, self.node.stopping, within)
 
     def _progress(self, call: ProgressCall) -> None:
-        progress = {"current": call.current, "total": call.total, "message": call.message}
-        made = RecordProgress(self.job.id, self.job.fence, progress)
+        made = RecordProgress(self.job.id, self.job.fence, call.as_json())
         try:
             with self.database.transaction("progress") as session:
                 settlements.record_progress(session, [made])
@@ -163,8 +153,7 @@ class InlineCalls:
         )
         now = self.node.clock.now()
         if call.writes and effect.step is not None:
-            _, known = self.quiet.get(effect.step, (now, now))
-            self.quiet[effect.step] = (now, max(now + call.settles_within, known))
+            self.steps.write_answered(effect.step, call, now)
         self.pace.answered(sent, outcome, now, self._sent)
         return outcome
 
@@ -190,12 +179,9 @@ class InlineCalls:
 
     def _intend(self, effect: Perform, call: HttpCall, step: str) -> datetime:
         now = self.node.clock.now()
-        leaves_within = max(self.node.lease.until - now, timedelta(0))
-        self.task_types[step] = "http"
-        intent = RecordIntent(
-            self._ticket(effect), step, "http", None, request_record(call), leaves_within,
-            call.settles_within, effect.within,
-        )  # fmt: skip
+        leaves_within = self.node.lease.leaves_within(now)
+        self.steps.intends(step, call)
+        intent = RecordIntent.of(self._ticket(effect), effect, leaves_within, None)
         written = write_one(
             self.database,
             "intend",
@@ -203,14 +189,14 @@ class InlineCalls:
             lambda session: journal_rows.record_intents(session, [intent]),
         )
         if not written.kept:
-            raise self._lost()
+            raise FenceLost(self.job.id, self.job.fence)
         return now + leaves_within
 
     # --- steps ----------------------------------------------------------------------------
 
     def _record(self, effect: Perform, call: RecordStep) -> Outcome:
         ticket = self._ticket(effect)
-        entry = RecordOutcome(ticket, call, self.task_types.get(call.name), effect.within)
+        entry = RecordOutcome(ticket, call, self.steps.task_types.get(call.name), effect.within)
         try:
             written = write_one(
                 self.database,
@@ -222,21 +208,17 @@ class InlineCalls:
             return Failure(error)
         key = journal_rows.step_key(ticket, call.name)
         if key not in written.kept:
-            raise self._lost()
+            raise FenceLost(self.job.id, self.job.fence)
         return Success(written.kept[key])
 
     def _await_quiet(self, call: AwaitQuiet) -> Outcome:
         now = self.node.clock.now()
-        leaving, settling = self.quiet.get(call.name, (now, now))
-        wait = (settling if call.settled else leaving) - now
+        wait = self.steps.quiet_at(call, now) - now
         time.sleep(max(wait.total_seconds(), 0))
         return Success(wait > timedelta(0))
 
     def _ticket(self, effect: Perform) -> CallTicket:
         return CallTicket(NOBODY, self.job.id, self.job.fence, effect.call_id)
-
-    def _lost(self) -> FenceLost:
-        return FenceLost(f"job {self.job.id} is not owned under fence {self.job.fence} any more")
 
 
 def _unknown(call: Call) -> HandlerError:

@@ -3,16 +3,14 @@
 For a process that wants a job run and finds no service that does. No actors, no event loop.
 """
 
-from collections import deque
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import structlog
 
-from runtime.errors import DatabaseRefused, FenceLost, HandlerError, JobFailed
+from runtime.errors import DatabaseRefused, FenceLost
 from runtime.handlers.registry import Registry
 from runtime.inline.calls import InlineCalls
 from runtime.inline.node import InlineNode, inline_node
@@ -22,18 +20,16 @@ from runtime.messages import LaneRequest
 from runtime.products.media import Media
 from runtime.rate_limits.closures import Closures, Level, Scope
 from runtime.runs.calls import RecordStep
-from runtime.runs.execution import Cancelled, Effect, End, Execution, Failed, Perform, Withdraw
+from runtime.runs.endings import cannot_be_stored, cannot_go_on, looks_again, read_end, released
+from runtime.runs.execution import Cancelled, Effect, End, Failed
 from runtime.runs.job import Job
-from runtime.runs.job_states import JobEvent
-from runtime.runs.settlement import Settlement, settlement_of
+from runtime.runs.run import OutstandingCall, Run
+from runtime.runs.settlement import Settlement
 from runtime.shops.authorized_transport import AuthorizedTransport
 from runtime.storage.nodes import membership
 from runtime.storage.queue import claims, closure_rows, settlements
 from runtime.storage.server.engine import Database, database_errors
 from runtime.waiting.urgency import DEFAULT_AGING
-
-# Nobody tells this process when the seller comes back.
-SELLER_DELAY = timedelta(seconds=30)
 
 log = structlog.get_logger(__name__)
 
@@ -81,12 +77,14 @@ class InlineDriver:
         with inline_node(self._database, self._markers) as node:
             job = self._claim(node, marketplace, shop_ids)
             if job is not None:
-                _Run(self, node, pace, job).run()
+                _Drive(self, node, pace, job).run()
         return job
 
-    def calls(self, job: Job, node: InlineNode, pace: InlinePace) -> InlineCalls:
+    def calls(self, run: Run[OutstandingCall], node: InlineNode, pace: InlinePace) -> InlineCalls:
         """What carries the calls of a run out."""
-        return InlineCalls(job, node, self._database, self._transport, self._media, pace)
+        return InlineCalls(
+            run.job, run.steps, node, self._database, self._transport, self._media, pace
+        )
 
     def settle(self, settlement: Settlement) -> bool:
         """Write a settlement; False where the run has lost its job."""
@@ -109,7 +107,7 @@ class InlineDriver:
         for one in running:
             if (one.job_id, one.fence) == (job.id, job.fence):
                 return one.cancel_requested, one.pause_requested
-        raise FenceLost(f"job {job.id} is not owned under fence {job.fence} any more")
+        raise FenceLost(job.id, job.fence)
 
     def _pace(self, marketplace: str) -> InlinePace:
         if marketplace not in self._paces:
@@ -129,17 +127,15 @@ class InlineDriver:
         return claim.jobs[0] if claim.jobs else None
 
 
-class _Run:
-    """One run of one job."""
+class _Drive:
+    """One run of one job, from its first call to its settlement."""
 
     def __init__(self, driver: InlineDriver, node: InlineNode, pace: InlinePace, job: Job) -> None:
         self._driver = driver
         self._node = node
         self._job = job
-        self._calls = driver.calls(job, node, pace)
-        self._execution = Execution(self._coroutine, job.journal)
-        self._waiting: deque[Perform] = deque()
-        self._pausing = False
+        self._run: Run[OutstandingCall] = Run.of(job, self._coroutine, node.clock.now())
+        self._calls = driver.calls(self._run, node, pace)
         self._cancelled_at: datetime | None = None
 
     def run(self) -> None:
@@ -149,74 +145,75 @@ class _Run:
             try:
                 kept = self._driver.settle(settlement)
             except DatabaseRefused as error:
-                failed = Failed(JobFailed(f"the result cannot be stored: {error}"))
-                kept = self._driver.settle(self._settlement(failed))
+                kept = self._driver.settle(self._settlement(cannot_be_stored(error)))
         except FenceLost:
             kept = False
         if not kept:
-            self._execution.drop()
+            self._run.execution.drop()
             log.warning("the job belongs to another run", **self._job.log_context)
 
-    def _coroutine(self) -> Any:
-        handler = self._driver.registry.handler_class(self._job.key)
-        return handler(self._job).execute(self._job)
+    def _coroutine(self, job: Job) -> Any:
+        return self._driver.registry.handler_class(job.key)(job).execute(job)
 
     def _driven(self) -> End | None:
         """How the run ended; None where it is to be paused."""
         if self._job.cancel_requested:
             return Cancelled()
+        run = self._run
         try:
-            self._step(self._execution.start)
-            while self._execution.ended is None:
+            self._step(run.execution.start)
+            while run.execution.ended is None:
                 if self._overdue():
-                    self._execution.drop()
+                    run.execution.drop()
                     return Cancelled()
-                if not self._waiting:
+                if not run.calls:
                     break
-                self._next()
-        except FenceLost:
-            raise
+                self._next(next(iter(run.calls.values())))
         except _Broken as broken:
-            return Failed(broken.error)
-        if self._execution.ended is None:
-            self._execution.drop()
-        return self._execution.ended
+            return broken.end
+        if run.execution.ended is None:
+            run.execution.drop()
+        return run.execution.ended
 
-    def _next(self) -> None:
-        effect = self._waiting.popleft()
-        if not isinstance(effect.call, RecordStep):
-            if self._pausing:
-                return
-            if self._interrupted(effect):
-                return
-        outcome = self._calls.perform(effect)
-        self._step(lambda: self._execution.deliver(effect.call_id, outcome))
+    def _next(self, call: OutstandingCall) -> None:
+        if not isinstance(call.call, RecordStep) and self._interrupted():
+            return
+        call.left = True
+        outcome = self._calls.perform(call.effect)
+        call_id = call.effect.call_id
+        del self._run.calls[call_id]
+        self._step(lambda: self._run.execution.deliver(call_id, outcome))
 
-    def _interrupted(self, effect: Perform) -> bool:
-        """Look whether the run is to stop; then the call does not leave."""
+    def _interrupted(self) -> bool:
+        """Look whether the run is to stop; then its next call does not leave."""
+        run = self._run
         cancel, pause = self._driver.asked(self._node, self._job)
-        if cancel and not self._execution.cancelling:
-            self._waiting.appendleft(effect)
+        if cancel and not run.execution.cancelling:
             self._cancelled_at = self._node.clock.now()
-            self._step(self._execution.cancel)
+            self._step(run.cancel)
             return True
-        self._pausing = pause and not cancel
-        return self._pausing
+        if pause and not cancel:
+            for call_id in run.pause():
+                del run.calls[call_id]
+            return True
+        return False
 
-    def _step(self, advance: Any) -> None:
+    def _step(self, advance: Callable[[], Sequence[Effect]]) -> None:
         """Advance the coroutine; take in what it wants."""
+        run = self._run
         try:
             with self._node.marker.running(self._job.id):
-                effects: Sequence[Effect] = advance()
+                effects = advance()
         except Exception as error:
             # What a handler yields and raises may itself raise wherever it is looked at.
             log.exception("the run cannot go on", **self._job.log_context)
-            self._execution.drop()
-            wrong = HandlerError(f"the run cannot go on: {type(error).__name__}")
-            raise _Broken(wrong) from error
-        gone = {one.call_id for one in effects if isinstance(one, Withdraw)}
-        self._waiting = deque(one for one in self._waiting if one.call_id not in gone)
-        self._waiting.extend(one for one in effects if isinstance(one, Perform))
+            run.execution.drop()
+            raise _Broken(cannot_go_on(error)) from error
+        withdrawn, wanted = run.sorted_out(effects)
+        for call_id in withdrawn:
+            run.calls.pop(call_id, None)
+        for effect in wanted:
+            run.calls[effect.call_id] = OutstandingCall(effect)
 
     def _overdue(self) -> bool:
         """Whether a cancelled run has had its time for ``finally``."""
@@ -226,27 +223,20 @@ class _Run:
     def _settlement(self, end: End | None) -> Settlement:
         job = self._job
         if end is None:
-            # The database makes it paused, unless the request was withdrawn meanwhile.
-            return Settlement(job.id, job.fence, JobEvent.RELEASE)
+            return released(job)
         described = self._driver.registry.marketplaces[job.marketplace]
-        try:
-            settlement = settlement_of(
-                job, end, self._node.clock.now(),
-                browser_bound=described.browser_bound, words=described.account_words,
-            )  # fmt: skip
-        except Exception as error:
-            log.exception("the end of a run cannot be read", **job.log_context)
-            told = f"the handler's {type(error).__name__} cannot be read"
-            return Settlement(job.id, job.fence, JobEvent.FAIL, error=told)
-        if settlement.awaits_seller:
-            return replace(settlement, delay=SELLER_DELAY, keeps_place=False)
-        return settlement
+        settlement = read_end(
+            job,
+            lambda: described.settle(job, end, self._node.clock.now()),
+            lambda _: log.exception("the end of a run cannot be read", **job.log_context),
+        )
+        return looks_again(settlement)
 
 
 class _Broken(Exception):
-    def __init__(self, error: HandlerError) -> None:
-        super().__init__(str(error))
-        self.error = error
+    def __init__(self, end: Failed) -> None:
+        super().__init__(str(end.error))
+        self.end = end
 
 
 def _is_open(closed: Closures, marketplace: str, shop_id: int, now: datetime) -> bool:

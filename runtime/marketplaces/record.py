@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -11,6 +11,9 @@ from runtime.answers.limit_signals import LimitHeaders, LimitInquiry, ReadAnswer
 from runtime.marketplaces.simulation import OpenAccount
 from runtime.rate_limits import Budgets
 from runtime.runs.account_trouble import AccountWords
+from runtime.runs.execution import End
+from runtime.runs.job import Job
+from runtime.runs.settlement import Settlement, settlement_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +129,12 @@ class Marketplace:
     read_refusal: ReadRefusal | None = None
     shop_settings: Mapping[str, ShopSetting] = field(default_factory=dict)
     sandbox: OpenAccount | None = None
+
+    def settle(self, job: Job, end: End, now: datetime) -> Settlement:
+        """What the end of a run means for its job, here where it is known whose words it holds."""
+        return settlement_of(
+            job, end, now, browser_bound=self.browser_bound, words=self.account_words
+        )
 
     @property
     def read_commonly(self) -> ReadAnswer:

@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, Self
 
 from runtime.messages.calls import CallTicket
 from runtime.rate_limits import Usage
 from runtime.rate_limits.closures import Closure, ClosureKind, Scope
-from runtime.runs.calls import RecordStep
+from runtime.runs.calls import HttpCall, RecordStep, WebSocketCall
+from runtime.runs.execution import Perform
+from runtime.runs.request_record import request_record
 from runtime.runs.settlement import Settlement
 
 
@@ -60,6 +62,23 @@ class RecordIntent:
     leaves_within: timedelta
     settles_within: timedelta
     within: str | None = None
+
+    @classmethod
+    def of(
+        cls, ticket: CallTicket, effect: Perform, leaves_within: timedelta, request_id: str | None
+    ) -> Self:
+        """The intent of a write that is part of a step.
+
+        Args:
+            request_id: under which a browser executes it.
+        """
+        call, step = effect.call, effect.step
+        assert isinstance(call, WebSocketCall | HttpCall)
+        assert step is not None
+        return cls(
+            ticket, step, call.task_type, request_id, request_record(call), leaves_within,
+            call.settles_within, effect.within,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,11 @@ class Lease:
     def __init__(self, now: datetime) -> None:
         self.until = now
 
+    def leaves_within(self, now: datetime) -> timedelta:
+        """The time in which a write may still leave; zero: none may."""
+        # Not negative, so that a node whose lease ran out sends nothing but looks again.
+        return max(self.until - now, timedelta(0))
+
     def renew(self, asked_at: datetime) -> None:
         """A heartbeat was confirmed that was sent at that time."""
         self.until = max(self.until, asked_at + LASTS)

@@ -5,13 +5,13 @@ has many runs and calls under way at once, and the inline driver, which has one.
 outstanding, and what a cancellation and a pause do to that, is decided here for both.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, Self, TypeVar
 
 from runtime.runs.calls import BlockingCall, Call, RecordStep
-from runtime.runs.execution import Effect, Execution, Perform
+from runtime.runs.execution import Effect, Execution, Perform, Withdraw
 from runtime.runs.job import Job
 from runtime.runs.step_notes import StepNotes
 
@@ -83,6 +83,18 @@ class Run(Generic[C]):
     def is_interrupted(self) -> bool:
         """A cancellation or a pause was asked for."""
         return self.execution.cancelling or self.pausing
+
+    def sorted_out(self, effects: Iterable[Effect]) -> tuple[list[int], list[Perform]]:
+        """What the effects ask for.
+
+        Returns:
+            The ids of the calls that nobody waits for any more, and the calls that are to be
+            carried out.
+        """
+        effects = list(effects)
+        gone = [one.call_id for one in effects if isinstance(one, Withdraw)]
+        asked = (one for one in effects if isinstance(one, Perform))
+        return gone, [one for one in asked if not self.holds(one.call)]
 
     def cancel(self) -> list[Effect]:
         """Throw ``JobCancelled`` in, behind the outcomes of what has left; it wins over a pause."""

@@ -60,10 +60,9 @@ class StepNotes:
         """How long a step took that is over; it is forgotten that it began."""
         return now - self._began_at.pop(step, now)
 
-    def intends(self, step: str, call: WebSocketCall | HttpCall) -> str:
-        """A write of the step is about to leave; returns how the step is carried out."""
+    def intends(self, step: str, call: WebSocketCall | HttpCall) -> None:
+        """A write of the step is about to leave."""
         self.task_types[step] = call.task_type
-        return call.task_type
 
     def write_answered(self, step: str, call: WebSocketCall | HttpCall, now: datetime) -> None:
         """A write has its outcome, so it left before now, whatever it waited for until then."""

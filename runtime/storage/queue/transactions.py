@@ -63,7 +63,7 @@ def run_transaction(
                 result = _called(call, session)
                 session.flush()
                 if not record_transaction(session, job.id, job.fence, call.name, result, within):
-                    raise _lost(job)
+                    raise FenceLost(job.id, job.fence)
                 (recorded,) = recorded_transaction(session, job.id, job.fence, call.name) or (None,)
             return recorded
         except InvalidJson as error:
@@ -106,9 +106,5 @@ def _committed(session: Session, job: Job, call: TransactionCall) -> tuple[Any] 
     The lock waits for that try's transaction, should the server still be busy with it.
     """
     if session.execute(_LOCK_RUN, {"id": job.id, "fence": job.fence}).first() is None:
-        raise _lost(job)
+        raise FenceLost(job.id, job.fence)
     return recorded_transaction(session, job.id, job.fence, call.name)
-
-
-def _lost(job: Job) -> FenceLost:
-    return FenceLost(f"job {job.id} is not owned under fence {job.fence} any more")

@@ -283,7 +283,7 @@ def test_a_result_that_the_database_refuses_fails_the_job(bench: MarketplaceBenc
 def test_a_run_whose_transaction_found_the_job_lost_is_dropped(bench: MarketplaceBench) -> None:
     bench.claim(bench.job(1, "store"))
     ticket = messages.CallTicket("marketplace:shop", 1, 1, 1)
-    bench.fail(messages.CallSettled(ticket, Success(None)), FenceLost("job 1 is not owned"))
+    bench.fail(messages.CallSettled(ticket, Success(None)), FenceLost(1, 1))
     assert bench.told(messages.RecordSettlement) == []
     bench.receive(FOUND)
     assert bench.room() == {2: 3}
