@@ -131,7 +131,7 @@ class Marketplace:
     sandbox: OpenAccount | None = None
 
     def settle(self, job: Job, end: End, now: datetime) -> Settlement:
-        """What the end of a run means for its job, here where it is known whose words it holds."""
+        """What the end of a run means for its job, read with the words of this marketplace."""
         return settlement_of(
             job, end, now, browser_bound=self.browser_bound, words=self.account_words
         )
