@@ -37,7 +37,7 @@ class TestEveryRow:
             for number in range(1, 10)
         ]
         assert rows(moved, TAKEN) == expected
-        assert report.refused == []
+        assert report.skipped == []
         assert report.jobs == {
             "pending": 6, "paused": 6, "expired": 6, "completed": 3, "failed": 3, "cancelled": 3,
         }  # fmt: skip
@@ -192,8 +192,8 @@ class TestDryRun:
 
         assert state(moved) == before
         done = take_over(moved)
-        assert (planned.jobs, planned.batches, planned.refused) == (
-            done.jobs, done.batches, done.refused,
+        assert (planned.jobs, planned.batches, planned.skipped) == (
+            done.jobs, done.batches, done.skipped,
         )  # fmt: skip
 
 

@@ -83,7 +83,7 @@ class TestBadInput:
 
         report = take_over(moved)
 
-        (one,) = report.refused
+        (one,) = report.skipped
         assert str(one).startswith("user_2.marketplace_jobs 5: ")
         assert said in one.reason
         assert len(rows(moved, TAKEN)) == 26
@@ -97,7 +97,7 @@ class TestBadInput:
 
         report = take_over(moved)
 
-        (told,) = map(str, report.refused)
+        (told,) = map(str, report.skipped)
         assert told == (
             "user_1.marketplace_jobs 1: its status is 'stuck', which is none of pending, running, "
             "paused, completed, failed, cancelled, expired: correct it, and import again"
@@ -108,7 +108,7 @@ class TestBadInput:
 
         report = take_over(moved)
 
-        assert sorted(str(one) for one in report.refused) == [
+        assert sorted(str(one) for one in report.skipped) == [
             "user_37.marketplace_jobs: there is no such table",
             "user_x.batch_jobs: there is no such table",
             "user_x.marketplace_jobs: there is no such table",
@@ -124,7 +124,7 @@ class TestBadInput:
 
         report = take_over(moved)
 
-        assert [str(one) for one in report.refused] == [
+        assert [str(one) for one in report.skipped] == [
             "user_1.marketplace_jobs: it has no column action_type_id that can be read"
         ]
 
@@ -139,7 +139,7 @@ class TestBadInput:
 
         report = take_over(moved, "user_1")
 
-        assert sorted(str(one) for one in report.refused) == [
+        assert sorted(str(one) for one in report.skipped) == [
             (
                 "user_1.marketplace_jobs 5: 2 rows have that id: give each one of its own, and "
                 "import again"
@@ -171,7 +171,7 @@ class TestBadInput:
             run(moved, "DROP OWNED BY clerk; DROP ROLE clerk")
 
         why = "put that right, and import again"
-        assert sorted(str(one) for one in report.refused) == [
+        assert sorted(str(one) for one in report.skipped) == [
             (
                 "user_1.marketplace_jobs: it cannot be read (permission denied for table "
                 f"marketplace_jobs): {why}"
@@ -193,7 +193,7 @@ class TestBadInput:
             assert table is not None
             assert len(tables.read_page(session, table, None, 500)) == 1
 
-        (told,) = map(str, take_over(moved, "user_1").refused)
+        (told,) = map(str, take_over(moved, "user_1").skipped)
 
         assert told == (
             "user_1.marketplace_jobs 5: its error_message has 50000001 bytes, which cannot be: "
@@ -217,7 +217,7 @@ class TestBadInput:
         report = take_over(moved, "*_*")
 
         assert report.schemas == ["copy_1", 'u:s"er_2', "user%_37"]
-        told = {one.schema: one.reason for one in report.refused if one.table is None}
+        told = {one.schema: one.reason for one in report.skipped if one.table is None}
         assert told.pop("user_1") == (
             "it is of user 1, as copy_1 is: narrow --schemas to one of them"
         )
@@ -235,7 +235,7 @@ class TestBadInput:
 
         report = take_over(moved, "user_1")
 
-        (told,) = map(str, report.refused)
+        (told,) = map(str, report.skipped)
         assert told == (
             "user_1.batch_jobs 1: it names the action juggle on vinted, which does not exist: "
             "correct it, and import again"

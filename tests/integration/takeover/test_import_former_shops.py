@@ -56,7 +56,7 @@ class TestShops:
         report = take_over(moved, "user_1", "1/vinted=111")
 
         assert [(one.former_id, "several shops on ebay (a, b)" in one.reason)
-                for one in report.refused] == [(8, True), (9, True)]  # fmt: skip
+                for one in report.skipped] == [(8, True), (9, True)]  # fmt: skip
         assert report.jobs.total() == 7
 
     def test_an_account_of_another_user_is_refused(self, moved: Database) -> None:
@@ -68,8 +68,8 @@ class TestShops:
 
         report = take_over(moved, "user_1")
 
-        assert {one.former_id for one in report.refused} == {8, 9}
-        assert "belongs to user 5" in report.refused[0].reason
+        assert {one.former_id for one in report.skipped} == {8, 9}
+        assert "belongs to user 5" in report.skipped[0].reason
 
     def test_a_placeholder_whose_account_is_there_already_is_no_second_shop(
         self, moved: Database
@@ -88,7 +88,7 @@ class TestShops:
             "SELECT 'ebay', action_type_id FROM user_37.marketplace_jobs WHERE id = 8",
         )
 
-        assert take_over(moved, "user_37").refused == []
+        assert take_over(moved, "user_37").skipped == []
         assert rows(
             moved,
             f"SELECT external_id, count(*) FROM {SCHEMA}.marketplace_jobs job "
