@@ -1,56 +1,95 @@
-"""The public API: everything a handler plugin or an application imports."""
+"""What a handler plugin imports: handlers and their calls, a marketplace's record, and errors.
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+Beside it there are :mod:`runtime.store` (what a handler keeps), :mod:`runtime.answers` (how a
+plugin reads a marketplace's answers), :mod:`runtime.sandbox` (simulated marketplaces) and
+:mod:`runtime.applications` (what creates jobs). Every other module is private and may change.
+"""
+
+from typing import TYPE_CHECKING
 
 from runtime import former_paths
-from runtime.errors import JobCancelled, JobFailed, NeedsUser, Snooze
+from runtime.errors import (
+    CallFailed,
+    CallRejected,
+    CallTimeout,
+    CannotTell,
+    ConfigurationError,
+    ConnectionLost,
+    DidNotHappen,
+    ImageRefused,
+    InputError,
+    InvalidProduct,
+    JobCancelled,
+    JobFailed,
+    MarketplaceRuntimeError,
+    NeedsUser,
+    NotAuthorized,
+    NotSent,
+    OutcomeUnknown,
+    SellerNotConnected,
+    Snooze,
+)
 from runtime.errors.program import PROGRAM
 from runtime.handlers.base import BaseJobHandler
 from runtime.handlers.hookspecs import hookimpl
-from runtime.marketplaces.record import ActionType, Marketplace
+from runtime.marketplaces.record import ActionType, Identification, Marketplace, OAuth2, ShopSetting
+from runtime.process.config import checked_base_url, read_settings
+from runtime.products.product import checked_product, is_image_url
 from runtime.rate_limits import Budgets, Limit
 from runtime.rate_limits.closures import Level
-from runtime.runs.calls import ImageFile
+from runtime.runs.calls import Authorization, Call, HttpCall, ImageFile, WebSocketCall
 from runtime.runs.job import Job, Shop
-
-if TYPE_CHECKING:
-    from runtime.inline.processor import MarketplaceJobProcessor
-    from runtime.jobs.batch_service import BatchJobService
-    from runtime.jobs.service import MarketplaceJobService
 
 __all__ = [
     "PROGRAM",
     "ActionType",
+    "Authorization",
     "BaseJobHandler",
-    "BatchJobService",
     "Budgets",
+    "Call",
+    "CallFailed",
+    "CallRejected",
+    "CallTimeout",
+    "CannotTell",
+    "ConfigurationError",
+    "ConnectionLost",
+    "DidNotHappen",
+    "HttpCall",
+    "Identification",
     "ImageFile",
+    "ImageRefused",
+    "InputError",
+    "InvalidProduct",
     "Job",
     "JobCancelled",
     "JobFailed",
     "Level",
     "Limit",
     "Marketplace",
-    "MarketplaceJobProcessor",
-    "MarketplaceJobService",
+    "MarketplaceRuntimeError",
     "NeedsUser",
+    "NotAuthorized",
+    "NotSent",
+    "OAuth2",
+    "OutcomeUnknown",
+    "SellerNotConnected",
     "Shop",
+    "ShopSetting",
     "Snooze",
+    "WebSocketCall",
+    "checked_base_url",
+    "checked_product",
     "hookimpl",
+    "is_image_url",
+    "read_settings",
 ]
 
 former_paths.install()
 
-_OF_APPLICATIONS = {
-    "BatchJobService": "runtime.jobs.batch_service",
-    "MarketplaceJobProcessor": "runtime.inline.processor",
-    "MarketplaceJobService": "runtime.jobs.service",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Load what needs the database when it is asked for; handler plugins never do."""
-    if name not in _OF_APPLICATIONS:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_OF_APPLICATIONS[name]), name)
+if TYPE_CHECKING:
+    from runtime.applications import BatchJobService as BatchJobService
+    from runtime.applications import MarketplaceJobProcessor as MarketplaceJobProcessor
+    from runtime.applications import MarketplaceJobService as MarketplaceJobService
+else:
+    # Hidden from type checkers, which would let every misspelt name pass.
+    __getattr__ = former_paths.name_of_runtime

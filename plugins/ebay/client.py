@@ -11,7 +11,7 @@ from urllib.parse import quote, urlsplit
 
 from plugins.ebay.errors import Record, warnings_in
 from runtime import BaseJobHandler
-from runtime.answers.error_answers import unreadable
+from runtime.answers import unreadable
 
 SETTLES_WITHIN = timedelta(seconds=30)
 

@@ -8,9 +8,8 @@ from plugins.ebay.errors import Record, is_gone
 from plugins.ebay.offers import listing_of
 from plugins.ebay.shelf import Shelf
 from plugins.ebay.targets import target_of
-from runtime import BaseJobHandler, Job, hookimpl
-from runtime.errors import CallRejected
-from runtime.storage.selling.listing_changes import mark_listing_gone
+from runtime import BaseJobHandler, CallRejected, Job, hookimpl
+from runtime.store import mark_listing_gone
 
 
 class DeleteEbay(BaseJobHandler):

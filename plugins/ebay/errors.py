@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from runtime.answers.error_answers import Refusal
-from runtime.errors import CallFailed
+from runtime import CallFailed
+from runtime.answers import Refusal
 
 OFFER_EXISTS = "25002"
 """Of createOffer; elsewhere the same number stands for any mistake of the caller."""

@@ -5,7 +5,7 @@ from typing import Any
 
 from plugins.ebay.client import EbayClient, Page, part
 from plugins.ebay.errors import Record, is_gone
-from runtime.errors import CallRejected
+from runtime import CallRejected
 
 ITEMS = "/sell/inventory/v1/inventory_item"
 PAGE_SIZE = 200

@@ -3,7 +3,7 @@
 from typing import Any
 
 from plugins.ebay.errors import Record
-from runtime.storage.selling.listing_rows import ListingRow, row
+from runtime.store import ListingRow, checked_listing
 
 _HOSTS = {
     "EBAY_US": "www.ebay.com",
@@ -31,7 +31,7 @@ def listing_row(listing_id: str, offer: Record, title: object) -> ListingRow:
     price = summary.get("price") if isinstance(summary, dict) else None
     amount: dict[str, Any] = price if isinstance(price, dict) else {}
     marketplace_id = offer.get("marketplaceId")
-    return row(
+    return checked_listing(
         listing_id,
         data={name: value for name, value in offer.items() if name not in _LEFT_OUT},
         title=title if isinstance(title, str) else None,

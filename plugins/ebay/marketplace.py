@@ -6,10 +6,8 @@ from datetime import timedelta
 from plugins.ebay.errors import read_refusal
 from plugins.ebay.rate_limits import INQUIRY
 from plugins.ebay.settings import EbaySettings
-from runtime import ActionType, Marketplace
-from runtime.marketplaces.record import OAuth2, ShopSetting
-from runtime.marketplaces.simulation import SimulatedAccount
-from runtime.process.config import read_settings
+from runtime import ActionType, Marketplace, OAuth2, ShopSetting, read_settings
+from runtime.sandbox import SimulatedAccount
 
 SCOPE = "https://api.ebay.com/oauth/api_scope"
 HINT = "set RUNTIME_EBAY_CLIENT_ID, RUNTIME_EBAY_CLIENT_SECRET and RUNTIME_EBAY_RUNAME"

@@ -2,8 +2,8 @@
 
 from plugins.ebay.client import EbayClient, part
 from plugins.ebay.errors import OFFER_EXISTS, Record, is_gone
-from runtime.answers.error_answers import unreadable
-from runtime.errors import CallRejected
+from runtime import CallRejected
+from runtime.answers import unreadable
 
 OFFERS = "/sell/inventory/v1/offer"
 FORMAT = "FIXED_PRICE"

@@ -5,8 +5,8 @@ from typing import Any
 
 from plugins.ebay.client import EbayClient, Page
 from plugins.ebay.errors import Record
-from runtime.errors import InputError
-from runtime.products.order import OrderRow, order, order_line
+from runtime import InputError
+from runtime.store import OrderRow, checked_order, checked_order_line
 
 ORDERS = "/sell/fulfillment/v1/order"
 PAGE_SIZE = 200
@@ -52,7 +52,7 @@ def parse_order(entry: Record) -> OrderRow:
     total = _object(_object(entry, "pricingSummary"), "total")
     status = entry.get("orderFulfillmentStatus")
     cancelled = _object(entry, "cancelStatus").get("cancelState") == CANCELED
-    return order(
+    return checked_order(
         entry.get("orderId"),
         [_line(item) for item in (items if isinstance(items, list) else [])],
         data=entry,
@@ -68,7 +68,7 @@ def parse_order(entry: Record) -> OrderRow:
 def _line(item: Any) -> Any:
     if not isinstance(item, dict):
         raise InputError("a line of an order must be an object")
-    return order_line(
+    return checked_order_line(
         item.get("lineItemId"),
         listing=item.get("legacyItemId"),
         sku=item.get("sku"),

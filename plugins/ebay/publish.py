@@ -10,9 +10,8 @@ from plugins.ebay.marketplace import ebay
 from plugins.ebay.offers import OfferExists, listing_of
 from plugins.ebay.shelf import Shelf
 from plugins.ebay.terms import Terms, publishable
-from runtime import BaseJobHandler, Job, JobFailed, Marketplace, hookimpl
-from runtime.errors import CallRejected
-from runtime.storage.selling.listing_changes import record_listing
+from runtime import BaseJobHandler, CallRejected, Job, JobFailed, Marketplace, hookimpl
+from runtime.store import record_listing
 
 
 class PublishEbay(BaseJobHandler):

@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from runtime.answers.limit_signals import LimitInquiry, Signals
-from runtime.answers.retry_after import bounded
-from runtime.runs.answer import json_number
-from runtime.runs.calls import Authorization, HttpCall
+from runtime import Authorization, HttpCall
+from runtime.answers import LimitInquiry, Signals, bounded, json_number
 
 RATE_LIMITS = HttpCall(
     "GET",

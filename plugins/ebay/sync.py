@@ -11,9 +11,15 @@ from plugins.ebay.errors import Record
 from plugins.ebay.listing import listing_row
 from plugins.ebay.offers import listing_of
 from plugins.ebay.shelf import Shelf
-from runtime import BaseJobHandler, Job, JobFailed, hookimpl
-from runtime.errors import CallRejected
-from runtime.storage.selling import listing_rows
+from runtime import BaseJobHandler, CallRejected, Job, JobFailed, hookimpl
+from runtime.store import (
+    ListingCounts,
+    ListingRow,
+    begin_walk,
+    count_unseen_listings,
+    mark_unseen_gone,
+    upsert_listings,
+)
 
 MOST_PAGES = 10_000
 BAD_REQUEST = 400
@@ -29,7 +35,7 @@ class PageDone(TypedDict):
     total: int | None
     skus: list[str]
     unread: list[str]
-    counts: listing_rows.Counts
+    counts: ListingCounts
 
 
 class SyncEbay(BaseJobHandler):
@@ -41,7 +47,7 @@ class SyncEbay(BaseJobHandler):
 
     async def execute(self, job: Job) -> dict[str, Any]:  # noqa: ARG002 - the interface
         """Read and store all pages; then mark as gone what was on none of them."""
-        walk = await self.transaction("begin-walk", listing_rows.begin_walk, self.shop_id)
+        walk = await self.transaction("begin-walk", begin_walk, self.shop_id)
         pages: list[PageDone] = []
         following: str | None = None
         while not pages or following is not None:
@@ -72,7 +78,7 @@ class SyncEbay(BaseJobHandler):
             total=page.total,
             skus=list(items),
             unread=[sku for sku, one in zip(items, found, strict=True) if one is None],
-            counts=listing_rows.Counts(imported=0, updated=0, errors=0),
+            counts=ListingCounts(imported=0, updated=0, errors=0),
         )
         stored: PageDone = await self.transaction(
             f"page-{number}", _store, self.shop_id, walk, rows, done
@@ -95,10 +101,10 @@ class SyncEbay(BaseJobHandler):
         doubt = _doubt(pages, len(skus))
         if doubt is None:
             result["gone"] = await self.transaction(
-                "mark-gone", listing_rows.mark_gone, self.shop_id, walk
+                "mark-gone", mark_unseen_gone, self.shop_id, walk
             )
         elif unseen := await self.transaction(
-            "count-unseen", listing_rows.count_unseen, self.shop_id, walk
+            "count-unseen", count_unseen_listings, self.shop_id, walk
         ):
             result["warning"] = (
                 f"{unseen} listing(s) were not seen, but {doubt}: none was marked as gone; "
@@ -107,7 +113,7 @@ class SyncEbay(BaseJobHandler):
         return result
 
 
-async def _on_sale(shelf: Shelf, sku: str, item: Record) -> list[listing_rows.ListingRow] | None:
+async def _on_sale(shelf: Shelf, sku: str, item: Record) -> list[ListingRow] | None:
     """The listings of an item; None where eBay refuses to tell."""
     try:
         offers = await shelf.offers.of(sku)
@@ -128,10 +134,10 @@ def _store(
     session: Session,
     shop_id: int,
     walk: str,
-    rows: Sequence[listing_rows.ListingRow],
+    rows: Sequence[ListingRow],
     done: PageDone,
 ) -> PageDone:
-    return {**done, "counts": listing_rows.upsert(session, shop_id, walk, rows)}
+    return {**done, "counts": upsert_listings(session, shop_id, walk, rows)}
 
 
 def _doubt(pages: Sequence[PageDone], seen: int) -> str | None:

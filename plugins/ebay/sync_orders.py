@@ -9,11 +9,17 @@ from sqlalchemy.orm import Session
 
 from plugins.ebay.client import EbayClient
 from plugins.ebay.orders import Orders, parse_order
-from runtime import BaseJobHandler, Job, JobFailed, hookimpl
-from runtime.errors import InputError
-from runtime.jobs.sold_elsewhere import follow_sales
-from runtime.products.order import OrderRow
-from runtime.storage.selling import order_rows, order_sync
+from runtime import BaseJobHandler, InputError, Job, JobFailed, hookimpl
+from runtime.store import (
+    OrderRow,
+    OrderWindow,
+    Sale,
+    begin_order_sync,
+    finish_order_sync,
+    follow_sales,
+    unread_orders_warning,
+    upsert_orders,
+)
 
 MOST_PAGES = 10_000
 LONGEST_WINDOW = timedelta(days=729)
@@ -27,7 +33,7 @@ class PageDone(TypedDict):
     new: int
     updated: int
     errors: int
-    sales: list[order_rows.Sale]
+    sales: list[Sale]
     jobs: list[int]
 
 
@@ -40,7 +46,7 @@ class SyncOrdersEbay(BaseJobHandler):
     async def execute(self, job: Job) -> dict[str, Any]:
         """Read and store all pages; then note until when all is stored."""
         days = _checked_days(job.input_data.get("days"))
-        window = await self.transaction("begin", order_sync.begin, self.shop_id)
+        window = await self.transaction("begin", begin_order_sync, self.shop_id)
         began = datetime.fromisoformat(window["began"])
         since = _since(window, began) if days is None else began - days
         field = "lastmodifieddate" if days is None else "creationdate"
@@ -62,7 +68,7 @@ class SyncOrdersEbay(BaseJobHandler):
             await self.progress(number, None, f"{number} pages of orders")
         errors = sum(page["errors"] for page in pages)
         if days is None and not errors:
-            await self.transaction("finish", order_sync.finish, self.shop_id, window["began"])
+            await self.transaction("finish", finish_order_sync, self.shop_id, window["began"])
         return {
             "success": True,
             "new": sum(page["new"] for page in pages),
@@ -71,7 +77,7 @@ class SyncOrdersEbay(BaseJobHandler):
             "pages": len(pages),
             "sales": [sale for page in pages for sale in page["sales"]],
             "jobs": [job_id for page in pages for job_id in page["jobs"]],
-            **order_sync.warning(errors),
+            **unread_orders_warning(errors),
         }
 
     async def _page(
@@ -98,7 +104,7 @@ def _store(
     following: str | None,
     errors: int,
 ) -> PageDone:
-    stored = order_rows.upsert_orders(session, shop_id, rows)
+    stored = upsert_orders(session, shop_id, rows)
     return PageDone(
         next=following,
         new=len(stored["new"]),
@@ -109,7 +115,7 @@ def _store(
     )
 
 
-def _since(window: order_sync.Window, began: datetime) -> datetime | None:
+def _since(window: OrderWindow, began: datetime) -> datetime | None:
     if window["since"] is None:
         return None
     return max(datetime.fromisoformat(window["since"]).astimezone(UTC), began - LONGEST_WINDOW)

@@ -3,7 +3,7 @@
 from typing import TypedDict
 
 from runtime import PROGRAM, BaseJobHandler, JobFailed
-from runtime.storage.selling import published
+from runtime.store import LiveListing, live_listings
 
 
 class Target(TypedDict):
@@ -27,9 +27,9 @@ async def target_of(handler: BaseJobHandler) -> Target:
         raise JobFailed(f"external_id must be the id of a listing on eBay, not {named!r}")
     product = handler.product
     sku: str | None = product["sku"] if product else None
-    found: list[published.LiveListing] = await handler.transaction(
+    found: list[LiveListing] = await handler.transaction(
         "find-listings",
-        published.live_listings,
+        live_listings,
         handler.shop_id,
         handler.job.product_id,
         sku,

@@ -9,9 +9,7 @@ from typing import Any
 
 from plugins.ebay.errors import Record
 from plugins.ebay.offers import FORMAT
-from runtime import PROGRAM, JobFailed
-from runtime.errors import InvalidProduct
-from runtime.products.product import checked_product, is_url
+from runtime import PROGRAM, InvalidProduct, JobFailed, checked_product, is_image_url
 
 LONGEST_SKU = 50
 LONGEST_TITLE = 80
@@ -174,7 +172,7 @@ def check_addresses(image_urls: list[str]) -> None:
     Raises:
         JobFailed: one is not at https.
     """
-    if not all(is_url(url) for url in image_urls):
+    if not all(is_image_url(url) for url in image_urls):
         raise JobFailed(
             "eBay fetches images over https only: let the media directory be reached at an "
             "https address (RUNTIME_MEDIA_URL), or give the product URLs; nothing was sent"

@@ -12,7 +12,7 @@ from plugins.ebay.shelf import Shelf
 from plugins.ebay.targets import target_of
 from plugins.ebay.terms import Terms, updatable
 from runtime import BaseJobHandler, Job, JobFailed, hookimpl
-from runtime.storage.selling.listing_changes import record_listing
+from runtime.store import record_listing
 
 
 class UpdateEbay(BaseJobHandler):

@@ -6,10 +6,8 @@ from typing import Any, TypeVar
 
 from plugins.etsy import shapes
 from plugins.etsy.errors import NOT_FOUND
-from runtime import PROGRAM, BaseJobHandler, ImageFile, JobFailed
-from runtime.answers.error_answers import unreadable
-from runtime.errors import CallRejected
-from runtime.runs.calls import HTTP_SETTLES_WITHIN, HttpCall
+from runtime import PROGRAM, BaseJobHandler, CallRejected, HttpCall, ImageFile, JobFailed
+from runtime.answers import unreadable
 
 ROOT = "/v3/application"
 MAX_LIMIT = 100
@@ -31,9 +29,7 @@ class EtsyClient:
         JobFailed: the shop's external id is no shop's id on Etsy.
     """
 
-    def __init__(
-        self, handler: BaseJobHandler, settles_within: timedelta = HTTP_SETTLES_WITHIN
-    ) -> None:
+    def __init__(self, handler: BaseJobHandler, settles_within: timedelta | None = None) -> None:
         shop = handler.shop.external_id
         if not shop.isascii() or not shop.isdigit():
             raise JobFailed(

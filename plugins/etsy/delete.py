@@ -7,7 +7,7 @@ from plugins.etsy.client import EtsyClient
 from plugins.etsy.targets import target_listings
 from plugins.etsy.update import deactivate
 from runtime import BaseJobHandler, Job, JobFailed, hookimpl
-from runtime.storage.selling.listing_changes import mark_listing_gone
+from runtime.store import mark_listing_gone
 
 DELETED = "deleted"
 ALREADY_GONE = "gone"

@@ -12,8 +12,7 @@ from plugins.etsy.client import EtsyClient
 from plugins.etsy.offer import Offer
 from plugins.etsy.shapes import identifier
 from plugins.etsy.walk import Look
-from runtime import Job
-from runtime.errors import CannotTell
+from runtime import CannotTell, Job
 
 MAX_LOOKS = 3
 

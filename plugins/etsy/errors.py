@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from runtime.answers.error_answers import Refusal
+from runtime.answers import Refusal
 
 NOT_FOUND = "not_found"
 """What was asked for is not there: a 404 in Etsy's own shape.

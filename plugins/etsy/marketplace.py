@@ -6,12 +6,9 @@ from typing import Any
 
 from plugins.etsy.errors import read_refusal
 from plugins.etsy.settings import EtsySettings
-from runtime import ActionType, Marketplace
-from runtime.answers.limit_signals import LimitHeaders
-from runtime.marketplaces.record import Identification, OAuth2, ShopSetting
-from runtime.marketplaces.simulation import SimulatedAccount
-from runtime.process.config import read_settings
-from runtime.runs.account_trouble import AccountWords
+from runtime import ActionType, Identification, Marketplace, OAuth2, ShopSetting, read_settings
+from runtime.answers import AccountWords, LimitHeaders
+from runtime.sandbox import SimulatedAccount
 
 HINT = "set RUNTIME_ETSY_KEYSTRING and RUNTIME_ETSY_SHARED_SECRET"
 

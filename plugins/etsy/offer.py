@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from plugins.etsy.texts import LONGEST_SKU, material_flaws, tag_flaws, title_flaws, words
-from runtime import JobFailed
-from runtime.errors import InvalidProduct
-from runtime.products.product import checked_product
+from runtime import InvalidProduct, JobFailed, checked_product
 
 MOST_IMAGES = 20
 MOST_PIECES = 999

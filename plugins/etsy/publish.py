@@ -1,6 +1,7 @@
 """publish_etsy: put one product on sale."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from functools import partial
 from typing import Any, TypedDict
 
@@ -8,11 +9,8 @@ from plugins.etsy.client import EtsyClient
 from plugins.etsy.drafts import Draft, find_draft, is_marked, marked
 from plugins.etsy.inventory import first_inventory
 from plugins.etsy.offer import Offer, checked_offer
-from runtime import BaseJobHandler, Job, JobFailed, hookimpl
-from runtime.errors import CannotTell
-from runtime.runs.calls import HTTP_SETTLES_WITHIN
-from runtime.storage.selling.listing_changes import record_listing
-from runtime.storage.selling.listing_rows import ListingRow, row
+from runtime import BaseJobHandler, CannotTell, Job, JobFailed, hookimpl
+from runtime.store import ListingRow, checked_listing, record_listing
 
 IMAGE_TYPES = frozenset({"image/jpeg", "image/png", "image/gif"})
 
@@ -39,7 +37,7 @@ class PublishEtsy(BaseJobHandler):
         settles_within: how long after it left a write can still take effect.
     """
 
-    settles_within = HTTP_SETTLES_WITHIN
+    settles_within: timedelta | None = None
 
     async def execute(self, job: Job) -> dict[str, Any]:  # noqa: ARG002 - the interface
         """Check the product; then go from the draft to the sale."""
@@ -114,7 +112,7 @@ class PublishEtsy(BaseJobHandler):
 
 def sold_row(listing_id: int, offer: Offer, activated: Activated) -> ListingRow:
     """The listing as it is known without another look; a sync tells the rest."""
-    return row(
+    return checked_listing(
         listing_id,
         data={"listing_id": listing_id, "state": "active"},
         title=offer.title,

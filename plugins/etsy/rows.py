@@ -4,11 +4,15 @@ import json
 from typing import Any
 
 from plugins.etsy.shapes import amount, currency
-from runtime.errors import InputError
-from runtime.products.order import OrderRow, order, order_line
-from runtime.storage.selling import listing_rows
-from runtime.storage.selling.listing_rows import ListingRow
-from runtime.values.marketplace_values import MAX_DATA_BYTES
+from runtime import InputError
+from runtime.store import (
+    MAX_DATA_BYTES,
+    ListingRow,
+    OrderRow,
+    checked_listing,
+    checked_order,
+    checked_order_line,
+)
 
 _LONG = frozenset({"description", "rich_description", "images", "inventory", "file_data"})
 NOT_SOLD = frozenset({"canceled", "fully refunded"})
@@ -24,7 +28,7 @@ def listing_row(listing: dict[str, Any]) -> ListingRow:
     """
     skus = listing.get("skus")
     sku = skus[0] if isinstance(skus, list) and len(skus) == 1 else None
-    return listing_rows.row(
+    return checked_listing(
         listing.get("listing_id"),
         data={name: value for name, value in listing.items() if name not in _LONG},
         title=listing.get("title"),
@@ -45,7 +49,7 @@ def order_row(receipt: Any) -> OrderRow:
     if not isinstance(transactions, list):
         raise InputError("a receipt must tell its transactions")
     lines = [
-        order_line(
+        checked_order_line(
             one.get("transaction_id"),
             listing=one.get("listing_id"),
             sku=one.get("sku") or None,
@@ -60,7 +64,7 @@ def order_row(receipt: Any) -> OrderRow:
     if len(json.dumps(receipt)) > MAX_DATA_BYTES // 2:
         # Rather the sale without what the lines say already than no sale.
         said = {name: value for name, value in receipt.items() if name != "transactions"}
-    return order(
+    return checked_order(
         receipt.get("receipt_id"),
         lines,
         data=said,

@@ -3,7 +3,7 @@
 from pydantic import SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from runtime.process.config import base_url
+from runtime import checked_base_url
 
 
 class EtsySettings(BaseSettings):
@@ -31,4 +31,4 @@ class EtsySettings(BaseSettings):
     @field_validator("api_url", "auth_url")
     @classmethod
     def _check(cls, value: str) -> str:
-        return base_url(value)
+        return checked_base_url(value)

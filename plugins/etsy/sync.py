@@ -12,10 +12,15 @@ from plugins.etsy.marketplace import etsy
 from plugins.etsy.rows import listing_row
 from plugins.etsy.shapes import Page
 from plugins.etsy.walk import Look
-from runtime import BaseJobHandler, Job, JobFailed, Marketplace, hookimpl
-from runtime.errors import InputError
-from runtime.storage.selling import listing_rows
-from runtime.storage.selling.listing_rows import ListingRow
+from runtime import BaseJobHandler, InputError, Job, JobFailed, Marketplace, hookimpl
+from runtime.store import (
+    ListingCounts,
+    ListingRow,
+    begin_walk,
+    count_unseen_listings,
+    mark_unseen_gone,
+    upsert_listings,
+)
 
 MAX_LISTINGS = 100_000
 MAX_LOOKS = 3
@@ -27,7 +32,7 @@ class StoredPage(TypedDict):
     ids: list[str]
     records: int
     count: int
-    counts: listing_rows.Counts
+    counts: ListingCounts
 
 
 class SyncEtsy(BaseJobHandler):
@@ -40,7 +45,7 @@ class SyncEtsy(BaseJobHandler):
     async def execute(self, job: Job) -> dict[str, Any]:  # noqa: ARG002 - the interface
         """Read and store all pages; then mark as gone what was on none of them."""
         client = EtsyClient(self)
-        walk: str = await self.transaction("begin-walk", listing_rows.begin_walk, self.shop_id)
+        walk: str = await self.transaction("begin-walk", begin_walk, self.shop_id)
         counts = Counter(imported=0, updated=0, errors=0)
         result: dict[str, Any] = {}
         for number in range(1, MAX_LOOKS + 1):
@@ -50,11 +55,11 @@ class SyncEtsy(BaseJobHandler):
             doubt = look.doubt()
             if doubt is None:
                 result["gone"] = await self.transaction(
-                    "mark-gone", listing_rows.mark_gone, self.shop_id, walk
+                    "mark-gone", mark_unseen_gone, self.shop_id, walk
                 )
                 return result
             unseen = await self.transaction(
-                f"{prefix}count-unseen", listing_rows.count_unseen, self.shop_id, walk
+                f"{prefix}count-unseen", count_unseen_listings, self.shop_id, walk
             )
             if not unseen:
                 return result
@@ -107,7 +112,7 @@ def store_page(
         ids=[one["external_id"] for one in rows],
         records=len(page["results"]),
         count=page["count"],
-        counts=listing_rows.upsert(session, shop_id, walk, rows),
+        counts=upsert_listings(session, shop_id, walk, rows),
     )
 
 

@@ -11,12 +11,17 @@ from plugins.etsy.client import EtsyClient
 from plugins.etsy.rows import order_row
 from plugins.etsy.shapes import Page
 from plugins.etsy.walk import Look
-from runtime import BaseJobHandler, Job, JobFailed, hookimpl
-from runtime.errors import InputError
-from runtime.jobs.sold_elsewhere import follow_sales
-from runtime.products.order import OrderRow
-from runtime.storage.selling import order_sync
-from runtime.storage.selling.order_rows import Sale, upsert_orders
+from runtime import BaseJobHandler, InputError, Job, JobFailed, hookimpl
+from runtime.store import (
+    OrderRow,
+    OrderWindow,
+    Sale,
+    begin_order_sync,
+    finish_order_sync,
+    follow_sales,
+    unread_orders_warning,
+    upsert_orders,
+)
 
 MAX_ORDERS = 100_000
 EARLIEST = 946_684_800
@@ -53,7 +58,7 @@ class SyncOrdersEtsy(BaseJobHandler):
     async def execute(self, job: Job) -> dict[str, Any]:
         """Read and store the pages; then note how far they reach."""
         client = EtsyClient(self)
-        window: order_sync.Window = await self.transaction("begin", order_sync.begin, self.shop_id)
+        window: OrderWindow = await self.transaction("begin", begin_order_sync, self.shop_id)
         since = None if job.input_data.get("full") is True else changed_since(window)
         pages: list[StoredPage] = []
         look = Look()
@@ -67,7 +72,7 @@ class SyncOrdersEtsy(BaseJobHandler):
             await self.progress(len(look.ids), max(page["count"], len(look.ids)), "orders")
         errors = sum(page["records"] - len(page["ids"]) for page in pages)
         if not errors:
-            await self.transaction("finish", order_sync.finish, self.shop_id, window["began"])
+            await self.transaction("finish", finish_order_sync, self.shop_id, window["began"])
         new = {one for page in pages for one in page["new"]}
         return {
             "success": True,
@@ -77,7 +82,7 @@ class SyncOrdersEtsy(BaseJobHandler):
             "pages": look.pages,
             "sales": [sale for page in pages for sale in page["sales"]],
             "jobs": [job_id for page in pages for job_id in page["jobs"]],
-            **order_sync.warning(errors),
+            **unread_orders_warning(errors),
         }
 
     async def _read_page(
@@ -115,7 +120,7 @@ def store_page(session: Session, shop_id: int, rows: Sequence[OrderRow], page: P
     )
 
 
-def changed_since(window: order_sync.Window) -> int:
+def changed_since(window: OrderWindow) -> int:
     """From when on changes have to be read, in seconds since 1970."""
     if window["since"] is None:
         since = datetime.fromisoformat(window["began"]) - FIRST

@@ -8,10 +8,8 @@ from plugins.etsy.errors import NOT_FOUND
 from plugins.etsy.inventory import merged, pieces
 from plugins.etsy.offer import Offer, checked_offer
 from plugins.etsy.targets import target_listings
-from runtime import BaseJobHandler, Job, JobFailed, hookimpl
-from runtime.errors import CallRejected
-from runtime.storage.selling.listing_changes import mark_listing_gone
-from runtime.storage.selling.published import describe_listing
+from runtime import BaseJobHandler, CallRejected, Job, JobFailed, hookimpl
+from runtime.store import describe_listing, mark_listing_gone
 
 GONE = "gone"
 INACTIVE = "inactive"

@@ -21,9 +21,8 @@ from plugins.vinted.pages import (
     parse_sync,
     parse_wardrobe,
 )
-from runtime import BaseJobHandler, JobFailed, NeedsUser
-from runtime.errors import CallRejected, InputError, OutcomeUnknown
-from runtime.storage.selling import listing_rows
+from runtime import BaseJobHandler, CallRejected, InputError, JobFailed, NeedsUser, OutcomeUnknown
+from runtime.store import ListingRow
 
 MAX_PER_PAGE = protocol.MAX_PER_PAGE
 LONGEST_TOLD = 255
@@ -97,9 +96,7 @@ class VintedBrowser:
         answer = await self._ask("VINTED_ORDERS", self._page(page, per_page), reads=True)
         return parse_frame(answer, Asked("VINTED_ORDERS", page, "orders"))
 
-    async def publish(
-        self, product: protocol.ProductSent, settles_within: timedelta
-    ) -> listing_rows.ListingRow:
+    async def publish(self, product: protocol.ProductSent, settles_within: timedelta) -> ListingRow:
         """Put the product on sale.
 
         Raises:

@@ -6,9 +6,8 @@ from typing import Any
 from plugins.vinted.client import VintedBrowser
 from plugins.vinted.errors import Trouble, trouble_of
 from plugins.vinted.targets import target_listings
-from runtime import BaseJobHandler, Job, hookimpl
-from runtime.errors import CallRejected
-from runtime.storage.selling.listing_changes import mark_listing_gone
+from runtime import BaseJobHandler, CallRejected, Job, hookimpl
+from runtime.store import mark_listing_gone
 
 
 class DeleteVinted(BaseJobHandler):

@@ -5,10 +5,8 @@ from dataclasses import replace
 from datetime import datetime
 from enum import Enum
 
-from runtime.answers.limit_signals import Signals, read_answer
-from runtime.errors import CallRejected
-from runtime.runs.account_trouble import AccountWords
-from runtime.runs.answer import Answer
+from runtime import CallRejected
+from runtime.answers import AccountWords, Answer, Signals, read_answer
 
 
 class Trouble(Enum):

@@ -10,13 +10,27 @@ from plugins.vinted.errors import Trouble, trouble_of
 from plugins.vinted.offer import MOST_IMAGES
 from plugins.vinted.pages import money, parse_item
 from plugins.vinted.targets import named_listing
-from runtime import BaseJobHandler, Job, JobFailed, hookimpl
-from runtime.errors import CallRejected, ImageRefused, InputError, NotSent
-from runtime.products.product import checked_product
-from runtime.storage.selling import product_rows
-from runtime.storage.selling.listing_changes import mark_listing_gone, record_listing
-from runtime.storage.selling.listing_rows import ListingRow
-from runtime.storage.selling.product_links import link, link_of_listing
+from runtime import (
+    BaseJobHandler,
+    CallRejected,
+    ImageRefused,
+    InputError,
+    Job,
+    JobFailed,
+    NotSent,
+    checked_product,
+    hookimpl,
+)
+from runtime.store import (
+    ListingRow,
+    link_of_listing,
+    mark_listing_gone,
+    product_by_id,
+    product_by_sku,
+    product_link,
+    record_listing,
+    upsert_products,
+)
 
 SERVER_ERROR = 500
 
@@ -140,12 +154,12 @@ def link_to_product(
     if product_id is None and takes_any and sells is not None:
         product_id = sells.product_id
     found = (
-        product_rows.product_by_sku(session, user_id, product["sku"])
+        product_by_sku(session, user_id, product["sku"])
         if product_id is None
-        else product_rows.product_by_id(session, user_id, product_id)
+        else product_by_id(session, user_id, product_id)
     )
-    wanted = link(found.id if found else None, found.sku if found else product["sku"])
-    others = {wanted.product_key, link(None, product["sku"]).product_key}
+    wanted = product_link(found.id if found else None, found.sku if found else product["sku"])
+    others = {wanted.product_key, product_link(None, product["sku"]).product_key}
     if sells is not None and sells.product_key not in others and not moves:
         return (
             f"the listing {row['external_id']} sells another product already "
@@ -153,8 +167,8 @@ def link_to_product(
             '`"force": true` in input_data to move it'
         )
     if found is None:
-        product_rows.upsert(session, user_id, [product])
-        made = product_rows.product_by_sku(session, user_id, product["sku"])
+        upsert_products(session, user_id, [product])
+        made = product_by_sku(session, user_id, product["sku"])
         assert made is not None
         record_listing(session, shop_id, row, made.id)
         return Linked(product_id=made.id, sku=made.sku, created=True)
@@ -162,7 +176,7 @@ def link_to_product(
         # As it was handed in, so that what was sold since then stays sold.
         stated = found.quantity if found.stated_quantity is None else found.stated_quantity
         changed = {**found.data, "images": product["images"], "quantity": stated}
-        product_rows.upsert(session, user_id, [changed])
+        upsert_products(session, user_id, [changed])
     record_listing(session, shop_id, row, found.id)
     return Linked(product_id=found.id, sku=found.sku, created=False)
 

@@ -17,8 +17,8 @@ from typing import Any
 
 from plugins.vinted.client import VintedBrowser
 from plugins.vinted.page_totals import PageTotals
-from runtime.errors import CannotTell
-from runtime.storage.selling.listing_rows import ListingRow
+from runtime import CannotTell
+from runtime.store import ListingRow
 
 MAX_LOOKS = 3
 

@@ -5,9 +5,8 @@ from datetime import timedelta
 
 from plugins.vinted.errors import ACCOUNT_WORDS, read_refusal
 from plugins.vinted.settings import VintedSettings
-from runtime import ActionType, Budgets, Level, Limit, Marketplace
-from runtime.marketplaces.simulation import SimulatedAccount
-from runtime.process.config import read_settings
+from runtime import ActionType, Budgets, Level, Limit, Marketplace, read_settings
+from runtime.sandbox import SimulatedAccount
 
 ACTION_TYPES = (
     ActionType(

@@ -6,10 +6,8 @@ from typing import Any
 
 from plugins.vinted.client import VintedBrowser
 from plugins.vinted.errors import may_not_know_action
-from runtime import BaseJobHandler, Job, JobFailed, hookimpl
-from runtime.errors import CallRejected, CannotTell
-from runtime.runs.calls import AwaitQuiet
-from runtime.storage.selling.sent_messages import MessageTaken, record_sent
+from runtime import BaseJobHandler, CallRejected, CannotTell, Job, JobFailed, hookimpl
+from runtime.store import MessageTaken, record_sent_message
 
 STEP = "send"
 LONGEST_TEXT = 2_000
@@ -67,7 +65,7 @@ class MessageVinted(BaseJobHandler):
         if found and not certain:
             if before is None:
                 raise CannotTell("a message of these words is there, and may be an older one")
-            if await AwaitQuiet(STEP, settled=True):
+            if await self.settled(STEP):
                 # It may be another job's, with this one's still on its way.
                 now = await browser.conversation(conversation_id)
                 found = _new_messages(now, before, browser.reference, text)
@@ -89,7 +87,7 @@ class MessageVinted(BaseJobHandler):
     ) -> Any:
         return await self.transaction(
             STEP,
-            record_sent,
+            record_sent_message,
             self.shop_id,
             conversation_id,
             browser.reference,

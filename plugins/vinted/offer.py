@@ -3,9 +3,7 @@
 from typing import Any
 
 from plugins.vinted.protocol import ProductSent
-from runtime import BaseJobHandler, JobFailed
-from runtime.errors import InvalidProduct
-from runtime.products.product import checked_product
+from runtime import BaseJobHandler, InvalidProduct, JobFailed, checked_product
 
 LONGEST_TITLE = 100
 LONGEST_DESCRIPTION = 3_000

@@ -11,12 +11,17 @@ from sqlalchemy.orm import Session
 from plugins.vinted.client import MAX_PER_PAGE, VintedBrowser
 from plugins.vinted.page_totals import PageTotals
 from plugins.vinted.pages import money
-from runtime import BaseJobHandler, Job, JobFailed, hookimpl
-from runtime.errors import InputError
-from runtime.jobs.sold_elsewhere import follow_sales
-from runtime.products.order import OrderLineRow, OrderRow, order, order_line
-from runtime.storage.selling import order_rows
-from runtime.storage.selling.listing_changes import mark_listing_gone
+from runtime import BaseJobHandler, InputError, Job, JobFailed, hookimpl
+from runtime.store import (
+    OrderLineRow,
+    OrderRow,
+    checked_order,
+    checked_order_line,
+    follow_sales,
+    known_orders,
+    mark_listing_gone,
+    upsert_orders,
+)
 
 MAX_ORDERS = 100_000
 MAX_LOOKS = 3
@@ -96,7 +101,7 @@ class OrdersVinted(BaseJobHandler):
             if everything:
                 continue
             name = f"{prefix}known-{number}"
-            if await self.transaction(name, order_rows.known_orders, self.shop_id, ids):
+            if await self.transaction(name, known_orders, self.shop_id, ids):
                 break
         return look
 
@@ -121,7 +126,7 @@ def store(session: Session, shop_id: int, rows: Sequence[OrderRow]) -> dict[str,
 
     Vinted knows single pieces: a listing that was sold is gone.
     """
-    stored = order_rows.upsert_orders(session, shop_id, rows)
+    stored = upsert_orders(session, shop_id, rows)
     new = set(stored["new"])
     sold = [row for row in rows if row["sold"] and row["external_id"] in new]
     for listing in sorted(
@@ -154,7 +159,9 @@ def _lines(entry: dict[str, Any]) -> Iterator[OrderLineRow]:
     for item in _items(entry):
         if isinstance(item, dict):
             with suppress(InputError):
-                yield order_line(item.get("id"), listing=item.get("id"), title=item.get("title"))
+                yield checked_order_line(
+                    item.get("id"), listing=item.get("id"), title=item.get("title")
+                )
 
 
 def parse_order(entry: Any) -> OrderRow:
@@ -167,7 +174,7 @@ def parse_order(entry: Any) -> OrderRow:
         raise InputError("an order must be an object")
     status, buyer = entry.get("status"), entry.get("buyer")
     total, currency = money(entry.get("price"))
-    return order(
+    return checked_order(
         entry.get("id"),
         list(_lines(entry)),
         data=entry,

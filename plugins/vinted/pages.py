@@ -8,9 +8,8 @@ import reprlib
 from dataclasses import dataclass
 from typing import Any, TypedDict, final
 
-from runtime import JobFailed
-from runtime.errors import InputError
-from runtime.storage.selling import listing_rows
+from runtime import InputError, JobFailed
+from runtime.store import ListingRow, checked_listing
 
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 200
@@ -25,7 +24,7 @@ class Page(TypedDict):
     ``total_entries`` is None where the browser plugin does not count them.
     """
 
-    rows: list[listing_rows.ListingRow]
+    rows: list[ListingRow]
     unidentified: int
     total_pages: int
     total_entries: int | None
@@ -140,7 +139,7 @@ def parse_frame(answer: Any, asked: Asked) -> Frame:
     return Frame(entries, total_pages, total_entries)
 
 
-def parse_item(item: Any) -> listing_rows.ListingRow:
+def parse_item(item: Any) -> ListingRow:
     """Read one item.
 
     Raises:
@@ -149,7 +148,7 @@ def parse_item(item: Any) -> listing_rows.ListingRow:
     if not isinstance(item, dict):
         raise InputError(f"an item must be an object, not {reprlib.repr(item)}")
     price, currency = money(item.get("price"))
-    return listing_rows.row(
+    return checked_listing(
         item.get("id"),
         title=item.get("title"),
         price=price,

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from runtime.inline.processor import MarketplaceJobProcessor
+from runtime.applications import MarketplaceJobProcessor
 
 
 class VintedJobProcessor(MarketplaceJobProcessor):
@@ -14,7 +14,7 @@ class VintedJobProcessor(MarketplaceJobProcessor):
     def __init__(self, db: Session, user_id: int, shop_id: int | None = None, **more: Any) -> None:
         warnings.warn(
             "VintedJobProcessor is deprecated: use "
-            'runtime.MarketplaceJobProcessor(..., marketplace="vinted")',
+            'runtime.applications.MarketplaceJobProcessor(..., marketplace="vinted")',
             DeprecationWarning,
             stacklevel=2,
         )

@@ -8,11 +8,8 @@ from typing import Any
 from plugins.vinted.client import VintedBrowser
 from plugins.vinted.lookup import find_published, is_certain
 from plugins.vinted.offer import checked_offer, product_sent
-from runtime import BaseJobHandler, Job, hookimpl
-from runtime.errors import CannotTell
-from runtime.runs.calls import AwaitQuiet
-from runtime.storage.selling import published
-from runtime.storage.selling.listing_rows import ListingRow
+from runtime import BaseJobHandler, CannotTell, Job, hookimpl
+from runtime.store import ListingRow, ListingTaken, adopt_listing
 
 STEP = "publish"
 
@@ -53,19 +50,19 @@ class PublishVinted(BaseJobHandler):
         self, browser: VintedBrowser, product: dict[str, Any], before: Sequence[str] | None
     ) -> Any:
         found = await find_published(browser, product, before)
-        if found and not is_certain(browser, found) and await AwaitQuiet(STEP, settled=True):
+        if found and not is_certain(browser, found) and await self.settled(STEP):
             # It may be another job's, with this one's still on its way.
             found = await find_published(browser, product, before)
         try:
             return await self._store(product, found) if found else None
-        except published.ListingTaken as taken:
+        except ListingTaken as taken:
             if is_certain(browser, found):
                 raise CannotTell(f"the item on sale is this job's, and {taken}") from taken
             return None
 
     async def _store(self, product: dict[str, Any], candidates: list[ListingRow]) -> Any:
         arguments = self.shop_id, self.job.product_id, product["sku"], candidates
-        return await self.transaction(STEP, published.adopt, *arguments)
+        return await self.transaction(STEP, adopt_listing, *arguments)
 
 
 @hookimpl

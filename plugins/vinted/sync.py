@@ -10,7 +10,7 @@ from plugins.vinted.marketplace import vinted
 from plugins.vinted.page_totals import PageTotals
 from plugins.vinted.pages import Page, Summary
 from runtime import BaseJobHandler, Job, JobFailed, Marketplace, hookimpl
-from runtime.storage.selling import listing_rows
+from runtime.store import begin_walk, count_unseen_listings, mark_unseen_gone, upsert_listings
 
 MAX_LISTINGS = 100_000
 MAX_LOOKS = 3
@@ -57,7 +57,7 @@ class SyncVinted(BaseJobHandler):
     async def execute(self, job: Job) -> dict[str, Any]:
         """Read and store all pages; then mark as gone what was on none of them."""
         per_page = checked_per_page(job.input_data)
-        walk = await self.transaction("begin-walk", listing_rows.begin_walk, self.shop_id)
+        walk = await self.transaction("begin-walk", begin_walk, self.shop_id)
         counts = Counter(imported=0, updated=0, errors=0)
         result: dict[str, Any] = {}
         for number in range(1, MAX_LOOKS + 1):
@@ -69,11 +69,11 @@ class SyncVinted(BaseJobHandler):
             doubt = look.doubt(is_first=number == 1)
             if doubt is None:
                 result["gone"] = await self.transaction(
-                    "mark-gone", listing_rows.mark_gone, self.shop_id, walk
+                    "mark-gone", mark_unseen_gone, self.shop_id, walk
                 )
                 return result
             unseen = await self.transaction(
-                f"{prefix}count-unseen", listing_rows.count_unseen, self.shop_id, walk
+                f"{prefix}count-unseen", count_unseen_listings, self.shop_id, walk
             )
             if not unseen:
                 return result
@@ -98,7 +98,7 @@ class SyncVinted(BaseJobHandler):
                 return page
             stored = await self.transaction(
                 f"{prefix}store-page-{number}",
-                listing_rows.upsert,
+                upsert_listings,
                 self.shop_id,
                 walk,
                 page["rows"],

@@ -2,15 +2,14 @@
 
 from typing import Any
 
-from runtime import BaseJobHandler, JobFailed
-from runtime.jobs import targets
+from runtime import BaseJobHandler, JobFailed, store
 
 WAY_OUT = "sync the shop and link the listing to it (link_product)"
 
 
 async def target_listings(handler: BaseJobHandler) -> list[str]:
-    """See :func:`runtime.jobs.targets.target_listings`."""
-    return await targets.target_listings(handler, named_listing(handler.job.input_data), WAY_OUT)
+    """See :func:`runtime.store.target_listings`."""
+    return await store.target_listings(handler, named_listing(handler.job.input_data), WAY_OUT)
 
 
 def named_listing(input_data: dict[str, Any]) -> str | None:

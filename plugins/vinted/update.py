@@ -7,10 +7,8 @@ from plugins.vinted.client import VintedBrowser
 from plugins.vinted.errors import Trouble, trouble_of
 from plugins.vinted.offer import checked_offer, product_sent
 from plugins.vinted.targets import target_listings
-from runtime import BaseJobHandler, Job, JobFailed, hookimpl
-from runtime.errors import CallRejected
-from runtime.storage.selling.listing_changes import mark_listing_gone
-from runtime.storage.selling.published import describe_listing
+from runtime import BaseJobHandler, CallRejected, Job, JobFailed, hookimpl
+from runtime.store import describe_listing, mark_listing_gone
 
 
 class UpdateVinted(BaseJobHandler):

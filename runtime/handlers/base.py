@@ -208,6 +208,14 @@ class BaseJobHandler:
         """
         return calls.TransactionCall(name, function, args)
 
+    def settled(self, step: str) -> calls.Call:
+        """Wait until an earlier attempt of a step, if there was one, cannot take effect any more.
+
+        For a ``reconcile`` whose look at the marketplace finds something that need not be this
+        job's. Awaiting it gives whether there was anything to wait for: then look again.
+        """
+        return calls.AwaitQuiet(step, settled=True)
+
     def progress(
         self, current: int, total: int | None = None, message: str | None = None
     ) -> calls.ProgressCall:

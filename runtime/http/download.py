@@ -28,7 +28,7 @@ from runtime.http.pinned_connection import PinnedConnection
 from runtime.http.public_hosts import refuse_private, resolved
 from runtime.products.image_types import HEAD_BYTES, image_type
 from runtime.products.media import MAX_IMAGE_BYTES, Media
-from runtime.products.product import is_url
+from runtime.products.product import is_image_url
 
 MAX_REDIRECTS = 3
 TIME_LIMIT = timedelta(seconds=60)
@@ -87,7 +87,7 @@ def image_bytes(media: Media, image: str, limits: Limits | None = None) -> bytes
         ImageRefused: also where it is not in the media directory.
         CallFailed: see :func:`download_image`.
     """
-    return fetch_image(image, limits) if is_url(image) else media.read(image)
+    return fetch_image(image, limits) if is_image_url(image) else media.read(image)
 
 
 def fetch_image(url: str, limits: Limits | None = None) -> bytes:

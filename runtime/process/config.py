@@ -83,7 +83,7 @@ class Settings(BaseSettings):
     @field_validator("media_url")
     @classmethod
     def _check_media_url(cls, value: str | None) -> str | None:
-        return None if value is None else base_url(value)
+        return None if value is None else checked_base_url(value)
 
     @property
     def media_url_lifetime(self) -> timedelta:
@@ -116,7 +116,7 @@ class Settings(BaseSettings):
         return timedelta(seconds=self.drain_seconds)
 
 
-def base_url(value: str) -> str:
+def checked_base_url(value: str) -> str:
     """An address that paths are put behind, without a slash at its end.
 
     Raises:

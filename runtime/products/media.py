@@ -10,7 +10,7 @@ from pathlib import Path
 from runtime.errors import ImageRefused
 from runtime.products.image_types import HEAD_BYTES, SUFFIXES, image_type
 from runtime.products.media_urls import signed_url
-from runtime.products.product import checked_image_path, is_url
+from runtime.products.product import checked_image_path, is_image_url
 
 FOLDER = "downloads"
 MAX_IMAGE_BYTES = 20_000_000
@@ -54,7 +54,7 @@ class Media:
         Raises:
             ImageRefused: one is not in the media directory, or is no image.
         """
-        return [image if is_url(image) else self._url(image) for image in images]
+        return [image if is_image_url(image) else self._url(image) for image in images]
 
     def types(self, images: Sequence[str]) -> list[str | None]:
         """The content types of a product's images; None for those that are elsewhere.
@@ -62,7 +62,7 @@ class Media:
         Raises:
             ImageRefused: one is not in the media directory, or is no image.
         """
-        return [None if is_url(image) else self._type(image) for image in images]
+        return [None if is_image_url(image) else self._type(image) for image in images]
 
     def read(self, path: str) -> bytes:
         """The bytes of an image in the media directory.

@@ -42,7 +42,7 @@ class OrderRow(TypedDict):
     data: dict[str, Any]
 
 
-def order_line(
+def checked_order_line(
     external_id: object,
     *,
     listing: object = None,
@@ -72,7 +72,7 @@ def order_line(
     )
 
 
-def order(
+def checked_order(
     external_id: object,
     lines: Sequence[OrderLineRow],
     *,

@@ -91,7 +91,7 @@ def checked_image_path(path: str) -> str:
     return str(PurePosixPath(path))
 
 
-def is_url(image: str) -> bool:
+def is_image_url(image: str) -> bool:
     """Whether an image of a product is a URL, and no path below the media directory."""
     return image.startswith("https://")
 

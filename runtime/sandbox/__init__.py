@@ -7,8 +7,18 @@ tests have in the place of a marketplace:
         ebay.faults.plan("createOffer", Fault.DONE_BUT_FAILED)
         ...
         assert ebay.done["createOffer"] == 1
+
+:attr:`runtime.Marketplace.sandbox` offers such a server to the demo, as a
+:class:`SimulatedAccount`.
 """
 
+from runtime.marketplaces.credentials import Credentials
+from runtime.marketplaces.simulation import (
+    EXAMPLE_PRODUCT,
+    OpenAccount,
+    SimulatedAccount,
+    Tally,
+)
 from runtime.sandbox.exchange import Answer, Exchange, Request, Unreadable
 from runtime.sandbox.faults import Fault, Faults
 from runtime.sandbox.quota import Quota
@@ -17,18 +27,23 @@ from runtime.sandbox.server import Refused, Sandbox
 from runtime.sandbox.tokens import BadGrant, Grant, Tokens
 
 __all__ = [
+    "EXAMPLE_PRODUCT",
     "Answer",
     "BadGrant",
     "Call",
+    "Credentials",
     "Exchange",
     "Fault",
     "Faults",
     "Grant",
+    "OpenAccount",
     "Quota",
     "Refused",
     "Request",
     "Route",
     "Sandbox",
+    "SimulatedAccount",
+    "Tally",
     "Tokens",
     "Unreadable",
 ]

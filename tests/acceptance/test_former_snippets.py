@@ -14,7 +14,8 @@ from sqlalchemy.orm import Session
 
 from plugins.vinted.marketplace import vinted
 from plugins.vinted.sandbox import SimulatedBrowser, Wardrobe
-from runtime import BaseJobHandler, MarketplaceJobProcessor, MarketplaceJobService
+from runtime import BaseJobHandler
+from runtime.applications import MarketplaceJobProcessor, MarketplaceJobService
 from runtime.bridge.seller_tokens import issue_token
 from runtime.process.config import Settings
 from runtime.process.data_directory import token_secret

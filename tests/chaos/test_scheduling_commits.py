@@ -5,7 +5,7 @@ import signal
 import pytest
 from sqlalchemy import text
 
-from runtime import BatchJobService, MarketplaceJobService
+from runtime.applications import BatchJobService, MarketplaceJobService
 from runtime.jobs.schedule_service import ScheduleService
 from runtime.storage.models import SCHEMA, Product
 from tests.chaos.stage import Stage

@@ -10,9 +10,7 @@ from pydantic import SecretStr
 from plugins.ebay.marketplace import ebay
 from plugins.ebay.sandbox.server import LOCATION, MARKETPLACE, EbaySandbox
 from plugins.ebay.settings import EbaySettings
-from runtime.marketplaces.credentials import Credentials
-from runtime.marketplaces.simulation import Tally
-from runtime.sandbox import Fault
+from runtime.sandbox import Credentials, Fault, Tally
 
 SETTINGS = {
     "marketplace_id": MARKETPLACE,

@@ -11,9 +11,7 @@ from plugins.etsy.marketplace import etsy
 from plugins.etsy.sandbox.server import EtsySandbox
 from plugins.etsy.sandbox.state import CURRENCY, SHIPPING_PROFILE_ID
 from plugins.etsy.settings import EtsySettings
-from runtime.marketplaces.credentials import Credentials
-from runtime.marketplaces.simulation import Tally
-from runtime.sandbox import Fault
+from runtime.sandbox import Credentials, Fault, Tally
 
 SETTINGS = {
     "currency": CURRENCY,

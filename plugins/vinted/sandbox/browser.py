@@ -12,7 +12,7 @@ import socketio
 from plugins.vinted.sandbox.extension import Extension
 from plugins.vinted.sandbox.faults import Faults
 from plugins.vinted.sandbox.wardrobe import Wardrobe
-from runtime.errors import NotSent
+from runtime import NotSent
 
 _CONNECT_SECONDS = 20.0
 _ACKNOWLEDGE_SECONDS = 2.0

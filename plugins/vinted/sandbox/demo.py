@@ -9,7 +9,7 @@ from plugins.vinted.sandbox.browser import SimulatedBrowser
 from plugins.vinted.sandbox.faults import Faults
 from plugins.vinted.sandbox.wardrobe import Wardrobe
 from plugins.vinted.settings import VintedSettings
-from runtime.marketplaces.simulation import Tally
+from runtime.sandbox import Tally
 
 PUBLISH = "VINTED_PUBLISH"
 SETTINGS = VintedSettings(call_seconds=0.1, jitter_seconds=0)

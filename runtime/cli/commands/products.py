@@ -155,7 +155,7 @@ def _import_batch(
     """Store a batch in a transaction of its own, so that an interruption costs one at most."""
     usable = [line.product for line in batch if line.product is not None]
     with session.begin():
-        counts.update(product_rows.upsert(session, seller, usable, restock=restock))
+        counts.update(product_rows.upsert_products(session, seller, usable, restock=restock))
     counts.update(lines=len(batch), refused=len(batch) - len(usable))
 
 

@@ -25,7 +25,7 @@ from runtime.shops.settings import FOLLOW_SALES
 from runtime.storage.queue.action_types import change_rate_limits
 from runtime.storage.queue.job_rows import list_jobs
 from runtime.storage.selling import demo_counts
-from runtime.storage.selling.product_rows import product_by_sku, upsert
+from runtime.storage.selling.product_rows import product_by_sku, upsert_products
 from runtime.storage.server.engine import Database, database_errors
 
 FIRST_SELLER = 9001
@@ -112,7 +112,7 @@ class Play:
                     shop = connect_shop(session, vault, record, user, external_id, credentials)
                 shop.settings = {**account.settings, FOLLOW_SALES: "yes"}
                 self._shops[user, part.marketplace] = shop.id
-            upsert(session, self._seller, [checked_product(dict(EXAMPLE_PRODUCT))])
+            upsert_products(session, self._seller, [checked_product(dict(EXAMPLE_PRODUCT))])
         for part in self._everybody():
             token = issue_token(
                 part.user_id, secret, self._settings.token_algorithm, TOKEN_LIFETIME

@@ -9,11 +9,11 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from runtime.storage.models import Listing
-from runtime.storage.selling.listing_rows import ListingRow, begin_walk, upsert
-from runtime.storage.selling.product_links import Link, link, product_keys
+from runtime.storage.selling.listing_rows import ListingRow, begin_walk, upsert_listings
+from runtime.storage.selling.product_links import ProductLink, product_keys, product_link
 
 
-class Found(TypedDict):
+class ListingAddress(TypedDict):
     """A listing that is on sale."""
 
     external_id: str
@@ -26,13 +26,12 @@ def record_listing(
     """Store a listing that is on sale now; returns its id.
 
     Args:
-        row: made by :func:`runtime.storage.selling.listing_rows.row`; its ``sku`` names the
-            product.
+        row: made by :func:`runtime.store.checked_listing`; its ``sku`` names the product.
         product_id: the product's, where the job has one.
     """
-    upsert(session, shop_id, begin_walk(session, shop_id), [row])
+    upsert_listings(session, shop_id, begin_walk(session, shop_id), [row])
     if product_id is not None:
-        _set_link(session, shop_id, row["external_id"], link(product_id, row.get("sku")))
+        _set_link(session, shop_id, row["external_id"], product_link(product_id, row.get("sku")))
     return session.scalars(
         select(Listing.id).where(
             Listing.shop_id == shop_id, Listing.external_id == row["external_id"]
@@ -42,7 +41,7 @@ def record_listing(
 
 def link_listing(session: Session, shop_id: int, external_id: str, product_id: int) -> bool:
     """Say which product a listing sells; returns whether the listing is known."""
-    return _set_link(session, shop_id, external_id, link(product_id, None))
+    return _set_link(session, shop_id, external_id, product_link(product_id, None))
 
 
 def mark_listing_gone(session: Session, shop_id: int, external_id: str) -> bool:
@@ -63,7 +62,7 @@ def mark_listing_gone(session: Session, shop_id: int, external_id: str) -> bool:
 
 def live_listing(
     session: Session, shop_id: int, product_id: int | None, sku: str | None
-) -> Found | None:
+) -> ListingAddress | None:
     """The newest listing of a product that is on sale in the shop, or None."""
     row = session.execute(
         select(Listing.external_id, Listing.url)
@@ -75,10 +74,10 @@ def live_listing(
         .order_by(Listing.id.desc())
         .limit(1)
     ).one_or_none()
-    return None if row is None else Found(external_id=row.external_id, url=row.url)
+    return None if row is None else ListingAddress(external_id=row.external_id, url=row.url)
 
 
-def _set_link(session: Session, shop_id: int, external_id: str, to: Link) -> bool:
+def _set_link(session: Session, shop_id: int, external_id: str, to: ProductLink) -> bool:
     linked = session.scalars(
         update(Listing)
         .where(Listing.shop_id == shop_id, Listing.external_id == external_id)

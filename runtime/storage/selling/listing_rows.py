@@ -4,8 +4,6 @@ A walk is a moment that :func:`begin_walk` gives out. Everything that the walk m
 with that moment or a later one, so that afterwards "not met in this walk" is a comparison of
 two columns of the database, whatever clocks, retries and replays lie between the pages.
 
-    from runtime.storage import listings
-
 All functions that take a session run inside the caller's transaction and return JSON values.
 """
 
@@ -19,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from runtime.errors import InputError
 from runtime.storage.models import Listing
-from runtime.storage.selling.product_links import NOTHING, Link, links
+from runtime.storage.selling.product_links import NOTHING, ProductLink, links
 from runtime.values.marketplace_values import (
     checked_currency,
     checked_data,
@@ -32,7 +30,9 @@ _DETAILS = ("title", "price", "currency", "url", "data")
 
 
 class ListingRow(TypedDict):
-    """One listing as :func:`upsert` takes it; made by :func:`row`, and a JSON value.
+    """One listing as :func:`upsert_listings` takes it: a JSON value.
+
+    It is made by :func:`checked_listing`.
 
     Where ``flaw`` says that the details cannot be stored, they are left out: the listing is
     known to be on sale, and the details of an earlier walk stay. ``sku`` is there where the
@@ -49,7 +49,7 @@ class ListingRow(TypedDict):
     sku: NotRequired[str]
 
 
-class Counts(TypedDict):
+class ListingCounts(TypedDict):
     """How many listings were new, were known before, and could be stored only by their id."""
 
     imported: int
@@ -57,7 +57,7 @@ class Counts(TypedDict):
     errors: int
 
 
-def row(
+def checked_listing(
     external_id: object,
     *,
     data: dict[str, Any],
@@ -120,14 +120,16 @@ def begin_walk(session: Session, shop_id: int) -> str:
     return moment.isoformat()
 
 
-def upsert(session: Session, shop_id: int, walk: str, rows: Sequence[ListingRow]) -> Counts:
+def upsert_listings(
+    session: Session, shop_id: int, walk: str, rows: Sequence[ListingRow]
+) -> ListingCounts:
     """Store one page of a walk; what was gone is live again.
 
     A listing counts once in a walk, however often the walk meets it.
     """
     unique = _without_duplicates(rows)
     if not unique:
-        return Counts(imported=0, updated=0, errors=0)
+        return ListingCounts(imported=0, updated=0, errors=0)
     walked = datetime.fromisoformat(walk)
     flawed = {one["external_id"] for one in unique if one["flaw"]}
     known = (
@@ -143,7 +145,7 @@ def upsert(session: Session, shop_id: int, walk: str, rows: Sequence[ListingRow]
             known, known.c.external_id == seen.c.external_id
         )
     )
-    counts = Counts(imported=0, updated=0, errors=0)
+    counts = ListingCounts(imported=0, updated=0, errors=0)
     for external_id, seen_before in sightings:
         if seen_before is not None and seen_before >= walked:
             continue
@@ -156,14 +158,14 @@ def upsert(session: Session, shop_id: int, walk: str, rows: Sequence[ListingRow]
     return counts
 
 
-def count_unseen(session: Session, shop_id: int, walk: str) -> int:
+def count_unseen_listings(session: Session, shop_id: int, walk: str) -> int:
     """How many live listings the walk has not met so far."""
     return session.scalars(
         select(func.count()).select_from(Listing).where(*_unseen(shop_id, walk))
     ).one()
 
 
-def mark_gone(session: Session, shop_id: int, walk: str) -> int:
+def mark_unseen_gone(session: Session, shop_id: int, walk: str) -> int:
     """Mark the live listings that the walk has not met as gone; says how many.
 
     Only for a walk that is known to have met everything.
@@ -187,7 +189,7 @@ def _unseen(shop_id: int, walk: str) -> tuple[ColumnElement[bool], ...]:
 
 
 def _upsert_statement(
-    shop_id: int, walked: datetime, rows: Iterable[ListingRow], linked: Mapping[str, Link]
+    shop_id: int, walked: datetime, rows: Iterable[ListingRow], linked: Mapping[str, ProductLink]
 ) -> CTE:
     # Never earlier than the walk, even where the server's clock was set back in between.
     sighted = func.greatest(func.now(), walked)
@@ -223,7 +225,7 @@ def _upsert_statement(
                         (links_better, func.coalesce(told[name], getattr(Listing, name))),
                         else_=getattr(Listing, name),
                     )
-                    for name in Link._fields
+                    for name in ProductLink._fields
                 },
             },
         )

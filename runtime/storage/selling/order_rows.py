@@ -31,7 +31,7 @@ class Sale(TypedDict):
     left: int
 
 
-class Upserted(TypedDict):
+class UpsertedOrders(TypedDict):
     """What came of orders that were handed in; ``new`` and ``known`` are their external ids."""
 
     new: list[str]
@@ -53,7 +53,7 @@ def known_orders(session: Session, shop_id: int, external_ids: Collection[str]) 
     return sorted(session.scalars(query))
 
 
-def upsert_orders(session: Session, shop_id: int, rows: Sequence[OrderRow]) -> Upserted:
+def upsert_orders(session: Session, shop_id: int, rows: Sequence[OrderRow]) -> UpsertedOrders:
     """Store orders; what they sold is taken from the products' quantities once.
 
     Once for each line, however often and from wherever the order comes in; also where its
@@ -62,7 +62,7 @@ def upsert_orders(session: Session, shop_id: int, rows: Sequence[OrderRow]) -> U
     """
     unique = {row["external_id"]: row for row in rows}
     if not unique:
-        return Upserted(new=[], known=[], sales=[])
+        return UpsertedOrders(new=[], known=[], sales=[])
     new: list[str] = []
     known: list[str] = []
     lines: list[_Line] = []
@@ -74,7 +74,7 @@ def upsert_orders(session: Session, shop_id: int, rows: Sequence[OrderRow]) -> U
         open_lines = _upsert_lines(session, order_id, row["lines"])
         if row["sold"] and open_lines:
             lines += _since_known(session, _matched(session, shop_id, open_lines), ordered_at)
-    return Upserted(new=new, known=known, sales=_lowered(session, lines))
+    return UpsertedOrders(new=new, known=known, sales=_lowered(session, lines))
 
 
 def _upsert(shop_id: int, row: OrderRow) -> Any:

@@ -18,26 +18,27 @@ OVERLAP = timedelta(minutes=10)
 """Clocks differ, and an order may take a moment to show up where it is searched."""
 
 
-class Window(TypedDict):
+class OrderWindow(TypedDict):
     """What a sync of orders has to read: moments as ISO text in UTC.
 
-    ``since`` is None where no sync has reached its end yet. ``began`` is for :func:`finish`.
+    ``since`` is None where no sync has reached its end yet. ``began`` is for
+    :func:`finish_order_sync`.
     """
 
     since: str | None
     began: str
 
 
-def begin(session: Session, shop_id: int) -> Window:
+def begin_order_sync(session: Session, shop_id: int) -> OrderWindow:
     """Where a sync that starts now has to begin."""
     synced, now = session.execute(
         select(Shop.orders_synced_at, func.now()).where(Shop.id == shop_id)
     ).one()
     since = None if synced is None else (synced - OVERLAP).astimezone(UTC).isoformat()
-    return Window(since=since, began=now.astimezone(UTC).isoformat())
+    return OrderWindow(since=since, began=now.astimezone(UTC).isoformat())
 
 
-def finish(session: Session, shop_id: int, began: str) -> None:
+def finish_order_sync(session: Session, shop_id: int, began: str) -> None:
     """Note that a sync which began then has reached its end; an older one changes nothing."""
     moment = datetime.fromisoformat(began)
     session.execute(
@@ -48,7 +49,7 @@ def finish(session: Session, shop_id: int, began: str) -> None:
     )
 
 
-def warning(errors: int) -> dict[str, Any]:
+def unread_orders_warning(errors: int) -> dict[str, Any]:
     """What the result of a sync says of orders that could not be read."""
     if not errors:
         return {}

@@ -10,17 +10,17 @@ from runtime.storage.models import Listing, Product, Shop
 from runtime.waiting.product_key import product_key
 
 
-class Link(NamedTuple):
+class ProductLink(NamedTuple):
     """How a listing names its product: by the row where there is one, else by the SKU."""
 
     product_id: int | None
     product_key: str | None
 
 
-NOTHING = Link(None, None)
+NOTHING = ProductLink(None, None)
 
 
-def links(session: Session, shop_id: int, skus: Collection[str]) -> dict[str, Link]:
+def links(session: Session, shop_id: int, skus: Collection[str]) -> dict[str, ProductLink]:
     """The products of the shop's seller, by SKU."""
     if not skus:
         return {}
@@ -30,21 +30,21 @@ def links(session: Session, shop_id: int, skus: Collection[str]) -> dict[str, Li
         .where(Shop.id == shop_id, Product.sku.in_(skus))
     )
     found = {row.sku: row.id for row in session.execute(query)}
-    return {sku: link(found.get(sku), sku) for sku in skus}
+    return {sku: product_link(found.get(sku), sku) for sku in skus}
 
 
-def link(product_id: int | None, sku: str | None) -> Link:
+def product_link(product_id: int | None, sku: str | None) -> ProductLink:
     """The link to a product that is known by its id, its SKU, or both."""
-    return Link(product_id, product_key(product_id, {"product": {"sku": sku}}))
+    return ProductLink(product_id, product_key(product_id, {"product": {"sku": sku}}))
 
 
 def product_keys(product_id: int | None, sku: str | None) -> set[str]:
     """Under which a listing may name the product: before and after it had a row."""
-    keys = {link(product_id, sku).product_key, link(None, sku).product_key}
+    keys = {product_link(product_id, sku).product_key, product_link(None, sku).product_key}
     return {key for key in keys if key is not None}
 
 
-def link_of_listing(session: Session, shop_id: int, external_id: str) -> Link | None:
+def link_of_listing(session: Session, shop_id: int, external_id: str) -> ProductLink | None:
     """The product that a listing sells; None where it is not known to sell any."""
     query = select(Listing.product_id, Listing.product_key).where(
         Listing.shop_id == shop_id,
@@ -52,7 +52,7 @@ def link_of_listing(session: Session, shop_id: int, external_id: str) -> Link | 
         Listing.product_key.is_not(None),
     )
     found = session.execute(query).one_or_none()
-    return None if found is None else Link(*found)
+    return None if found is None else ProductLink(*found)
 
 
 def adopt_listings(session: Session, user_id: int, skus: Sequence[str]) -> None:

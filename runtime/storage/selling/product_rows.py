@@ -21,7 +21,7 @@ _QUANTITY: ColumnElement[Any] = literal_column("'{quantity}'")
 _IS_NEW: ColumnElement[bool] = literal_column("products.xmax = 0")
 
 
-class Counts(TypedDict):
+class ProductCounts(TypedDict):
     """What became of products that were handed in."""
 
     created: int
@@ -29,9 +29,9 @@ class Counts(TypedDict):
     unchanged: int
 
 
-def upsert(
+def upsert_products(
     session: Session, user_id: int, products: Sequence[dict[str, Any]], *, restock: bool = False
-) -> Counts:
+) -> ProductCounts:
     """Store a user's products under their SKUs; of two with one SKU the last counts.
 
     Args:
@@ -40,12 +40,12 @@ def upsert(
     """
     unique = {product["sku"]: product for product in products}
     if not unique:
-        return Counts(created=0, updated=0, unchanged=0)
+        return ProductCounts(created=0, updated=0, unchanged=0)
     with bounded_lock_waits(session, "a product"):
         written = session.execute(_upsert(user_id, unique, restock)).all()
     created = [sku for sku, is_new in written if is_new]
     adopt_listings(session, user_id, created)
-    return Counts(
+    return ProductCounts(
         created=len(created),
         updated=len(written) - len(created),
         unchanged=len(unique) - len(written),

@@ -37,7 +37,7 @@ class LiveListing(TypedDict):
     data: dict[str, Any]
 
 
-def adopt(
+def adopt_listing(
     session: Session,
     shop_id: int,
     product_id: int | None,

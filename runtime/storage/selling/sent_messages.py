@@ -22,7 +22,7 @@ class MessageTaken(InputError):
     """Another job sent the message."""
 
 
-def record_sent(
+def record_sent_message(
     session: Session,
     shop_id: int,
     conversation_id: str,

@@ -7,13 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from runtime.errors import (
-    CallRejected,
-    CallTimeout,
-    ConnectionLost,
-    ImageRefused,
-    NotSent,
-)
+from runtime.errors import CallRejected, CallTimeout, ConnectionLost, ImageRefused, NotSent
 from runtime.http.download import MAX_REDIRECTS, download_image, fetch_image, image_bytes
 from runtime.http.public_hosts import refuse_private, resolved
 from runtime.products.media import Media

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import event
 
-from runtime import BatchJobService
+from runtime.applications import BatchJobService
 from runtime.errors import (
     AlreadyPublished,
     BatchNotFound,

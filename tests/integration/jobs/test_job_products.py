@@ -99,7 +99,7 @@ def test_a_job_works_with_the_product_as_it_was_when_it_first_started(run, datab
     def change():
         with database.session.begin() as session:
             given = checked_product({"sku": "A", "title": "changed", "price": 5})
-            product_rows.upsert(session, 7, [given])
+            product_rows.upsert_products(session, 7, [given])
 
     shop_id = add_shop(database, "ebay")
     product_id = add_product(database, "A", quantity=3)

@@ -9,12 +9,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from runtime.errors import (
-    DatabaseUnavailable,
-    IllegalTransition,
-    InvalidJson,
-    JobNotFound,
-)
+from runtime.errors import DatabaseUnavailable, IllegalTransition, InvalidJson, JobNotFound
 from runtime.jobs.service import MarketplaceJobService
 from runtime.runs.job_states import TRANSITIONS, JobEvent, JobStatus
 from runtime.storage.models import BrowserPresence, MarketplaceJob, Shop

@@ -30,7 +30,7 @@ from runtime.products.product import checked_product
 from runtime.runs.job import Shop
 from runtime.sandbox import Fault
 from runtime.storage.models import Listing, MarketplaceJob, Order, OrderLine, Product
-from runtime.storage.selling.product_rows import product_by_sku, upsert
+from runtime.storage.selling.product_rows import product_by_sku, upsert_products
 from runtime.storage.server.engine import Database
 from tests.support.handlers.handler_harness import make_job
 from tests.support.marketplaces import ebay_seller, etsy_shop
@@ -76,7 +76,9 @@ class Scene:
             self.shop = service.add_shop(self.marketplace, self.user, name).id
             other = service.add_shop("vinted", self.user, f"other-{self.user}")
             other.settings = {"follow_sales": "yes"}
-            upsert(session, self.user, [checked_product(self.product(sku)) for sku in SKUS])
+            upsert_products(
+                session, self.user, [checked_product(self.product(sku)) for sku in SKUS]
+            )
             found = [product_by_sku(session, self.user, sku) for sku in SKUS]
             self.products = {one.sku: one.id for one in found if one}
             for sku in SKUS:

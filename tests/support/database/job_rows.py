@@ -42,7 +42,7 @@ def add_product(database: Database, sku: str, user_id: int = 7, **more: Any) -> 
     """A product of that user; returns its id."""
     given = {"sku": sku, "title": f"Title {sku}", "price": "5"} | more
     with database.session.begin() as session:
-        product_rows.upsert(session, user_id, [checked_product(given)])
+        product_rows.upsert_products(session, user_id, [checked_product(given)])
         product = product_rows.product_by_sku(session, user_id, sku)
         assert product is not None
         return product.id

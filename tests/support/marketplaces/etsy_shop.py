@@ -27,7 +27,7 @@ from runtime.products.product import checked_product
 from runtime.shops.connection import connect_shop
 from runtime.storage import models
 from runtime.storage.models import Listing, MarketplaceJob, Product
-from runtime.storage.selling.product_rows import upsert
+from runtime.storage.selling.product_rows import upsert_products
 from runtime.storage.server.engine import Database
 from tests.support.database.job_rows import add_job, get_job
 from tests.support.deadline import wait_until
@@ -150,7 +150,7 @@ class Shop:
     def add_product(self, **changes: Any) -> int:
         """Store a product of the seller; returns its id."""
         with self.database.session.begin() as session:
-            upsert(session, SELLER, [checked_product(product(**changes))])
+            upsert_products(session, SELLER, [checked_product(product(**changes))])
             sku = changes.get("sku", "A-1")
             return session.query(Product.id).filter(Product.sku == sku).scalar()
 

@@ -27,7 +27,7 @@ from runtime.process.data_directory import token_secret
 from runtime.products.product import checked_product
 from runtime.rate_limits.closures import Closure
 from runtime.storage.models import Conversation, Listing, MarketplaceJob, Order, Product
-from runtime.storage.selling.product_rows import upsert
+from runtime.storage.selling.product_rows import upsert_products
 from runtime.storage.server.engine import Database
 from tests.support.database.job_rows import add_job
 from tests.support.deadline import wait_until
@@ -164,7 +164,7 @@ class Shop:
     def add_products(self, *products: dict[str, Any]) -> None:
         """Store products of the seller."""
         with self.database.session.begin() as session:
-            upsert(session, SELLER, [checked_product(one) for one in products])
+            upsert_products(session, SELLER, [checked_product(one) for one in products])
 
     def resume(self) -> list[Closure]:
         """The operator opens the shop again; what it was closed for."""

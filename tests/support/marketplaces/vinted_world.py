@@ -32,7 +32,7 @@ from runtime.runs.job import Job
 from runtime.runs.job_states import JobEvent
 from runtime.runs.journal import RecordedStep, StepStatus
 from runtime.storage.selling import published
-from runtime.storage.selling.sent_messages import MessageTaken, record_sent
+from runtime.storage.selling.sent_messages import MessageTaken, record_sent_message
 
 LEAVES_WITHIN = 10
 ANSWERS = ("well", "lost", "unanswered", "late", "failed")
@@ -101,10 +101,10 @@ class World:
 
     def transact(self, call: TransactionCall) -> Any:
         """What the storage does, as far as it decides anything."""
-        if call.function is published.adopt:
+        if call.function is published.adopt_listing:
             _, _, sku, candidates = call.arguments
             return self._own([(one["external_id"], one) for one in candidates], sku)
-        if call.function is record_sent:
+        if call.function is record_sent_message:
             _, _, reference, _, candidates = call.arguments
             return self._own([(str(one["id"]), one) for one in candidates], reference)
         return None

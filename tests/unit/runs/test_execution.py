@@ -5,13 +5,7 @@ from typing import Any
 
 import pytest
 
-from runtime.errors import (
-    CallRejected,
-    DuplicateStepName,
-    InvalidCall,
-    JobFailed,
-    Snooze,
-)
+from runtime.errors import CallRejected, DuplicateStepName, InvalidCall, JobFailed, Snooze
 from runtime.runs.calls import (
     BlockingCall,
     Call,
@@ -25,14 +19,7 @@ from runtime.runs.calls import (
     WebSocketCall,
     as_duration,
 )
-from runtime.runs.execution import (
-    Effect,
-    Execution,
-    Failed,
-    Finished,
-    Perform,
-    Snoozed,
-)
+from runtime.runs.execution import Effect, Execution, Failed, Finished, Perform, Snoozed
 from runtime.runs.journal import StepStatus
 
 

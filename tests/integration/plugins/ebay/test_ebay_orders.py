@@ -10,7 +10,7 @@ from runtime.errors import InputError
 from runtime.sandbox import Fault
 from runtime.storage.models import MarketplaceJob, Order, Shop
 from runtime.storage.selling import listing_changes, order_sync
-from runtime.storage.selling.listing_rows import row
+from runtime.storage.selling.listing_rows import checked_listing
 from tests.support.database.job_rows import add_product, add_shop
 from tests.support.marketplaces.ebay_seller import open_ebay
 from tests.support.marketplaces.sandboxes import EbayApp
@@ -110,7 +110,7 @@ def test_the_sellers_other_shops_follow_once_where_they_are_set_to(shop, stock, 
     followers = [add_shop(shop.database, "vinted"), add_shop(shop.database, "etsy")]
     with shop.database.session.begin() as session:
         for shop_id in followers:
-            entry = row(f"there-{shop_id}", data={"id": 1}, sku="A-1")
+            entry = checked_listing(f"there-{shop_id}", data={"id": 1}, sku="A-1")
             listing_changes.record_listing(session, shop_id, entry, product_id)
         session.get_one(Shop, followers[0]).settings = {"follow_sales": "yes"}
     EbayApp(shop.ebay).publish("A-1", quantity=stock)
@@ -162,8 +162,8 @@ def test_orders_of_so_many_days_can_be_read_again_and_leave_the_mark_alone(shop)
 
 def test_a_shop_that_was_not_synced_for_years_asks_for_no_more_than_ebay_has(shop):
     with shop.database.session.begin() as session:
-        window = order_sync.begin(session, shop.id)
-        order_sync.finish(session, shop.id, window["began"])
+        window = order_sync.begin_order_sync(session, shop.id)
+        order_sync.finish_order_sync(session, shop.id, window["began"])
         stored = session.get_one(Shop, shop.id, populate_existing=True)
         stored.orders_synced_at -= timedelta(days=1_000)
     shop.done("sync_orders")

@@ -10,7 +10,7 @@ from runtime.jobs.service import MarketplaceJobService
 from runtime.sandbox import Fault
 from runtime.storage.models import MarketplaceJob, Order, Product, Shop
 from runtime.storage.selling.listing_changes import record_listing
-from runtime.storage.selling.listing_rows import row
+from runtime.storage.selling.listing_rows import checked_listing
 from tests.support.marketplaces.etsy_shop import SELLER, Listing, open_shop, product
 
 READ_FAULTS = (
@@ -226,7 +226,7 @@ def test_what_was_sold_is_taken_off_sale_elsewhere(shop):
     with shop.database.session.begin() as session:
         other = MarketplaceJobService(session).add_shop("vinted", SELLER, "123")
         other.settings = {"follow_sales": "yes"}
-        there = row("555", data={"id": 555}, title="Robe", sku="A-1")
+        there = checked_listing("555", data={"id": 555}, title="Robe", sku="A-1")
         record_listing(session, other.id, there, product_id)
     shop.etsy.sell("A-1")
     (created,) = shop.done("sync_orders")["jobs"]

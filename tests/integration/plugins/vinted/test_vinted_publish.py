@@ -6,7 +6,7 @@ from plugins.vinted.sandbox import example_item
 from runtime.process.data_directory import media_directory
 from runtime.rate_limits.closures import ClosureKind
 from runtime.storage.selling.listing_changes import record_listing
-from runtime.storage.selling.listing_rows import row
+from runtime.storage.selling.listing_rows import checked_listing
 from tests.support.database.job_rows import add_job
 from tests.support.deadline import wait_until
 from tests.support.marketplaces.vinted_seller import Listing, Product, only, open_shop, product
@@ -187,7 +187,9 @@ def test_an_item_that_was_linked_to_another_product_meanwhile_is_not_published_a
     job_id = shop.job("publish", product=product())
     (item_id,) = wait_until(lambda: published(shop))
     with shop.database.session.begin() as session:
-        record_listing(session, shop.shop_id, row(item_id, data={"id": item_id}), other.id)
+        record_listing(
+            session, shop.shop_id, checked_listing(item_id, data={"id": item_id}), other.id
+        )
     waits = shop.waits(job_id, "the item on sale is this job's")
     assert (waits.status, published(shop)) == ("paused", [item_id])
 

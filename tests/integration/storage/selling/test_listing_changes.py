@@ -28,12 +28,14 @@ def shop_id(database):
 
 @pytest.fixture
 def product_id(session):
-    product_rows.upsert(session, 7, [checked_product({"sku": "A", "title": "A", "price": 5})])
+    product_rows.upsert_products(
+        session, 7, [checked_product({"sku": "A", "title": "A", "price": 5})]
+    )
     return product_rows.product_by_sku(session, 7, "A").id
 
 
 def a_row(external_id="e1", **more):
-    return listing_rows.row(external_id, data={"id": external_id}, **more)
+    return listing_rows.checked_listing(external_id, data={"id": external_id}, **more)
 
 
 def stored(session, listing_id):
@@ -68,14 +70,14 @@ def test_a_walk_that_says_less_takes_no_product_away(session, shop_id, product_i
     recorded = record_listing(session, shop_id, a_row(), product_id)
     for sku in (None, "B"):
         walk = listing_rows.begin_walk(session, shop_id)
-        listing_rows.upsert(session, shop_id, walk, [a_row(sku=sku)])
+        listing_rows.upsert_listings(session, shop_id, walk, [a_row(sku=sku)])
         assert stored(session, recorded).product_key == f"id:{product_id}"
 
 
 def test_a_listing_recorded_during_a_walk_is_not_marked_gone_by_it(session, shop_id):
     walk = listing_rows.begin_walk(session, shop_id)
     record_listing(session, shop_id, a_row())
-    assert listing_rows.mark_gone(session, shop_id, walk) == 0
+    assert listing_rows.mark_unseen_gone(session, shop_id, walk) == 0
 
 
 def test_gone_is_gone_once_and_live_again_when_recorded(session, shop_id, product_id):

@@ -37,7 +37,9 @@ def shop_id(session):
 
 def a_row(external_id, **details):
     details = {"title": f"Item {external_id}", "price": "5.50", "currency": "EUR", **details}
-    return listing_rows.row(external_id, **{"data": {"id": external_id, **details}, **details})
+    return listing_rows.checked_listing(
+        external_id, **{"data": {"id": external_id, **details}, **details}
+    )
 
 
 def counts(imported=0, updated=0, errors=0):
@@ -58,7 +60,7 @@ class TestUpsert:
     def test_stores_what_is_told(self, session, shop_id):
         walk = listing_rows.begin_walk(session, shop_id)
         row = a_row(4_000_000_001, url="https://example.org/1")
-        assert listing_rows.upsert(session, shop_id, walk, [row]) == counts(imported=1)
+        assert listing_rows.upsert_listings(session, shop_id, walk, [row]) == counts(imported=1)
         [listing] = stored(session, shop_id).values()
         assert listing.external_id == "4000000001"
         assert listing.title == "Item 4000000001"
@@ -72,48 +74,54 @@ class TestUpsert:
     def test_the_newest_details_replace_the_older(self, session, shop_id):
         for walked, price in enumerate(("5.50", None, "7")):
             walk = listing_rows.begin_walk(session, shop_id)
-            told = listing_rows.upsert(session, shop_id, walk, [a_row(1, price=price)])
+            told = listing_rows.upsert_listings(session, shop_id, walk, [a_row(1, price=price)])
             assert told == (counts(updated=1) if walked else counts(imported=1))
         assert stored(session, shop_id)["1"].price == Decimal(7)
 
     def test_an_empty_page_stores_nothing(self, session, shop_id):
         walk = listing_rows.begin_walk(session, shop_id)
-        assert listing_rows.upsert(session, shop_id, walk, []) == counts()
+        assert listing_rows.upsert_listings(session, shop_id, walk, []) == counts()
 
     def test_of_a_listing_twice_on_a_page_the_last_counts(self, session, shop_id):
         walk = listing_rows.begin_walk(session, shop_id)
         page = [a_row(1, title="first"), a_row(2), a_row(1, title="last")]
-        assert listing_rows.upsert(session, shop_id, walk, page) == counts(imported=2)
+        assert listing_rows.upsert_listings(session, shop_id, walk, page) == counts(imported=2)
         assert stored(session, shop_id)["1"].title == "last"
 
     def test_a_listing_on_two_pages_counts_once(self, session, shop_id):
         walk = listing_rows.begin_walk(session, shop_id)
-        listing_rows.upsert(session, shop_id, walk, [a_row(1), a_row(2)])
-        told = listing_rows.upsert(session, shop_id, walk, [a_row(2, title="later"), a_row(3)])
+        listing_rows.upsert_listings(session, shop_id, walk, [a_row(1), a_row(2)])
+        told = listing_rows.upsert_listings(
+            session, shop_id, walk, [a_row(2, title="later"), a_row(3)]
+        )
         assert told == counts(imported=1)
         assert stored(session, shop_id)["2"].title == "later"
 
     def test_details_that_cannot_be_stored_spoil_only_their_own_row(self, session, shop_id):
         walk = listing_rows.begin_walk(session, shop_id)
         page = [a_row(1), a_row(2, title="a\0b"), a_row(3, price="1e999"), a_row(4)]
-        assert listing_rows.upsert(session, shop_id, walk, page) == counts(imported=2, errors=2)
+        assert listing_rows.upsert_listings(session, shop_id, walk, page) == counts(
+            imported=2, errors=2
+        )
         assert live(session, shop_id) == {"1", "2", "3", "4"}
         assert stored(session, shop_id)["2"].title is None
 
     def test_details_that_cannot_be_stored_leave_the_older_ones(self, session, shop_id):
         walk = listing_rows.begin_walk(session, shop_id)
-        listing_rows.upsert(session, shop_id, walk, [a_row(1, title="fine")])
+        listing_rows.upsert_listings(session, shop_id, walk, [a_row(1, title="fine")])
         walk = listing_rows.begin_walk(session, shop_id)
-        told = listing_rows.upsert(session, shop_id, walk, [a_row(1, title="a\0b", price=None)])
+        told = listing_rows.upsert_listings(
+            session, shop_id, walk, [a_row(1, title="a\0b", price=None)]
+        )
         assert told == counts(errors=1)
         listing = stored(session, shop_id)["1"]
         assert (listing.title, listing.price) == ("fine", Decimal("5.50"))
-        assert listing_rows.mark_gone(session, shop_id, walk) == 0
+        assert listing_rows.mark_unseen_gone(session, shop_id, walk) == 0
 
     def test_of_a_listing_twice_on_a_page_the_one_with_details_counts(self, session, shop_id):
         walk = listing_rows.begin_walk(session, shop_id)
         page = [a_row(1, title="a\0b"), a_row(1, title="fine"), a_row(1, price="NaN")]
-        assert listing_rows.upsert(session, shop_id, walk, page) == counts(imported=1)
+        assert listing_rows.upsert_listings(session, shop_id, walk, page) == counts(imported=1)
         assert stored(session, shop_id)["1"].title == "fine"
 
     @pytest.mark.parametrize(
@@ -130,7 +138,12 @@ class TestUpsert:
     )
     def test_prices_at_the_limits(self, session, shop_id, price, kept):
         walk = listing_rows.begin_walk(session, shop_id)
-        assert listing_rows.upsert(session, shop_id, walk, [a_row(1, price=price)])["imported"] == 1
+        assert (
+            listing_rows.upsert_listings(session, shop_id, walk, [a_row(1, price=price)])[
+                "imported"
+            ]
+            == 1
+        )
         assert stored(session, shop_id)["1"].price == (None if kept is None else Decimal(kept))
 
     @pytest.mark.parametrize("price", ["10000000000", "9999999999.991", -1, "inf", "", "12,50"])
@@ -144,10 +157,10 @@ class TestUpsert:
     def test_shops_do_not_share_listings(self, session, shop_id):
         other = new_shop(session)
         walk = listing_rows.begin_walk(session, shop_id)
-        listing_rows.upsert(session, shop_id, walk, [a_row(1)])
-        assert listing_rows.upsert(session, other, walk, [a_row(1)]) == counts(imported=1)
+        listing_rows.upsert_listings(session, shop_id, walk, [a_row(1)])
+        assert listing_rows.upsert_listings(session, other, walk, [a_row(1)]) == counts(imported=1)
         later = listing_rows.begin_walk(session, other)
-        assert listing_rows.mark_gone(session, other, later) == 1
+        assert listing_rows.mark_unseen_gone(session, other, later) == 1
         assert live(session, shop_id) == {"1"}
 
 
@@ -157,29 +170,29 @@ class TestWalk:
 
     def test_is_later_than_every_sighting(self, session, shop_id):
         walk = listing_rows.begin_walk(session, shop_id)
-        listing_rows.upsert(session, shop_id, walk, [a_row(1)])
+        listing_rows.upsert_listings(session, shop_id, walk, [a_row(1)])
         assert listing_rows.begin_walk(session, shop_id) > walk
 
     def test_marks_what_it_did_not_meet(self, session, shop_id):
         first = listing_rows.begin_walk(session, shop_id)
-        listing_rows.upsert(session, shop_id, first, [a_row(1), a_row(2), a_row(3)])
+        listing_rows.upsert_listings(session, shop_id, first, [a_row(1), a_row(2), a_row(3)])
         second = listing_rows.begin_walk(session, shop_id)
-        listing_rows.upsert(session, shop_id, second, [a_row(2)])
-        assert listing_rows.count_unseen(session, shop_id, second) == 2
-        assert listing_rows.mark_gone(session, shop_id, second) == 2
-        assert listing_rows.mark_gone(session, shop_id, second) == 0
+        listing_rows.upsert_listings(session, shop_id, second, [a_row(2)])
+        assert listing_rows.count_unseen_listings(session, shop_id, second) == 2
+        assert listing_rows.mark_unseen_gone(session, shop_id, second) == 2
+        assert listing_rows.mark_unseen_gone(session, shop_id, second) == 0
         assert live(session, shop_id) == {"2"}
         assert stored(session, shop_id)["1"].gone_at is not None
         assert stored(session, shop_id)["2"].gone_at is None
 
     def test_what_was_gone_is_live_again_when_met(self, session, shop_id):
         walk = listing_rows.begin_walk(session, shop_id)
-        listing_rows.upsert(session, shop_id, walk, [a_row(1)])
+        listing_rows.upsert_listings(session, shop_id, walk, [a_row(1)])
         walk = listing_rows.begin_walk(session, shop_id)
-        listing_rows.mark_gone(session, shop_id, walk)
+        listing_rows.mark_unseen_gone(session, shop_id, walk)
         first_seen = stored(session, shop_id)["1"].first_seen_at
         walk = listing_rows.begin_walk(session, shop_id)
-        assert listing_rows.upsert(session, shop_id, walk, [a_row(1)]) == counts(updated=1)
+        assert listing_rows.upsert_listings(session, shop_id, walk, [a_row(1)]) == counts(updated=1)
         listing = stored(session, shop_id)["1"]
         assert (listing.status, listing.gone_at) == ("live", None)
         assert listing.first_seen_at == first_seen
@@ -187,19 +200,19 @@ class TestWalk:
     def test_holds_where_the_servers_clock_was_set_back(self, session, shop_id):
         """Everything so far was stamped by a clock that was a day ahead."""
         walk = listing_rows.begin_walk(session, shop_id)
-        listing_rows.upsert(session, shop_id, walk, [a_row(1), a_row(2)])
+        listing_rows.upsert_listings(session, shop_id, walk, [a_row(1), a_row(2)])
         ahead = timedelta(days=1)
         session.execute(update(Listing).values(last_seen_at=Listing.last_seen_at + ahead))
         walk = listing_rows.begin_walk(session, shop_id)
-        listing_rows.upsert(session, shop_id, walk, [a_row(2)])
-        assert listing_rows.mark_gone(session, shop_id, walk) == 1
+        listing_rows.upsert_listings(session, shop_id, walk, [a_row(2)])
+        assert listing_rows.mark_unseen_gone(session, shop_id, walk) == 1
         assert live(session, shop_id) == {"2"}
 
     def test_what_another_put_on_sale_meanwhile_is_not_gone(self, session, shop_id):
         walk = listing_rows.begin_walk(session, shop_id)
         session.add(Listing(shop_id=shop_id, external_id="new"))
         session.flush()
-        assert listing_rows.mark_gone(session, shop_id, walk) == 0
+        assert listing_rows.mark_unseen_gone(session, shop_id, walk) == 0
 
 
 class TestSync:

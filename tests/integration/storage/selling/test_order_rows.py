@@ -10,13 +10,13 @@ from sqlalchemy import select
 from runtime.errors import InputError
 from runtime.jobs.service import MarketplaceJobService
 from runtime.jobs.sold_elsewhere import follow_sales
-from runtime.products.order import order, order_line
+from runtime.products.order import checked_order, checked_order_line
 from runtime.products.product import checked_product
 from runtime.storage.models import Conversation, MarketplaceJob, Order, Shop
 from runtime.storage.selling import product_rows
 from runtime.storage.selling.conversations import upsert_conversation
 from runtime.storage.selling.listing_changes import record_listing
-from runtime.storage.selling.listing_rows import row
+from runtime.storage.selling.listing_rows import checked_listing
 from runtime.storage.selling.order_rows import known_orders, upsert_orders
 from tests.support.database.job_rows import add_shop
 
@@ -39,13 +39,13 @@ def product_id(session):
 
 def add_product(session, sku, quantity):
     given = checked_product({"sku": sku, "title": sku, "price": 5, "quantity": quantity})
-    product_rows.upsert(session, 7, [given])
+    product_rows.upsert_products(session, 7, [given])
     return product_rows.product_by_sku(session, 7, sku).id
 
 
 def an_order(external_id="o1", *lines, **more):
-    return order(
-        external_id, lines or [order_line("l1", sku="A")], data={"id": external_id}, **more
+    return checked_order(
+        external_id, lines or [checked_order_line("l1", sku="A")], data={"id": external_id}, **more
     )
 
 
@@ -69,23 +69,25 @@ def test_an_order_is_stored_as_it_is_told(session, shop_id, product_id):
 
 
 def test_a_sale_lowers_the_quantity_once(session, shop_id, product_id):
-    both = [an_order("o1"), an_order("o2", order_line("l1", sku="A", quantity=1))]
+    both = [an_order("o1"), an_order("o2", checked_order_line("l1", sku="A", quantity=1))]
     first = upsert_orders(session, shop_id, both)
     assert [sale["left"] for sale in first["sales"]] == [2, 1]
-    for again in (both, both[:1], [an_order("o1", order_line("l1", sku="A", quantity=9))]):
+    for again in (both, both[:1], [an_order("o1", checked_order_line("l1", sku="A", quantity=9))]):
         assert upsert_orders(session, shop_id, again)["sales"] == []
     assert left(session, product_id) == 1
 
 
 def test_the_listing_that_was_sold_tells_the_product(session, shop_id, product_id):
-    record_listing(session, shop_id, row("e1", data={"a": 1}), product_id)
-    told = an_order("o1", order_line("l1", listing="e1"), order_line("l2", listing="unknown"))
+    record_listing(session, shop_id, checked_listing("e1", data={"a": 1}), product_id)
+    told = an_order(
+        "o1", checked_order_line("l1", listing="e1"), checked_order_line("l2", listing="unknown")
+    )
     [sale] = upsert_orders(session, shop_id, [told])["sales"]
     assert (sale["product_id"], sale["quantity"], sale["left"]) == (product_id, 1, 2)
 
 
 def test_a_product_that_becomes_known_later_is_lowered_then(session, shop_id):
-    told = [an_order("o1", order_line("l1", sku="B", quantity=2))]
+    told = [an_order("o1", checked_order_line("l1", sku="B", quantity=2))]
     assert upsert_orders(session, shop_id, told)["sales"] == []
     product_id = add_product(session, "B", 5)
     assert len(upsert_orders(session, shop_id, told)["sales"]) == 1
@@ -140,9 +142,9 @@ def test_of_many_who_store_one_order_at_once_one_lowers_the_quantity(database, s
 @pytest.mark.parametrize(
     "wrong",
     [
-        lambda: order_line("l1", quantity=0),
-        lambda: order_line("", sku="A"),
-        lambda: order(None, [], data={}),
+        lambda: checked_order_line("l1", quantity=0),
+        lambda: checked_order_line("", sku="A"),
+        lambda: checked_order(None, [], data={}),
     ],
 )
 def test_what_cannot_be_stored_is_refused_by_name(wrong):
@@ -169,11 +171,11 @@ class TestFollowSales:
     def ebay(self, session, product_id):
         shop = MarketplaceJobService(session).add_shop("ebay", 7, "ebay-7")
         shop.settings = {"follow_sales": "yes"}
-        record_listing(session, shop.id, row("x1", data={"a": 1}), product_id)
+        record_listing(session, shop.id, checked_listing("x1", data={"a": 1}), product_id)
         return shop.id
 
     def sell(self, session, shop_id, order_id, pieces):
-        told = an_order(order_id, order_line("l1", sku="A", quantity=pieces))
+        told = an_order(order_id, checked_order_line("l1", sku="A", quantity=pieces))
         return upsert_orders(session, shop_id, [told])["sales"]
 
     def test_other_shops_are_brought_up_to_date_once(self, session, shop_id, ebay, product_id):
@@ -194,7 +196,7 @@ class TestFollowSales:
     def test_the_shop_that_sold_and_those_that_do_not_take_part_are_left_alone(
         self, session, shop_id, ebay, product_id
     ):
-        record_listing(session, shop_id, row("v1", data={"a": 1}), product_id)
+        record_listing(session, shop_id, checked_listing("v1", data={"a": 1}), product_id)
         session.get(Shop, ebay).settings = {"follow_sales": "no"}
         session.flush()
         assert follow_sales(session, shop_id, self.sell(session, shop_id, "o1", 3)) == []

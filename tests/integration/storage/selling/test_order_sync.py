@@ -8,12 +8,12 @@ from tests.support.database.job_rows import add_shop
 
 def _begin(database, shop_id):
     with database.session.begin() as session:
-        return order_sync.begin(session, shop_id)
+        return order_sync.begin_order_sync(session, shop_id)
 
 
 def _finish(database, shop_id, window):
     with database.session.begin() as session:
-        order_sync.finish(session, shop_id, window["began"])
+        order_sync.finish_order_sync(session, shop_id, window["began"])
 
 
 def test_the_first_sync_has_no_beginning_and_one_that_did_not_end_changes_nothing(database):

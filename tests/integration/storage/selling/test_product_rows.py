@@ -10,7 +10,7 @@ from runtime.products.product import checked_product
 from runtime.storage.models import Listing, Product
 from runtime.storage.selling import product_rows
 from runtime.storage.selling.listing_changes import live_listing, record_listing
-from runtime.storage.selling.listing_rows import row
+from runtime.storage.selling.listing_rows import checked_listing
 from tests.support.database.job_rows import add_shop
 
 
@@ -25,7 +25,7 @@ def product(sku, **more):
 
 
 def upsert(session, *given, user_id=7, **options):
-    counts = product_rows.upsert(session, user_id, given, **options)
+    counts = product_rows.upsert_products(session, user_id, given, **options)
     return counts["created"], counts["updated"], counts["unchanged"]
 
 
@@ -93,7 +93,7 @@ def test_imports_at_the_same_time_do_not_wait_for_each_other_for_ever(database):
 
     def run(given):
         with database.session.begin() as session:
-            return product_rows.upsert(session, 7, given)["created"]
+            return product_rows.upsert_products(session, 7, given)["created"]
 
     with ThreadPoolExecutor(4) as pool:
         created = sum(pool.map(run, [batch, batch[::-1], batch, batch[::-1]]))
@@ -102,7 +102,7 @@ def test_imports_at_the_same_time_do_not_wait_for_each_other_for_ever(database):
 
 def test_a_listing_that_named_its_product_by_sku_names_the_row_once_there_is_one(database, session):
     shop_id = add_shop(database)
-    record_listing(session, shop_id, row("e1", data={"a": 1}, sku="A"))
+    record_listing(session, shop_id, checked_listing("e1", data={"a": 1}, sku="A"))
     assert live_listing(session, shop_id, None, "A") == {"external_id": "e1", "url": None}
     upsert(session, product("A"))
     found = product_rows.product_by_sku(session, 7, "A")

@@ -6,7 +6,7 @@ from runtime.jobs.service import MarketplaceJobService
 from runtime.storage.models import Conversation, Listing
 from runtime.storage.selling import listing_rows, published
 from runtime.storage.selling.listing_changes import mark_listing_gone
-from runtime.storage.selling.sent_messages import MessageTaken, record_sent
+from runtime.storage.selling.sent_messages import MessageTaken, record_sent_message
 
 
 @pytest.fixture
@@ -21,14 +21,14 @@ def shop(session) -> int:
 
 
 def row(number: int) -> listing_rows.ListingRow:
-    return listing_rows.row(
+    return listing_rows.checked_listing(
         number, title="Robe", price="12.50", url=f"/{number}", data={"id": number}
     )
 
 
 def adopt(session, shop, sku, *numbers):
     candidates = [row(one) for one in numbers]
-    return published.adopt(session, shop, None, sku, candidates)["external_id"]
+    return published.adopt_listing(session, shop, None, sku, candidates)["external_id"]
 
 
 class TestAdopt:
@@ -47,7 +47,7 @@ class TestAdopt:
 
     def test_takes_what_a_sync_has_seen_already(self, session, shop):
         walk = listing_rows.begin_walk(session, shop)
-        listing_rows.upsert(session, shop, walk, [row(1)])
+        listing_rows.upsert_listings(session, shop, walk, [row(1)])
         assert adopt(session, shop, "A", 1) == "1"
         assert [one.product_key for one in session.query(Listing)] == ["sku:A"]
 
@@ -75,23 +75,25 @@ class TestSentMessages:
         return {"id": number, "text": text, "from_seller": True}
 
     def test_a_message_is_one_jobs(self, session, shop):
-        first = record_sent(session, shop, "5", "job-1", None, [self.said(1)])
-        second = record_sent(session, shop, "5", "job-2", None, [self.said(1), self.said(2)])
+        first = record_sent_message(session, shop, "5", "job-1", None, [self.said(1)])
+        second = record_sent_message(
+            session, shop, "5", "job-2", None, [self.said(1), self.said(2)]
+        )
         assert (first["id"], second["id"]) == (1, 2)
-        assert record_sent(session, shop, "5", "job-1", None, [self.said(1)])["id"] == 1
+        assert record_sent_message(session, shop, "5", "job-1", None, [self.said(1)])["id"] == 1
         with pytest.raises(MessageTaken):
-            record_sent(session, shop, "5", "job-3", None, [self.said(1)])
+            record_sent_message(session, shop, "5", "job-3", None, [self.said(1)])
 
     def test_it_is_kept_with_what_is_known_of_the_conversation(self, session, shop):
         talk = {"id": 5, "buyer": {"login": "b"}, "messages": [{"id": 1, "text": "Hello?"}]}
-        record_sent(session, shop, "5", "job-1", talk, [self.said(2)])
+        record_sent_message(session, shop, "5", "job-1", talk, [self.said(2)])
         (one,) = session.query(Conversation)
         assert one.data["buyer"] == {"login": "b"}
         assert [message["id"] for message in one.data["messages"]] == [1, 2]
 
     def test_a_conversation_of_any_size_keeps_its_last_messages(self, session, shop):
         talk = {"id": 5, "messages": [self.said(n, "x" * 2_000) for n in range(100)]}
-        record_sent(session, shop, "5", "job-1", talk, [self.said(100, "Yes.")])
+        record_sent_message(session, shop, "5", "job-1", talk, [self.said(100, "Yes.")])
         (one,) = session.query(Conversation)
         kept = [message["id"] for message in one.data["messages"]]
         assert kept == list(range(kept[0], 101))

@@ -16,20 +16,26 @@ from runtime.errors import CallRejected, CallTimeout, JobFailed
 from runtime.runs.calls import ProgressCall
 from runtime.runs.execution import Failed, Finished
 from runtime.runs.failed_steps import failed_step
-from runtime.storage.selling import listing_rows
+from runtime.store import (
+    ListingRow,
+    begin_walk,
+    count_unseen_listings,
+    mark_unseen_gone,
+    upsert_listings,
+)
 from tests.support.handlers.handler_harness import drive, make_job
 
 
 @dataclass
 class Sighting:
-    row: listing_rows.ListingRow
+    row: ListingRow
     seen: str
     live: bool = True
 
 
 @dataclass
 class Store:
-    """`runtime.storage.selling.listing_rows`, in memory."""
+    """`runtime.store`, in memory."""
 
     rows: dict[str, Sighting] = field(default_factory=dict)
     moments: int = 0
@@ -41,7 +47,7 @@ class Store:
     def begin_walk(self, session, shop_id):
         return self.now()
 
-    def upsert(self, session, shop_id, walk, rows):
+    def upsert_listings(self, session, shop_id, walk, rows):
         counts = Counter(imported=0, updated=0, errors=0)
         unseen = {
             one["external_id"]: "updated" if one["external_id"] in self.rows else "imported"
@@ -58,10 +64,10 @@ class Store:
     def _unseen(self, walk):
         return [one for one in self.rows.values() if one.live and one.seen < walk]
 
-    def count_unseen(self, session, shop_id, walk):
+    def count_unseen_listings(self, session, shop_id, walk):
         return len(self._unseen(walk))
 
-    def mark_gone(self, session, shop_id, walk):
+    def mark_unseen_gone(self, session, shop_id, walk):
         unseen = self._unseen(walk)
         for one in unseen:
             one.live = False
@@ -73,8 +79,10 @@ class Store:
 
     def run(self, browser, **options):
         instead = {
-            getattr(listing_rows, name): getattr(self, name)
-            for name in ("begin_walk", "upsert", "count_unseen", "mark_gone")
+            begin_walk: self.begin_walk,
+            upsert_listings: self.upsert_listings,
+            count_unseen_listings: self.count_unseen_listings,
+            mark_unseen_gone: self.mark_unseen_gone,
         }
         job = make_job(input_data=options.pop("input_data", {}))
         return drive(SyncVinted, job, browser, instead=instead, **options)
