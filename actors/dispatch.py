@@ -73,8 +73,7 @@ class Dispatcher:
         self._lease = lease
         self._tell = tell
         self._find_run = find_run
-        places = 1 if marketplace.browser_bound else marketplace.lane_calls
-        draw = random.random
+        places, draw = marketplace.lanes.calls, random.random
         self.budgets = BudgetTree(marketplace.budgets)
         self._queue: CallQueue[CallTicket] = CallQueue(marketplace.name, self.budgets, places, draw)
         self._limits = LimitKeeper(

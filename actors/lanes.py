@@ -75,7 +75,7 @@ class Lanes:
         self._actor = actor
         self._marketplace = marketplace
         self._clock = clock
-        self._places = 1 if marketplace.browser_bound else marketplace.lane_concurrency
+        self._policy = marketplace.lanes
         self._lanes: dict[int, Lane] = {}
         self._aging = aging
         self._turns = Turns(aging)
@@ -107,7 +107,7 @@ class Lanes:
 
     def answered(self, left: Iterable[LaneHeads], jobs: Sequence[Job], limit: int) -> None:
         """What a claim of up to ``limit`` jobs brought for the lanes that it named."""
-        served = {self._key(job.shop.id, job.user_id) for job in jobs}
+        served = {self._policy.key(job.shop.id, job.user_id) for job in jobs}
         for one in left:
             lane = self._lanes.get(one.lane)
             if lane is None:
@@ -226,11 +226,10 @@ class Lanes:
         return min(levels, default=MOST_URGENT) <= lane.worst
 
     def _room(self, lane: Lane) -> int:
-        return self._places - lane.running - len(lane.ready)
+        return self._policy.jobs - lane.running - len(lane.ready)
 
     def _is_served(self, lane: Lane) -> bool:
-        present = not self._marketplace.browser_bound or lane.key in self._present
-        return present and bool(self._open_shops(lane))
+        return self._policy.is_served(lane.key in self._present) and bool(self._open_shops(lane))
 
     def _open_shops(self, lane: Lane) -> set[int]:
         return lane.shops - self._closed_shops if self._closed_shops else lane.shops
@@ -247,7 +246,7 @@ class Lanes:
         else:
             self._turns.remove(lane.key)
             self._wake_at(lane, wakes_at)
-        if lane.ready and lane.running < self._places:
+        if lane.ready and lane.running < self._policy.jobs:
             self._startable.setdefault(lane.key)
         else:
             self._startable.pop(lane.key, None)
@@ -263,11 +262,8 @@ class Lanes:
     def _moment(self, due_in: timedelta) -> datetime:
         return self._clock.now() + min(max(due_in, -LONGEST_WAITED), LONGEST_DUE)
 
-    def _key(self, shop_id: int, user_id: int) -> int:
-        return user_id if self._marketplace.browser_bound else shop_id
-
     def _lane(self, shop_id: int, user_id: int) -> Lane:
-        key = self._key(shop_id, user_id)
+        key = self._policy.key(shop_id, user_id)
         lane = self._lanes.get(key)
         if lane is None:
             lane = self._lanes[key] = Lane(key)

@@ -77,7 +77,7 @@ class MarketplaceActor(BaseActor):
         """Ask what is closed, who is connected, and what was used."""
         self._closed.ask()
         self._dispatcher.started()
-        if self._marketplace.browser_bound:
+        if self._marketplace.lanes.needs_seller:
             self.tell(messages.BRIDGE, messages.PresenceWanted(self.name))
 
     def receive(self, message: Any) -> None:  # noqa: C901 - one line for each message
@@ -297,7 +297,7 @@ class MarketplaceActor(BaseActor):
         if settlement.trouble is not None:
             self._dispatcher.troubled(run.job.shop.id, settlement.trouble)
         if settlement.awaits_seller:
-            if self._marketplace.browser_bound:
+            if self._marketplace.lanes.needs_seller:
                 self._await_seller(run.job.user_id, settlement.delay)
             else:
                 settlement = looks_again(settlement)

@@ -109,7 +109,7 @@ class Node:
         self._listener = Listener(self._database, self._tell_supervisor)
         self._listener.start()
         self._housekeeper = Housekeeper(
-            self._database, self._settings.retention, self._registry.browser_bound
+            self._database, self._settings.retention, self._registry.needing_sellers
         )
         self._housekeeper.start()
         log.info(
@@ -230,7 +230,7 @@ class Node:
             BridgeActor,
             server=self._server,
             grace=self._settings.grace,
-            browser_marketplaces=self._registry.browser_bound,
+            browser_marketplaces=self._registry.needing_sellers,
         )
         return recipes
 

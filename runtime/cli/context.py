@@ -12,6 +12,7 @@ from runtime.storage.schema.migrator import check_migrated, migrate
 from runtime.storage.schema.plugin_action_types import ensure_action_types
 from runtime.storage.server.engine import Database, open_database
 from runtime.storage.server.session_errors import application_errors
+from runtime.waiting.lane_policy import LanePolicy
 
 
 def command_settings() -> Settings:
@@ -68,10 +69,9 @@ class Plugins:
             self._registry = self._load()
         return self._registry
 
-    def browser_bound(self, marketplace: str) -> bool:
-        """Whether the marketplace's jobs need the seller's browser."""
-        described = self.registry.marketplaces.get(marketplace)
-        return described is not None and described.browser_bound
+    def lanes_of(self, marketplace: str) -> LanePolicy:
+        """The lanes of a marketplace."""
+        return self.registry.lanes_of(marketplace)
 
     def introduce(self, session: Session) -> None:
         """Make the actions of a plugin known that was installed since a service last started."""

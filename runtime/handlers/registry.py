@@ -12,6 +12,7 @@ from runtime.errors import ConfigurationError, UnknownHandler
 from runtime.handlers.base import BaseJobHandler
 from runtime.handlers.hookspecs import PROJECT, HookSpecs
 from runtime.marketplaces.record import ActionType, Marketplace
+from runtime.waiting.lane_policy import LanePolicy
 
 ENTRY_POINT_GROUP = "marketplace_runtime.handlers"
 
@@ -47,9 +48,13 @@ class Registry:
     handlers: Mapping[str, type[BaseJobHandler]] = field(default_factory=dict)
 
     @property
-    def browser_bound(self) -> tuple[str, ...]:
-        """The marketplaces whose jobs the sellers' browsers execute."""
-        return tuple(name for name, one in self.marketplaces.items() if one.browser_bound)
+    def needing_sellers(self) -> tuple[str, ...]:
+        """The marketplaces whose jobs run only while their seller's browser is connected."""
+        return tuple(name for name, one in self.marketplaces.items() if one.lanes.needs_seller)
+
+    def lanes_of(self, marketplace: str) -> LanePolicy:
+        """The lanes of a marketplace; of one that no handler brought, as if it said nothing."""
+        return self.marketplaces.get(marketplace, Marketplace(marketplace)).lanes
 
     @property
     def action_types(self) -> dict[tuple[str, str], ActionType]:

@@ -205,7 +205,7 @@ class MarketplaceJobProcessor:
         closed = Closures(closure_rows.closures_of(session, [attempt.marketplace]))
         if any(closed.of(nodes, around.now)):
             return CLOSED
-        away = marketplace.browser_bound and attempt.user_id not in around.connected
+        away = not marketplace.lanes.is_served(attempt.user_id in around.connected)
         if away and time.monotonic() - began > PRESENCE_PATIENCE_SECONDS:
             return not_connected_message(attempt.user_id)
         return None

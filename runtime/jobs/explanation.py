@@ -75,7 +75,7 @@ def explain_job(
     marketplaces: Mapping[str, Marketplace] = registry.marketplaces
     marketplace = marketplaces.get(job.marketplace, Marketplace(job.marketplace))
     scopes = path(job.marketplace, job.shop_id, action)
-    shops = lane_shops(session, job, browser_bound=marketplace.browser_bound)
+    shops = lane_shops(session, job, marketplace.lanes)
     before = jobs_before(session, job.id, shops, aging, MOST_COUNTED) or 0
     facts = WaitingFacts(
         status=JobStatus(job.status),
@@ -85,7 +85,7 @@ def explain_job(
         now=around.now,
         service_alive=around.service_alive,
         seller_connected=job.user_id in around.connected,
-        browser_bound=marketplace.browser_bound,
+        lanes=marketplace.lanes,
         retry_count=job.retry_count,
         has_handler=handler_key(action, job.marketplace) in registry.handlers,
         down=around.down.get(job.marketplace),
@@ -94,7 +94,6 @@ def explain_job(
         used_up=_used_up(session, marketplace, job.shop_id, action, around.now),
         same_product=same_product(session, job),
         lane=running_in_lane(session, job, shops),
-        lane_places=1 if marketplace.browser_bound else marketplace.lane_concurrency,
         jobs_before=min(before, MOST_COUNTED),
         jobs_before_capped=before > MOST_COUNTED,
         marketplace_taken=fewest_running(session, job.marketplace),

@@ -260,7 +260,7 @@ class MarketplaceJobService:
         What waits for its seller, for a closure or for a person does not expire; its time
         goes on once it can run.
         """
-        return expiry.expire_jobs(self._session, marketplace, load_registry().browser_bound)
+        return expiry.expire_jobs(self._session, marketplace, load_registry().needing_sellers)
 
     @application_errors()
     def get_stats(self, days: int = 7) -> dict[str, Any]:

@@ -11,26 +11,26 @@ from runtime.runs.job_states import JobStatus
 from runtime.storage.models import MarketplaceJob, MarketplaceTask, Shop
 from runtime.storage.nodes.liveness import Circumstances, circumstances
 from runtime.storage.queue.closure_rows import closures_of
+from runtime.waiting.lane_policy import LanePolicy
 from runtime.waiting.obstacles import WaitingFacts, waiting_reason
 
 Row = tuple[MarketplaceJob, str]
 """A job with the code of its action."""
 
-BrowserBound = Callable[[str], bool]
-"""Whether a marketplace's jobs need the seller's browser; asked only for pending jobs."""
+LanesOf = Callable[[str], LanePolicy]
+"""The lanes of a marketplace; asked only for pending jobs, since it may load all plugins."""
+
+NOT_ASKED = LanePolicy(jobs=1, calls=1)
+"""A job that is not pending does not wait for its lane, whatever that is."""
 
 
-def job_views(
-    session: Session, rows: Sequence[Row], browser_bound: BrowserBound
-) -> list[dict[str, Any]]:
+def job_views(session: Session, rows: Sequence[Row], lanes_of: LanesOf) -> list[dict[str, Any]]:
     """The jobs as JSON objects, each with what it waits for now."""
     pending = [job for job, _ in rows if job.status == JobStatus.PENDING]
     around = circumstances(session, [job.user_id for job in pending])
     found = closures_of(session, sorted({job.marketplace for job in pending})) if pending else ()
     closed = Closures(found)
-    return [
-        job_view(job, code, _reason(job, code, around, closed, browser_bound)) for job, code in rows
-    ]
+    return [job_view(job, code, _reason(job, code, around, closed, lanes_of)) for job, code in rows]
 
 
 def job_view(job: MarketplaceJob, action: str, waiting_for: str | None) -> dict[str, Any]:
@@ -99,7 +99,7 @@ def _reason(
     action: str,
     around: Circumstances,
     closed: Closures,
-    browser_bound: BrowserBound,
+    lanes_of: LanesOf,
 ) -> str | None:
     scopes = path(job.marketplace, job.shop_id, action)
     return waiting_reason(
@@ -111,7 +111,7 @@ def _reason(
             now=around.now,
             service_alive=around.service_alive,
             seller_connected=job.user_id in around.connected,
-            browser_bound=job.status == JobStatus.PENDING and browser_bound(job.marketplace),
+            lanes=lanes_of(job.marketplace) if job.status == JobStatus.PENDING else NOT_ASKED,
             retry_count=job.retry_count,
             down=around.down.get(job.marketplace),
             closures=tuple(closed.of(scopes, around.now)),

@@ -14,6 +14,7 @@ from runtime.runs.account_trouble import AccountWords
 from runtime.runs.execution import End
 from runtime.runs.job import Job
 from runtime.runs.settlement import Settlement, settlement_of
+from runtime.waiting.lane_policy import SELLER_LANES, LanePolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,13 @@ class Marketplace:
     read_refusal: ReadRefusal | None = None
     shop_settings: Mapping[str, ShopSetting] = field(default_factory=dict)
     sandbox: OpenAccount | None = None
+
+    @property
+    def lanes(self) -> LanePolicy:
+        """Which of its jobs share a lane, and what a lane has room for."""
+        if self.browser_bound:
+            return SELLER_LANES
+        return LanePolicy(self.lane_concurrency, self.lane_calls)
 
     def settle(self, job: Job, end: End, now: datetime) -> Settlement:
         """What the end of a run means for its job, read with the words of this marketplace."""

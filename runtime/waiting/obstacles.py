@@ -9,6 +9,7 @@ from runtime.errors import not_connected_message
 from runtime.errors.program import PROGRAM
 from runtime.rate_limits.closures import Closure, Scope, in_words
 from runtime.runs.job_states import JobStatus
+from runtime.waiting.lane_policy import LanePolicy
 
 NO_SERVICE = f"no service is running: start `{PROGRAM} serve`"
 NEXT = "waiting for its turn"
@@ -78,7 +79,7 @@ class WaitingFacts:
     Attributes:
         stored_reason: what the last run left as the reason.
         retry_count: how many attempts it has used up.
-        browser_bound: the seller's browser has to execute it.
+        lanes: which jobs share its lane, and whether its seller has to be there.
         has_handler: some living service can run it; True where that is not known.
         down: why no living service can serve its marketplace for now.
         seller_away_since: None where the seller was never seen.
@@ -86,7 +87,6 @@ class WaitingFacts:
         used_up: what else of the budgets keeps its first call back for long.
         same_product: the job of the same product that has to end before it.
         lane: the jobs that have the places of its lane.
-        lane_places: how many the lane has.
         jobs_before: how many due jobs of its lane are claimed before it.
         jobs_before_capped: there may be more than that.
         marketplace_taken: how many places of its marketplace are taken.
@@ -100,7 +100,7 @@ class WaitingFacts:
     now: datetime
     service_alive: bool
     seller_connected: bool
-    browser_bound: bool
+    lanes: LanePolicy
     retry_count: int = 0
     has_handler: bool = True
     down: str | None = None
@@ -109,7 +109,6 @@ class WaitingFacts:
     used_up: UsedUp | None = None
     same_product: OtherJob | None = None
     lane: tuple[OtherJob, ...] = ()
-    lane_places: int | None = None
     jobs_before: int = 0
     jobs_before_capped: bool = False
     marketplace_taken: int = 0
@@ -160,13 +159,13 @@ def _of_its_own(facts: WaitingFacts) -> Iterator[Obstacle]:
     if (used_up := facts.used_up) is not None:
         text = f"budget {used_up.scope}: {used_up.reason} (until {_moment(used_up.until)})"
         yield Obstacle(ObstacleKind.USED_UP, text, used_up.until)
-    if due and facts.browser_bound and not facts.seller_connected:
+    if due and not facts.lanes.is_served(facts.seller_connected):
         # Of a job that is scheduled for later a seller who is away would not be the reason.
         yield Obstacle(ObstacleKind.SELLER_AWAY, _away(facts))
     if facts.same_product is not None:
         text = f"{facts.same_product} of the same product comes first"
         yield Obstacle(ObstacleKind.PRODUCT_BUSY, text)
-    if facts.lane_places is not None and len(facts.lane) >= facts.lane_places > 0:
+    if len(facts.lane) >= facts.lanes.jobs > 0:
         yield Obstacle(ObstacleKind.LANE_BUSY, f"lane busy with {_listed(facts.lane)}")
     if facts.jobs_before:
         more = "more than " if facts.jobs_before_capped else ""

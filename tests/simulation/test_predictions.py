@@ -7,6 +7,7 @@ import pytest
 from runtime.runs.job_states import JobEvent, JobStatus
 from runtime.runs.settlement import Settlement
 from runtime.waiting.expectation import Expectation
+from runtime.waiting.lane_policy import LanePolicy
 from runtime.waiting.obstacles import WaitingFacts
 from tests.simulation import records
 from tests.simulation.job_table import JobRow
@@ -44,7 +45,8 @@ def runs(world: World, job_id: int, start: datetime, end: datetime | None = None
 def is_wrong(world: World, taken: int = 0) -> bool:
     facts = WaitingFacts(
         status=JobStatus.PENDING, user_id=1, run_at=NOW, stored_reason=None, now=NOW,
-        service_alive=True, seller_connected=True, browser_bound=False, marketplace_taken=taken,
+        service_alive=True, seller_connected=True, lanes=LanePolicy(jobs=4, calls=4),
+        marketplace_taken=taken,
     )  # fmt: skip
     fortune = Fortune(world, 1)
     fortune.said.append(Prediction(row(1), NOW, Expectation(SAID), facts))

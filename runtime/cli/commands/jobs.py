@@ -105,7 +105,7 @@ def list_(
         rows = list_jobs(
             session, status=status, marketplace=marketplace, batch_id=batch, limit=limit
         )
-        print_jobs(job_views(session, rows, Plugins().browser_bound), as_json)
+        print_jobs(job_views(session, rows, Plugins().lanes_of), as_json)
 
 
 @app.command()
@@ -202,4 +202,4 @@ def _view(session: Session, job_id: int, plugins: Plugins) -> dict[str, Any]:
     row = job_with_code(session, job_id)
     if row is None:
         raise JobNotFound(job_id)
-    return job_views(session, [row], plugins.browser_bound)[0]
+    return job_views(session, [row], plugins.lanes_of)[0]

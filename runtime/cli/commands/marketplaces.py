@@ -96,11 +96,10 @@ def _view(
     counts: Mapping[JobStatus, Mapping[str, int]],
     nodes: Sequence[RuntimeNode],
 ) -> dict[str, Any]:
-    described = registry.marketplaces.get(name)
     shops = {one.scope.shop_id for one in closed if one.scope.marketplace == name}
     return {
         "marketplace": name,
-        "browser_bound": described is not None and described.browser_bound,
+        "browser_bound": registry.lanes_of(name).needs_seller,
         "handlers": sorted(key for key in registry.handlers if marketplace_of(key) == name),
         **{status.value: counts[status].get(name, 0) for status in COUNTED},
         "closed_shops": len(shops - {None}),

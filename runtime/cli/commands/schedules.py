@@ -127,7 +127,7 @@ def run_now(name: Name, as_json: AsJson = False) -> None:
         job = ScheduleService(session).run_now(name)
         row = job_with_code(session, job.id)
         assert row is not None  # made above, in this transaction
-        (view,) = job_views(session, [row], Plugins().browser_bound)
+        (view,) = job_views(session, [row], Plugins().lanes_of)
         session.commit()
         print_job(view, as_json)
 

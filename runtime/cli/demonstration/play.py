@@ -86,7 +86,7 @@ class Play:
         users = range(FIRST_SELLER, FIRST_SELLER + sellers)
         for marketplace in simulated:
             assert marketplace.sandbox is not None
-            if marketplace.browser_bound:
+            if marketplace.lanes.needs_seller:
                 for user in users:
                     account = stack.enter_context(marketplace.sandbox(f"demo-{user}", items))
                     self._syncing.append(Part(user, account, items))

@@ -55,15 +55,16 @@ class Housekeeper:
 
     Args:
         retention: how long jobs that are over are kept, with their journal.
-        browser_bound: the marketplaces whose jobs need the seller's browser.
+        needing_sellers: the marketplaces whose jobs run only while their seller's browser is
+            connected.
     """
 
     def __init__(
-        self, database: Database, retention: timedelta, browser_bound: Sequence[str] = ()
+        self, database: Database, retention: timedelta, needing_sellers: Sequence[str] = ()
     ) -> None:
         self._database = database
         self._retention = retention
-        self._browser_bound = tuple(browser_bound)
+        self._needing_sellers = tuple(needing_sellers)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="housekeeper", daemon=True)
 
@@ -79,9 +80,9 @@ class Housekeeper:
     def tidy(self) -> tuple[int, int]:
         """Do what there is to do; returns how many jobs expired and how many were removed."""
         # In this order, so that what is blocked does not expire first.
-        self._in_batches("hold", lambda session: hold_expiry(session, self._browser_bound, BATCH))
+        self._in_batches("hold", lambda session: hold_expiry(session, self._needing_sellers, BATCH))
         self._in_batches(
-            "unhold", lambda session: release_expiry(session, self._browser_bound, BATCH)
+            "unhold", lambda session: release_expiry(session, self._needing_sellers, BATCH)
         )
         expired = self._in_batches("expire", lambda session: expire_due(session, BATCH))
         self._close_batches()

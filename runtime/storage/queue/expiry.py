@@ -32,7 +32,7 @@ _BLOCKED = f"""
     ),
     blocked AS MATERIALIZED (
         SELECT shop.id FROM {SCHEMA}.shops AS shop
-        WHERE shop.marketplace = ANY(CAST(:browser_bound AS text[])) AND NOT EXISTS (
+        WHERE shop.marketplace = ANY(CAST(:needing_sellers AS text[])) AND NOT EXISTS (
                 SELECT 1 FROM {SCHEMA}.browser_presence AS present
                 WHERE present.user_id = shop.user_id
             )
@@ -88,23 +88,24 @@ _EXPIRE = text(f"""
 
 
 def hold_expiry(
-    session: Session, browser_bound: Sequence[str], batch: int, marketplace: str | None = None
+    session: Session, needing_sellers: Sequence[str], batch: int, marketplace: str | None = None
 ) -> int:
     """Stop the time of one batch of blocked jobs; returns how many.
 
     Args:
-        browser_bound: the marketplaces whose jobs need the seller's browser.
+        needing_sellers: the marketplaces whose jobs run only while their seller's browser is
+            connected.
         marketplace: only its jobs.
     """
-    values = {"interval": SWEEP_INTERVAL, "browser_bound": list(browser_bound)}
+    values = {"interval": SWEEP_INTERVAL, "needing_sellers": list(needing_sellers)}
     return _changed(session, _HOLD, batch, marketplace, values)
 
 
 def release_expiry(
-    session: Session, browser_bound: Sequence[str], batch: int, marketplace: str | None = None
+    session: Session, needing_sellers: Sequence[str], batch: int, marketplace: str | None = None
 ) -> int:
     """Let the time of one batch of jobs go on that are not blocked any more."""
-    values = {"browser_bound": list(browser_bound)}
+    values = {"needing_sellers": list(needing_sellers)}
     return _changed(session, _RELEASE, batch, marketplace, values)
 
 
@@ -118,10 +119,10 @@ def expire_due(session: Session, batch: int, marketplace: str | None = None) -> 
     return len(expired)
 
 
-def expire_jobs(session: Session, marketplace: str, browser_bound: Sequence[str]) -> int:
+def expire_jobs(session: Session, marketplace: str, needing_sellers: Sequence[str]) -> int:
     """The whole sweep over the jobs of one marketplace; returns how many expired."""
-    hold_expiry(session, browser_bound, LARGEST, marketplace)
-    release_expiry(session, browser_bound, LARGEST, marketplace)
+    hold_expiry(session, needing_sellers, LARGEST, marketplace)
+    release_expiry(session, needing_sellers, LARGEST, marketplace)
     return expire_due(session, LARGEST, marketplace)
 
 

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from runtime.runs.job_states import JobStatus
 from runtime.storage.models import SCHEMA, MarketplaceJob
+from runtime.waiting.lane_policy import LanePolicy
 from runtime.waiting.obstacles import OtherJob
 
 MOST_NAMED = 20
@@ -42,9 +43,9 @@ _RUNNING = text(f"""
 """)
 
 
-def lane_shops(session: Session, job: MarketplaceJob, *, browser_bound: bool) -> list[int]:
+def lane_shops(session: Session, job: MarketplaceJob, lanes: LanePolicy) -> list[int]:
     """The shops that share the job's lane; its own is one of them."""
-    if not browser_bound:
+    if not lanes.needs_seller:
         return [job.shop_id]
     values = {"marketplace": job.marketplace, "user_id": job.user_id}
     return list(session.scalars(_LANE_SHOPS, values))

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from runtime.rate_limits.closures import Closure, ClosureKind, Level, Scope
 from runtime.runs.job_states import JobStatus
 from runtime.waiting.expectation import History, StepTimes, expected_start, time_spent
+from runtime.waiting.lane_policy import SELLER_LANES, LanePolicy
 from runtime.waiting.obstacles import ObstacleKind, OtherJob, WaitingFacts, obstacles
 
 NOW = datetime(2026, 1, 9, 12, tzinfo=UTC)
@@ -17,7 +18,7 @@ SECOND = timedelta(seconds=1)
 HOUR = timedelta(hours=1)
 DUE = WaitingFacts(
     status=JobStatus.PENDING, user_id=7, run_at=NOW, stored_reason=None, now=NOW,
-    service_alive=True, seller_connected=True, browser_bound=True,
+    service_alive=True, seller_connected=True, lanes=SELLER_LANES,
 )  # fmt: skip
 APP_KEY = Scope("etsy", Level.APP_KEY)
 SHOP = Scope("etsy", Level.SHOP, 3)
@@ -64,7 +65,7 @@ def test_a_job_that_nothing_holds_up_and_that_does_not_start_waits_for_its_turn(
             replace(DUE, seller_connected=False, seller_away_since=NOW - HOUR),
             "User 7 not connected via WebSocket (away since 2026-01-09T11:00:00+00:00)",
         ),
-        (replace(DUE, lane=(OTHER,), lane_places=1), "lane busy with job 812 (publish, running)"),
+        (replace(DUE, lane=(OTHER,)), "lane busy with job 812 (publish, running)"),
         (replace(DUE, jobs_before=41), "priority: 41 jobs of its lane before it"),
         (
             replace(DUE, jobs_before=1000, jobs_before_capped=True),
@@ -84,7 +85,7 @@ def test_each_thing_in_the_way_is_named(facts: WaitingFacts, text: str) -> None:
 
 
 def test_a_lane_with_a_free_place_is_not_busy() -> None:
-    assert obstacles(replace(DUE, lane=(OTHER,), lane_places=8)) == ()
+    assert obstacles(replace(DUE, lane=(OTHER,), lanes=LanePolicy(jobs=8, calls=8))) == ()
 
 
 def test_places_that_are_all_taken_keep_a_job_waiting_that_is_due() -> None:
@@ -97,7 +98,7 @@ def test_places_that_are_all_taken_keep_a_job_waiting_that_is_due() -> None:
 
 def test_everything_in_the_way_is_named() -> None:
     facts = replace(
-        DUE, closures=(QUOTA, PAUSE), seller_connected=False, lane=(OTHER,), lane_places=1,
+        DUE, closures=(QUOTA, PAUSE), seller_connected=False, lane=(OTHER,),
         jobs_before=2, same_product=OTHER,
     )  # fmt: skip
     assert [one.kind for one in obstacles(facts)] == [
@@ -119,7 +120,7 @@ def test_the_last_of_what_ends_by_itself_is_the_expected_start() -> None:
         {"seller_connected": False},
         {"jobs_before": 1},
         {"same_product": OTHER},
-        {"lane": (OTHER,), "lane_places": 1},
+        {"lane": (OTHER,)},
         {"service_alive": False},
         {"status": JobStatus.PAUSED, "stored_reason": "did it happen?"},
     ],

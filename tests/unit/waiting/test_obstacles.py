@@ -9,6 +9,7 @@ from runtime.errors import InputError, WaitTimeout
 from runtime.jobs.completion import LONGEST_PAUSE, as_timeout, wait_until_over
 from runtime.runs.job_states import JobStatus
 from runtime.storage.models import MarketplaceJob
+from runtime.waiting.lane_policy import SELLER_LANES, LanePolicy
 from runtime.waiting.obstacles import WaitingFacts, waiting_reason
 
 NOW = datetime(2026, 1, 9, 12, tzinfo=UTC)
@@ -20,8 +21,9 @@ DUE = WaitingFacts(
     now=NOW,
     service_alive=True,
     seller_connected=True,
-    browser_bound=True,
+    lanes=SELLER_LANES,
 )
+SHOP_LANES = LanePolicy(jobs=8, calls=8)
 TOMORROW = NOW + timedelta(days=1)
 
 
@@ -36,7 +38,7 @@ TOMORROW = NOW + timedelta(days=1)
             replace(DUE, seller_connected=False, stored_reason="attempt 1 failed"),
             "User 7 not connected via WebSocket",
         ),
-        (replace(DUE, seller_connected=False, browser_bound=False), "waiting for its turn"),
+        (replace(DUE, seller_connected=False, lanes=SHOP_LANES), "waiting for its turn"),
         (
             replace(DUE, service_alive=False, seller_connected=False),
             "no service is running: start `python run.py serve`",
