@@ -126,7 +126,7 @@ def _say(line: str) -> None:
 
 
 def _kind(connection: sa.Connection, name: str) -> str | None:
-    """What PostgreSQL has under that name: ``r`` and ``p`` are tables."""
+    """Return the kind of the relation of that name: ``r`` and ``p`` are tables."""
     found: str | None = connection.scalar(
         sa.text("SELECT relkind::text FROM pg_class WHERE oid = to_regclass(:name)"),
         {"name": name},

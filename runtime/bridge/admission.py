@@ -20,7 +20,7 @@ class Admission:
         self._max_bytes = max_bytes
 
     def rejection(self, environ: Mapping[str, Any]) -> Rejection | None:
-        """The status line and the text to refuse a WSGI request with; None lets it in."""
+        """Return the status line and the text that reject a WSGI request, or None to let it in."""
         reason = self._origins.rejection(environ)
         if reason is not None:
             return "403 Forbidden", reason
@@ -32,7 +32,7 @@ class Admission:
 
 
 def session_of(environ: Mapping[str, Any]) -> str | None:
-    """The Engine.IO session that a WSGI request opened or speaks of."""
+    """Return the Engine.IO session that a WSGI request opened or speaks of."""
     if EIO_SID in environ:
         return str(environ[EIO_SID])
     query = urllib.parse.parse_qs(environ.get("QUERY_STRING", ""))

@@ -25,14 +25,14 @@ class AllowedOrigins:
         self._named: set[str] = set()
 
     def permits(self, origin: str | None, environ: Mapping[str, Any]) -> bool:
-        """Whether a page of that origin may make this WSGI request."""
+        """Return whether a page of that origin may make this WSGI request."""
         if not origin or self._any:
             return True
         normal = _normal(origin)
         return normal in self._origins or normal in _own_origins(environ)
 
     def rejection(self, environ: Mapping[str, Any]) -> str | None:
-        """What to tell a page that may not connect; the log names each such origin once."""
+        """Return the answer to a page that may not connect; the log names each origin once."""
         origin = environ.get("HTTP_ORIGIN")
         if self.permits(origin, environ):
             return None
@@ -54,7 +54,7 @@ def _normal(origin: str) -> str:
 
 
 def _own_origins(environ: Mapping[str, Any]) -> set[str]:
-    """As the client addressed us, and as it addressed a proxy in front of us."""
+    """Return our origin as the client sees it, directly and through a proxy in front of us."""
     scheme = environ.get("wsgi.url_scheme", "http")
     host = environ.get("HTTP_HOST")
     if not host:

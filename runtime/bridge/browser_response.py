@@ -37,7 +37,7 @@ class BrowserResponse:
     status: int | None
 
     def outcome(self, writes: bool) -> Outcome:
-        """What it means for the call that waits for it."""
+        """Return the meaning of the response for the call that waits for it."""
         if not self.success:
             kind = self._kind_of_failure(writes)
             return Failure(
@@ -57,7 +57,7 @@ class BrowserResponse:
         return Success(data)
 
     def _kind_of_failure(self, writes: bool) -> type[CallFailed]:
-        """A marketplace that failed may have failed after it was done."""
+        """Say whether the write may have been done: a marketplace may fail after it has done it."""
         failed = self.status is not None and self.status >= 500
         # Mere words ("Failed to fetch") may tell of a connection that broke after the deed.
         says_nothing = self.status is None and self.error_code is None
@@ -108,7 +108,7 @@ def _code(value: Any) -> str | None:
 
 
 def _status(value: Any) -> int | None:
-    """An HTTP status and nothing else."""
+    """Read an HTTP status, and nothing else."""
     if isinstance(value, int) and 100 <= value <= 599:
         return value
     return None

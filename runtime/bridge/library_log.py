@@ -17,7 +17,7 @@ class LibraryLog:
         self._seen: set[str] = set()
 
     def debug(self, message: str, *args: Any) -> None:
-        """Every packet in and out; not even formatted."""
+        """Drop the line of each packet before it is even formatted."""
 
     info = warning = debug
 
@@ -41,4 +41,4 @@ class ErrorStream:
         log.debug("connection trouble", detail=text.strip()[:LONGEST_DETAIL])
 
     def flush(self) -> None:
-        """Nothing is kept back."""
+        """Do nothing, because nothing is buffered."""

@@ -40,7 +40,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def connection_limit() -> int:
-    """How many connections may be open, leaving descriptors for the rest of the process.
+    """Return how many connections may be open, leaving descriptors for the rest of the process.
 
     The soft limit of 1,024 that many systems start a process with is too low for a thousand
     browsers; it is raised as far as the hard limit allows.

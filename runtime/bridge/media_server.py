@@ -43,7 +43,7 @@ class MediaServer:
         self._now = now
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-        """The WSGI application."""
+        """Answer one request, as a WSGI application."""
         headers = [*_SAFE, *self._cors(environ)]
         method = environ.get("REQUEST_METHOD", "")
         # WSGI hands bytes over as Latin-1.
@@ -82,7 +82,7 @@ class MediaServer:
 
 
 def media_of(settings: Settings, secret: str, port: Callable[[], int]) -> tuple[Media, MediaServer]:
-    """The media directory as it is set up, and what serves it.
+    """Return the media directory as it is set up, and the server of its files.
 
     Args:
         secret: the key that signs bridge tokens; that of the URLs is made from it.
@@ -98,7 +98,7 @@ def media_of(settings: Settings, secret: str, port: Callable[[], int]) -> tuple[
 
 
 def _own_host(host: str) -> str:
-    """A host that is listened on, as this machine's browsers name it."""
+    """Return a host that is listened on, as this machine's browsers name it."""
     if host in {"", "0.0.0.0", "::"}:  # noqa: S104 - compared, not listened on
         return "127.0.0.1"
     return f"[{host}]" if ":" in host else host
@@ -120,7 +120,7 @@ class _Chunks:
 
 
 def _opened_image(file: Path) -> tuple[BinaryIO, str, int] | None:
-    """The file, its type as its bytes tell it, and its size; None where it is no image."""
+    """Return the file, its content type and its size, or None where it is no image."""
     try:
         stream = file.open("rb")
     except OSError:

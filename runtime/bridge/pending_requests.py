@@ -38,13 +38,13 @@ class PendingRequest:
         self.lost_at = None
 
     def lost(self, now: datetime) -> None:
-        """The socket it was sent to is gone."""
+        """Note that the socket to which the command was sent is gone."""
         self.lost_at = now
 
     def resumes_on(
         self, joined: SellerSocket, live: Sequence[SellerSocket], now: datetime, grace: timedelta
     ) -> bool:
-        """Whether a socket of the seller that just connected is to be sent it again."""
+        """Return whether a socket of the seller that just connected gets the command again."""
         if self.lost_at is None or now - self.lost_at > grace:
             return False
         if self.sent_to is None:
@@ -53,7 +53,7 @@ class PendingRequest:
 
 
 def repeat_to(request: BrowserRequest, live: Sequence[SellerSocket]) -> SellerSocket | None:
-    """Which socket may be sent a command of which it is not known where it went before.
+    """Return the socket that may get a command of which the former socket is not known.
 
     A command that writes is repeated only where one memory stands behind every live socket
     of the seller.
@@ -68,7 +68,7 @@ def repeat_to(request: BrowserRequest, live: Sequence[SellerSocket]) -> SellerSo
 
 
 def heir_of(gone: SellerSocket, live: Sequence[SellerSocket]) -> SellerSocket | None:
-    """The socket with which a client came back before its old one was noticed to be gone.
+    """Return the socket with which a client came back before its old one was known to be gone.
 
     Only a client that names its memory can be told from a second tab.
     """
@@ -90,17 +90,17 @@ class PendingRequests:
         return len(self._by_id)
 
     def add(self, pending: PendingRequest) -> None:
-        """One more."""
+        """Add a request."""
         request = pending.request
         self._by_id[request.request_id] = pending
         self._by_user.setdefault(request.user_id, {})[request.request_id] = pending
 
     def get(self, request_id: str) -> PendingRequest | None:
-        """The request of that id, while it is pending."""
+        """Return the request of that id, while it is pending."""
         return self._by_id.get(request_id)
 
     def of(self, user_id: int) -> list[PendingRequest]:
-        """A seller's pending requests, in order of their arrival."""
+        """Return a seller's pending requests, in order of their arrival."""
         return list(self._by_user.get(user_id, {}).values())
 
     def end(self, request_id: str, how: str) -> PendingRequest | None:
@@ -119,5 +119,5 @@ class PendingRequests:
         return pending
 
     def ended(self, request_id: str) -> str | None:
-        """How a request ended, while that is remembered."""
+        """Return how a request ended, as long as this is remembered."""
         return self._ended.get(request_id)

@@ -23,7 +23,7 @@ class SellerSocket:
     order: int
 
     def shares_memory_with(self, other: "SellerSocket") -> bool:
-        """Whether a command that one was sent is remembered by the client of the other."""
+        """Return whether a command that one was sent is remembered by the client of the other."""
         return self.resume and other.resume and self.client_id == other.client_id
 
 
@@ -58,13 +58,13 @@ class SellerSockets:
         return one
 
     def get(self, sid: str) -> SellerSocket | None:
-        """The socket of that sid."""
+        """Return the socket of that sid."""
         return self._by_sid.get(sid)
 
     def of(self, user_id: int) -> list[SellerSocket]:
-        """A seller's sockets, the newest last."""
+        """Return a seller's sockets, the newest last."""
         return list(self._by_user.get(user_id, {}).values())
 
     def users(self) -> Iterable[int]:
-        """Who is connected."""
+        """Return the ids of the users who are connected."""
         return list(self._by_user)

@@ -106,7 +106,7 @@ def _subject(value: object) -> int:
 
 
 def _number(value: object) -> int | None:
-    """A positive integer, given as such or in digits."""
+    """Read a positive integer, given as such or in digits."""
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int):
@@ -123,7 +123,7 @@ def _client_id(value: object) -> str | None:
 
 
 def _expiry(exp: object) -> datetime:
-    """The time of the claim, which was compared with now already."""
+    """Return the time of the claim, which was compared with now already."""
     try:
         return datetime.fromtimestamp(int(exp), UTC)  # type: ignore[call-overload]
     except (ValueError, OverflowError, OSError):

@@ -300,7 +300,7 @@ class SocketIOServer:
         self._deliver(messages.SocketsAnnounced())
 
     def _complain(self, eio_sid: str | None, event: str, detail: str) -> None:
-        """One line for each connection, however much nonsense it sends."""
+        """Log one line for each connection, however much nonsense it sends."""
         session = self._sio.eio.sockets.get(eio_sid)
         if session is None or session.closed or session.sid in self._complained:
             return

@@ -17,7 +17,7 @@ class WakeupQueue:
         self._rung = False
 
     def open(self) -> socket.socket:
-        """The socket to wait on; bytes arrive for new work, and for what was posted before."""
+        """Return the socket to wait on; a byte arrives for work, also for work posted before."""
         self._button, self._bell = socket.socketpair()
         self._button.setblocking(False)
         self._button.send(b"\0")
@@ -37,7 +37,7 @@ class WakeupQueue:
             return
 
     def take(self) -> Iterator[Work]:
-        """What there is to do; for the working thread, after it was woken."""
+        """Yield the work that was posted; for the working thread, after it was woken."""
         # Before the queue is emptied: who puts something in after that rings again.
         self._rung = False
         while not self._queue.empty():

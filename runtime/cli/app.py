@@ -35,7 +35,7 @@ INTERRUPTED = 130
 
 
 def build_app(parts: Parts) -> typer.Typer:
-    """The commands."""
+    """Build the application with all its commands."""
     app = typer.Typer(
         help="Runs resellers' jobs on Vinted, eBay, Etsy and other marketplaces.",
         add_completion=False,

@@ -62,14 +62,14 @@ def print_batches(batches: Sequence[Batch], as_json: bool) -> None:
 
 
 def counts_text(counts: BatchCounts) -> str:
-    """The counts that are not zero, in words."""
+    """Return the counts that are not zero, in words."""
     numbers = counts.as_json()
     return ", ".join(f"{numbers[name]} {name}" for name in _COUNTED if numbers[name])
 
 
 @contextmanager
 def waiting_bar() -> Iterator[Callable[[Batch], None] | None]:
-    """A bar for a batch that is waited for; None where nobody would see it."""
+    """Show a bar for a batch that is waited for; None where nobody would see it."""
     bars = job_bars(errors=True)
     if not bars.console.is_terminal:
         yield None

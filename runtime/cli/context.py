@@ -16,7 +16,7 @@ from runtime.waiting.lane_policy import LanePolicy
 
 
 def command_settings() -> Settings:
-    """The settings, with logging set up for a command: quiet, unless asked to be more so."""
+    """Return the settings, with logging set up for a command: quiet, unless asked to be more so."""
     settings = load_settings()
     quiet = settings.model_copy(update={"log_level": "warning"})
     configure_logging(quiet if settings.log_level == "info" else settings)
@@ -25,7 +25,7 @@ def command_settings() -> Settings:
 
 @contextmanager
 def opened_database(settings: Settings) -> Iterator[Database]:
-    """The database of this command, ready for use, whether a service runs or not.
+    """Yield the database of this command, ready for use, whether a service runs or not.
 
     The embedded one is ours and is brought up to date; an operator's server is changed only
     by ``migrate`` and ``serve``.
@@ -46,7 +46,7 @@ def opened_database(settings: Settings) -> Iterator[Database]:
 
 @contextmanager
 def command_session() -> Iterator[Session]:
-    """A session on the database; what it leaves uncommitted is rolled back."""
+    """Open a session on the database; uncommitted work is rolled back at the end."""
     with (
         opened_database(command_settings()) as database,
         application_errors(),
@@ -70,7 +70,7 @@ class Plugins:
         return self._registry
 
     def lanes_of(self, marketplace: str) -> LanePolicy:
-        """The lanes of a marketplace."""
+        """Return the lanes of a marketplace."""
         return self.registry.lanes_of(marketplace)
 
     def introduce(self, session: Session) -> None:
@@ -79,4 +79,4 @@ class Plugins:
 
 
 def _unsaid(line: str) -> None:
-    """The steps of a migration that nobody asked for."""
+    """Report the steps of a migration that nobody asked for."""

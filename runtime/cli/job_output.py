@@ -57,7 +57,7 @@ def print_jobs(views: Sequence[dict[str, Any]], as_json: bool) -> None:
 
 
 def progress_text(progress: dict[str, Any] | None) -> str:
-    """How far a job is, in words."""
+    """Return how far a job is, in words."""
     if not progress:
         return ""
     total = progress.get("total")
@@ -66,7 +66,7 @@ def progress_text(progress: dict[str, Any] | None) -> str:
 
 
 def _note(view: dict[str, Any]) -> str | None:
-    """What a person wants to know first of a job in that state."""
+    """Return what a person wants to know first of a job in that state."""
     if view["cancel_requested"] and view["completed_at"] is None:
         return "cancellation requested"
     if view["pause_requested"] and view["status"] == "running":

@@ -11,7 +11,7 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
 
 
 def parse_moment(text: str, option: str = "--at") -> datetime:
-    """The ISO time of an option; one without a time zone is local time.
+    """Read the ISO time of an option; a time without a zone is local time.
 
     Raises:
         typer.BadParameter: it is not one.
@@ -27,7 +27,7 @@ def parse_moment(text: str, option: str = "--at") -> datetime:
 
 
 def parse_duration(text: str, option: str) -> timedelta:
-    """The length of time of an option, such as ``30d``.
+    """Read the length of time of an option, such as ``30d``.
 
     Raises:
         typer.BadParameter: it is not one, or is zero.
@@ -44,7 +44,7 @@ def parse_duration(text: str, option: str) -> timedelta:
 
 
 def parse_end(until: str | None, for_: str | None) -> datetime | None:
-    """When something ends that ``--until`` or ``--for`` was given for; None: neither was.
+    """Return the end that ``--until`` or ``--for`` names, or None where neither was given.
 
     Raises:
         typer.BadParameter: both were, or one that cannot be used.
@@ -63,7 +63,7 @@ def parse_end(until: str | None, for_: str | None) -> datetime | None:
 
 
 def local_time(iso: str | None) -> str | None:
-    """A moment as a person at this machine reads it."""
+    """Show a moment as a person at this machine reads it."""
     if iso is None:
         return None
     return datetime.fromisoformat(iso).astimezone().strftime("%Y-%m-%d %H:%M:%S")

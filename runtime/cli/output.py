@@ -50,21 +50,21 @@ def print_fields(fields: Iterable[tuple[str, Any]]) -> None:
 
 
 def cell(value: Any) -> Text:
-    """A value as text: never taken for markup, never sent to the terminal as a control code."""
+    """Show a value as text, never as markup and never as a control code of the terminal."""
     if value is None:
         return Text("-", style="dim")
     return Text(printable(str(value)))
 
 
 def console(*, errors: bool = False) -> Console:
-    """The console on standard output, or on standard error."""
+    """Return the console on standard output, or on standard error."""
     stream = sys.stderr if errors else sys.stdout
     width = None if stream.isatty() else WIDTH_WITHOUT_TERMINAL
     return Console(file=stream, width=width, markup=False, highlight=False)
 
 
 def printable(text: str) -> str:
-    """The text without what a terminal would act on, or the stream could not encode."""
+    """Remove characters that a terminal would act on, or that the stream cannot encode."""
     shown = "".join(
         one if one.isprintable() or one == "\n" else "\N{REPLACEMENT CHARACTER}" for one in text
     )

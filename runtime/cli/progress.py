@@ -38,7 +38,7 @@ def job_bars(*, errors: bool, passing: bool = False) -> Progress:
 
 
 def add_bar(bars: Progress, description: str) -> TaskID:
-    """A bar for one job."""
+    """Show a bar for one job."""
     return bars.add_task(printable(description), total=None, state="")
 
 
@@ -56,7 +56,7 @@ def show(bars: Progress, bar: TaskID, job: MarketplaceJob) -> None:
 
 @contextmanager
 def waiting_bar() -> Iterator[Look | None]:
-    """A bar for a job that is waited for; None where nobody would see it."""
+    """Show a bar for a job that is waited for; None where nobody would see it."""
     bars = job_bars(errors=True)
     if not bars.console.is_terminal:
         yield None
@@ -74,7 +74,7 @@ def waiting_bar() -> Iterator[Look | None]:
 
 @contextmanager
 def reading_bar(description: str, size: int | None) -> Iterator[Callable[[int], None]]:
-    """A bar for a file of so many bytes that is read; gives what is to be told of each part."""
+    """Show a bar for a file of so many bytes; yields a function that is told of each part read."""
     bars = Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
@@ -90,7 +90,7 @@ def reading_bar(description: str, size: int | None) -> Iterator[Callable[[int], 
 
 @contextmanager
 def row_bar(description: str) -> Iterator[tuple[Callable[[int], None], Callable[[int], None]]]:
-    """A bar for rows; gives what is to be told how many there are, and of each part."""
+    """Show a bar for rows; yields a function that is told the total, and of each part."""
     bars = Progress(
         TextColumn("{task.description}", markup=False),
         BarColumn(),

@@ -117,5 +117,5 @@ def _to_the_second(when: datetime) -> str:
 
 
 def not_connected_message(user_id: int) -> str:
-    """What an application sees of a job whose seller is away."""
+    """Return the message that an application sees of a job whose seller is away."""
     return f"User {user_id} not connected via WebSocket"

@@ -6,7 +6,7 @@ _ROOT = Path(__file__).parents[2]
 
 
 def program(root: Path) -> str:
-    """What a person types before the name of a command.
+    """Return the words that a person types before the name of a command.
 
     Args:
         root: the directory that holds ``runtime``: a checkout, or where pip puts packages.

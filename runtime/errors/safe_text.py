@@ -4,12 +4,12 @@ LONGEST_TEXT = 4_000
 
 
 def storable(text: object) -> str:
-    """The text as PostgreSQL takes it; of a long one, the end."""
+    """Return the text as PostgreSQL takes it, and only the end of a long text."""
     return safe_str(text).replace("\0", "\\0")[-LONGEST_TEXT:].encode(errors="replace").decode()
 
 
 def safe_str(value: object) -> str:
-    """``str(value)``, of values too that cannot say what they are."""
+    """Return ``str(value)``, also for values whose ``__str__`` fails."""
     try:
         return str(value)
     except Exception:  # noqa: BLE001 - anything may stand in somebody else's __str__
@@ -17,7 +17,7 @@ def safe_str(value: object) -> str:
 
 
 def safe_repr(value: object) -> str:
-    """``repr(value)``, of values too that cannot say what they are."""
+    """Return ``repr(value)``, also for values whose ``__repr__`` fails."""
     try:
         return repr(value)
     except Exception:  # noqa: BLE001 - anything may stand in somebody else's __repr__

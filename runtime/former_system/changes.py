@@ -29,13 +29,13 @@ class Remembered:
 
 
 def fingerprint(row: Mapping[str, Any]) -> str:
-    """The same for the same row, whatever columns without a value it got since."""
+    """Return the same value for the same row, even if it got columns without a value since."""
     said = {name: _said(value) for name, value in row.items() if value is not None}
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
 def change(row: Mapping[str, Any], before: Remembered) -> str | None:
-    """What a person is told of a row that is not as it was; None where it is, or nobody knows."""
+    """Say how a row changed; None where it did not, or where nobody knows."""
     if before.fingerprint is None or before.fingerprint == fingerprint(row):
         return None
     if row.get("status") != before.status:
@@ -46,13 +46,13 @@ def change(row: Mapping[str, Any], before: Remembered) -> str | None:
 
 
 def went_on(row: Mapping[str, Any], before: Remembered) -> bool:
-    """Whether a job may have been done there since, so that it must not start here unseen."""
+    """Return whether a job may have been done there since, so that it must wait for a person."""
     status = row.get("status")
     return status != before.status and str(status).strip().lower() not in _WAITS
 
 
 def held_reason(place: str, row: Mapping[str, Any], before: Remembered) -> str:
-    """What a person is asked about a job that went on there."""
+    """Return what a person is asked about a job that went on there."""
     return (
         f"it went on in the former system after it was taken over ({place} {row['id']}: "
         f"{before.status}, then {row.get('status')}): `{PROGRAM} jobs cancel {before.new_id}` ends "

@@ -29,7 +29,7 @@ class Surroundings:
 def job_values(
     schema: str, table: str, job: FormerJob, new_id: int, around: Surroundings, now: datetime
 ) -> dict[str, Any]:
-    """The columns of a job; its time stands still while it is held for its product."""
+    """Return the columns of a job; its time stands still while it is held for its product."""
     product_id = around.product
     key = product_key(product_id, job.input_data)
     if key is None and job.product_id is not None:
@@ -69,7 +69,7 @@ def job_values(
 
 
 def batch_values(batch: FormerBatch, new_id: int) -> Mapping[str, Any]:
-    """The columns of a batch, still open."""
+    """Return the columns of a batch, still open."""
     return {
         "id": new_id,
         "marketplace": batch.action.marketplace,

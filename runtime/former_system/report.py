@@ -48,7 +48,7 @@ class Report:
     notes: list[str] = field(default_factory=list)
 
     def add(self, other: "Report") -> None:
-        """What the other one counted happened too."""
+        """Add the counts of another report to this one."""
         for one in fields(self):
             counted = getattr(self, one.name)
             counted += getattr(other, one.name)

@@ -50,7 +50,7 @@ class KnownActions:
     misplaced: frozenset[int] = frozenset()
 
     def named(self, former_id: object, marketplace: object, *, follows: bool) -> ActionType:
-        """The action type that a row names.
+        """Return the action type that a row names.
 
         Args:
             follows: its table refers to the rows that are there.
@@ -78,7 +78,7 @@ class KnownActions:
         return found
 
     def coded(self, marketplace: object, code: object) -> ActionType:
-        """The action type of a pair.
+        """Return the action type of a pair.
 
         Raises:
             InputError: there is none.
@@ -236,7 +236,7 @@ def read_batch(
 
 
 def running_reason(place: str, job: FormerJob, new_id: int) -> str:
-    """What a person is asked about a job that ran when it was taken over."""
+    """Return what a person is asked about a job that ran when it was taken over."""
     return (
         f"it was running in the former system ({place} {job.id}) when it was taken over, and "
         f"nobody knows how far it came: look on {job.action.marketplace}, then "
@@ -245,7 +245,7 @@ def running_reason(place: str, job: FormerJob, new_id: int) -> str:
 
 
 def product_reason(schema: str, job: FormerJob) -> str:
-    """What a job waits for whose product is not here."""
+    """Return what a job waits for whose product is not here."""
     return (
         f"its product ({job.product_id} in {schema}) is not here: import it with "
         f'`{PROGRAM} products import`, {{"attributes": {{"former_id": "{job.product_id}"}}}} in '

@@ -28,7 +28,7 @@ def no_images(image: str) -> bytes:
 
 
 def opened(files: Mapping[str, Any] | None, open_image: OpenImage) -> dict[str, Any] | None:
-    """The same parts of a multipart body, each image as file name, bytes and content type.
+    """Return the same parts of a multipart body, each image as file name, bytes and content type.
 
     Raises:
         ImageRefused: an image cannot be used, now or later.

@@ -31,7 +31,7 @@ class Deadline:
         self._line: socket.socket | None = None
 
     def end(self) -> None:
-        """The time is over."""
+        """End the call, because its time is over."""
         with self._lock:
             self.is_over = True
             if self._line is not None:
@@ -39,7 +39,7 @@ class Deadline:
                     self._line.shutdown(socket.SHUT_RDWR)
 
     def bounded(self, function: Callable[[], T], at_most: timedelta = LONG) -> T:
-        """What the function gives, which nothing can end; a thread that is late is left to itself.
+        """Return the function's value; nothing can end it, so a thread that is late is abandoned.
 
         Args:
             at_most: where that is sooner than the end of all the time.
@@ -66,7 +66,7 @@ class Deadline:
         return given[0]
 
     def watch(self, connected: socket.socket) -> None:
-        """The connection to end from now on, in place of a former one.
+        """Set the connection that ends at the deadline, in place of a former one.
 
         Raises:
             TimeoutError: the time is over already.
@@ -94,7 +94,7 @@ class Deadline:
 
 @contextmanager
 def deadline(time: timedelta) -> Iterator[Deadline]:
-    """A deadline that begins to run now."""
+    """Run a block under a deadline, whose time begins now."""
     running = Deadline(time)
     timer = threading.Timer(time.total_seconds(), running.end)
     timer.daemon = True

@@ -81,7 +81,7 @@ def download_image(media: Media, url: str, limits: Limits | None = None) -> str:
 
 
 def image_bytes(media: Media, image: str, limits: Limits | None = None) -> bytes:
-    """The bytes of a product's image, from the media directory or from its URL.
+    """Return the bytes of a product's image, from the media directory or from its URL.
 
     Raises:
         ImageRefused: also where it is not in the media directory.
@@ -91,7 +91,7 @@ def image_bytes(media: Media, image: str, limits: Limits | None = None) -> bytes
 
 
 def fetch_image(url: str, limits: Limits | None = None) -> bytes:
-    """The bytes of the image at a URL.
+    """Return the bytes of the image at a URL.
 
     Raises:
         ImageRefused, CallFailed: see :func:`download_image`.

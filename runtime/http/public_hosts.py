@@ -13,7 +13,7 @@ _IPV4_BITS = 2**32
 
 
 def is_public(address: str) -> bool:
-    """Whether an address is nobody's own network, machine, or group."""
+    """Return whether an address is nobody's own network, machine, or group."""
     try:
         return _is_public(ipaddress.ip_address(address))
     except ValueError:  # one with a zone of an interface, or none at all
@@ -21,7 +21,7 @@ def is_public(address: str) -> bool:
 
 
 def resolved(host: str, port: int) -> list[str]:
-    """All addresses of a host.
+    """Return all addresses of a host.
 
     Raises:
         ImageRefused: nothing can have that name.
@@ -59,7 +59,7 @@ def _is_public(address: Address) -> bool:
 
 
 def _inner(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
-    """The IPv4 address that packets to this one end at."""
+    """Return the IPv4 address that packets to this one end at."""
     if address.ipv4_mapped is not None or address.sixtofour is not None:
         return address.ipv4_mapped or address.sixtofour
     if address.teredo is not None:

@@ -212,13 +212,13 @@ def _sorted(
 
 
 def _value(body: bytes) -> Any:
-    """The JSON of an answer as a journal can keep it: one broken title must not cost a write."""
+    """Return an answer's JSON as a journal can store it: one broken title must not cost a write."""
     value = json.loads(body, parse_constant=_finite, parse_float=_finite)
     return without_unstorable_text(value) if _MAYBE_UNSTORABLE.search(body) else value
 
 
 def _finite(number: str) -> float:
-    """A number, but not infinity or NaN, which are no JSON and which no database column takes."""
+    """Read a number, but not infinity or NaN, which are no JSON and fit no database column."""
     if not math.isfinite(value := float(number)):
         raise ValueError(f"{number} is no JSON")
     return value
@@ -246,7 +246,7 @@ def _answer(response: requests.Response, body: bytes) -> Answer:
 
 
 def _is_complete(response: requests.Response) -> bool:
-    """Whether an empty body is all there is, and not what a connection that broke left."""
+    """Return whether the body is really empty, and was not cut off with the connection."""
     if response.request.method == "HEAD" or response.status_code in {204, 205}:
         return True
     return bool({"Content-Length", "Transfer-Encoding"} & set(response.headers))
@@ -281,7 +281,7 @@ def _mapped(
 
 
 def _in_handshake(error: exceptions.RequestException) -> bool:
-    """Whether TLS was still being agreed on.
+    """Return whether TLS was still being agreed on.
 
     Of an error of TLS, urllib3 does not say whether it came before the request left or after;
     its traceback does.

@@ -112,12 +112,12 @@ class BatchJobService:
 
     @application_errors()
     def get_batch_by_id(self, batch_id: int) -> Batch | None:
-        """The batch as it stands, or None."""
+        """Return the batch as it stands, or None."""
         return _read(self._session, batch_id)
 
     @application_errors()
     def get_batch_summary(self, batch_id: int) -> dict[str, Any]:
-        """The batch as a JSON object: its status, its counts and ``progress_percent``.
+        """Return the batch as a JSON object: its status, its counts and ``progress_percent``.
 
         Raises:
             BatchNotFound
@@ -144,7 +144,7 @@ class BatchJobService:
 
     @application_errors()
     def list_batches(self, marketplace: str | None = None, limit: int = 50) -> list[Batch]:
-        """All batches, the newest first."""
+        """Return all batches, the newest first."""
         rows = batch_rows.batch_rows(
             self._session, marketplace=marketplace, only_open=False, limit=limit
         )
@@ -193,13 +193,13 @@ class BatchJobService:
 
 
 def read_batches(session: Session, rows: Sequence[batch_rows.BatchRow]) -> list[Batch]:
-    """The batches, with the counts that were kept when they closed, or as they are now."""
+    """Return the batches, with the counts that were kept when they closed, or as they are now."""
     live = batch_rows.count_jobs(session, [row.id for row, _ in rows if row.counts is None])
     return [_batch(row, code, live.get(row.id)) for row, code in rows]
 
 
 def batch_view(batch: Batch) -> dict[str, Any]:
-    """One batch as a JSON object, whose keys other software relies on."""
+    """Return one batch as a JSON object, whose keys other software relies on."""
     counts = batch.counts
     return {
         "id": batch.id,

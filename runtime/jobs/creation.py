@@ -99,7 +99,7 @@ def _made(session: Session, action: str, made: list[MarketplaceJob]) -> list[Mar
 
 
 def _guarded_keys(request: JobRequest, new: Sequence[CheckedRequest]) -> list[str]:
-    """The products that must not be published twice."""
+    """Return the products that must not be published twice."""
     if request.action_code != PUBLISH or request.force:
         return []
     return [one.product_key for one in new if one.product_key is not None]
@@ -117,7 +117,7 @@ def _earlier(
     action_type: MarketplaceActionType,
     user_id: int | None,
 ) -> MarketplaceJob | None:
-    """The job that the request's idempotency key stands for."""
+    """Return the job that the request's idempotency key stands for."""
     if request.idempotency_key is None:
         return None
     key = checked_text(request.idempotency_key, "idempotency_key")
@@ -130,7 +130,7 @@ def _earlier(
 def _same(
     job: MarketplaceJob, request: JobRequest, action_type: MarketplaceActionType
 ) -> MarketplaceJob:
-    """The earlier job, where it is what the request asks for."""
+    """Return the earlier job where it is the one that the request asks for."""
     differs = [
         what
         for what, earlier, now in (
@@ -150,7 +150,7 @@ def _same(
 
 
 def known_action_type(session: Session, marketplace: str, action: str) -> MarketplaceActionType:
-    """The action type of a pair.
+    """Return the action type of a pair.
 
     Raises:
         ActionTypeNotFound
@@ -199,7 +199,7 @@ def _checked_batch(session: Session, batch_id: int | None) -> int | None:
 
 
 def checked_input(value: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The input as it is stored.
+    """Return the input as it is stored.
 
     Raises:
         InvalidJson: not a JSON object.

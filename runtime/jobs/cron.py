@@ -12,7 +12,7 @@ _EXAMPLE = '"0 6 * * MON-FRI" (minute, hour, day of month, month, day of week)'
 
 
 def checked_cron(expression: str, timezone: str, after: datetime) -> str:
-    """The expression, with single spaces between its fields.
+    """Return the expression, with single spaces between its fields.
 
     Args:
         after: the moment from which on it has to fire.
@@ -30,7 +30,7 @@ def checked_cron(expression: str, timezone: str, after: datetime) -> str:
 
 
 def next_firing(expression: str, timezone: str, after: datetime) -> datetime:
-    """The first moment after that one at which it fires, in UTC.
+    """Return the first moment after that one at which it fires, in UTC.
 
     What falls into the hour that a change of the clocks leaves out fires right behind it; what
     falls into the hour that comes twice fires once, unless it fires every hour anyway.
@@ -55,7 +55,7 @@ def next_firing(expression: str, timezone: str, after: datetime) -> datetime:
 
 
 def checked_zone(name: str) -> ZoneInfo:
-    """The IANA time zone of that name.
+    """Return the IANA time zone of that name.
 
     Raises:
         InputError: there is none.

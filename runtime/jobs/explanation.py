@@ -106,7 +106,7 @@ def explain_job(
 def _used_up(
     session: Session, marketplace: Marketplace, shop_id: int, action: str, now: datetime
 ) -> UsedUp | None:
-    """What the counts of long windows say, which outlive the service that made them."""
+    """Return the limit that is used up by the stored counts, which outlive the service."""
     budgets = BudgetTree(marketplace.budgets)
     budgets.restore(load_usage(session, marketplace.name))
     blocked = budgets.blocked(path(marketplace.name, shop_id, action), now)

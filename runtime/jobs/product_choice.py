@@ -52,7 +52,7 @@ def chosen_product(
 
 
 def named_product(session: Session, user_id: int, product_id: int) -> Product:
-    """The user's product of that id.
+    """Return the user's product of that id.
 
     Raises:
         ProductNotFound: there is none.
@@ -67,7 +67,7 @@ def named_product(session: Session, user_id: int, product_id: int) -> Product:
 
 
 def product_of_sku(session: Session, user_id: int, sku: str) -> Product:
-    """The user's product of that SKU.
+    """Return the user's product of that SKU.
 
     Raises:
         ProductNotFound: there is none; the message names some that there are.

@@ -60,7 +60,7 @@ class CheckedRequest(JobRequest):
     product_key: str | None
 
     def row(self) -> dict[str, Any]:
-        """What its row holds, by the name of the column; without ``run_at``, it is due at once."""
+        """Return the columns of the job's row; without ``run_at`` the job is due at once."""
         columns = field_values(self)
         del columns["action_code"], columns["force"]
         if self.run_at is None:
@@ -69,7 +69,7 @@ class CheckedRequest(JobRequest):
 
 
 def field_values(request: JobRequest) -> dict[str, Any]:
-    """The fields by their names."""
+    """Return the fields by their names."""
     return {field.name: getattr(request, field.name) for field in fields(request)}
 
 

@@ -53,7 +53,7 @@ def fire_due(session: Session) -> Fired:
 def create_job(
     session: Session, schedule: JobSchedule, action: str, key: str | None = None
 ) -> MarketplaceJob:
-    """The job of a schedule.
+    """Return the job of a schedule.
 
     Raises:
         InputError: it cannot be created, for example because its shop is gone.
@@ -105,7 +105,7 @@ def _fire(session: Session, schedule: JobSchedule, action: str, now: datetime) -
 
 
 def _still_waiting(session: Session, schedule: JobSchedule) -> str | None:
-    """The former job, where it has not started: a second one behind it would do nothing new."""
+    """Return the former job if it has not started: a second one behind it would do nothing new."""
     if schedule.last_job_id is None:
         return None
     job = job_by_id(session, schedule.last_job_id)

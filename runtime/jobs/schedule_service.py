@@ -81,7 +81,7 @@ class ScheduleService:
 
     @application_errors()
     def get_schedule(self, name: str) -> JobSchedule | None:
-        """The schedule as it stands, or None."""
+        """Return the schedule as it stands, or None."""
         row = schedule_rows.schedule_by_name(self._session, name) if is_storable(name) else None
         return None if row is None else row[0]
 
@@ -144,7 +144,7 @@ class ScheduleService:
 
 
 def schedule_view(schedule: JobSchedule, action: str) -> dict[str, Any]:
-    """One schedule as a JSON object, whose keys other software relies on."""
+    """Return one schedule as a JSON object, whose keys other software relies on."""
     return {
         "name": schedule.name,
         "cron": schedule.cron,

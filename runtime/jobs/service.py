@@ -46,14 +46,14 @@ class MarketplaceJobService:
 
     @application_errors()
     def get_action_type(self, marketplace: str, action_code: str) -> MarketplaceActionType | None:
-        """The action type of a pair, or None."""
+        """Return the action type of a pair, or None."""
         if not (is_storable(marketplace) and is_storable(action_code)):
             return None
         return action_types.find_action_type(self._session, marketplace, action_code)
 
     @application_errors()
     def get_action_type_by_id(self, action_type_id: int) -> MarketplaceActionType | None:
-        """The action type of an id, or None."""
+        """Return the action type of an id, or None."""
         return action_types.action_type_by_id(self._session, action_type_id)
 
     @application_errors()
@@ -125,12 +125,12 @@ class MarketplaceJobService:
 
     @application_errors()
     def get_job(self, job_id: int) -> MarketplaceJob | None:
-        """The job as it stands, or None."""
+        """Return the job as it stands, or None."""
         return job_rows.job_by_id(self._session, job_id)
 
     @application_errors()
     def get_next_pending_job(self, marketplace: str) -> MarketplaceJob | None:
-        """The job of a marketplace that is due first, or None."""
+        """Return the job of a marketplace that is due first, or None."""
         found = job_rows.next_pending(self._session, marketplace, 1)
         return found[0] if found else None
 
@@ -204,12 +204,12 @@ class MarketplaceJobService:
 
     @application_errors()
     def get_job_tasks(self, job_id: int) -> Sequence[MarketplaceTask]:
-        """The job's steps as the journal has them, in the order in which they were begun."""
+        """Return the job's steps as the journal has them, in the order in which they were begun."""
         return journal_rows.steps_of(self._session, job_id)
 
     @application_errors()
     def get_job_progress(self, job_id: int) -> dict[str, Any]:
-        """Counts of the job's steps: total, completed, failed, pending, progress_percent."""
+        """Count the job's steps: total, completed, failed, pending, progress_percent (0 to 100)."""
         counts = Counter(step.status for step in journal_rows.steps_of(self._session, job_id))
         total, completed = counts.total(), counts[StepStatus.SUCCEEDED]
         return {
@@ -264,7 +264,7 @@ class MarketplaceJobService:
 
     @application_errors()
     def get_stats(self, days: int = 7) -> dict[str, Any]:
-        """Counts of the jobs that were created in the last days.
+        """Count the jobs that were created in the last days.
 
         Returns:
             ``total``, ``by_status``, ``by_marketplace`` (each with its statuses),

@@ -6,7 +6,7 @@ from runtime.storage.selling import published
 
 
 async def target_listings(handler: BaseJobHandler, named: str | None, way_out: str) -> list[str]:
-    """The external ids of the listings that the job names, or that sell its product.
+    """Return the external ids of the listings that the job names, or that sell its product.
 
     None where those of the product are known to be gone already.
 

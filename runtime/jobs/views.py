@@ -25,7 +25,7 @@ NOT_ASKED = LanePolicy(jobs=1, calls=1)
 
 
 def job_views(session: Session, rows: Sequence[Row], lanes_of: LanesOf) -> list[dict[str, Any]]:
-    """The jobs as JSON objects, each with what it waits for now."""
+    """Return the jobs as JSON objects, each with what it waits for now."""
     pending = [job for job, _ in rows if job.status == JobStatus.PENDING]
     around = circumstances(session, [job.user_id for job in pending])
     found = closures_of(session, sorted({job.marketplace for job in pending})) if pending else ()
@@ -34,7 +34,7 @@ def job_views(session: Session, rows: Sequence[Row], lanes_of: LanesOf) -> list[
 
 
 def job_view(job: MarketplaceJob, action: str, waiting_for: str | None) -> dict[str, Any]:
-    """One job as a JSON object."""
+    """Return one job as a JSON object."""
     return {
         "id": job.id,
         "marketplace": job.marketplace,
@@ -67,7 +67,7 @@ def job_view(job: MarketplaceJob, action: str, waiting_for: str | None) -> dict[
 
 
 def shop_view(shop: Shop, closed: Sequence[Closure] = ()) -> dict[str, Any]:
-    """One shop as a JSON object, with what closes it or its actions."""
+    """Return one shop as a JSON object, with what closes it or its actions."""
     return {
         "id": shop.id,
         "marketplace": shop.marketplace,
@@ -81,7 +81,7 @@ def shop_view(shop: Shop, closed: Sequence[Closure] = ()) -> dict[str, Any]:
 
 
 def closure_view(closure: Closure) -> dict[str, Any]:
-    """One closure as a JSON object; ``until`` is null where somebody has to open it."""
+    """Return one closure as a JSON object; ``until`` is null where somebody has to open it."""
     return {
         "marketplace": closure.scope.marketplace,
         "level": closure.scope.level.value,
@@ -124,7 +124,7 @@ def _iso(moment: datetime | None) -> str | None:
 
 
 def step_view(step: MarketplaceTask) -> dict[str, Any]:
-    """One step of a job as a JSON object."""
+    """Return one step of a job as a JSON object."""
     return {
         "name": step.name,
         "type": step.task_type,

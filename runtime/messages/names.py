@@ -8,5 +8,5 @@ SCHEDULES = "schedules"
 
 
 def marketplace_actor(marketplace: str) -> str:
-    """The name of the actor of a marketplace."""
+    """Return the name of the actor of a marketplace."""
     return f"marketplace:{marketplace}"

@@ -17,7 +17,7 @@ LONGEST_WAIT_SECONDS = 3_600.0
 
 
 def epoch_ms(when: datetime) -> int:
-    """The time on the wire: milliseconds since 1970, in UTC."""
+    """Return the time as it is sent: milliseconds since 1970, in UTC."""
     return int(when.timestamp() * 1_000)
 
 
@@ -44,7 +44,7 @@ class Clock(Protocol):
     """What actors know of time."""
 
     def now(self) -> datetime:
-        """The time in UTC. It never steps back."""
+        """Return the time in UTC. It never steps back."""
 
     def call_at(self, when: datetime, actor: str, message: Any) -> Timer:
         """Tell the actor the message at that time; at once where it has passed."""
@@ -143,7 +143,7 @@ class ManualClock:
         return timer
 
     def next_due(self) -> datetime | None:
-        """When the next timer is due."""
+        """Return when the next timer is due."""
         return self._schedule.first()
 
     def advance(self, duration: timedelta) -> None:

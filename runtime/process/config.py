@@ -117,7 +117,7 @@ class Settings(BaseSettings):
 
 
 def checked_base_url(value: str) -> str:
-    """An address that paths are put behind, without a slash at its end.
+    """Return an address to which paths are appended, without a slash at its end.
 
     Raises:
         ValueError: it is none.

@@ -50,12 +50,12 @@ class CrashMarker:
                 self._free.append(slot)
 
     def close(self) -> None:
-        """The node ends well; nobody will ask."""
+        """Remove the marker, because the node ends well and nobody will read it."""
         self._path.unlink(missing_ok=True)
 
 
 def jobs_running_at_death(directory: Path, node_id: int) -> frozenset[int] | None:
-    """The jobs whose code was running; None where the node left no marker here."""
+    """Return the jobs whose code was running, or None where the node left no marker here."""
     try:
         content = _path(directory, node_id).read_bytes()
     except OSError:
@@ -65,7 +65,7 @@ def jobs_running_at_death(directory: Path, node_id: int) -> frozenset[int] | Non
 
 
 def forget_marker(directory: Path, node_id: int) -> None:
-    """The node's jobs are rescued."""
+    """Remove the marker, because the jobs of its node are rescued."""
     _path(directory, node_id).unlink(missing_ok=True)
 
 

@@ -36,7 +36,7 @@ def ensure_data_directory(settings: Settings) -> Path:
 
 
 def token_secret(settings: Settings) -> str:
-    """The key that signs bridge tokens.
+    """Return the key that signs bridge tokens.
 
     Raises:
         ConfigurationError: the one that is set is too short to be safe.
@@ -55,7 +55,7 @@ def token_secret(settings: Settings) -> str:
 
 
 def media_directory(settings: Settings) -> Path:
-    """The directory of images; made where it is missing.
+    """Return the directory of images; made where it is missing.
 
     Raises:
         DataDirectoryError: it cannot be made.
@@ -75,7 +75,7 @@ def media_directory(settings: Settings) -> Path:
 
 
 def encryption_keys(settings: Settings) -> list[str]:
-    """The Fernet keys for credentials, the newest first.
+    """Return the Fernet keys for credentials, the newest first.
 
     Raises:
         ConfigurationError: one of those that are set is no Fernet key.
@@ -114,7 +114,7 @@ def _kept(settings: Settings, name: str, make: Callable[[], str]) -> str:
 
 
 def _write_once(path: Path, text: str) -> None:
-    """Of two processes that start at once, one wins and both read the same file."""
+    """Create the file; of two processes that start at once, one wins and both read its file."""
     draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:

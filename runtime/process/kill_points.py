@@ -19,7 +19,7 @@ _lock = Lock()
 
 
 def reached(point: str) -> None:
-    """The process is at this point."""
+    """Say that the process is at this point."""
     if point != _point:
         return
     with _lock:

@@ -20,10 +20,10 @@ class Lease:
         self.until = now
 
     def leaves_within(self, now: datetime) -> timedelta:
-        """The time in which a write may still leave; zero: none may."""
+        """Return how long a write may still leave; zero means that none may."""
         # Not negative, so that a node whose lease ran out sends nothing but looks again.
         return max(self.until - now, timedelta(0))
 
     def renew(self, asked_at: datetime) -> None:
-        """A heartbeat was confirmed that was sent at that time."""
+        """Extend the lease, because a heartbeat that was sent at that time is confirmed."""
         self.until = max(self.until, asked_at + LASTS)

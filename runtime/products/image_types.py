@@ -18,7 +18,7 @@ SUFFIXES = {
 
 
 def image_type(head: bytes) -> str | None:
-    """The content type of an image that begins like this; None: it is no such image."""
+    """Return the content type of an image that begins like this; None: it is no such image."""
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "image/webp"
     return next((kind for begin, kind in _SIGNATURES if head.startswith(begin)), None)

@@ -29,7 +29,7 @@ class Line:
 
 
 def read_lines(file: BinaryIO, count: Callable[[int], None]) -> Iterator[Line]:
-    """The lines of a file, one at a time; no more than one is held, however long they are.
+    """Yield the lines of a file; memory holds one line at most, however long they are.
 
     Args:
         count: told how many bytes were read.

@@ -40,7 +40,7 @@ class Media:
         self._now = now
 
     def find(self, path: str) -> Path | None:
-        """The file of a path below the directory; None where there is none, or it leads out."""
+        """Return the file of a path, or None where it is missing or leads out of the directory."""
         try:
             found = (self._directory / checked_image_path(path)).resolve(strict=True)
         except (ValueError, OSError, RuntimeError):  # the last of links that lead in a circle
@@ -49,7 +49,7 @@ class Media:
         return found if inside else None
 
     def urls(self, images: Sequence[str]) -> list[str]:
-        """A product's images as a browser can fetch them: paths become signed URLs.
+        """Return a product's images as a browser can fetch them: paths become signed URLs.
 
         Raises:
             ImageRefused: one is not in the media directory, or is no image.
@@ -57,7 +57,7 @@ class Media:
         return [image if is_image_url(image) else self._url(image) for image in images]
 
     def types(self, images: Sequence[str]) -> list[str | None]:
-        """The content types of a product's images; None for those that are elsewhere.
+        """Return the content types of a product's images; None for those that are elsewhere.
 
         Raises:
             ImageRefused: one is not in the media directory, or is no image.
@@ -65,7 +65,7 @@ class Media:
         return [None if is_image_url(image) else self._type(image) for image in images]
 
     def read(self, path: str) -> bytes:
-        """The bytes of an image in the media directory.
+        """Return the bytes of an image in the media directory.
 
         Raises:
             ImageRefused: it is not there, is no image, or is too large.

@@ -16,18 +16,18 @@ _NUMBER = re.compile(r"[0-9]{1,12}", re.ASCII)
 
 
 def media_key(token_secret: str) -> bytes:
-    """The key that signs URLs; it tells nothing of the secret that it is made from."""
+    """Return the key that signs URLs; it tells nothing of the secret that it is made from."""
     return hmac.digest(token_secret.encode(), _PURPOSE, "sha256")
 
 
 def signed_url(base: str, path: str, key: bytes, expires_at: datetime) -> str:
-    """The URL of a path below the media directory."""
+    """Return the URL of a path below the media directory."""
     expires = int(expires_at.timestamp())
     return f"{base}{PREFIX}{quote(path)}?expires={expires}&signature={_sign(path, expires, key)}"
 
 
 def refusal(path: str, query: str, key: bytes, now: datetime) -> str | None:
-    """Why a request for the path may not have it; None: it may.
+    """Return why a request may not have the path, or None where it may.
 
     Args:
         query: of the URL, undecoded.

@@ -54,7 +54,7 @@ _REASONS = {
 
 
 def checked_product(value: object, name: str = "the product") -> dict[str, Any]:
-    """The product in JSON, with every field.
+    """Return the product in JSON, with every field.
 
     Args:
         value: an object with at least sku, title and price; null is as good as left out.
@@ -77,7 +77,7 @@ def checked_product(value: object, name: str = "the product") -> dict[str, Any]:
 
 
 def checked_image_path(path: str) -> str:
-    """A path below the media directory.
+    """Check a path below the media directory.
 
     Raises:
         ValueError: it is another kind of path.
@@ -92,7 +92,7 @@ def checked_image_path(path: str) -> str:
 
 
 def is_image_url(image: str) -> bool:
-    """Whether an image of a product is a URL, and no path below the media directory."""
+    """Return whether an image of a product is a URL, and no path below the media directory."""
     return image.startswith("https://")
 
 

@@ -43,7 +43,7 @@ class Scope:
     action: str | None = None
 
     def __str__(self) -> str:
-        """As an operator reads it: ``etsy app key``, ``shop 3, publish``."""
+        """Name the scope as an operator reads it: ``etsy app key``, ``shop 3, publish``."""
         match self.level:
             case Level.MARKETPLACE:
                 return self.marketplace
@@ -56,7 +56,7 @@ class Scope:
 
 
 def path(marketplace: str, shop_id: int, action: str) -> tuple[Scope, ...]:
-    """The scopes that a call draws from, the widest first."""
+    """Return the scopes that a call draws from, the widest first."""
     return (
         Scope(marketplace, Level.MARKETPLACE),
         Scope(marketplace, Level.APP_KEY),
@@ -86,12 +86,12 @@ class Closure:
         return self.scope, self.kind
 
     def holds(self, now: datetime) -> bool:
-        """Whether it is closed at that time."""
+        """Return whether it is closed at that time."""
         return self.until is None or self.until > now
 
 
 def in_words(closure: Closure) -> str:
-    """What is closed, why and for how long.
+    """Return what is closed, why and for how long.
 
     ``shop 3: captcha (since …)``, ``budget etsy app key: it answered 429 (until …)``.
     """
@@ -128,14 +128,14 @@ class Closures:
         return found
 
     def of(self, scopes: Iterable[Scope], now: datetime) -> Iterator[Closure]:
-        """The closures that hold at that time on any of the scopes."""
+        """Yield the closures that hold at that time on any of the scopes."""
         for scope in scopes:
             for closure in self._of.get(scope, {}).values():
                 if closure.holds(now):
                     yield closure
 
     def opens_at(self, scopes: Iterable[Scope], now: datetime) -> datetime | None:
-        """When all of the scopes are open: ``now`` or later; None: until somebody opens them."""
+        """Return when all scopes are open, at least ``now``; None until somebody opens them."""
         opens = now
         for closure in self.of(scopes, now):
             if closure.until is None:

@@ -29,7 +29,7 @@ class CountedWindow:
         self._others_since = EPOCH
 
     def free_at(self, now: datetime) -> datetime:
-        """When the next release may happen; ``now`` where it may at once."""
+        """Return when the next release may happen; ``now`` where it may at once."""
         self._forget(now)
         total, earliest = self._total, self._others_allow(now, self._total)
         for index, count in self._buckets:
@@ -58,7 +58,7 @@ class CountedWindow:
         self._changed.add(self._index(when))
 
     def left(self, released_at: datetime, now: datetime) -> None:
-        """What was released then leaves only now."""
+        """Move a release that was counted at an earlier time to the time when it really leaves."""
         index = self._index(released_at)
         if index == self._index(now):
             return
@@ -75,7 +75,7 @@ class CountedWindow:
         self.limit = limit
 
     def remaining(self, remaining: int, unsure: int, now: datetime) -> None:
-        """The marketplace says how many are left: what did not go from here, others used.
+        """Take over a count of the marketplace: calls that did not go from here, others made.
 
         When they did is not known; it is taken to leave the window evenly.
 
@@ -88,7 +88,7 @@ class CountedWindow:
         self._others_since = now
 
     def used(self, now: datetime) -> int:
-        """How many of the limit are used up, by whomever."""
+        """Return how many of the limit are used up, by whomever."""
         self._forget(now)
         return self._total + self._others_at(now)
 

@@ -19,7 +19,7 @@ class LearnedRate:
         self._since: datetime | None = None
 
     def at(self, now: datetime) -> float:
-        """The share at that time."""
+        """Return the share at that time."""
         if self._since is None:
             return 1.0
         return min(1.0, self._start + max(now - self._since, timedelta(0)) / FULL_AFTER)
@@ -37,7 +37,7 @@ class LearnedRate:
         return True
 
     def full_at(self) -> datetime | None:
-        """When it is 1 again; None where it always was."""
+        """Return when it is 1 again, or None where it always was."""
         if self._since is None:
             return None
         return self._since + FULL_AFTER * (1 - self._start)

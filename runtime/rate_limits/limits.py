@@ -51,7 +51,7 @@ class Limit:
         return self.per <= LONGEST_PACED
 
     def __str__(self) -> str:
-        """As an operator reads it: ``10 calls per 1 s``."""
+        """Say the limit as an operator reads it: ``10 calls per 1 s``."""
         return f"{self.count:,} calls per {self.per.total_seconds():,g} s"
 
 
@@ -95,7 +95,7 @@ class Budgets:
                 raise InputError(f"the budgets' {name} must not be negative")
 
     def of(self, level: Level) -> tuple[Limit, ...]:
-        """The limits of a level."""
+        """Return the limits of a level."""
         limits: tuple[Limit, ...] = getattr(self, level.value)
         return limits
 

@@ -32,7 +32,7 @@ class PacedWindow:
         self._next: datetime | None = None
 
     def free_at(self, now: datetime, rate: float = 1.0) -> datetime:
-        """When the next release may happen; ``now`` where it may at once.
+        """Return when the next release may happen; ``now`` where it may at once.
 
         Args:
             rate: the share of the limit that may be used, above 0 up to 1.
@@ -55,7 +55,7 @@ class PacedWindow:
         self._released.extend([when] * min(count, self.limit.count))
 
     def left(self, released_at: datetime, now: datetime) -> None:
-        """What was released then leaves only now."""
+        """Move a release that was counted at an earlier time to the time when it really leaves."""
         if released_at in self._released:
             self._released.remove(released_at)
             self._released.append(now)

@@ -27,7 +27,7 @@ class Past:
             del self._hours[0]
 
     def __iter__(self) -> Iterator[tuple[datetime, int]]:
-        """When and how many were released."""
+        """Return when and how many were released."""
         return ((last, count) for _, last, count in self._hours)
 
     def idle_at(self) -> datetime | None:

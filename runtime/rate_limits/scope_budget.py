@@ -51,7 +51,7 @@ class ScopeBudget:
         self._kept_until = until
 
     def paced_at(self, now: datetime) -> datetime:
-        """When its pace allows the next release; ``now`` where it does at once."""
+        """Return when its pace allows the next release; ``now`` where it does at once."""
         rate = self._rate.at(now)
         free = now if self._open_at is None else max(now, self._open_at)
         for window in self._paced.values():
@@ -61,7 +61,7 @@ class ScopeBudget:
         return free
 
     def used_up(self, now: datetime) -> tuple[datetime, Limit] | None:
-        """The counted limit that is used up for longest, and until when."""
+        """Return the counted limit that is used up for longest, and until when."""
         full = ((window.free_at(now), window.limit) for window in self._counted.values())
         return max(((until, limit) for until, limit in full if until > now),
                    key=lambda one: one[0], default=None)  # fmt: skip
@@ -85,7 +85,7 @@ class ScopeBudget:
             self._open_at = self.paced_at(now) + jitter
 
     def left(self, released_at: datetime, now: datetime) -> None:
-        """What was released then leaves only now; whoever comes next comes so much later."""
+        """Move a release to the time when it really leaves; the next one comes so much later."""
         for paced in self._paced.values():
             paced.left(released_at, now)
         for counted in self._counted.values():
@@ -96,13 +96,13 @@ class ScopeBudget:
             self._open_at += now - released_at
 
     def remaining(self, limit: Limit, remaining: int, unsure: int, now: datetime) -> None:
-        """The marketplace says how many calls of a counted limit are left."""
+        """Take over how many calls of a counted limit are left, as the marketplace says."""
         window = self._counted.get(limit.per)
         if window is not None:
             window.remaining(remaining, unsure, now)
 
     def throttle(self, now: datetime, left_at: datetime) -> bool:
-        """A call that left then was refused without a reason: halve the rate.
+        """Halve the rate, because a call that left then was refused without a reason.
 
         A scope without a pace gets one from what went through it lately.
         """
@@ -113,7 +113,7 @@ class ScopeBudget:
         return True
 
     def rate(self, now: datetime) -> float:
-        """The share of its limits that it may use."""
+        """Return the share of its limits that it may use."""
         return self._rate.at(now)
 
     def restore(self, window: timedelta, bucket_start: datetime, count: int) -> bool:

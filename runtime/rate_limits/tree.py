@@ -36,7 +36,7 @@ class Blocked:
     is_closure: bool = False
 
     def closed(self, *, is_closure: bool) -> BudgetClosed:
-        """The error of a call that is not to wait for it.
+        """Return the error of a call that does not wait until the scope opens.
 
         Args:
             is_closure: it is closed, be it because its quota is used up. That closes the lanes
@@ -46,7 +46,7 @@ class Blocked:
         return BudgetClosed(str(self.scope), self.reason, self.until, holds_lanes=holds_lanes)
 
     def outlasts(self, other: "Blocked | None") -> bool:
-        """Whether it stands in the way for longer."""
+        """Return whether it stands in the way for longer."""
         if other is None or other.until is None:
             return other is None
         return self.until is None or self.until > other.until
@@ -71,11 +71,11 @@ class BudgetTree:
         self._watched = frozenset(watched | (OF_ONE_ACCOUNT if budgets.jitter else set()))
 
     def __len__(self) -> int:
-        """How many scopes it remembers anything of."""
+        """Return how many scopes it remembers anything of."""
         return len(self._scopes)
 
     def blocked(self, path: Path, now: datetime) -> Blocked | None:
-        """What keeps a call of this path from going for longest; None where it may go now."""
+        """Return what blocks a call of this path for longest, or None where it may go now."""
         worst: Blocked | None = None
         for scope in path:
             found = self.blocked_at(scope, now)
@@ -84,7 +84,7 @@ class BudgetTree:
         return worst
 
     def blocked_at(self, scope: Scope, now: datetime) -> Blocked | None:
-        """What keeps calls from going through this one scope."""
+        """Return what keeps calls from going through this one scope."""
         worst: Blocked | None = None
         for closure in self.closures.of((scope,), now):
             found = Blocked(scope, closure.until, closure.reason, is_closure=True)
@@ -125,7 +125,7 @@ class BudgetTree:
         self._forget_idle(now)
 
     def left(self, path: Path, released_at: datetime, now: datetime) -> None:
-        """A call that was released then leaves only now, when the marketplace counts it."""
+        """Move a release to the time when the call really leaves, as the marketplace counts it."""
         for scope in path:
             budget = self._scopes.get(scope)
             if budget is not None:
@@ -135,7 +135,7 @@ class BudgetTree:
     def announce(
         self, scope: Scope, limit: Limit, remaining: int | None, unsure: int, now: datetime
     ) -> None:
-        """The marketplace says what a scope's limit is, and how much of it is left."""
+        """Take over a scope's limit, and how much of it is left, as the marketplace says."""
         budget = self._budget(scope)
         budget.keep_to(limit)
         budget.remember(now + ANNOUNCED_FOR)
@@ -144,11 +144,11 @@ class BudgetTree:
             budget.remaining(limit, remaining, unsure, now)
 
     def throttle(self, scope: Scope, now: datetime, left_at: datetime) -> bool:
-        """A call that left then was refused without a word; whether that halved the rate."""
+        """Learn that a call was refused without a reason; return whether this halved the rate."""
         return self._budget(scope).throttle(now, left_at)
 
     def rate(self, scope: Scope, now: datetime) -> float:
-        """The share of its limits that a scope may use: 1, unless it was throttled."""
+        """Return the share of its limits that a scope may use: 1, unless it was throttled."""
         budget = self._scopes.get(scope)
         return 1.0 if budget is None else budget.rate(now)
 
@@ -161,7 +161,7 @@ class BudgetTree:
                 self._restore(scope, self._budget(scope))
 
     def changed(self) -> tuple[Usage, ...]:
-        """The buckets of counted windows that grew since the last call."""
+        """Return the buckets of counted windows that grew since the last call."""
         scopes, self._changed = self._changed, {}
         return tuple(
             Usage(scope, per, start, used)

@@ -61,7 +61,7 @@ class Authorizer:
         self._locks_lock = threading.Lock()
 
     def shop_token(self, marketplace: str, auth: OAuth2, shop_id: int, refused: str | None) -> str:
-        """An access token for the shop.
+        """Return an access token for the shop.
 
         Args:
             refused: a token that the marketplace just refused, so that it counts no more.
@@ -81,7 +81,7 @@ class Authorizer:
         return known.access_token
 
     def application_token(self, marketplace: str, auth: OAuth2, refused: str | None) -> str:
-        """An access token of the application itself.
+        """Return an access token of the application itself.
 
         Raises:
             NotSent: the marketplace gave none.
@@ -151,7 +151,7 @@ class Authorizer:
         return renewed
 
     def _renewal_of(self, shop_id: int, credentials: Credentials) -> Credentials | None:
-        """What these were renewed to before, and could not be stored."""
+        """Return the renewal of these credentials that could not be stored before."""
         known = self._unstored.get(shop_id)
         if known is None or known.former != credentials:
             # It was stored after all, or the seller consented anew.
@@ -174,5 +174,5 @@ class Authorizer:
 
 
 def authorization(auth: OAuth2, token: str) -> Mapping[str, str]:
-    """The header that carries the token."""
+    """Return the header that carries the token."""
     return {"Authorization": f"{auth.token_prefix} {token}"}

@@ -17,7 +17,7 @@ _NAMED = 5
 def chosen_shop(
     session: Session, marketplace: str, user_id: int | None, shop_id: int | None
 ) -> Shop:
-    """The shop that is meant; both ids may be left out where only one shop is possible.
+    """Return the shop that is meant; both ids may be left out where only one shop is possible.
 
     Raises:
         ShopNotFound: the named shop is not there, or is another marketplace's or user's.
@@ -58,7 +58,7 @@ def add_shop(
 
 
 def existing_shop(session: Session, shop_id: int) -> Shop:
-    """The shop of an id.
+    """Return the shop of an id.
 
     Raises:
         ShopNotFound: there is none.

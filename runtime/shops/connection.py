@@ -32,7 +32,7 @@ IDENTIFICATION_TIMEOUT = timedelta(seconds=20)
 
 
 def auth_of(marketplace: Marketplace) -> OAuth2:
-    """How the marketplace's shops are connected.
+    """Return how the marketplace's shops are connected.
 
     Raises:
         InputError: they are not: its calls need no consent.
@@ -60,7 +60,7 @@ def credentials_from_refresh_token(auth: OAuth2, refresh_token: str, now: dateti
 
 
 def identified(marketplace: Marketplace, credentials: Credentials) -> tuple[str, str | None] | None:
-    """The account that the credentials are of, and its name; None where nobody can ask.
+    """Return the account that the credentials are of, and its name, or None where nobody can ask.
 
     Raises:
         CallFailed: the marketplace did not say.

@@ -83,7 +83,7 @@ def ask_consent(auth: OAuth2, redirect_uri: str | None = None) -> Consent:
 
 
 def code_of(consent: Consent, redirected_to: str) -> str:
-    """The code in the address to which the seller was sent back.
+    """Return the code in the address to which the seller was sent back.
 
     Raises:
         ConsentDeclined: the seller declined.
@@ -149,7 +149,7 @@ def refresh(auth: OAuth2, credentials: Credentials, now: datetime) -> Credential
 
 
 def application_token(auth: OAuth2, now: datetime) -> Credentials:
-    """A token of the application itself, for what belongs to no shop.
+    """Return a token of the application itself, for what belongs to no shop.
 
     Raises:
         NotSent: the marketplace could not be asked, or refuses the application's credentials.

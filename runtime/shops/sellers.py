@@ -10,7 +10,7 @@ _NAMED = 5
 
 
 def chosen_seller(session: Session, user_id: int | None) -> int:
-    """The id of the seller that is meant; it may be left out where there is only one.
+    """Return the id of the seller that is meant; it may be left out where there is only one.
 
     Raises:
         SellerRequired: none was named, and there is not exactly one.

@@ -43,7 +43,7 @@ def parsed_settings(marketplace: Marketplace, assignments: Iterable[str]) -> dic
 
 
 def changed_settings(former: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings after the changes."""
+    """Return the settings after the changes."""
     merged = {**former, **changes}
     return {name: value for name, value in merged.items() if value is not None}
 
@@ -64,7 +64,7 @@ def _value(name: str, setting: ShopSetting, text: str) -> Any:
 
 
 def _is_of_the_kind(value: Any, example: str | None) -> bool:
-    """Whether both are objects, or both lists, and so on."""
+    """Return whether both are objects, or both lists, and so on."""
     try:
         return example is None or type(value) is type(json.loads(example))
     except ValueError:  # an example in words

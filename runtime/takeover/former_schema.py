@@ -113,7 +113,7 @@ class FormerSchema:
         return True
 
     def _skip_doubtful(self, table: FormerTable) -> dict[int | None, int]:
-        """Rows are known by their ids, so each needs one of its own."""
+        """Find ids that are missing or not unique: rows are known by their ids."""
         with database_errors(), self._database.session() as session:
             doubtful = tables.doubtful_ids(session, table)
         for one, count in doubtful.items():
@@ -129,7 +129,7 @@ class FormerSchema:
         page: list[Row],
         take: Callable[[Session, FormerTable, list[Row]], None],
     ) -> None:
-        """One transaction; where a value is refused, halve the page until its row stands alone."""
+        """Write in one transaction; where a value is refused, halve the page to isolate its row."""
         self._report = Report()
         try:
             with self._database.transaction("former-import") as session:
@@ -151,7 +151,7 @@ class FormerSchema:
         self._whole.add(self._report)
 
     def _new_rows(self, session: Session, table: FormerTable, page: list[Row]) -> list[Row]:
-        """Those that were not taken over before; of the others, what changed is told."""
+        """Return the rows that were not taken over before; report what changed in the others."""
         ids = [row["id"] for row in page]
         known = storage.taken_over(session, self._schema, table.name, ids)
         self._report.known += len(known)
@@ -166,7 +166,7 @@ class FormerSchema:
     def _tell_changes(
         self, session: Session, table: FormerTable, met: list[tuple[Row, Remembered]]
     ) -> None:
-        """A job that went on there, and has not begun here, waits for a person."""
+        """Let a job that went on there, and has not begun here, wait for a person."""
         hold: dict[int, str] = {}
         for row, before in met:
             told = change(row, before)
@@ -185,7 +185,7 @@ class FormerSchema:
                 storage.hold_jobs(session, hold)
 
     def _join_batches(self, session: Session, met: list[tuple[Row, Remembered]]) -> None:
-        """Jobs whose batch could not be taken over before, and now was."""
+        """Link the jobs whose batch could not be taken over before, and now was."""
         late = {
             before.new_id: self._new_batches[row["batch_job_id"]]
             for row, before in met
@@ -301,7 +301,7 @@ class FormerSchema:
     def _free_keys(
         self, session: Session, table: FormerTable, read: list[FormerJob]
     ) -> dict[int, str]:
-        """The idempotency keys of jobs, but for those that stand for another job already."""
+        """Return the idempotency keys of jobs, but for those that stand for another job already."""
         named = [(one.id, one.idempotency_key) for one in read if one.idempotency_key is not None]
         taken = set(storage.taken_keys(session, self._user_id, [key for _, key in named]))
         free: dict[int, str] = {}

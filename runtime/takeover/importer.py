@@ -32,7 +32,7 @@ class FormerImport:
         self.report = Report()
 
     def tables(self, pattern: str) -> list[Found]:
-        """The schemas of that pattern: their batches, jobs, and how many rows these have.
+        """Return the schemas of that pattern: their batches, jobs, and how many rows these have.
 
         Raises:
             InputError: no schema is called that way.

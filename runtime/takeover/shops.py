@@ -63,7 +63,7 @@ class FormerShops:
     def shop_of(
         self, session: Session, user_id: int, marketplace: str, former_id: int | None
     ) -> int | None:
-        """The id of the shop; None where it is yet to be made and nothing is to be changed.
+        """Return the id of the shop, or None where a dry run would create it.
 
         Raises:
             InputError: the user has several, or the account is another user's.
@@ -74,7 +74,7 @@ class FormerShops:
         return self._known[key]
 
     def forget(self) -> None:
-        """What was made in a transaction that did not commit is not there."""
+        """Forget the shops of a transaction that did not commit."""
         self._known.clear()
 
     def check(self, session: Session, users: Collection[int]) -> list[str]:
@@ -159,7 +159,7 @@ class FormerShops:
 
 
 def is_placeholder(external_id: str) -> bool:
-    """Whether the account of a shop is yet to be named."""
+    """Return whether the account of a shop is yet to be named."""
     return external_id.startswith(PLACEHOLDER)
 
 

@@ -13,7 +13,7 @@ PRIORITIES = range(1, 5)
 
 
 def checked_id(value: Any, name: str) -> int:
-    """A positive number that fits a bigint.
+    """Check a positive number that fits a bigint.
 
     Raises:
         InputError: it is not.
@@ -24,7 +24,7 @@ def checked_id(value: Any, name: str) -> int:
 
 
 def checked_text(value: Any, name: str) -> str:
-    """A text that is not blank and that PostgreSQL can store and index.
+    """Check a text: it is not blank, and PostgreSQL can store and index it.
 
     Raises:
         InputError: it is not.
@@ -39,7 +39,7 @@ def checked_text(value: Any, name: str) -> str:
 
 
 def is_storable(value: str) -> bool:
-    """Whether PostgreSQL can hold the text: no NUL, and nothing that has no UTF-8."""
+    """Return whether PostgreSQL can hold the text: no NUL, and nothing that has no UTF-8."""
     try:
         return b"\0" not in value.encode()
     except UnicodeEncodeError:
@@ -47,7 +47,7 @@ def is_storable(value: str) -> bool:
 
 
 def checked_priority(value: Any) -> int:
-    """A priority from 1 (critical) to 4 (low).
+    """Check a priority from 1 (critical) to 4 (low).
 
     Raises:
         InputError: it is not.
@@ -60,7 +60,7 @@ def checked_priority(value: Any) -> int:
 
 
 def checked_retries(value: Any) -> int:
-    """How often a job may be tried again.
+    """Check the number of times that a job may be tried again.
 
     Raises:
         InputError: not a number from 0 on.
@@ -71,7 +71,7 @@ def checked_retries(value: Any) -> int:
 
 
 def checked_moment(value: Any, name: str) -> datetime:
-    """A datetime that names one moment.
+    """Check a datetime that names one moment.
 
     Raises:
         InputError: not a datetime, or one without a time zone.

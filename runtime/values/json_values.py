@@ -83,7 +83,7 @@ def _contains_nul(value: Any) -> bool:
 
 
 def without_unstorable_text(value: Any) -> Any:
-    """The value with what no database stores replaced: NUL, and halves of characters.
+    """Replace in a value what no database stores: NUL, and halves of surrogate pairs.
 
     For what comes from outside, where one broken title must not cost the whole answer.
     """

@@ -16,7 +16,7 @@ _CURRENCY = re.compile(r"[A-Za-z]{3}")
 
 
 def checked_data(value: Any, name: str) -> dict[str, Any]:
-    """All that a marketplace says of something.
+    """Check the data that a marketplace gives of a thing.
 
     Raises:
         InputError: it cannot be stored.
@@ -26,7 +26,7 @@ def checked_data(value: Any, name: str) -> dict[str, Any]:
 
 
 def checked_identity(value: object, name: str) -> str:
-    """The marketplace's own id of something, a text or an integer.
+    """Check a marketplace's own id of a thing, which is a text or an integer.
 
     Raises:
         InputError: it cannot be used.
@@ -40,7 +40,7 @@ def checked_identity(value: object, name: str) -> str:
 
 
 def checked_words(value: object, name: str) -> str | None:
-    """A text, or None.
+    """Check a text, or None.
 
     Raises:
         InputError: it cannot be stored.
@@ -52,7 +52,7 @@ def checked_words(value: object, name: str) -> str | None:
 
 
 def checked_price(value: object, name: str) -> str | None:
-    """An amount of money from 0 on, with two decimals, as text; or None.
+    """Check an amount of money from 0 on, and give it as text with two decimals; or None.
 
     Raises:
         InputError: it is no number, or cannot be stored.

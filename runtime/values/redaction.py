@@ -19,7 +19,7 @@ _SECRET_TEXT = re.compile(
 
 
 def redacted(value: Any, name: str = "") -> Any:
-    """The value without what is named like a secret, or looks like one.
+    """Return the value without the parts that are named like a secret or look like one.
 
     Args:
         name: what the value is called where it stands.

@@ -80,7 +80,7 @@ def _perform(play: Play) -> bool:
 
 
 def _settings(directory: Path) -> Settings:
-    """The defaults, whatever the environment says: the operator's own service is left alone."""
+    """Return the defaults, whatever the environment says: the operator's service is not touched."""
     return Settings.model_construct(
         data_dir=directory,
         bridge_port=0,
@@ -94,7 +94,7 @@ def _settings(directory: Path) -> Settings:
 def _stage(
     parts: Parts, settings: Settings, stop: StopSignals, sellers: int, items: int
 ) -> Iterator[Play]:
-    """A service, and sellers whose browsers are connected to it."""
+    """Run a service, and sellers whose browsers are connected to it."""
     media = media_directory(settings)
     for image in EXAMPLE_PRODUCT["images"]:
         (media / image).write_bytes(IMAGE)

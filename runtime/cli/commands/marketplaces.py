@@ -111,12 +111,12 @@ def _view(
 
 
 def _whole(view: Mapping[str, Any], closed: Sequence[Closure]) -> Iterator[str]:
-    """What keeps all of its jobs from running, in words."""
+    """Say in words what keeps all jobs of the marketplace from running."""
     for one in view["down"]:
         yield f"down on node {one['node']}: {one['reason']}"
     yield from (in_words(one) for one in closed if _is_of(one, view["marketplace"]))
 
 
 def _is_of(closure: Closure, marketplace: str) -> bool:
-    """Whether it closes the marketplace as a whole."""
+    """Return whether it closes the marketplace as a whole."""
     return closure.scope.marketplace == marketplace and closure.scope.shop_id is None

@@ -125,7 +125,7 @@ def show(
 
 @contextmanager
 def _opened(file: str) -> Iterator[tuple[BinaryIO, int | None]]:
-    """The file, and its size where that is known."""
+    """Yield the file, and its size where that is known."""
     if file == "-":
         yield sys.stdin.buffer, None
         return

@@ -179,7 +179,7 @@ def _consented(auth: OAuth2, port: int, *, paste: bool) -> Credentials:
 
 
 def _typed(value: Any) -> str:
-    """A setting as it would be given again."""
+    """Return a setting as it would be given again."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 

@@ -34,7 +34,7 @@ class JobRow:
 
     @classmethod
     def of(cls, job: MarketplaceJob, code: str) -> Self:
-        """The job as the database has it."""
+        """Return the job as the database has it."""
         seconds = None
         if job.started_at is not None and job.completed_at is not None:
             seconds = (job.completed_at - job.started_at).total_seconds()
@@ -61,7 +61,7 @@ class Promise:
         return self.expected == self.found
 
     def __str__(self) -> str:
-        """The number, and what it should have been."""
+        """Show the number, and the expected one where it differs."""
         return f"{self.found}" if self.is_kept else f"{self.found}, not {self.expected}"
 
 
@@ -94,7 +94,7 @@ def print_outcome(jobs: Sequence[JobRow], promises: Sequence[Promise], seconds: 
 
 
 def _print_promises(promises: Sequence[Promise]) -> None:
-    """One row for each number, one column for each place where it was counted."""
+    """Print one row for each number, with a column for each place where it was counted."""
     places = list(dict.fromkeys(one.where for one in promises))
     found = {(one.what, one.where): one for one in promises}
     print_table(

@@ -127,7 +127,7 @@ class Play:
         self._carry_out("sync", self._syncing)
 
     def publish(self) -> None:
-        """One product on every marketplace, and each loses the answer."""
+        """Publish one product on every marketplace, each of which loses the answer."""
         print_line(
             f"\n2. seller {self._seller} publishes one product on {len(self._selling)} "
             "marketplaces; each does it, and its answer gets lost"
@@ -152,13 +152,13 @@ class Play:
         self._watch.follow([job.id for job in self.jobs() if job.id not in known])
 
     def jobs(self) -> list[JobRow]:
-        """All jobs that there were, in the order of their creation."""
+        """Return all jobs in the order of their creation."""
         with database_errors(), self._database.session() as session:
             rows = list_jobs(session, limit=MOST_JOBS)
             return [JobRow.of(job, code) for job, code in reversed(rows)]
 
     def promises(self) -> list[Promise]:
-        """What had to be true in the end, and what is."""
+        """Return the numbers that the demo must reach, and those that it reached."""
         shops = [self._shops[part.user_id, part.marketplace] for part in self._syncing]
         with database_errors(), self._database.session() as session:
             synced = demo_counts.live_listings(session, shops)

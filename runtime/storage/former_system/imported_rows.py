@@ -134,13 +134,13 @@ def import_lock(database: Database) -> Iterator[None]:
 
 
 def now(session: Session) -> datetime:
-    """The database's time."""
+    """Return the database's time."""
     found: datetime = session.execute(text("SELECT now()")).scalar_one()
     return found
 
 
 def known_actions(session: Session) -> KnownActions:
-    """The action types that are there, and what former ids stood for."""
+    """Return the action types that are there, and the meaning of former ids."""
     rows = session.scalars(select(MarketplaceActionType)).all()
     by_id = {
         row.id: ActionType(row.id, row.marketplace, row.code, row.priority, row.max_retries)
@@ -161,7 +161,7 @@ def known_actions(session: Session) -> KnownActions:
 def taken_over(
     session: Session, schema: str, table: str, ids: Sequence[int]
 ) -> dict[int, Remembered]:
-    """Of these rows, those that were taken over before, with what is remembered of them."""
+    """Return those of the rows that were taken over before, with what is remembered of them."""
     columns = FormerRow.former_id, FormerRow.new_id, FormerRow.former_status, FormerRow.fingerprint
     query = select(*columns).where(
         FormerRow.schema_name == schema,
@@ -204,7 +204,7 @@ def next_ids(session: Session, table: str, count: int) -> list[int]:
 
 
 def products_of(session: Session, user_id: int, former_ids: Collection[int]) -> dict[int, int]:
-    """The seller's products that name their former ids, by these."""
+    """Return the seller's products that name their former ids, by these."""
     if not former_ids:
         return {}
     values = {"user_id": user_id, "former": [str(one) for one in former_ids]}
@@ -212,7 +212,7 @@ def products_of(session: Session, user_id: int, former_ids: Collection[int]) -> 
 
 
 def taken_keys(session: Session, user_id: int, keys: Sequence[str]) -> frozenset[str]:
-    """Those idempotency keys of the user that stand for another job already."""
+    """Return those idempotency keys of the user that stand for another job already."""
     if not keys:
         return frozenset()
     return frozenset(session.scalars(_TAKEN_KEYS, {"user_id": user_id, "keys": list(keys)}))

@@ -144,12 +144,12 @@ class FormerTable:
 
 
 def schemas(session: Session) -> Sequence[str]:
-    """All schemas but PostgreSQL's and our own."""
+    """Return all schemas but PostgreSQL's and our own."""
     return session.scalars(_SCHEMAS, {"own": SCHEMA}).all()
 
 
 def former_table(session: Session, schema: str, name: str) -> FormerTable | None:
-    """What is known of the table; None where there is none of that name."""
+    """Return the shape of the table, or None where there is none of that name."""
     where = {"schema": schema, "name": name}
     found = session.execute(_COLUMNS, where).all()
     if not found:
@@ -179,7 +179,7 @@ def _readable() -> Iterator[None]:
 
 @_readable()
 def count_rows(session: Session, table: FormerTable) -> int:
-    """How many rows it has.
+    """Return how many rows it has.
 
     Raises:
         InputError: it cannot be read; so for the other functions too.
@@ -198,7 +198,7 @@ def doubtful_ids(session: Session, table: FormerTable) -> dict[int | None, int]:
 
 @_readable()
 def read_page(session: Session, table: FormerTable, after: int | None, limit: int) -> list[Row]:
-    """The rows behind that id, in the order of their ids; those without one are left out.
+    """Return the rows behind that id, in the order of their ids; those without one are left out.
 
     Fewer than the limit, where they are large.
     """

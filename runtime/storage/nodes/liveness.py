@@ -32,7 +32,7 @@ class Circumstances:
 
 
 def circumstances(session: Session, user_ids: Sequence[int]) -> Circumstances:
-    """How things stand, for the jobs of these users."""
+    """Return the circumstances of the jobs of these users."""
     now: datetime = session.execute(select(func.clock_timestamp())).scalar_one()
     downs = session.scalars(select(RuntimeNode.down).where(_is_service())).all()
     connected = session.scalars(
@@ -49,13 +49,13 @@ def _down_everywhere(downs: Sequence[Mapping[str, str]]) -> dict[str, str]:
 
 
 def living_nodes(session: Session) -> Sequence[RuntimeNode]:
-    """The services that run."""
+    """Return the services that run."""
     living = select(RuntimeNode).where(_is_service()).order_by(RuntimeNode.id)
     return session.scalars(living).all()
 
 
 def fewest_running(session: Session, marketplace: str) -> int:
-    """How many jobs of a marketplace run on the service that runs the fewest of them."""
+    """Return how many jobs of a marketplace run on the service that runs the fewest of them."""
     running = (
         select(func.count())
         .where(

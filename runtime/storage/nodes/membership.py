@@ -128,7 +128,7 @@ def mark_down(session: Session, node_id: int, down: Mapping[str, str]) -> None:
 
 
 def running_jobs(session: Session, node_id: int) -> list[RunningJob]:
-    """What a node runs, as the database has it."""
+    """Return the jobs that a node runs, as the database has them."""
     rows = session.execute(_RUNNING, {"node_id": node_id})
     return [RunningJob(*row) for row in rows]
 

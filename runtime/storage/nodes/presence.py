@@ -46,10 +46,10 @@ def record_presence(session: Session, node_id: int, presence: dict[int, bool]) -
 
 
 def remember_seen(session: Session, node_ids: Sequence[int]) -> None:
-    """Who is connected to nodes that are forgotten was seen while these were alive."""
+    """Note when sellers were last seen whose nodes are forgotten: while these were alive."""
     session.execute(_SEEN_BY, {"nodes": list(node_ids)})
 
 
 def last_seen(session: Session, user_id: int) -> datetime | None:
-    """When the browser of a seller who is away was connected last; None: never."""
+    """Return when the browser of a seller who is away was connected last; None: never."""
     return session.scalar(select(BrowserLastSeen.seen_at).where(BrowserLastSeen.user_id == user_id))

@@ -10,7 +10,7 @@ from runtime.storage.models import MarketplaceActionType
 
 
 def find_action_type(session: Session, marketplace: str, code: str) -> MarketplaceActionType | None:
-    """The action type of a pair."""
+    """Return the action type of a pair."""
     return session.scalars(
         select(MarketplaceActionType).where(
             MarketplaceActionType.marketplace == marketplace, MarketplaceActionType.code == code
@@ -19,12 +19,12 @@ def find_action_type(session: Session, marketplace: str, code: str) -> Marketpla
 
 
 def action_type_by_id(session: Session, action_type_id: int) -> MarketplaceActionType | None:
-    """The action type of an id."""
+    """Return the action type of an id."""
     return session.get(MarketplaceActionType, action_type_id)
 
 
 def action_codes(session: Session, marketplace: str) -> Sequence[str]:
-    """What can be done on a marketplace."""
+    """Return the codes of the actions of a marketplace."""
     return session.scalars(
         select(MarketplaceActionType.code)
         .where(MarketplaceActionType.marketplace == marketplace)
@@ -33,7 +33,7 @@ def action_codes(session: Session, marketplace: str) -> Sequence[str]:
 
 
 def known_marketplaces(session: Session) -> Sequence[str]:
-    """The marketplaces on which something can be done."""
+    """Return the marketplaces on which something can be done."""
     return session.scalars(
         select(MarketplaceActionType.marketplace)
         .distinct()
@@ -42,7 +42,7 @@ def known_marketplaces(session: Session) -> Sequence[str]:
 
 
 def known_pairs(session: Session) -> list[tuple[str, str]]:
-    """Every marketplace with the code of each of its actions."""
+    """Return every marketplace with the code of each of its actions."""
     rows = session.execute(select(MarketplaceActionType.marketplace, MarketplaceActionType.code))
     return [(row.marketplace, row.code) for row in rows]
 

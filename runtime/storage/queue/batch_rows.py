@@ -128,7 +128,7 @@ def insert_batch(
 
 
 def batch_by_id(session: Session, batch_id: int) -> BatchRow | None:
-    """The batch as the database has it now."""
+    """Return the batch as the database has it now."""
     if not 0 < batch_id <= LARGEST_ID:
         return None
     row = session.execute(_with_codes().where(BatchJob.id == batch_id)).one_or_none()
@@ -150,7 +150,7 @@ def batch_rows(
 
 
 def count_jobs(session: Session, batch_ids: Collection[int]) -> dict[int, BatchCounts]:
-    """How the jobs of each batch stand now."""
+    """Return how the jobs of each batch stand now."""
     numbers: dict[int, dict[str, int]] = defaultdict(dict)
     if batch_ids:
         for batch_id, status, number in session.execute(_COUNTS, {"ids": list(batch_ids)}):
@@ -203,7 +203,7 @@ def cancel_jobs(session: Session, batch_id: int) -> None:
 
 
 def missing_products(session: Session, user_id: int, product_ids: Sequence[int]) -> list[int]:
-    """Those of the products that the user does not have, in the order given."""
+    """Return those of the products that the user does not have, in the order given."""
     values = {"ids": list(product_ids), "user_id": user_id}
     return list(session.scalars(_MISSING_PRODUCTS, values))
 

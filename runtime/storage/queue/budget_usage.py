@@ -57,7 +57,7 @@ def record_usage(session: Session, usage: Sequence[Usage]) -> None:
 
 
 def load_usage(session: Session, marketplace: str) -> tuple[Usage, ...]:
-    """The buckets of a marketplace that may still count."""
+    """Return the buckets of a marketplace that may still count."""
     rows = session.execute(_LOAD, {"marketplace": marketplace})
     return tuple(
         Usage(_scope(marketplace, node), timedelta(seconds=window), start, count)

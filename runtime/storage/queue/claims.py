@@ -140,7 +140,7 @@ class Claim:
 
 
 def find_lanes(session: Session, marketplace: str) -> tuple[LaneShop, ...]:
-    """The first pending job of each shop and priority of a marketplace, due or not."""
+    """Return the first pending job of each shop and priority of a marketplace, due or not."""
     rows = session.execute(_FIND_LANES, {"marketplace": marketplace})
     return tuple(LaneShop(*row) for row in rows)
 

@@ -102,7 +102,7 @@ def open_marketplace(session: Session, marketplace: str) -> list[Closure]:
 
 
 def closures_of(session: Session, marketplaces: Sequence[str] | None = None) -> list[Closure]:
-    """What is closed now, in the order in which it was; of all marketplaces where None."""
+    """Return the closures that hold now, the oldest first; None means those of all marketplaces."""
     wanted = None if marketplaces is None else list(marketplaces)
     return [_closure(row) for row in session.execute(_LIST, {"marketplaces": wanted})]
 

@@ -120,7 +120,7 @@ def expire_due(session: Session, batch: int, marketplace: str | None = None) -> 
 
 
 def expire_jobs(session: Session, marketplace: str, needing_sellers: Sequence[str]) -> int:
-    """The whole sweep over the jobs of one marketplace; returns how many expired."""
+    """Sweep over the jobs of one marketplace; returns how many expired."""
     hold_expiry(session, needing_sellers, LARGEST, marketplace)
     release_expiry(session, needing_sellers, LARGEST, marketplace)
     return expire_due(session, LARGEST, marketplace)

@@ -199,7 +199,7 @@ def _changed(
 
 
 def _after(session: Session, job: MarketplaceJob, event: JobEvent) -> MarketplaceJob:
-    """What follows from a job's end: its product is free, and its batch may be over."""
+    """Let others know of a job's end: its product is free, and its batch may be over."""
     if target(event) in FINAL:
         announce_end(session, job)
         batch_rows.close_ended(session, [job.batch_job_id])

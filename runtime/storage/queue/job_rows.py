@@ -80,14 +80,14 @@ def notify(session: Session, channel: str, payload: str) -> None:
 
 
 def job_by_id(session: Session, job_id: int) -> MarketplaceJob | None:
-    """The job as the database has it now."""
+    """Return the job as the database has it now."""
     if not 0 < job_id <= LARGEST_ID:
         return None
     return session.get(MarketplaceJob, job_id, populate_existing=True)
 
 
 def job_by_key(session: Session, user_id: int, key: str) -> MarketplaceJob | None:
-    """The job that a user's idempotency key stands for."""
+    """Return the job that a user's idempotency key stands for."""
     return session.scalars(
         select(MarketplaceJob)
         .where(MarketplaceJob.user_id == user_id, MarketplaceJob.idempotency_key == key)
@@ -96,7 +96,7 @@ def job_by_key(session: Session, user_id: int, key: str) -> MarketplaceJob | Non
 
 
 def jobs_by_ids(session: Session, job_ids: Sequence[int]) -> list[MarketplaceJob]:
-    """Those of the jobs that exist, in the order of their ids."""
+    """Return those of the jobs that exist, in the order of their ids."""
     query = select(MarketplaceJob).where(MarketplaceJob.id.in_(job_ids))
     return list(session.scalars(query.order_by(MarketplaceJob.id)))
 
@@ -115,7 +115,7 @@ def next_pending(session: Session, marketplace: str | None, limit: int) -> Seque
 def first_of_shops(
     session: Session, shop_ids: Sequence[int], status: JobStatus
 ) -> tuple[MarketplaceJob, str] | None:
-    """Of the jobs of these shops that are due, or that services run, the first, with its action."""
+    """Return the first job of these shops that is due or that a service runs, with its action."""
     query = _with_codes().where(
         MarketplaceJob.shop_id.in_(shop_ids), MarketplaceJob.status == status.value
     )
@@ -137,7 +137,7 @@ def list_jobs(
     batch_id: int | None = None,
     limit: int = 50,
 ) -> list[tuple[MarketplaceJob, str]]:
-    """Jobs with the codes of their actions, the newest first."""
+    """Return jobs with the codes of their actions, the newest first."""
     query = _with_codes()
     if status is not None:
         query = query.where(MarketplaceJob.status == status)
@@ -150,7 +150,7 @@ def list_jobs(
 
 
 def job_with_code(session: Session, job_id: int) -> tuple[MarketplaceJob, str] | None:
-    """A job with the code of its action."""
+    """Return a job with the code of its action."""
     if not 0 < job_id <= LARGEST_ID:
         return None
     row = session.execute(_with_codes().where(MarketplaceJob.id == job_id)).one_or_none()

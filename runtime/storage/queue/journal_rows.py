@@ -123,7 +123,7 @@ StepKey = tuple[int, int, str]
 
 
 def step_key(ticket: CallTicket, name: str) -> StepKey:
-    """The step of the run that a call belongs to."""
+    """Return the step of the run that a call belongs to."""
     return (ticket.job_id, ticket.fence, name)
 
 
@@ -211,13 +211,13 @@ def record_transaction(
 
 
 def recorded_transaction(session: Session, job_id: int, fence: int, name: str) -> tuple[Any] | None:
-    """The result of a transaction of this run that was committed; None where it was not."""
+    """Return the result of a transaction of this run, or None where it was not committed."""
     row = session.execute(_RECORDED, {"job_id": job_id, "fence": fence, "name": name}).first()
     return None if row is None else (row.result,)
 
 
 def load_journals(session: Session, job_ids: Sequence[int]) -> dict[int, list[RecordedStep]]:
-    """What former runs of these jobs recorded and the next has to know."""
+    """Return the records of former runs of these jobs that the next run needs."""
     journals: dict[int, list[RecordedStep]] = {}
     for row in session.execute(_LOAD, {"job_ids": list(job_ids)}):
         journals.setdefault(row.job_id, []).append(
@@ -235,7 +235,7 @@ def load_journals(session: Session, job_ids: Sequence[int]) -> dict[int, list[Re
 
 
 def close_open_steps(session: Session, job_ids: Sequence[int]) -> None:
-    """What is still open in a job that is over, or waits for a person, stays unknown."""
+    """Mark the open steps of a job that is over, or waits for a person, as unknown."""
     if job_ids:
         session.execute(_CLOSE, {"job_ids": list(job_ids)})
 
@@ -281,13 +281,13 @@ def answer_step(
 
 
 def steps_of(session: Session, job_id: int) -> list[MarketplaceTask]:
-    """The journal of a job, in the order in which its steps were begun."""
+    """Return the journal of a job, in the order in which its steps were begun."""
     query = select(MarketplaceTask).where(MarketplaceTask.job_id == job_id)
     return list(session.scalars(query.order_by(MarketplaceTask.id)))
 
 
 def open_steps(session: Session, job_id: int) -> list[str]:
-    """The names of a job's steps of which nobody knows whether they took effect."""
+    """Return the names of a job's steps of which nobody knows whether they took effect."""
     return list(session.scalars(_OPEN_NAMES, {"job_id": job_id}))
 
 

@@ -44,7 +44,7 @@ _RUNNING = text(f"""
 
 
 def lane_shops(session: Session, job: MarketplaceJob, lanes: LanePolicy) -> list[int]:
-    """The shops that share the job's lane; its own is one of them."""
+    """Return the shops that share the job's lane; its own is one of them."""
     if not lanes.needs_seller:
         return [job.shop_id]
     values = {"marketplace": job.marketplace, "user_id": job.user_id}
@@ -52,7 +52,7 @@ def lane_shops(session: Session, job: MarketplaceJob, lanes: LanePolicy) -> list
 
 
 def same_product(session: Session, job: MarketplaceJob) -> OtherJob | None:
-    """The job of the same product and shop that has to end before this one; the first of them."""
+    """Return the first job of the same product and shop that has to end before this one."""
     if job.product_key is None:
         return None
     values = {"shop_id": job.shop_id, "product_key": job.product_key, "job_id": job.id}
@@ -63,7 +63,7 @@ def same_product(session: Session, job: MarketplaceJob) -> OtherJob | None:
 def running_in_lane(
     session: Session, job: MarketplaceJob, shop_ids: Sequence[int]
 ) -> tuple[OtherJob, ...]:
-    """The running jobs of the lane, the oldest first; at most ``MOST_NAMED``."""
+    """Return the running jobs of the lane, the oldest first; at most ``MOST_NAMED``."""
     values = {"marketplace": job.marketplace, "shop_ids": list(shop_ids), "job_id": job.id}
     return tuple(_other(row) for row in session.execute(_RUNNING, values))
 

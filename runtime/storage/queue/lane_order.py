@@ -108,7 +108,7 @@ _PLACE = text(f"""
 def jobs_before(
     session: Session, job_id: int, shop_ids: Sequence[int], aging: timedelta, most: int = 1000
 ) -> int | None:
-    """How many due jobs of its lane may be claimed before a pending job, as things stand.
+    """Return how many due jobs of its lane may be claimed before a pending job, as things stand.
 
     Which priority the lane got last is not known here, so it is taken to be the job's own. Jobs
     that are blocked by another one of their product are not counted; those that come later and are

@@ -34,7 +34,7 @@ def insert_schedule(session: Session, values: Mapping[str, Any]) -> JobSchedule 
 
 
 def schedule_by_name(session: Session, name: str, *, lock: bool = False) -> ScheduleRow | None:
-    """The schedule as the database has it now; locked until the transaction ends, if asked."""
+    """Return the schedule as the database has it now, locked if asked."""
     query = _with_codes().where(JobSchedule.name == name)
     if not lock:
         row = session.execute(query).one_or_none()
@@ -65,13 +65,13 @@ def due_schedules(session: Session, limit: int) -> Sequence[ScheduleRow]:
 
 
 def time_to_next(session: Session) -> timedelta | None:
-    """How long it is to the next firing; negative where one is due, None where there is none."""
+    """Return the time to the next firing: negative where one is due, None where there is none."""
     delay: timedelta | None = session.execute(_TIME_TO_NEXT).scalar_one()
     return delay
 
 
 def database_time(session: Session) -> datetime:
-    """What the database's clock shows, which alone decides what is due."""
+    """Return the time of the database's clock, which alone decides which schedules are due."""
     moment: datetime = session.execute(select(func.clock_timestamp())).scalar_one()
     return moment
 

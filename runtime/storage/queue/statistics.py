@@ -10,7 +10,7 @@ from runtime.storage.models import MarketplaceJob
 
 
 def count_jobs(session: Session, period: timedelta) -> dict[tuple[str, str], int]:
-    """How many jobs were created in the period, by marketplace and status."""
+    """Return how many jobs were created in the period, by marketplace and status."""
     job = MarketplaceJob
     rows = session.execute(
         select(job.marketplace, job.status, func.count())
@@ -21,7 +21,7 @@ def count_jobs(session: Session, period: timedelta) -> dict[tuple[str, str], int
 
 
 def count_by_marketplace(session: Session, status: JobStatus) -> dict[str, int]:
-    """How many jobs have the status now; cheap for those that have an index of their own."""
+    """Return how many jobs have the status now; cheap for those that have an index of their own."""
     job = MarketplaceJob
     query = select(job.marketplace, func.count()).where(job.status == status)
     rows = session.execute(query.group_by(job.marketplace)).tuples()
@@ -29,7 +29,7 @@ def count_by_marketplace(session: Session, status: JobStatus) -> dict[str, int]:
 
 
 def mean_duration(session: Session, period: timedelta) -> timedelta | None:
-    """How long jobs of the period took from their first start to their end."""
+    """Return how long jobs of the period took from their first start to their end."""
     job = MarketplaceJob
     return session.scalar(
         select(func.avg(job.completed_at - job.started_at)).where(

@@ -132,7 +132,7 @@ def lock_products(session: Session, shop_id: int, keys: Collection[str]) -> None
 def standing(
     session: Session, shop_id: int, keys: Collection[str], run_at: datetime | None
 ) -> list[Standing]:
-    """What stands in the way of publishing these products now, or at that time."""
+    """Return the listings and jobs that forbid publishing these products now, or at that time."""
     values: Mapping[str, object] = {
         "shop_id": shop_id,
         "keys": list(keys),

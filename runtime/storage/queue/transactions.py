@@ -101,7 +101,7 @@ class _RaisedByHandlerError(Exception):
 
 
 def _committed(session: Session, job: Job, call: TransactionCall) -> tuple[Any] | None:
-    """Whether an earlier try was committed after all.
+    """Return whether an earlier try was committed after all.
 
     The lock waits for that try's transaction, should the server still be busy with it.
     """

@@ -35,7 +35,7 @@ class Written(Generic[Key]):
 def held_jobs(
     session: Session, runs: Sequence[tuple[int, int]], written: Collection[int]
 ) -> frozenset[int]:
-    """Of the runs (job, fence) for which nothing was written, the jobs that they still own."""
+    """Return the jobs that a run (job, fence) still owns although nothing of it was written."""
     left = [(job_id, fence) for job_id, fence in runs if job_id not in written]
     if not left:
         return frozenset()

@@ -59,7 +59,7 @@ def remember(connection: Connection, carried: Iterable[tuple[int, str, str, str]
 
 
 def remembered(connection: Connection) -> list[Remembered]:
-    """The rows that were carried over and are still there."""
+    """Return the rows that were carried over and are still there."""
     if connection.scalar(text("SELECT to_regclass(:name)"), {"name": TABLE}) is None:
         return []
     rows = connection.execute(
@@ -80,7 +80,7 @@ def forget(connection: Connection) -> None:
 
 
 def former_ids(connection: Connection) -> dict[int, tuple[str, int]]:
-    """What the legacy table looks like when it comes back: by id now, its code and id there.
+    """Return the legacy table as it comes back: for each id of today, its code and its id there.
 
     Every row that came from it gets its former code and id again; one that was added since
     keeps its id where that is free, and gets the next one else.

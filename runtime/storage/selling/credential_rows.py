@@ -12,13 +12,13 @@ from runtime.storage.server.locks import bounded_lock_waits
 
 
 def load_secret(session: Session, shop_id: int) -> str | None:
-    """The shop's secret; None where it was never connected."""
+    """Return the shop's secret, or None where it was never connected."""
     query = select(ShopCredentials.secret).where(ShopCredentials.shop_id == shop_id)
     return session.scalar(query)
 
 
 def load_secret_to_change(session: Session, shop_id: int) -> str | None:
-    """The shop's secret, which nobody else changes until this transaction ends.
+    """Return the shop's secret, and lock it until this transaction ends.
 
     Raises:
         DatabaseUnavailable: another process is at it for long.
@@ -54,7 +54,7 @@ def forget_secret(session: Session, shop_id: int) -> None:
 
 
 def secrets_after(session: Session, shop_id: int, limit: int) -> Sequence[tuple[int, str]]:
-    """The next secrets in the order of their shops, locked, so that none changes meanwhile."""
+    """Lock and return the next secrets, in the order of their shops."""
     rows = session.execute(
         select(ShopCredentials.shop_id, ShopCredentials.secret)
         .where(ShopCredentials.shop_id > shop_id)
@@ -73,14 +73,14 @@ def replace_secret(session: Session, shop_id: int, secret: str) -> None:
 
 
 def count_secrets(session: Session) -> int:
-    """How many shops are connected."""
+    """Return how many shops are connected."""
     return session.scalar(select(func.count()).select_from(ShopCredentials)) or 0
 
 
 def expiries(
     session: Session, shop_ids: Sequence[int]
 ) -> dict[int, tuple[datetime, datetime | None]]:
-    """When the access and the refresh token of each connected shop end."""
+    """Return when the access and the refresh token of each connected shop end."""
     rows = session.execute(
         select(
             ShopCredentials.shop_id,

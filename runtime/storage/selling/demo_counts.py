@@ -9,11 +9,11 @@ from runtime.storage.models import Listing, Order
 
 
 def live_listings(session: Session, shop_ids: Sequence[int]) -> int:
-    """How many listings of these shops are on sale."""
+    """Return how many listings of these shops are on sale."""
     query = select(func.count()).where(Listing.shop_id.in_(shop_ids), Listing.status == "live")
     return session.scalar(query) or 0
 
 
 def orders(session: Session) -> int:
-    """How many orders there are."""
+    """Return how many orders there are."""
     return session.scalar(select(func.count()).select_from(Order)) or 0

@@ -63,7 +63,7 @@ def mark_listing_gone(session: Session, shop_id: int, external_id: str) -> bool:
 def live_listing(
     session: Session, shop_id: int, product_id: int | None, sku: str | None
 ) -> ListingAddress | None:
-    """The newest listing of a product that is on sale in the shop, or None."""
+    """Return the newest listing of a product that is on sale in the shop, or None."""
     row = session.execute(
         select(Listing.external_id, Listing.url)
         .where(

@@ -159,7 +159,7 @@ def upsert_listings(
 
 
 def count_unseen_listings(session: Session, shop_id: int, walk: str) -> int:
-    """How many live listings the walk has not met so far."""
+    """Return how many live listings the walk has not met so far."""
     return session.scalars(
         select(func.count()).select_from(Listing).where(*_unseen(shop_id, walk))
     ).one()
@@ -235,7 +235,7 @@ def _upsert_statement(
 
 
 def _without_duplicates(rows: Iterable[ListingRow]) -> list[ListingRow]:
-    """One row for each id: the last one, but rather one with details than one without."""
+    """Return one row for each id: the last with details, or else the last without."""
     unique: dict[str, ListingRow] = {}
     for one in rows:
         if not one["flaw"] or one["external_id"] not in unique:

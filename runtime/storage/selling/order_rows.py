@@ -46,7 +46,7 @@ class _Line(NamedTuple):
 
 
 def known_orders(session: Session, shop_id: int, external_ids: Collection[str]) -> list[str]:
-    """Those of the orders that are stored already."""
+    """Return those of the orders that are stored already."""
     query = select(Order.external_id).where(
         Order.shop_id == shop_id, Order.external_id.in_(external_ids)
     )
@@ -119,7 +119,7 @@ def _upsert_lines(session: Session, order_id: int, rows: Sequence[OrderLineRow])
 
 
 def _matched(session: Session, shop_id: int, lines: Sequence[OrderLine]) -> list[_Line]:
-    """The lines whose products are known: by the listing that was sold, else by the SKU."""
+    """Return the lines whose products are known by the listing that was sold or by the SKU."""
     listed = select(Listing.external_id, Listing.product_id).where(
         Listing.shop_id == shop_id,
         Listing.external_id.in_([line.listing_external_id for line in lines]),

@@ -50,7 +50,7 @@ def finish_order_sync(session: Session, shop_id: int, began: str) -> None:
 
 
 def unread_orders_warning(errors: int) -> dict[str, Any]:
-    """What the result of a sync says of orders that could not be read."""
+    """Return the part of a sync's result that tells of orders that could not be read."""
     if not errors:
         return {}
     return {

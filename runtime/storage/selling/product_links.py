@@ -21,7 +21,7 @@ NOTHING = ProductLink(None, None)
 
 
 def links(session: Session, shop_id: int, skus: Collection[str]) -> dict[str, ProductLink]:
-    """The products of the shop's seller, by SKU."""
+    """Return the products of the shop's seller, by SKU."""
     if not skus:
         return {}
     query = (
@@ -34,7 +34,7 @@ def links(session: Session, shop_id: int, skus: Collection[str]) -> dict[str, Pr
 
 
 def product_link(product_id: int | None, sku: str | None) -> ProductLink:
-    """The link to a product that is known by its id, its SKU, or both."""
+    """Return the link to a product that is known by its id, its SKU, or both."""
     return ProductLink(product_id, product_key(product_id, {"product": {"sku": sku}}))
 
 
@@ -45,7 +45,7 @@ def product_keys(product_id: int | None, sku: str | None) -> set[str]:
 
 
 def link_of_listing(session: Session, shop_id: int, external_id: str) -> ProductLink | None:
-    """The product that a listing sells; None where it is not known to sell any."""
+    """Return the product that a listing sells, or None where it is not known to sell any."""
     query = select(Listing.product_id, Listing.product_key).where(
         Listing.shop_id == shop_id,
         Listing.external_id == external_id,

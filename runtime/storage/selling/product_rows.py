@@ -53,7 +53,7 @@ def upsert_products(
 
 
 def product_by_id(session: Session, user_id: int, product_id: int) -> Product | None:
-    """A user's product, or None where it does not exist or is another user's."""
+    """Return a user's product, or None where it does not exist or is another user's."""
     if not 0 < product_id <= LARGEST_ID:
         return None
     product = session.get(Product, product_id, populate_existing=True)
@@ -61,7 +61,7 @@ def product_by_id(session: Session, user_id: int, product_id: int) -> Product | 
 
 
 def product_by_sku(session: Session, user_id: int, sku: str) -> Product | None:
-    """The user's product of that SKU."""
+    """Return the user's product of that SKU."""
     return session.scalars(
         select(Product)
         .where(Product.user_id == user_id, Product.sku == sku)

@@ -70,7 +70,7 @@ def adopt_listing(
 def product_listings(
     session: Session, shop_id: int, product_id: int | None, sku: str | None
 ) -> ProductListings:
-    """What is, and was, on sale of a product; the newest first."""
+    """Return the live and former listings of a product, the newest first."""
     query = select(Listing.external_id, Listing.status).where(
         Listing.shop_id == shop_id, Listing.product_key.in_(product_keys(product_id, sku))
     )
@@ -86,7 +86,7 @@ def live_listings(
     sku: str | None,
     external_id: str | None = None,
 ) -> list[LiveListing]:
-    """What is on sale of a product, with what the marketplace says of it; the newest first.
+    """Return the live listings of a product with the marketplace's data, the newest first.
 
     Args:
         external_id: only this one, whichever product it sells.

@@ -9,6 +9,6 @@ from runtime.storage.models import Product, Shop
 
 
 def list_sellers(session: Session, *, limit: int) -> Sequence[int]:
-    """The ids of those who have a shop or a product, in order."""
+    """Return the ids of the users who have a shop or a product, in order."""
     sellers = union(select(Shop.user_id), select(Product.user_id)).subquery()
     return session.scalars(select(sellers.c.user_id).order_by(sellers.c.user_id).limit(limit)).all()

@@ -39,12 +39,12 @@ def insert_shop(
 
 
 def shop_by_id(session: Session, shop_id: int) -> Shop | None:
-    """The shop of an id."""
+    """Return the shop of an id."""
     return session.get(Shop, shop_id) if 0 < shop_id <= LARGEST_ID else None
 
 
 def shop_by_external_id(session: Session, marketplace: str, external_id: str) -> Shop | None:
-    """The shop that the marketplace knows by that id."""
+    """Return the shop that the marketplace knows by that id."""
     query = select(Shop).where(Shop.marketplace == marketplace, Shop.external_id == external_id)
     return session.scalars(query).one_or_none()
 

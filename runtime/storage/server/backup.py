@@ -53,7 +53,7 @@ def dump(database: Database, settings: Settings, target: Path, *, overwrite: boo
 
 
 def _program(settings: Settings, version: str) -> str:
-    """A ``pg_dump`` that is not older than the server, which it would refuse."""
+    """Return a ``pg_dump`` that is as new as the server; an older one refuses to dump it."""
     found = []
     for candidate in _candidates(settings):
         said = subprocess.run(  # noqa: S603 - PostgreSQL's own program
@@ -78,7 +78,7 @@ def _candidates(settings: Settings) -> Iterator[str]:
 
 
 def _connection(database: Database, settings: Settings) -> dict[str, Any]:
-    """What libpq needs to know, the password included."""
+    """Return the environment that libpq needs, the password included."""
     url: URL = database.engine.url
     if settings.database_direct_url is not None:
         url = make_url(settings.database_direct_url.get_secret_value())
@@ -111,7 +111,7 @@ def _run(program: str, connection: dict[str, Any], target: Path) -> None:
 
 @contextlib.contextmanager
 def _draft(target: Path, *, overwrite: bool) -> Iterator[Path]:
-    """A file of which nobody else can read, that takes its place at the end."""
+    """Open a file that nobody else can read, and move it to the target in the end."""
     _refuse_existing(target, overwrite=overwrite)
     draft = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:

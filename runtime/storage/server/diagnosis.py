@@ -22,7 +22,7 @@ _WAY_OUT = (
 
 
 def server_version(database: Database) -> str:
-    """The server's version, such as ``18.4``.
+    """Return the server's version, such as ``18.4``.
 
     Raises:
         DatabaseUnavailable: it cannot be asked.
@@ -33,7 +33,7 @@ def server_version(database: Database) -> str:
 
 
 def clock_difference(database: Database) -> timedelta:
-    """How far the server's clock is ahead of this machine's.
+    """Return how far the server's clock is ahead of this machine's.
 
     Raises:
         DatabaseUnavailable: it cannot be asked.

@@ -101,7 +101,7 @@ class Database:
 
     @contextmanager
     def transaction(self, name: str) -> Iterator[Session]:
-        """A session whose work is committed at the end.
+        """Open a session whose work is committed at the end.
 
         Args:
             name: what is committed, for the points at which a test ends the process.
@@ -162,7 +162,7 @@ def open_database(settings: Settings) -> Database:
 
 
 def database_beside(session: Session, settings: Settings) -> Database:
-    """The database that an application's session is on, with connections of our own."""
+    """Return the database that an application's session is on, with connections of our own."""
     url = session.get_bind().engine.url.set(drivername=_DRIVER)
     direct = settings.database_direct_url
     return Database(

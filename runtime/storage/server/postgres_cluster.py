@@ -158,7 +158,7 @@ class PostgresCluster:
         draft.replace(self.path)
 
     def _status(self) -> str | None:
-        """What the running server says of itself; None where none runs."""
+        """Return the status of the running server, or None where none runs."""
         pid_file = self.path / "postmaster.pid"
         try:
             lines = pid_file.read_text().splitlines()
@@ -278,6 +278,6 @@ def _last_line(text: str) -> str:
 
 
 def _cause(text: str) -> str:
-    """What the program said of why it ended; the last line of all may only say goodbye."""
+    """Return the program's reason for its end; its very last line may only say goodbye."""
     causes = re.findall(r"(?:FATAL|PANIC|error):\s*(.+)", text)
     return str(causes[-1]) if causes else _last_line(text)
