@@ -6,7 +6,7 @@
         - PortInUse
         - DatabaseUnavailable: also while running, when the server is away
         - DatabaseNotMigrated
-        - DatabaseConflict: the database holds something else under our name
+        - DatabaseConflict: the database holds a table of another program under our name
         - CredentialsUnreadable: no key fits a shop's credentials
     - InputError (also a ValueError): what the caller gave cannot be used
         - ActionTypeNotFound
@@ -25,22 +25,22 @@
         - AlreadyPublished
         - BatchNotFound, ProductsNotFound
         - ScheduleNotFound, ScheduleExists
-    - TokenError: who connects is not who it says
+    - TokenError: the token does not prove who connects
     - WaitTimeout (also a TimeoutError)
-    - CallFailed: a call came back without the answer that was hoped for
+    - CallFailed: a call did not succeed
         - CallRejected: the other side said no
         - NotSent: nothing left this machine
             - SellerNotConnected
             - BrowserNotReady
-            - HeldUp: it was too late for it to leave
-            - BudgetClosed: no call goes through a node of the budgets for now
+            - HeldUp: the call could have left only after the lease of its node
+            - BudgetClosed: a scope of the rate limits is closed for now
             - NotAuthorized: the seller has to let us act for the shop again
-        - OutcomeUnknown: it may or may not have happened
+        - OutcomeUnknown: the call may or may not have taken effect
             - CallTimeout
             - ConnectionLost
-        - DidNotHappen: it was looked up, and it surely did not
+        - DidNotHappen: a look at the marketplace showed that the call took no effect
     - StepFailed: a recorded failure of a class that is not ours
-    - CannotTell: a handler's verdict that a look at the marketplace does not answer
+    - CannotTell: a ``reconcile`` cannot find out whether the call took effect
     - HandlerError: the handler's own code is wrong; trying again cannot help
         - UnknownHandler, ForeignAwait, DuplicateStepName, InvalidCall
     - FenceLost: another run owns the job now
@@ -48,10 +48,10 @@
         - ImageRefused
     - NeedsUser: a handler's verdict that a person has to act before the shop can be used
 
-Control flow, not failures: :class:`Snooze` and :class:`JobCancelled`.
+:class:`Snooze` and :class:`JobCancelled` steer a run; they are no failures.
 
-Errors of libraries are mapped into this tree once, where they enter. A message names the
-thing and the way out.
+Errors of libraries are mapped into this tree once, where they enter. Each message names the
+thing that is wrong and the way out.
 """
 
 from runtime.errors.calls import (

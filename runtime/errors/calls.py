@@ -1,4 +1,4 @@
-"""A call came back without the answer that was hoped for."""
+"""Errors of calls: the marketplace said no, nothing was sent, or the outcome is unknown."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -8,13 +8,13 @@ from runtime.errors.root import MarketplaceRuntimeError
 
 
 class CallFailed(MarketplaceRuntimeError):
-    """A call came back without the answer that was hoped for.
+    """A call did not succeed.
 
     Attributes:
         status: the HTTP status that the marketplace gave, or None.
-        error_code: the machine-readable code that came with it, or None.
-        writes: whether the call was one that may change something outside.
-        details: what else the marketplace said of it, as JSON values; or None.
+        error_code: the machine-readable code that came with the answer, or None.
+        writes: whether the call may change something at the marketplace.
+        details: further JSON values of the marketplace about the failure, or None.
     """
 
     details: dict[str, Any] | None = None
@@ -39,8 +39,9 @@ class CallRejected(CallFailed):
     """The marketplace, or the browser plugin, answered and said no.
 
     Attributes:
-        retry_at: when it may be tried again, where there were too many; None: not known.
-        lane_closed: until then the lane of the job is not asked for jobs.
+        retry_at: the time from which on the call may be tried again, where there were too many
+            calls; None where this is not known.
+        lane_closed: no jobs are claimed for the job's lane until then.
     """
 
     retry_at: datetime | None = None
@@ -48,7 +49,7 @@ class CallRejected(CallFailed):
 
 
 class NotSent(CallFailed):
-    """The call never left: it surely did not happen."""
+    """The call never left this machine, so it surely took no effect."""
 
 
 class SellerNotConnected(NotSent):
@@ -64,15 +65,15 @@ class BrowserNotReady(NotSent):
 
 
 class HeldUp(NotSent):
-    """The scope was held up, so that another may have taken the job over; nothing left."""
+    """The process was held up for so long that another may own the job; nothing was sent."""
 
 
 class BudgetClosed(NotSent):
-    """No call goes through a scope of the budgets for so long that the job had better wait.
+    """A scope of the rate limits is closed for so long that the job is handed back.
 
     Attributes:
-        until: when it opens; None: when somebody opens it.
-        holds_lanes: the lanes below it are closed, and open again with it.
+        until: the time when the scope opens; None where it stays closed until it is resumed.
+        holds_lanes: whether the lanes below the scope are closed for the same time.
     """
 
     def __init__(
@@ -101,7 +102,7 @@ class OutcomeUnknown(CallFailed):
 
 
 class CallTimeout(OutcomeUnknown):
-    """No answer in time."""
+    """No answer came in time."""
 
 
 class ConnectionLost(OutcomeUnknown):

@@ -1,4 +1,4 @@
-"""The service cannot start, or go on, as it is set up."""
+"""Errors of the installation: settings, data directory, port, database and keys."""
 
 from runtime.errors.program import PROGRAM
 from runtime.errors.root import MarketplaceRuntimeError
@@ -27,15 +27,15 @@ class DatabaseUnavailable(ConfigurationError):
 
 
 class DatabaseNotMigrated(ConfigurationError):
-    """The tables are not there, or are of another version."""
+    """The tables are missing, or belong to another version."""
 
 
 class DatabaseConflict(ConfigurationError):
-    """The database holds something else where this project keeps its own."""
+    """The database holds a foreign object under a name that this project uses."""
 
 
 class LockHeld(DatabaseUnavailable):
-    """Another transaction holds what was to be changed; nothing was changed."""
+    """Another transaction locks a row that was to be changed; nothing was changed."""
 
     def __init__(self, what: str, seconds: float) -> None:
         super().__init__(

@@ -1,4 +1,4 @@
-"""What a caller gave cannot be used."""
+"""Errors of the caller: the message says which value cannot be used, and the way out."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -8,11 +8,11 @@ from runtime.errors.root import MarketplaceRuntimeError
 
 
 class InputError(MarketplaceRuntimeError, ValueError):
-    """What the caller gave cannot be used; nothing was changed."""
+    """A value of the caller cannot be used; nothing was changed."""
 
 
 class ActionTypeNotFound(InputError):
-    """No such (marketplace, action) in ``public.marketplace_action_types``."""
+    """The pair of marketplace and action is not in ``public.marketplace_action_types``."""
 
     def __init__(self, marketplace: str, action: str, known: Sequence[str]) -> None:
         if known:
@@ -26,19 +26,19 @@ class ActionTypeNotFound(InputError):
 
 
 class ShopNotFound(InputError):
-    """No such shop."""
+    """There is no such shop."""
 
 
 class ShopRequired(InputError):
-    """The shop was left out and cannot be told from what is there."""
+    """The caller named no shop, and more or fewer than one shop is possible."""
 
 
 class SellerRequired(InputError):
-    """The seller was left out and cannot be told from what is there."""
+    """The caller named no seller, and more or fewer than one seller is possible."""
 
 
 class JobNotFound(InputError, LookupError):
-    """No such job."""
+    """There is no such job."""
 
     def __init__(self, job_id: int) -> None:
         super().__init__(f"job {job_id} does not exist; `{PROGRAM} jobs list` shows those that do")
@@ -49,11 +49,11 @@ class ProductNotFound(InputError, LookupError):
 
 
 class InvalidJson(InputError):
-    """A value that cannot be stored as JSON."""
+    """A value cannot be stored as JSON."""
 
 
 class InvalidProduct(InputError):
-    """A product of which fields are missing or cannot be used."""
+    """Fields of a product are missing or cannot be used."""
 
 
 class DatabaseRefused(InputError):
@@ -77,11 +77,11 @@ class IdempotencyConflict(InputError):
 
 
 class ConsentRefused(InputError):
-    """A consent that does not count: the seller declined, or it is not an answer to ours."""
+    """A consent is not valid: the seller declined, or it does not belong to our question."""
 
 
 class ConsentDeclined(ConsentRefused):
-    """The answer to our consent, and it is no: another one has to be asked for."""
+    """The seller answered our question with no, so a new consent has to be asked for."""
 
 
 class ProductBusy(InputError):
@@ -114,7 +114,7 @@ class AlreadyPublished(InputError):
 
 
 class BatchNotFound(InputError, LookupError):
-    """No such batch."""
+    """There is no such batch."""
 
     def __init__(self, batch_id: object) -> None:
         super().__init__(
@@ -126,7 +126,7 @@ class ProductsNotFound(InputError, LookupError):
     """A batch names products that the user does not have.
 
     Attributes:
-        product_ids: all of them.
+        product_ids: all ids that the user does not have.
     """
 
     NAMED = 5
@@ -143,7 +143,7 @@ class ProductsNotFound(InputError, LookupError):
 
 
 class ScheduleNotFound(InputError, LookupError):
-    """No such schedule."""
+    """There is no such schedule."""
 
     def __init__(self, name: object) -> None:
         super().__init__(
@@ -162,7 +162,7 @@ class ScheduleExists(InputError):
 
 
 class TokenError(MarketplaceRuntimeError):
-    """A bridge token that does not count; the message is safe to send to the client."""
+    """A token of the bridge is not valid; the message is safe to send to the client."""
 
 
 class WaitTimeout(MarketplaceRuntimeError, TimeoutError):

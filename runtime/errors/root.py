@@ -2,4 +2,4 @@
 
 
 class MarketplaceRuntimeError(Exception):
-    """Anything this project raises on purpose."""
+    """The base of every error that this project raises on purpose."""

@@ -1,4 +1,4 @@
-"""What ends a run, or sends it another way."""
+"""Errors and signals that end a run, or send it another way."""
 
 from datetime import datetime
 
@@ -12,7 +12,7 @@ class StepFailed(MarketplaceRuntimeError):
 
 
 class CannotTell(MarketplaceRuntimeError):
-    """Raised by a ``reconcile``: the marketplace does not show whether it happened."""
+    """A ``reconcile`` raises this: the marketplace does not show whether the write happened."""
 
 
 class HandlerError(MarketplaceRuntimeError):
@@ -52,33 +52,33 @@ class DuplicateStepName(HandlerError):
 
 
 class InvalidCall(HandlerError):
-    """A call was made with arguments that cannot be carried out."""
+    """A call has arguments with which it cannot be carried out."""
 
 
 class FenceLost(MarketplaceRuntimeError):
-    """The job was claimed again elsewhere; this run must do nothing more."""
+    """Another run has claimed the job since, so this run must do nothing more."""
 
     def __init__(self, job_id: int, fence: int) -> None:
         super().__init__(f"job {job_id} is not owned under fence {fence} any more")
 
 
 class JobFailed(MarketplaceRuntimeError):
-    """Raised by a handler: this job cannot succeed, do not try again."""
+    """A handler raises this: the job cannot succeed, and is not tried again."""
 
 
 class NeedsUser(MarketplaceRuntimeError):
-    """Raised by a handler: the shop cannot be used before a person has done what it says.
+    """A handler raises this: the shop cannot be used before a person does what the message says.
 
     The shop is closed until somebody resumes it; its jobs wait, and use up no attempt.
     """
 
 
 class ImageRefused(JobFailed):
-    """An image that may not be fetched, or cannot be used; asking again gives the same."""
+    """An image may not be fetched, or cannot be used; another try would give the same."""
 
 
 class Snooze(Exception):
-    """Raised by a handler: stop here and run again later; uses up no attempt."""
+    """A handler raises this to stop here and run again later; this uses up no attempt."""
 
     def __init__(self, until: datetime, reason: str = "") -> None:
         super().__init__(reason or f"snoozed until {until.isoformat()}")
@@ -89,4 +89,7 @@ class Snooze(Exception):
 
 
 class JobCancelled(BaseException):
-    """Thrown into a handler whose job was cancelled; let it pass."""
+    """The runtime throws this into a handler whose job was cancelled; let it pass.
+
+    It is a ``BaseException``, so that a handler's ``except Exception`` does not catch it.
+    """

@@ -1,10 +1,12 @@
-"""Text of unknown origin, made fit for a log line and for a column of PostgreSQL."""
+"""Makes text of unknown origin fit for a log line and for a column of PostgreSQL."""
 
 LONGEST_TEXT = 4_000
 
 
 def storable(text: object) -> str:
     """Return the text as PostgreSQL takes it, and only the end of a long text."""
+    # PostgreSQL stores neither NUL nor half of a surrogate pair. The end is worth more than the
+    # beginning, because an error's own words stand behind those of the errors around it.
     return safe_str(text).replace("\0", "\\0")[-LONGEST_TEXT:].encode(errors="replace").decode()
 
 
