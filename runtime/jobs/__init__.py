@@ -1,1 +1,1 @@
-"""A job is asked for, followed and explained: the services of an application."""
+"""The services of an application: they create jobs, follow them and explain why they wait."""

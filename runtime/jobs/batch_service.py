@@ -1,4 +1,4 @@
-"""BatchJobService: many jobs that are created together, and looked after as one."""
+"""BatchJobService creates many jobs together, and looks after them as one batch."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -27,8 +27,8 @@ class Batch:
     """A batch as it stood when it was read.
 
     Attributes:
-        status: from the counts; a batch whose jobs have all ended is over at once.
-        completed_at: when it was closed, or None.
+        status: computed from the counts, so that it is right at any moment.
+        completed_at: the time when the batch was closed, or None.
     """
 
     id: int
@@ -51,8 +51,8 @@ class Batch:
 class BatchJobService:
     """Creates batches, and looks after them, in the caller's transaction.
 
-    Nothing here commits. Every method raises :class:`runtime.errors.DatabaseUnavailable` where
-    the server is away.
+    No method commits. Every method raises :class:`runtime.errors.DatabaseUnavailable` if the
+    server is away.
     """
 
     def __init__(self, session: Session) -> None:
@@ -74,12 +74,12 @@ class BatchJobService:
         """Create one job for each product, all of them or none.
 
         Args:
-            product_ids: a product that is named twice gets one job.
-            priority: 1 (critical) to 4 (low); default: the action type's.
-            created_by_user_id: the seller; may be left out where ``shop_id`` is given, or the
+            product_ids: the ids; a product that is named twice gets one job.
+            priority: 1 (critical) to 4 (low); the default is the action type's.
+            created_by_user_id: the seller, who may be omitted if ``shop_id`` is given, or if the
                 marketplace has exactly one shop.
-            input_data: a JSON object that the handler of each job is given.
-            force: publish products although they are on sale there, or being published.
+            input_data: a JSON object for the handler of each job.
+            force: publish products although they are on sale there, or are being published.
 
         Raises:
             ProductsNotFound: the seller does not have all these products.
@@ -93,7 +93,7 @@ class BatchJobService:
         missing = batch_rows.missing_products(self._session, shop.user_id, products)
         if missing:
             raise ProductsNotFound(shop.user_id, missing)
-        # Rolled back as a whole, so that a refusal leaves no empty batch.
+        # A savepoint, so that an error leaves no empty batch in the caller's transaction.
         with self._session.begin_nested():
             batch_id = batch_rows.insert_batch(
                 self._session, marketplace, action_type.id, shop.user_id, chosen
@@ -126,7 +126,7 @@ class BatchJobService:
 
     @application_errors()
     def update_batch_progress(self, batch_id: int) -> Batch:
-        """Close the batch where its jobs have all ended, which the service does by itself.
+        """Close the batch if its jobs have all ended; the service does so by itself.
 
         Raises:
             BatchNotFound
@@ -136,7 +136,7 @@ class BatchJobService:
 
     @application_errors()
     def list_active_batches(self, marketplace: str | None = None, limit: int = 50) -> list[Batch]:
-        """Batches with jobs that are not over, the newest first."""
+        """Return the batches with jobs that are not over, the newest first."""
         rows = batch_rows.batch_rows(
             self._session, marketplace=marketplace, only_open=True, limit=limit
         )
@@ -152,7 +152,7 @@ class BatchJobService:
 
     @application_errors()
     def cancel_batch(self, batch_id: int) -> Batch:
-        """Cancel the jobs that are not over; those that run are ended by their service.
+        """Cancel the jobs that are not over; their service ends those that run.
 
         Raises:
             BatchNotFound
@@ -171,11 +171,11 @@ class BatchJobService:
         """Wait until the jobs of a committed batch are over.
 
         Args:
-            timeout: timedelta or seconds; None: however long it takes.
-            look: is shown the batch again and again while it goes on.
+            timeout: a timedelta or seconds; None waits without a limit.
+            look: a function that is called with the batch after each look at it.
 
         Raises:
-            WaitTimeout: it was not over in time; it goes on.
+            WaitTimeout: the batch was not over in time, and goes on.
             BatchNotFound
         """
         engine = self._session.get_bind().engine
@@ -193,7 +193,8 @@ class BatchJobService:
 
 
 def read_batches(session: Session, rows: Sequence[batch_rows.BatchRow]) -> list[Batch]:
-    """Return the batches, with the counts that were kept when they closed, or as they are now."""
+    """Return the batches, with the counts that were stored when they closed, or those of now."""
+    # The stored counts of a closed batch outlive its jobs, which pruning removes.
     live = batch_rows.count_jobs(session, [row.id for row, _ in rows if row.counts is None])
     return [_batch(row, code, live.get(row.id)) for row, code in rows]
 

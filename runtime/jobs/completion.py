@@ -20,7 +20,7 @@ GROWTH = 1.5
 T = TypeVar("T")
 
 Look = Callable[[MarketplaceJob], None]
-"""Is shown the job as it stands, again and again."""
+"""Is called with the job after each look at it."""
 
 
 def wait_until_over(
@@ -31,10 +31,10 @@ def wait_until_over(
     now: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> MarketplaceJob:
-    """Read the job, at growing intervals, until it is in a final status.
+    """Read the job, at growing intervals, until its status is final.
 
     Raises:
-        WaitTimeout: it was not over in time.
+        WaitTimeout: the job was not over in time.
     """
     job = watch(read, lambda job: job.status in FINAL, timeout, look, now=now, sleep=sleep)
     if timeout is not None and job.status not in FINAL:
@@ -51,7 +51,7 @@ def watch(
     now: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> T:
-    """Read something, at growing intervals, until it is over or the time is; returns it."""
+    """Read a thing, at growing intervals, until it or the time is over; returns the last state."""
     end = None if timeout is None else now() + timeout.total_seconds()
     pause = FIRST_PAUSE
     while True:
@@ -66,10 +66,10 @@ def watch(
 
 
 def snapshot_reader(session: Session, job_id: int) -> Callable[[], MarketplaceJob]:
-    """Reads a committed job, each time on a short connection of its own.
+    """Return a function that reads a committed job, each time on a short connection of its own.
 
-    The session's own transaction is left alone: it might be one that sees an old snapshot,
-    and it would hold a connection all the time.
+    The session's own transaction does not serve: its snapshot may be too old to show the end of
+    the job, and it would hold a connection during the whole wait.
     """
     engine = session.get_bind().engine
 
@@ -89,7 +89,7 @@ def as_timeout(value: timedelta | float | None) -> timedelta | None:
     """Accept a timedelta or a number of seconds.
 
     Raises:
-        InputError: negative, or not a duration.
+        InputError: the value is negative, or no duration.
     """
     if value is None:
         return None

@@ -31,14 +31,15 @@ from runtime.waiting.product_key import product_key
 def create(session: Session, request: JobRequest) -> MarketplaceJob:
     """Insert the job and announce it, in the caller's transaction.
 
-    What it makes needless is withdrawn. An idempotency key that is known wins over everything
-    else: the earlier job is returned, in whatever state it is.
+    Older jobs that it makes needless are withdrawn. A known idempotency key wins over
+    everything else: the earlier job is returned, in whatever state it is.
 
     Raises:
         InputError: the request cannot be used; nothing was inserted.
     """
     action_type = known_action_type(session, request.marketplace, request.action_code)
-    # Looked up before the shop is chosen: what was unambiguous then may not be any more.
+    # The key comes before the choice of the shop: a choice that was unambiguous at the first
+    # call may be ambiguous by now, and the same call has to give the same job.
     earlier = _earlier(session, request, action_type, request.user_id)
     if earlier is not None:
         return earlier
@@ -51,11 +52,14 @@ def create(session: Session, request: JobRequest) -> MarketplaceJob:
     with bounded_lock_waits(session, _waited_for(new)):
         if guarded:
             storage.lock_products(session, new.shop_id, guarded)
-            # Whoever held the lock may have had the same key.
+            # The holder of the lock may have used the same key; then its job is the answer, and
+            # not an error that the product is being published.
             earlier = _earlier(session, request, action_type, new.user_id)
             if earlier is not None:
                 return earlier
             refuse_second_publish(session, new.shop_id, guarded, new.run_at)
+        # Without a row, another transaction has taken the key. If that was rolled back since,
+        # no earlier job is found either, and the insert is tried again.
         while True:
             job = job_rows.insert_job(session, new.row())
             if job is not None:
@@ -92,6 +96,7 @@ def create_for_products(
 def _made(session: Session, action: str, made: list[MarketplaceJob]) -> list[MarketplaceJob]:
     """Withdraw what the new jobs, all of one shop, make needless; announce them once."""
     withdraw_older(session, action, made)
+    # A new job opens its batch again, in the same transaction.
     if made[0].batch_job_id is not None:
         batch_rows.hold_open(session, made[0].batch_job_id)
     job_rows.announce_job(session, made[0])

@@ -1,4 +1,4 @@
-"""When a cron expression fires next, in a time zone: pure."""
+"""Computes when a cron expression fires next in a time zone. Pure."""
 
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -15,10 +15,11 @@ def checked_cron(expression: str, timezone: str, after: datetime) -> str:
     """Return the expression, with single spaces between its fields.
 
     Args:
-        after: the moment from which on it has to fire.
+        after: the expression has to fire after this moment.
 
     Raises:
-        InputError: it cannot be read, has seconds, or never fires; or there is no such zone.
+        InputError: the expression cannot be read, has seconds, or never fires; or the zone does
+            not exist.
     """
     if not isinstance(expression, str) or len(expression.split()) != _FIELDS:
         raise InputError(
@@ -30,13 +31,13 @@ def checked_cron(expression: str, timezone: str, after: datetime) -> str:
 
 
 def next_firing(expression: str, timezone: str, after: datetime) -> datetime:
-    """Return the first moment after that one at which it fires, in UTC.
+    """Return the first moment after ``after`` at which the expression fires, in UTC.
 
-    What falls into the hour that a change of the clocks leaves out fires right behind it; what
-    falls into the hour that comes twice fires once, unless it fires every hour anyway.
+    A time in the hour that the change to summer time skips fires right after that hour. A time
+    in the hour that comes twice in autumn fires once, unless the expression fires every hour.
 
     Raises:
-        InputError: it cannot be read, or never fires; or there is no such zone.
+        InputError: the expression cannot be read, or never fires; or the zone does not exist.
     """
     local = after.astimezone(checked_zone(timezone))
     try:
@@ -58,7 +59,7 @@ def checked_zone(name: str) -> ZoneInfo:
     """Return the IANA time zone of that name.
 
     Raises:
-        InputError: there is none.
+        InputError: there is no such zone.
     """
     try:
         return ZoneInfo(name)

@@ -1,4 +1,4 @@
-"""Explaining one job: what is known of it is gathered here, what follows is pure."""
+"""Explains one job: this module gathers the facts, ``runtime.waiting`` draws the conclusions."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -40,9 +40,9 @@ class JobExplanation:
     """Why a job does not run, and where its time went.
 
     Attributes:
-        obstacles: each thing in its way, the gravest first.
-        expected: when it starts; None where it has started or is over.
-        spent: where its time went, in order.
+        obstacles: the reasons why the job does not run, the gravest first.
+        expected: the expected start; None if the job has started or is over.
+        spent: the periods of the job's life so far, in order.
     """
 
     job: MarketplaceJob
@@ -58,8 +58,8 @@ def explain_job(
     """Explain a job as it stands now.
 
     Args:
-        registry: the handlers and marketplaces that services have.
-        aging: how long a job waits until it rises by one level.
+        registry: the handlers and marketplaces that the services have.
+        aging: the time that a job waits until its level rises by one.
 
     Raises:
         JobNotFound

@@ -1,4 +1,4 @@
-"""Which product a job is for, and where its data comes from."""
+"""Chooses the product of a job, and the source of the product's data."""
 
 import reprlib
 from dataclasses import dataclass
@@ -21,8 +21,8 @@ class ChosenProduct:
     """The product of a job.
 
     Attributes:
-        id: of its row; None where it stands in the job alone.
-        input_data: the job's, in which the product is complete where it stands there.
+        id: the id of the product's row; None if the product stands in the job alone.
+        input_data: the job's input; a product that stands in it is complete.
     """
 
     id: int | None
@@ -34,12 +34,12 @@ def chosen_product(
 ) -> ChosenProduct:
     """Check the product that is named, and the one that stands in ``input_data``.
 
-    Where both are given, the job works with what stands in ``input_data``; it is still a job
-    of the named product. A product that is not named is that of the same SKU, if there is one.
+    If both are given, the job works with the data in ``input_data``, and still belongs to the
+    named product. If none is named, the job belongs to the user's product of the same SKU.
 
     Raises:
         ProductNotFound: the user has no such product.
-        InvalidProduct: the one in ``input_data`` cannot be used.
+        InvalidProduct: the product in ``input_data`` cannot be used.
     """
     row = None if product_id is None else named_product(session, user_id, product_id)
     inline = input_data.get("product")
@@ -55,7 +55,7 @@ def named_product(session: Session, user_id: int, product_id: int) -> Product:
     """Return the user's product of that id.
 
     Raises:
-        ProductNotFound: there is none.
+        ProductNotFound: the user has no such product.
     """
     product = product_rows.product_by_id(session, user_id, checked_id(product_id, "product_id"))
     if product is None:
@@ -70,7 +70,7 @@ def product_of_sku(session: Session, user_id: int, sku: str) -> Product:
     """Return the user's product of that SKU.
 
     Raises:
-        ProductNotFound: there is none; the message names some that there are.
+        ProductNotFound: the user has no such product; the message names similar SKUs.
     """
     product = product_rows.product_by_sku(session, user_id, sku)
     if product is None:

@@ -1,4 +1,4 @@
-"""The fields of a job that is asked for: their one list, from the caller to the row."""
+"""JobRequest lists the fields of a new job once, for the way from the caller to the row."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -15,20 +15,20 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class JobRequest:
-    """A job as a caller asks for it; None where the caller leaves the choice to the runtime.
+    """A job as a caller asks for it; a field that is None leaves the choice to the runtime.
 
     Attributes:
-        priority: 1 (critical) to 4 (low); default: the action type's.
+        priority: 1 (critical) to 4 (low); the default is the action type's.
         input_data: a JSON object for the handler.
-        user_id: may be left out where ``shop_id`` is given, or the marketplace has
-            exactly one shop.
-        shop_id: may be left out where the user has exactly one shop there.
-        run_at: not before that time; needs a time zone.
-        idempotency_key: unique per user; creating again returns the first job, in
-            whatever state it is.
-        max_retries: how often it may be tried again; default: the action type's.
-        expires_at: the job expires where it has not started by then; default: never.
-        force: publish although the product is on sale there, or being published.
+        user_id: the seller, who may be omitted if ``shop_id`` is given, or if the marketplace
+            has exactly one shop.
+        shop_id: the shop, which may be omitted if the user has exactly one shop there.
+        run_at: the job starts at this time at the earliest; it needs a time zone.
+        idempotency_key: a text that is unique for each user; a second creation with it returns
+            the first job, in whatever state it is.
+        max_retries: the number of further attempts; the default is the action type's.
+        expires_at: the job expires if it has not started by then; the default is never.
+        force: publish although the product is on sale there, or is being published.
     """
 
     marketplace: str
@@ -49,7 +49,7 @@ class JobRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckedRequest(JobRequest):
-    """A request whose fields can be stored, with everything chosen that was left open."""
+    """A request whose fields can be stored, and all of whose open choices are made."""
 
     user_id: int
     shop_id: int

@@ -1,4 +1,4 @@
-"""Firing schedules: the job, and the next time, in one transaction."""
+"""Fires schedules: one transaction creates the job and sets the next time."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,12 +19,12 @@ MOST_AT_ONCE = 50
 
 @dataclass(frozen=True, slots=True)
 class Fired:
-    """What came of looking at the schedules.
+    """The result of one look at the schedules.
 
     Attributes:
-        jobs: how many were created.
-        problems: why a schedule created none, by its name.
-        next_in: how long it is to the next firing; None where there is none.
+        jobs: the number of jobs that were created.
+        problems: the reason why a schedule created no job, by the schedule's name.
+        next_in: the time to the next firing; None if no schedule will fire.
     """
 
     jobs: int
@@ -35,7 +35,8 @@ class Fired:
 def fire_due(session: Session) -> Fired:
     """Create the jobs of the schedules that are due, and set when these fire next.
 
-    A schedule that was due several times since it last fired fires once.
+    A schedule that was due several times since it last fired fires once, because several runs
+    of it right after each other would do the same work again.
     """
     now = schedule_rows.database_time(session)
     made = 0
@@ -56,7 +57,7 @@ def create_job(
     """Return the job of a schedule.
 
     Raises:
-        InputError: it cannot be created, for example because its shop is gone.
+        InputError: the job cannot be created, for example because its shop is gone.
     """
     request = JobRequest(
         marketplace=schedule.marketplace,
@@ -80,7 +81,7 @@ def note_job(schedule: JobSchedule, job: MarketplaceJob, now: datetime) -> None:
 def _fire(session: Session, schedule: JobSchedule, action: str, now: datetime) -> str | None:
     """Fire once; returns why there is no job, or None."""
     due = schedule.next_run_at
-    # The key makes the firing happen once, even should the next time be set back.
+    # The idempotency key makes the firing happen once, even if the next time is set back.
     key = f"schedule:{schedule.id}:{due.astimezone(UTC).isoformat()}"
     problem = _still_waiting(session, schedule)
     if problem is None:
@@ -91,13 +92,15 @@ def _fire(session: Session, schedule: JobSchedule, action: str, now: datetime) -
         except InputError as error:
             problem = str(error)
         except DatabaseUnavailable as error:
-            # Somebody holds a lock for long. It stays due, and is tried again at the next look.
+            # Another transaction holds a lock for long. The schedule stays due, so that the next
+            # look tries it again.
             return str(error)
     if problem is not None:
         schedule.error_message = f"no job at {due.astimezone(UTC):%Y-%m-%d %H:%M} UTC: {problem}"
     try:
         schedule.next_run_at = next_firing(schedule.cron, schedule.timezone, max(now, due))
     except InputError as error:
+        # It can fire no more; without the pause every look would find it due again.
         schedule.paused = True
         schedule.error_message = f"paused, because {error}"
         return schedule.error_message

@@ -1,4 +1,4 @@
-"""ScheduleService: jobs that are created again and again, by a cron expression."""
+"""ScheduleService manages schedules, which create jobs again and again by a cron expression."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -22,8 +22,8 @@ LONGEST_NAME = 100
 class ScheduleService:
     """Adds schedules, and looks after them, in the caller's transaction.
 
-    Nothing here commits; running services notice a change with the commit. Every method raises
-    :class:`runtime.errors.DatabaseUnavailable` where the server is away.
+    No method commits; running services notice a change with the commit. Every method raises
+    :class:`runtime.errors.DatabaseUnavailable` if the server is away.
     """
 
     def __init__(self, session: Session) -> None:
@@ -47,7 +47,7 @@ class ScheduleService:
 
         Args:
             cron: five fields: minute, hour, day of month, month, day of week.
-            timezone: an IANA name; the fields are what the wall shows there.
+            timezone: an IANA name; the fields are local time there.
             user_id: see :meth:`runtime.jobs.service.MarketplaceJobService.create_job`, as for
                 ``shop_id``, ``input_data`` and ``priority``.
 
@@ -87,19 +87,19 @@ class ScheduleService:
 
     @application_errors()
     def list_schedules(self, marketplace: str | None = None) -> Sequence[schedule_rows.ScheduleRow]:
-        """Schedules in the order of their names, each with the code of its action."""
+        """Return the schedules in the order of their names, each with the code of its action."""
         return schedule_rows.schedule_rows(self._session, marketplace)
 
     @application_errors()
     def pause_schedule(self, name: str) -> JobSchedule:
-        """Let it fire no more until it is resumed. Harmless when repeated."""
+        """Stop the schedule until it is resumed; a second pause changes nothing."""
         schedule, _ = self._locked(name)
         schedule.paused = True
         return self._changed(schedule)
 
     @application_errors()
     def resume_schedule(self, name: str) -> JobSchedule:
-        """Let it fire again, from now on; what it missed in between is not made up for."""
+        """Let the schedule fire again from now on, without the firings that it missed."""
         schedule, _ = self._locked(name)
         if schedule.paused:
             now = schedule_rows.database_time(self._session)
@@ -110,14 +110,14 @@ class ScheduleService:
 
     @application_errors()
     def remove_schedule(self, name: str) -> JobSchedule:
-        """Remove it; the jobs that it created stay."""
+        """Remove the schedule; the jobs that it created stay."""
         schedule, _ = self._locked(name)
         self._session.delete(schedule)
         return self._changed(schedule)
 
     @application_errors()
     def run_now(self, name: str) -> MarketplaceJob:
-        """Create its job now, whether it is paused or not; its next firing stays as it is.
+        """Create the schedule's job now, even if it is paused; its next firing does not change.
 
         Raises:
             ScheduleNotFound

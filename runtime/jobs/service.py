@@ -1,4 +1,4 @@
-"""MarketplaceJobService: the Python API of an application that creates jobs."""
+"""MarketplaceJobService is the Python API of an application that creates jobs."""
 
 import random
 from collections import Counter
@@ -35,10 +35,10 @@ from runtime.values.json_values import checked_json
 class MarketplaceJobService:
     """Creates jobs, and looks after them, in the caller's transaction.
 
-    Nothing here commits, but :meth:`wait`, which has no part in the transaction, needs the
-    job to be committed. A rollback leaves neither the job nor its announcement.
+    No method commits, so that a rollback leaves neither the job nor its announcement. Only
+    :meth:`wait` works outside the transaction; it needs the job to be committed.
 
-    Every method raises :class:`runtime.errors.DatabaseUnavailable` where the server is away.
+    Every method raises :class:`runtime.errors.DatabaseUnavailable` if the server is away.
     """
 
     def __init__(self, session: Session) -> None:
@@ -73,11 +73,13 @@ class MarketplaceJobService:
     ) -> Closure:
         """Start no further jobs of a shop, and send no further calls of those that run.
 
-        Calls that have left are answered; the jobs go on where they stand when it opens.
+        Answers to calls that have left are still recorded. The jobs go on from there as soon as
+        the shop opens again.
 
         Args:
-            reason: in words for a person.
-            until: None: until it is resumed; needs a time zone.
+            reason: the words that a person reads.
+            until: the time when the shop opens by itself, with a time zone; None keeps it closed
+                until it is resumed.
 
         Raises:
             ShopNotFound, InputError
@@ -89,7 +91,7 @@ class MarketplaceJobService:
         """Open a shop, whatever closed it: a pause, its marketplace, a rate limit.
 
         Returns:
-            What was closed until now; empty where nothing was.
+            The closures that this ended; empty if the shop was open.
         """
         return pausing.resume_shop(self._session, shop_id)
 
@@ -108,7 +110,7 @@ class MarketplaceJobService:
     @application_errors()
     @called_with_fields(JobRequest)
     def create_job(self, request: JobRequest) -> MarketplaceJob:
-        """Create a job. It is flushed; running services hear of it with the commit.
+        """Create a job; the insert is flushed, and running services hear of it with the commit.
 
         The arguments are the fields of :class:`runtime.jobs.request.JobRequest`.
 
@@ -117,8 +119,8 @@ class MarketplaceJobService:
         ``superseded_by``.
 
         Raises:
-            ActionTypeNotFound: no such action on that marketplace (also a ValueError).
-            AlreadyPublished: the product is on sale in that shop, or being published there.
+            ActionTypeNotFound: the marketplace has no such action (this is also a ValueError).
+            AlreadyPublished: the product is on sale in that shop, or is being published there.
             BatchNotFound, ShopRequired, ShopNotFound, IdempotencyConflict, InvalidJson, InputError
         """
         return creation.create(self._session, request)
@@ -138,22 +140,22 @@ class MarketplaceJobService:
     def get_pending_jobs(
         self, limit: int = 10, marketplace: str | None = None
     ) -> Sequence[MarketplaceJob]:
-        """Pending jobs that are due, the most urgent first."""
+        """Return the pending jobs that are due, the most urgent first."""
         return job_rows.next_pending(self._session, marketplace, limit)
 
     @application_errors()
     def get_interrupted_jobs(self, marketplace: str) -> Sequence[MarketplaceJob]:
-        """Running jobs that no living service runs."""
+        """Return the jobs whose status is running although no living service runs them."""
         return liveness.interrupted_jobs(self._session, marketplace)
 
     @application_errors()
     def start_job(self, job_id: int) -> MarketplaceJob:
-        """Pending → running, for a caller that runs the job itself."""
+        """Turn a pending job into a running one, for a caller that runs the job itself."""
         return job_events.start(self._session, job_id)
 
     @application_errors()
     def complete_job(self, job_id: int, result: Any = None) -> MarketplaceJob:
-        """Running → completed.
+        """Turn a running job into a completed one.
 
         Raises:
             JobNotFound, IllegalTransition, InvalidJson
@@ -162,32 +164,32 @@ class MarketplaceJobService:
 
     @application_errors()
     def fail_job(self, job_id: int, error_message: str) -> MarketplaceJob:
-        """Running → failed."""
+        """Turn a running job into a failed one."""
         return job_events.fail(self._session, job_id, describe(JobFailed(error_message)))
 
     @application_errors()
     def pause_job(self, job_id: int) -> MarketplaceJob:
-        """Pending → paused; a running job comes back with ``pause_requested``.
+        """Pause a pending job at once; a running job comes back with ``pause_requested``.
 
-        The service that runs it leaves it at its next call, with all its steps recorded; it may
-        still end before that.
+        The service that runs the job interrupts it at its next call, with all its steps
+        recorded. The job may end before that.
         """
         return job_events.pause(self._session, job_id)
 
     @application_errors()
     def resume_job(self, job_id: int) -> MarketplaceJob:
-        """Paused → pending, with the attempts it has left; a request to pause is withdrawn."""
+        """Make a paused job pending, with its remaining attempts; withdraw a request to pause."""
         return job_events.resume(self._session, job_id)
 
     @application_errors()
     def answer_step(self, job_id: int, step: str, *, happened: Any = None) -> MarketplaceJob:
-        """Tell whether a step of a paused job took effect, which the service could not.
+        """Tell the service whether a step of a paused job took effect.
 
-        Once no step of the job is open any more, it is resumed.
+        The job is resumed as soon as all its open steps are answered.
 
         Args:
-            happened: the step's result, a JSON value; None: it did not take effect, and is
-                done again.
+            happened: the step's result, a JSON value; None says that the step took no effect,
+                so it is done again.
 
         Raises:
             JobNotFound, IllegalTransition, InvalidJson, InputError
@@ -222,16 +224,16 @@ class MarketplaceJobService:
 
     @application_errors()
     def cancel_job(self, job_id: int) -> MarketplaceJob:
-        """Cancel the job; at once where it does not run.
+        """Cancel the job, at once unless it is running.
 
-        A running job comes back with ``cancel_requested``; the service that runs it ends it,
-        and it may still complete.
+        A running job comes back with ``cancel_requested``. The service that runs it ends it at
+        its next call, and the job may complete before that.
         """
         return job_events.cancel(self._session, job_id)
 
     @application_errors()
     def retry_job(self, job_id: int) -> MarketplaceJob:
-        """Failed, cancelled, expired or paused → pending; its attempts start anew."""
+        """Make a failed, cancelled, expired or paused job pending; its attempts start anew."""
         return job_events.requeue(self._session, job_id)
 
     @application_errors()
@@ -239,8 +241,8 @@ class MarketplaceJobService:
         """Use up one attempt of a running job.
 
         Returns:
-            The job and True where it waits for another attempt, with backoff; False where
-            none was left and it failed, or where it was to be cancelled and now is.
+            The job, and whether it waits for another attempt, with backoff. It does not where
+            no attempt remained, so that it failed, or where it was to be cancelled and now is.
         """
         job = job_rows.job_by_id(self._session, job_id)
         if job is None:
@@ -255,10 +257,10 @@ class MarketplaceJobService:
 
     @application_errors()
     def expire_old_jobs(self, marketplace: str) -> int:
-        """Expire the jobs that never started though they could have; returns how many.
+        """Expire the jobs that could have started in time but did not; returns how many.
 
-        What waits for its seller, for a closure or for a person does not expire; its time
-        goes on once it can run.
+        The time of a job stands still while it waits for its seller, for a closure or for a
+        person.
         """
         return expiry.expire_jobs(self._session, marketplace, load_registry().needing_sellers)
 
@@ -268,8 +270,8 @@ class MarketplaceJobService:
 
         Returns:
             ``total``, ``by_status``, ``by_marketplace`` (each with its statuses),
-            ``success_rate`` (completed of those that are over, or None) and
-            ``average_seconds`` (from first start to end, or None).
+            ``success_rate`` (the share of the ended jobs that completed, 0 to 1, or None) and
+            ``average_seconds`` (from the first start to the end, or None).
         """
         period = _period(days)
         counts = statistics.count_jobs(self._session, period)
@@ -295,14 +297,14 @@ class MarketplaceJobService:
         timeout: timedelta | float | None = None,
         look: completion.Look | None = None,
     ) -> MarketplaceJob:
-        """Wait until a committed job is over; returns it as it ended, detached.
+        """Wait until a committed job is over; returns its final state, detached from sessions.
 
         Args:
-            timeout: timedelta or seconds; None: however long it takes.
-            look: is shown the job again and again while it goes on.
+            timeout: a timedelta or seconds; None waits without a limit.
+            look: a function that is called with the job after each look at it.
 
         Raises:
-            WaitTimeout: it was not over in time; it goes on.
+            WaitTimeout: the job was not over in time, and goes on.
             JobNotFound
         """
         read = completion.snapshot_reader(self._session, job_id)

@@ -1,4 +1,4 @@
-"""What was sold in one shop must not stay on sale in the seller's others.
+"""Takes a product that was sold in one shop off the seller's other shops.
 
 A shop takes part where its setting ``follow_sales`` is ``yes``.
 """
@@ -20,8 +20,9 @@ from runtime.storage.selling.order_rows import Sale
 def follow_sales(session: Session, shop_id: int, sales: Sequence[Sale]) -> list[int]:
     """Create the jobs that bring the seller's other shops up to date; returns their ids.
 
-    ``delete`` where nothing is left, else ``update``; one for each sale and listing, however
-    often it is asked for. Runs in the transaction that stored the sales.
+    A job is a ``delete`` if no piece of the product remains, or else an ``update``. Each pair of
+    sale and listing gets one job, however often this function is called for it. It runs in the
+    transaction that stored the sales, so that no sale is stored without its jobs.
     """
     created: list[int] = []
     for sale in sales:

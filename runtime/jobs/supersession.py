@@ -1,4 +1,4 @@
-"""What a new job means for other jobs of its product: a table, and a refusal."""
+"""Decides what a new job does to older jobs of its product, and forbids a second publish."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -19,7 +19,7 @@ WITHDRAWS: dict[str, tuple[str, ...]] = {
 
 
 def withdraw_older(session: Session, action: str, created: Sequence[MarketplaceJob]) -> None:
-    """Withdraw what the new jobs, of one shop and action, make needless."""
+    """Withdraw the older jobs that the new jobs, of one shop and action, make needless."""
     withdrawn = WITHDRAWS.get(action)
     of_products = [job for job in created if job.product_key is not None]
     if withdrawn and of_products:
@@ -29,7 +29,7 @@ def withdraw_older(session: Session, action: str, created: Sequence[MarketplaceJ
 def refuse_second_publish(
     session: Session, shop_id: int, keys: Sequence[str], run_at: datetime | None
 ) -> None:
-    """Refuse to publish what is on sale in the shop already, or is being put on sale.
+    """Refuse to publish a product that is on sale in the shop already, or is being published.
 
     Raises:
         AlreadyPublished

@@ -1,4 +1,4 @@
-"""Which listings a job is about."""
+"""Finds the listings that a job is about."""
 
 from runtime.errors import JobFailed
 from runtime.handlers.base import BaseJobHandler
@@ -8,11 +8,11 @@ from runtime.storage.selling import published
 async def target_listings(handler: BaseJobHandler, named: str | None, way_out: str) -> list[str]:
     """Return the external ids of the listings that the job names, or that sell its product.
 
-    None where those of the product are known to be gone already.
+    The list is empty if all listings of the product are known to be gone already.
 
     Args:
-        named: the listing that the job's ``input_data`` names, checked; None: it names none.
-        way_out: what to do where no listing of the product is known.
+        named: the checked id of the listing that the job's ``input_data`` names, or None.
+        way_out: the advice in the error message where no listing of the product is known.
 
     Raises:
         JobFailed: nothing says which listings are meant.

@@ -1,4 +1,4 @@
-"""What a program sees of jobs and shops: JSON objects whose keys other software relies on."""
+"""Turns jobs and shops into JSON objects for programs, which rely on the keys."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
