@@ -33,6 +33,8 @@ from runtime.errors.program import PROGRAM
 from runtime.handlers.base import BaseJobHandler
 from runtime.handlers.hookspecs import hookimpl
 from runtime.marketplaces.record import ActionType, Identification, Marketplace, OAuth2, ShopSetting
+from runtime.marketplaces.usual_actions import usual_actions
+from runtime.process.api_settings import ApiSettings
 from runtime.process.config import checked_base_url, read_settings
 from runtime.products.product import checked_product, is_image_url
 from runtime.rate_limits import Budgets, Limit
@@ -43,6 +45,7 @@ from runtime.runs.job import Job, Shop
 __all__ = [
     "PROGRAM",
     "ActionType",
+    "ApiSettings",
     "Authorization",
     "BaseJobHandler",
     "Budgets",
@@ -82,6 +85,7 @@ __all__ = [
     "hookimpl",
     "is_image_url",
     "read_settings",
+    "usual_actions",
 ]
 
 former_paths.install()

@@ -1,52 +1,22 @@
 """What the runtime must know of eBay."""
 
 from contextlib import AbstractContextManager
-from datetime import timedelta
 
 from plugins.ebay.errors import read_refusal
 from plugins.ebay.rate_limits import INQUIRY
 from plugins.ebay.settings import EbaySettings
-from runtime import ActionType, Marketplace, OAuth2, ShopSetting, read_settings
+from runtime import Marketplace, OAuth2, ShopSetting, read_settings, usual_actions
 from runtime.sandbox import SimulatedAccount
 
 SCOPE = "https://api.ebay.com/oauth/api_scope"
 HINT = "set RUNTIME_EBAY_CLIENT_ID, RUNTIME_EBAY_CLIENT_SECRET and RUNTIME_EBAY_RUNAME"
 
-ACTION_TYPES = (
-    ActionType(
-        code="publish",
-        name="Publish Product",
-        description="Create inventory item and offer on eBay",
-        rate_limit=timedelta(seconds=1),
-    ),
-    ActionType(
-        code="update",
-        name="Update Product",
-        description="Update existing eBay listing",
-        rate_limit=timedelta(seconds=1),
-    ),
-    ActionType(
-        code="delete",
-        name="Delete Product",
-        description="Delete/end eBay listing",
-        rate_limit=timedelta(seconds=1),
-    ),
-    ActionType(
-        code="sync",
-        name="Sync Products",
-        description="Sync all products from eBay inventory",
-        priority=2,
-        is_batch=True,
-        timeout=timedelta(seconds=300),
-    ),
-    ActionType(
-        code="sync_orders",
-        name="Sync Orders",
-        description="Sync orders from eBay",
-        priority=2,
-        is_batch=True,
-        timeout=timedelta(seconds=300),
-    ),
+ACTION_TYPES = usual_actions(
+    publish="Create inventory item and offer on eBay",
+    update="Update existing eBay listing",
+    delete="Delete/end eBay listing",
+    sync="Sync all products from eBay inventory",
+    sync_orders="Sync orders from eBay",
 )
 
 SHOP_SETTINGS = {
@@ -109,8 +79,11 @@ def ebay(settings: EbaySettings | None = None) -> Marketplace:
     )
 
 
-def _simulated(name: str, listings: int) -> AbstractContextManager[SimulatedAccount]:
+def _simulated(
+    name: str,
+    listings: int,  # noqa: ARG001 - the interface
+) -> AbstractContextManager[SimulatedAccount]:
     # Imported late: a service needs no simulation.
     from plugins.ebay.sandbox.demo import open_account
 
-    return open_account(name, listings)
+    return open_account(name, ebay)

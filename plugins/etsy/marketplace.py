@@ -6,47 +6,18 @@ from typing import Any
 
 from plugins.etsy.errors import read_refusal
 from plugins.etsy.settings import EtsySettings
-from runtime import ActionType, Identification, Marketplace, OAuth2, ShopSetting, read_settings
+from runtime import Identification, Marketplace, OAuth2, ShopSetting, read_settings, usual_actions
 from runtime.answers import AccountWords, LimitHeaders
 from runtime.sandbox import SimulatedAccount
 
 HINT = "set RUNTIME_ETSY_KEYSTRING and RUNTIME_ETSY_SHARED_SECRET"
 
-ACTION_TYPES = (
-    ActionType(
-        code="publish",
-        name="Publish Product",
-        description="Create listing on Etsy",
-        rate_limit=timedelta(seconds=1),
-    ),
-    ActionType(
-        code="update",
-        name="Update Product",
-        description="Update existing Etsy listing",
-        rate_limit=timedelta(seconds=1),
-    ),
-    ActionType(
-        code="delete",
-        name="Delete Product",
-        description="Delete/deactivate Etsy listing",
-        rate_limit=timedelta(seconds=1),
-    ),
-    ActionType(
-        code="sync",
-        name="Sync Products",
-        description="Sync all products from Etsy shop",
-        priority=2,
-        is_batch=True,
-        timeout=timedelta(seconds=300),
-    ),
-    ActionType(
-        code="sync_orders",
-        name="Sync Orders",
-        description="Sync orders from Etsy",
-        priority=2,
-        is_batch=True,
-        timeout=timedelta(seconds=300),
-    ),
+ACTION_TYPES = usual_actions(
+    publish="Create listing on Etsy",
+    update="Update existing Etsy listing",
+    delete="Delete/deactivate Etsy listing",
+    sync="Sync all products from Etsy shop",
+    sync_orders="Sync orders from Etsy",
 )
 
 SHOP_SETTINGS = {
@@ -111,8 +82,11 @@ def _shop_of(answer: Any) -> tuple[str, str | None]:
     return str(int(answer["shop_id"])), None
 
 
-def _simulated(name: str, listings: int) -> AbstractContextManager[SimulatedAccount]:
+def _simulated(
+    name: str,  # noqa: ARG001 - the interface
+    listings: int,  # noqa: ARG001 - the interface
+) -> AbstractContextManager[SimulatedAccount]:
     # Imported late: a service needs no simulation.
     from plugins.etsy.sandbox.demo import open_account
 
-    return open_account(name, listings)
+    return open_account(etsy)

@@ -91,4 +91,4 @@ def _simulated(name: str, listings: int) -> AbstractContextManager[SimulatedAcco
     # Imported late: a service needs no simulation.
     from plugins.vinted.sandbox.demo import open_account
 
-    return open_account(name, listings)
+    return open_account(name, listings, vinted)

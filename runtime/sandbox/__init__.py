@@ -23,12 +23,14 @@ from runtime.sandbox.exchange import Answer, Exchange, Request, Unreadable
 from runtime.sandbox.faults import Fault, Faults
 from runtime.sandbox.quota import Quota
 from runtime.sandbox.routes import Call, Route
+from runtime.sandbox.seller import ApiAccount, SellerSandbox
 from runtime.sandbox.server import Refused, Sandbox
 from runtime.sandbox.tokens import BadGrant, Grant, Tokens
 
 __all__ = [
     "EXAMPLE_PRODUCT",
     "Answer",
+    "ApiAccount",
     "BadGrant",
     "Call",
     "Credentials",
@@ -42,6 +44,7 @@ __all__ = [
     "Request",
     "Route",
     "Sandbox",
+    "SellerSandbox",
     "SimulatedAccount",
     "Tally",
     "Tokens",

@@ -1,10 +1,8 @@
 """The simulated eBay: its operations put together, with its doorman."""
 
-import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TypeVar
 
 from plugins.ebay.sandbox.account import Account
 from plugins.ebay.sandbox.errors import answer, error, refused
@@ -16,15 +14,13 @@ from plugins.ebay.sandbox.operations import routes_of
 from plugins.ebay.sandbox.orders import Orders
 from plugins.ebay.sandbox.publishing import POLICIES
 from plugins.ebay.sandbox.state import Fee, Record, State
-from runtime.sandbox import Answer, Call, Request, Route, Sandbox, Unreadable
+from runtime.sandbox import Answer, Call, Request, Route, SellerSandbox, Unreadable
 
 LOCATION = "warehouse"
 MARKETPLACE = "EBAY_FR"
 
-T = TypeVar("T")
 
-
-class EbaySandbox(Sandbox):
+class EbaySandbox(SellerSandbox):
     """One seller's eBay, and the application that may act for her.
 
     The seller has a location ``warehouse`` and, on EBAY_FR, the policies ``fulfillment-1``,
@@ -36,6 +32,8 @@ class EbaySandbox(Sandbox):
         names_existing_offer: error 25002 tells the id of the offer that exists.
         warnings: what successful answers of an operation carry in ``warnings``, by operation.
     """
+
+    oauth: OAuth
 
     def __init__(
         self,
@@ -107,11 +105,6 @@ class EbaySandbox(Sandbox):
     def names_existing_offer(self, value: bool) -> None:
         self._offers.names_existing = value
 
-    def connect(self) -> Record:
-        """The seller's consent without a browser: what redeeming a code answers."""
-        with self._lock:
-            return self.oauth.connect()
-
     def sell(self, sku: str, quantity: int = 1, buyer: str = "example-buyer") -> Record:
         """Let somebody buy; returns the order.
 
@@ -126,11 +119,6 @@ class EbaySandbox(Sandbox):
         """Let an order be cancelled and paid back."""
         with self._lock:
             self._orders.cancel(order_id)
-
-    def _copied(self, value: T) -> T:
-        self.settle()
-        with self._lock:
-            return copy.deepcopy(value)
 
     # --- the doorman ------------------------------------------------------------------------
 

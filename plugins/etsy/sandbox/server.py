@@ -3,7 +3,6 @@
 import copy
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import TypeVar
 
 from plugins.etsy.sandbox.errors import plain
 from plugins.etsy.sandbox.images import Images
@@ -15,12 +14,10 @@ from plugins.etsy.sandbox.operations import WITHOUT_KEY, routes_of
 from plugins.etsy.sandbox.receipts import Receipts
 from plugins.etsy.sandbox.shop import Shop
 from plugins.etsy.sandbox.state import SHOP_ID, USER_ID, Fee, Record, State
-from runtime.sandbox import Answer, Call, Request, Route, Sandbox
-
-T = TypeVar("T")
+from runtime.sandbox import Answer, Call, Request, Route, SellerSandbox
 
 
-class EtsySandbox(Sandbox):
+class EtsySandbox(SellerSandbox):
     """One seller's Etsy, and the application that may act for her.
 
     The seller is user 7001 with shop 5001, which has shipping profile 9001, return policy 9101
@@ -34,6 +31,7 @@ class EtsySandbox(Sandbox):
 
     user_id = USER_ID
     shop_id = SHOP_ID
+    oauth: OAuth
 
     def __init__(
         self,
@@ -94,11 +92,6 @@ class EtsySandbox(Sandbox):
     def in_eu(self, value: bool) -> None:
         self._state.in_eu = value
 
-    def connect(self) -> Record:
-        """The seller's consent without a browser: what redeeming a code answers."""
-        with self._lock:
-            return self.oauth.connect()
-
     def sell(self, sku: str, quantity: int = 1) -> Record:
         """Let somebody buy; returns the receipt.
 
@@ -113,11 +106,6 @@ class EtsySandbox(Sandbox):
         """Let an order be cancelled and paid back."""
         with self._lock:
             self._receipts.cancel(receipt_id)
-
-    def _copied(self, value: T) -> T:
-        self.settle()
-        with self._lock:
-            return copy.deepcopy(value)
 
     # --- the doorman ------------------------------------------------------------------------
 

@@ -1,14 +1,14 @@
 """A simulated seller on Vinted, for the demo."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from plugins.vinted.marketplace import vinted
 from plugins.vinted.sandbox.browser import SimulatedBrowser
 from plugins.vinted.sandbox.faults import Faults
 from plugins.vinted.sandbox.wardrobe import Wardrobe
 from plugins.vinted.settings import VintedSettings
+from runtime import Marketplace
 from runtime.sandbox import Tally
 
 PUBLISH = "VINTED_PUBLISH"
@@ -18,8 +18,8 @@ SETTINGS = VintedSettings(call_seconds=0.1, jitter_seconds=0)
 class _Account:
     settings: Mapping[str, Any] = {}
 
-    def __init__(self, name: str, listings: int) -> None:
-        self.marketplace = vinted(SETTINGS)
+    def __init__(self, name: str, listings: int, marketplace: Marketplace) -> None:
+        self.marketplace = marketplace
         self.external_id = name
         self._wardrobe = Wardrobe.of(listings, shop_id=name)
         self._browser: SimulatedBrowser | None = None
@@ -59,6 +59,12 @@ class _Account:
 
 
 @contextmanager
-def open_account(name: str, listings: int) -> Iterator[_Account]:
-    """An account with so many listings."""
-    yield _Account(name, listings)
+def open_account(
+    name: str, listings: int, record: Callable[[VintedSettings], Marketplace]
+) -> Iterator[_Account]:
+    """An account with so many listings.
+
+    Args:
+        record: makes Vinted's record out of settings.
+    """
+    yield _Account(name, listings, record(SETTINGS))

@@ -1,0 +1,36 @@
+"""What every marketplace that is called over HTTP lets an operator set."""
+
+from pydantic import field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from runtime.process.config import checked_base_url
+
+
+class ApiSettings(BaseSettings):
+    """The settings of one marketplace; a subclass names their prefix and where the marketplace is.
+
+        class ExampleSettings(ApiSettings):
+            model_config = SettingsConfigDict(env_prefix="RUNTIME_EXAMPLE_")
+
+            api_url: str = "https://api.example"
+            auth_url: str = "https://example"
+
+    Each field is an environment variable: ``api_url`` is ``RUNTIME_EXAMPLE_API_URL``. An empty one
+    counts as missing, and blanks around a value do not count.
+
+    Attributes:
+        api_url: the base of the API, or of what stands in its place: a proxy, a test server.
+        auth_url: where sellers consent.
+    """
+
+    model_config = SettingsConfigDict(
+        env_ignore_empty=True, extra="ignore", frozen=True, str_strip_whitespace=True
+    )
+
+    api_url: str
+    auth_url: str
+
+    @field_validator("api_url", "auth_url")
+    @classmethod
+    def _check(cls, value: str) -> str:
+        return checked_base_url(value)
