@@ -26,6 +26,7 @@ from runtime.errors import (
     NotAuthorized,
     NotSent,
     OutcomeUnknown,
+    RejectionSuppressed,
     SellerNotConnected,
     Snooze,
 )
@@ -37,6 +38,7 @@ from runtime.marketplaces.usual_actions import usual_actions
 from runtime.process.api_settings import ApiSettings
 from runtime.process.config import checked_base_url, read_settings
 from runtime.products.product import checked_product, is_image_url
+from runtime.products.sellable import product_to_sell, refuse_flaws
 from runtime.rate_limits import Budgets, Limit
 from runtime.rate_limits.closures import Level
 from runtime.runs.calls import Authorization, Call, HttpCall, ImageFile, WebSocketCall
@@ -75,6 +77,7 @@ __all__ = [
     "NotSent",
     "OAuth2",
     "OutcomeUnknown",
+    "RejectionSuppressed",
     "SellerNotConnected",
     "Shop",
     "ShopSetting",
@@ -84,7 +87,9 @@ __all__ = [
     "checked_product",
     "hookimpl",
     "is_image_url",
+    "product_to_sell",
     "read_settings",
+    "refuse_flaws",
     "usual_actions",
 ]
 

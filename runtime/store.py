@@ -10,8 +10,11 @@ What a marketplace says is checked first, by :func:`checked_listing`, :func:`che
 listing or order is meant.
 """
 
-from runtime.jobs.sold_elsewhere import follow_sales
-from runtime.jobs.targets import target_listings
+from runtime.handlers.listing_walk import LookReport, TakeLook, walk_listings
+from runtime.handlers.order_walk import finish_orders
+from runtime.handlers.removal import remove_listings
+from runtime.jobs.sold_elsewhere import StoredOrders, follow_sales, store_orders
+from runtime.jobs.targets import named_listing, target_listings
 from runtime.products.order import OrderLineRow, OrderRow, checked_order, checked_order_line
 from runtime.storage.models import Product
 from runtime.storage.selling.conversations import upsert_conversation
@@ -56,6 +59,7 @@ from runtime.storage.selling.published import (
 )
 from runtime.storage.selling.sent_messages import MessageTaken, record_sent_message
 from runtime.values.marketplace_values import MAX_DATA_BYTES
+from runtime.values.readable import readable
 
 __all__ = [
     "MAX_DATA_BYTES",
@@ -64,6 +68,7 @@ __all__ = [
     "ListingRow",
     "ListingTaken",
     "LiveListing",
+    "LookReport",
     "MessageTaken",
     "OrderLineRow",
     "OrderRow",
@@ -73,6 +78,8 @@ __all__ = [
     "ProductLink",
     "ProductListings",
     "Sale",
+    "StoredOrders",
+    "TakeLook",
     "UpsertedOrders",
     "adopt_listing",
     "begin_order_sync",
@@ -83,6 +90,7 @@ __all__ = [
     "count_unseen_listings",
     "describe_listing",
     "finish_order_sync",
+    "finish_orders",
     "follow_sales",
     "known_orders",
     "link_listing",
@@ -91,16 +99,21 @@ __all__ = [
     "live_listings",
     "mark_listing_gone",
     "mark_unseen_gone",
+    "named_listing",
     "product_by_id",
     "product_by_sku",
     "product_link",
     "product_listings",
+    "readable",
     "record_listing",
     "record_sent_message",
+    "remove_listings",
+    "store_orders",
     "target_listings",
     "unread_orders_warning",
     "upsert_conversation",
     "upsert_listings",
     "upsert_orders",
     "upsert_products",
+    "walk_listings",
 ]

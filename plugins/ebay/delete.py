@@ -8,7 +8,7 @@ from plugins.ebay.errors import Record, is_gone
 from plugins.ebay.offers import listing_of
 from plugins.ebay.shelf import Shelf
 from plugins.ebay.targets import target_of
-from runtime import BaseJobHandler, CallRejected, Job, hookimpl
+from runtime import BaseJobHandler, Job, RejectionSuppressed, hookimpl
 from runtime.store import mark_listing_gone
 
 
@@ -63,13 +63,10 @@ async def _withdraw(shelf: Shelf, offer_id: str) -> bool:
     offer = await shelf.offers.read(offer_id)
     if offer is None or listing_of(offer) is None:
         return False
-    try:
+    with RejectionSuppressed(is_gone):
         await shelf.offers.withdraw(offer_id)
-    except CallRejected as error:
-        if not is_gone(error):
-            raise
-        return False
-    return True
+        return True
+    return False
 
 
 @hookimpl

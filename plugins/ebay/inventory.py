@@ -5,7 +5,7 @@ from typing import Any
 
 from plugins.ebay.client import EbayClient, Page, part
 from plugins.ebay.errors import Record, is_gone
-from runtime import CallRejected
+from runtime import RejectionSuppressed
 
 ITEMS = "/sell/inventory/v1/inventory_item"
 PAGE_SIZE = 200
@@ -24,13 +24,9 @@ class Inventory:
         Raises:
             CallRejected
         """
-        try:
-            item = await self._client.read(_address(sku))
-        except CallRejected as error:
-            if is_gone(error):
-                return None
-            raise
-        return _writable(item)
+        with RejectionSuppressed(is_gone):
+            return _writable(await self._client.read(_address(sku)))
+        return None
 
     async def put(self, sku: str, item: Record) -> None:
         """Make the item, or replace all of it."""
@@ -38,13 +34,10 @@ class Inventory:
 
     async def delete(self, sku: str) -> bool:
         """Delete the item and its offers, and end their listings; whether it was there."""
-        try:
+        with RejectionSuppressed(is_gone):
             await self._client.write("DELETE", _address(sku))
-        except CallRejected as error:
-            if is_gone(error):
-                return False
-            raise
-        return True
+            return True
+        return False
 
     async def page(self, following: str | None = None) -> Page:
         """The first page of all items, or the one that a page named as its next."""

@@ -2,7 +2,7 @@
 
 from plugins.ebay.client import EbayClient, part
 from plugins.ebay.errors import OFFER_EXISTS, Record, is_gone
-from runtime import CallRejected
+from runtime import CallRejected, RejectionSuppressed
 from runtime.answers import unreadable
 
 OFFERS = "/sell/inventory/v1/offer"
@@ -23,17 +23,14 @@ class Offers:
         Raises:
             CallRejected
         """
-        try:
+        with RejectionSuppressed(is_gone):
             page = await self._client.page(OFFERS, "offers", sku=sku)
-        except CallRejected as error:
-            if is_gone(error):
-                return []
-            raise
-        for offer in page.rows:
-            if not isinstance(offer.get("offerId"), str):
-                raise unreadable(f"GET {OFFERS}", offer, "an offer without an id", writes=False)
-        # More than a page of offers there cannot be: one for each site and format.
-        return page.rows
+            for offer in page.rows:
+                if not isinstance(offer.get("offerId"), str):
+                    raise unreadable(f"GET {OFFERS}", offer, "an offer without an id", writes=False)
+            # More than a page of offers there cannot be: one for each site and format.
+            return page.rows
+        return []
 
     async def find(self, sku: str, marketplace_id: str) -> Record | None:
         """The offer of a SKU at a fixed price on one of eBay's sites."""
@@ -44,12 +41,9 @@ class Offers:
 
     async def read(self, offer_id: str) -> Record | None:
         """One offer; None where it is not there."""
-        try:
+        with RejectionSuppressed(is_gone):
             return await self._client.read(_address(offer_id))
-        except CallRejected as error:
-            if is_gone(error):
-                return None
-            raise
+        return None
 
     async def create(self, offer: Record) -> str:
         """Make an offer; returns its id.

@@ -11,17 +11,16 @@ from plugins.ebay.errors import Record
 from plugins.ebay.listing import listing_row
 from plugins.ebay.offers import listing_of
 from plugins.ebay.shelf import Shelf
-from runtime import BaseJobHandler, CallRejected, Job, JobFailed, hookimpl
+from plugins.ebay.walk import read_pages
+from runtime import BaseJobHandler, CallRejected, Job, hookimpl
 from runtime.store import (
     ListingCounts,
     ListingRow,
-    begin_walk,
-    count_unseen_listings,
-    mark_unseen_gone,
+    LookReport,
     upsert_listings,
+    walk_listings,
 )
 
-MOST_PAGES = 10_000
 BAD_REQUEST = 400
 
 
@@ -47,27 +46,20 @@ class SyncEbay(BaseJobHandler):
 
     async def execute(self, job: Job) -> dict[str, Any]:  # noqa: ARG002 - the interface
         """Read and store all pages; then mark as gone what was on none of them."""
-        walk = await self.transaction("begin-walk", begin_walk, self.shop_id)
-        pages: list[PageDone] = []
-        following: str | None = None
-        while not pages or following is not None:
-            number = len(pages) + 1
-            if number > MOST_PAGES:
-                raise JobFailed(
-                    f"the inventory has more than {MOST_PAGES:,} pages: nothing is gone"
-                )
-            page: PageDone = await self.step(
-                f"page-{number}", partial(self._page, number, walk, following), repeatable=True
-            )
-            if page["next"] is not None and any(page["next"] == one["next"] for one in pages):
-                raise JobFailed(f"page {number} of the inventory leads back to an earlier one")
-            pages.append(page)
-            following = page["next"]
-            items = sum(len(one["skus"]) for one in pages)
-            await self.progress(items, max(items, page["total"] or 0), f"{items} items")
-        return await self._concluded(walk, pages)
+        # A look at the inventory asks once for each item: nobody waits for a second one.
+        return await walk_listings(self, self._look, most_looks=1)
 
-    async def _page(self, number: int, walk: str, following: str | None) -> PageDone:
+    async def _look(self, walk: str, prefix: str) -> LookReport:  # noqa: ARG002 - the only look
+        pages = await read_pages(self, "the inventory", partial(self._page, walk), _progress)
+        counts = Counter(imported=0, updated=0, errors=0)
+        for page in pages:
+            counts.update(page["counts"])
+            counts["errors"] += len(page["unread"])
+        skus = {sku for page in pages for sku in page["skus"]}
+        result = {**counts, "items": len(skus), "pages": len(pages)}
+        return LookReport(result, _doubt(pages, len(skus)))
+
+    async def _page(self, walk: str, number: int, following: str | None) -> PageDone:
         shelf = Shelf(self)
         page = await shelf.inventory.page(following)
         items = {str(item.get("sku")): item for item in page.rows if item.get("sku")}
@@ -84,33 +76,6 @@ class SyncEbay(BaseJobHandler):
             f"page-{number}", _store, self.shop_id, walk, rows, done
         )
         return stored
-
-    async def _concluded(self, walk: str, pages: Sequence[PageDone]) -> dict[str, Any]:
-        counts = Counter(imported=0, updated=0, errors=0)
-        for page in pages:
-            counts.update(page["counts"])
-            counts["errors"] += len(page["unread"])
-        skus = {sku for page in pages for sku in page["skus"]}
-        result: dict[str, Any] = {
-            "success": True,
-            **counts,
-            "gone": 0,
-            "items": len(skus),
-            "pages": len(pages),
-        }
-        doubt = _doubt(pages, len(skus))
-        if doubt is None:
-            result["gone"] = await self.transaction(
-                "mark-gone", mark_unseen_gone, self.shop_id, walk
-            )
-        elif unseen := await self.transaction(
-            "count-unseen", count_unseen_listings, self.shop_id, walk
-        ):
-            result["warning"] = (
-                f"{unseen} listing(s) were not seen, but {doubt}: none was marked as gone; "
-                "sync again later"
-            )
-        return result
 
 
 async def _on_sale(shelf: Shelf, sku: str, item: Record) -> list[ListingRow] | None:
@@ -138,6 +103,11 @@ def _store(
     done: PageDone,
 ) -> PageDone:
     return {**done, "counts": upsert_listings(session, shop_id, walk, rows)}
+
+
+def _progress(pages: list[PageDone]) -> tuple[int, int, str]:
+    items = sum(len(page["skus"]) for page in pages)
+    return items, max(items, pages[-1]["total"] or 0), f"{items} items"
 
 
 def _doubt(pages: Sequence[PageDone], seen: int) -> str | None:

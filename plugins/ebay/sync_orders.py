@@ -9,19 +9,18 @@ from sqlalchemy.orm import Session
 
 from plugins.ebay.client import EbayClient
 from plugins.ebay.orders import Orders, parse_order
-from runtime import BaseJobHandler, InputError, Job, JobFailed, hookimpl
+from plugins.ebay.walk import read_pages
+from runtime import BaseJobHandler, Job, JobFailed, hookimpl
 from runtime.store import (
     OrderRow,
     OrderWindow,
     Sale,
     begin_order_sync,
-    finish_order_sync,
-    follow_sales,
-    unread_orders_warning,
-    upsert_orders,
+    finish_orders,
+    readable,
+    store_orders,
 )
 
-MOST_PAGES = 10_000
 LONGEST_WINDOW = timedelta(days=729)
 """eBay says two years, and answers a moment more with an error."""
 
@@ -50,49 +49,27 @@ class SyncOrdersEbay(BaseJobHandler):
         began = datetime.fromisoformat(window["began"])
         since = _since(window, began) if days is None else began - days
         field = "lastmodifieddate" if days is None else "creationdate"
-        pages: list[PageDone] = []
-        following: str | None = None
-        while not pages or following is not None:
-            number = len(pages) + 1
-            if number > MOST_PAGES:
-                raise JobFailed(f"there are more than {MOST_PAGES:,} pages of orders")
-            page: PageDone = await self.step(
-                f"page-{number}",
-                partial(self._page, number, following, since, field),
-                repeatable=True,
-            )
-            if page["next"] is not None and any(page["next"] == one["next"] for one in pages):
-                raise JobFailed(f"page {number} of the orders leads back to an earlier one")
-            pages.append(page)
-            following = page["next"]
-            await self.progress(number, None, f"{number} pages of orders")
-        errors = sum(page["errors"] for page in pages)
-        if days is None and not errors:
-            await self.transaction("finish", finish_order_sync, self.shop_id, window["began"])
-        return {
-            "success": True,
-            "new": sum(page["new"] for page in pages),
-            "updated": sum(page["updated"] for page in pages),
-            "errors": errors,
-            "pages": len(pages),
-            "sales": [sale for page in pages for sale in page["sales"]],
-            "jobs": [job_id for page in pages for job_id in page["jobs"]],
-            **unread_orders_warning(errors),
-        }
+        pages = await read_pages(
+            self, "the list of orders", partial(self._page, since, field), _progress
+        )
+        return await finish_orders(
+            self,
+            window if days is None else None,
+            pages,
+            new=sum(page["new"] for page in pages),
+            updated=sum(page["updated"] for page in pages),
+            errors=sum(page["errors"] for page in pages),
+        )
 
     async def _page(
-        self, number: int, following: str | None, since: datetime | None, field: str
+        self, since: datetime | None, field: str, number: int, following: str | None
     ) -> PageDone:
         page = await Orders(EbayClient(self)).page(following, since, field)
-        rows, errors = [], 0
-        for entry in page.rows:
-            try:
-                rows.append(parse_order(entry))
-            except InputError as error:
-                errors += 1
-                self.log.warning("an order cannot be stored", reason=str(error))
+        rows, problems = readable(page.rows, parse_order)
+        for problem in problems:
+            self.log.warning("an order cannot be stored", reason=problem)
         done: PageDone = await self.transaction(
-            f"page-{number}", _store, self.shop_id, rows, page.next, errors
+            f"page-{number}", _store, self.shop_id, rows, page.next, len(problems)
         )
         return done
 
@@ -104,15 +81,19 @@ def _store(
     following: str | None,
     errors: int,
 ) -> PageDone:
-    stored = upsert_orders(session, shop_id, rows)
+    stored = store_orders(session, shop_id, rows)
     return PageDone(
         next=following,
         new=len(stored["new"]),
         updated=len(stored["known"]),
         errors=errors,
         sales=stored["sales"],
-        jobs=follow_sales(session, shop_id, stored["sales"]),
+        jobs=stored["jobs"],
     )
+
+
+def _progress(pages: list[PageDone]) -> tuple[int, None, str]:
+    return len(pages), None, f"{len(pages)} pages of orders"
 
 
 def _since(window: OrderWindow, began: datetime) -> datetime | None:

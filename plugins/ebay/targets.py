@@ -3,7 +3,7 @@
 from typing import TypedDict
 
 from runtime import PROGRAM, BaseJobHandler, JobFailed
-from runtime.store import LiveListing, live_listings
+from runtime.store import LiveListing, live_listings, named_listing
 
 
 class Target(TypedDict):
@@ -22,9 +22,7 @@ async def target_of(handler: BaseJobHandler) -> Target:
     Raises:
         JobFailed: nothing says which item is meant.
     """
-    named = handler.job.input_data.get("external_id")
-    if named is not None and (isinstance(named, bool) or not isinstance(named, str | int)):
-        raise JobFailed(f"external_id must be the id of a listing on eBay, not {named!r}")
+    named = named_listing(handler.job.input_data, "eBay")
     product = handler.product
     sku: str | None = product["sku"] if product else None
     found: list[LiveListing] = await handler.transaction(
@@ -33,7 +31,7 @@ async def target_of(handler: BaseJobHandler) -> Target:
         handler.shop_id,
         handler.job.product_id,
         sku,
-        None if named is None else str(named),
+        named,
     )
     skus = [one for listing in found if isinstance(one := listing["data"].get("sku"), str)]
     if not skus and sku is not None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from plugins.ebay.errors import Record
 from plugins.ebay.offers import FORMAT
-from runtime import PROGRAM, InvalidProduct, JobFailed, checked_product, is_image_url
+from runtime import PROGRAM, JobFailed, is_image_url, product_to_sell, refuse_flaws
 
 LONGEST_SKU = 50
 LONGEST_TITLE = 80
@@ -180,14 +180,7 @@ def check_addresses(image_urls: list[str]) -> None:
 
 
 def _read(product: dict[str, Any] | None, settings: Mapping[str, Any]) -> tuple[Terms, list[str]]:
-    if product is None:
-        raise JobFailed(
-            "the job has no product: create it with --product SKU, or with input_data.product"
-        )
-    try:
-        checked = checked_product(product)
-    except InvalidProduct as error:
-        raise JobFailed(f"{error}; nothing was sent") from error
+    checked = product_to_sell(product)
     flaws = list(_flaws(checked))
     category = _mapped(checked["category"], settings.get("category_map"))
     if checked["category"] and category is None and checked["category"].isdecimal():
@@ -231,10 +224,7 @@ def _demand(sku: str, flaws: list[str], missing: list[str]) -> None:
         told.append(
             f"the shop has no {', '.join(missing)} (`{PROGRAM} shops set ID {assignments}`)"
         )
-    if told:
-        raise JobFailed(
-            f"product {sku} cannot be sold on eBay: {'; '.join(told)}; nothing was sent"
-        )
+    refuse_flaws(sku, "eBay", told)
 
 
 def _mapped(value: str | None, table: object) -> str | None:

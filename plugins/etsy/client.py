@@ -5,8 +5,8 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from plugins.etsy import shapes
-from plugins.etsy.errors import NOT_FOUND
-from runtime import PROGRAM, BaseJobHandler, CallRejected, HttpCall, ImageFile, JobFailed
+from plugins.etsy.errors import is_gone
+from runtime import PROGRAM, BaseJobHandler, HttpCall, ImageFile, JobFailed, RejectionSuppressed
 from runtime.answers import unreadable
 
 ROOT = "/v3/application"
@@ -63,13 +63,10 @@ class EtsyClient:
 
     async def delete(self, listing_id: int | str) -> bool:
         """deleteListing: whether it was still there."""
-        try:
+        with RejectionSuppressed(is_gone):
             await self._write("DELETE", f"{ROOT}/listings/{listing_id}", lambda _: None)
-        except CallRejected as error:
-            if error.error_code != NOT_FOUND:
-                raise
-            return False
-        return True
+            return True
+        return False
 
     # --- what belongs to a listing ----------------------------------------------------------
 
@@ -122,12 +119,9 @@ class EtsyClient:
     # --- how --------------------------------------------------------------------------------
 
     async def _found(self, path: str, shape: Callable[[Any], T]) -> T | None:
-        try:
+        with RejectionSuppressed(is_gone):
             return await self._read("GET", path, shape)
-        except CallRejected as error:
-            if error.error_code != NOT_FOUND:
-                raise
-            return None
+        return None
 
     async def _read(self, method: str, path: str, shape: Callable[[Any], T], **content: Any) -> T:
         return await self._shaped(self._handler.call_http(method, path, **content), shape)

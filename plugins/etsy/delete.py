@@ -7,7 +7,7 @@ from plugins.etsy.client import EtsyClient
 from plugins.etsy.targets import target_listings
 from plugins.etsy.update import deactivate
 from runtime import BaseJobHandler, Job, JobFailed, hookimpl
-from runtime.store import mark_listing_gone
+from runtime.store import remove_listings
 
 DELETED = "deleted"
 ALREADY_GONE = "gone"
@@ -28,16 +28,8 @@ class DeleteEtsy(BaseJobHandler):
             raise JobFailed(f"input_data.deactivate must be true or false, not {deactivates!r}")
         targets = await target_listings(self)
         etsy = EtsyClient(self)
-        became = {}
-        for listing_id in targets:
-            became[listing_id] = await self.step(
-                f"delete-{listing_id}",
-                partial(deactivate if deactivates else _delete, etsy, listing_id),
-                repeatable=True,
-            )
-            await self.transaction(
-                f"note-gone-{listing_id}", mark_listing_gone, self.shop_id, listing_id
-            )
+        remove = deactivate if deactivates else _delete
+        became = await remove_listings(self, targets, partial(remove, etsy))
         gone = [one for one, state in became.items() if state == ALREADY_GONE]
         return {
             "success": True,

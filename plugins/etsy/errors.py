@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from runtime import CallRejected
 from runtime.answers import Refusal
 
 NOT_FOUND = "not_found"
@@ -10,6 +11,11 @@ NOT_FOUND = "not_found"
 One in any other speaks of the address: a proxy that leads nowhere must not make a seller's
 listings look sold.
 """
+
+
+def is_gone(error: CallRejected) -> bool:
+    """Whether what was asked for is not there."""
+    return error.error_code == NOT_FOUND
 
 
 def read_refusal(status: int, body: Any) -> Refusal | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from plugins.etsy.texts import LONGEST_SKU, material_flaws, tag_flaws, title_flaws, words
-from runtime import InvalidProduct, JobFailed, checked_product
+from runtime import product_to_sell, refuse_flaws
 
 MOST_IMAGES = 20
 MOST_PIECES = 999
@@ -90,21 +90,12 @@ def checked_offer(
     Raises:
         JobFailed: names everything that is missing or wrong.
     """
-    if product is None:
-        raise JobFailed(
-            "the job has no product: create it with --product SKU, or with input_data.product"
-        )
-    try:
-        checked = checked_product(product)
-    except InvalidProduct as error:
-        raise JobFailed(f"{error}; nothing was sent") from error
+    checked = product_to_sell(product)
     reading = _Reading(checked, settings)
     offer = reading.offer()
     flaws = reading.flaws + (_stock_flaws(checked) if publishes else [])
-    if flaws or offer is None:
-        raise JobFailed(
-            f"product {checked['sku']} cannot be sold on Etsy: {'; '.join(flaws)}; nothing was sent"
-        )
+    refuse_flaws(checked["sku"], "Etsy", flaws)
+    assert offer is not None  # There is one where there are no flaws.
     return offer
 
 

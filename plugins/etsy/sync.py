@@ -1,7 +1,6 @@
 """sync_etsy: store what is on sale in the shop."""
 
 from collections import Counter
-from contextlib import suppress
 from functools import partial
 from typing import Any, TypedDict
 
@@ -12,18 +11,17 @@ from plugins.etsy.marketplace import etsy
 from plugins.etsy.rows import listing_row
 from plugins.etsy.shapes import Page
 from plugins.etsy.walk import Look
-from runtime import BaseJobHandler, InputError, Job, JobFailed, Marketplace, hookimpl
+from runtime import BaseJobHandler, Job, JobFailed, Marketplace, hookimpl
 from runtime.store import (
     ListingCounts,
     ListingRow,
-    begin_walk,
-    count_unseen_listings,
-    mark_unseen_gone,
+    LookReport,
+    readable,
     upsert_listings,
+    walk_listings,
 )
 
 MAX_LISTINGS = 100_000
-MAX_LOOKS = 3
 
 
 class StoredPage(TypedDict):
@@ -44,31 +42,14 @@ class SyncEtsy(BaseJobHandler):
 
     async def execute(self, job: Job) -> dict[str, Any]:  # noqa: ARG002 - the interface
         """Read and store all pages; then mark as gone what was on none of them."""
-        client = EtsyClient(self)
-        walk: str = await self.transaction("begin-walk", begin_walk, self.shop_id)
         counts = Counter(imported=0, updated=0, errors=0)
-        result: dict[str, Any] = {}
-        for number in range(1, MAX_LOOKS + 1):
-            prefix = "" if number == 1 else f"look-{number}-"
-            look = await self._look(client, prefix, walk, counts)
-            result = {"success": True, **counts, "gone": 0, "pages": look.pages}
-            doubt = look.doubt()
-            if doubt is None:
-                result["gone"] = await self.transaction(
-                    "mark-gone", mark_unseen_gone, self.shop_id, walk
-                )
-                return result
-            unseen = await self.transaction(
-                f"{prefix}count-unseen", count_unseen_listings, self.shop_id, walk
-            )
-            if not unseen:
-                return result
-            self.log.warning("a look at the shop leaves a doubt", doubt=doubt, unseen=unseen)
-            result["warning"] = (
-                f"{unseen} listing(s) were not seen, but {doubt}: none was marked as gone; "
-                "sync again later"
-            )
-        return result
+        return await walk_listings(self, partial(self._report, EtsyClient(self), counts))
+
+    async def _report(
+        self, client: EtsyClient, counts: Counter[str], walk: str, prefix: str
+    ) -> LookReport:
+        look = await self._look(client, prefix, walk, counts)
+        return LookReport({**counts, "pages": look.pages}, look.doubt())
 
     async def _look(self, client: EtsyClient, prefix: str, walk: str, counts: Counter[str]) -> Look:
         look = Look()
@@ -92,10 +73,7 @@ class SyncEtsy(BaseJobHandler):
                 f"the shop has {page['count']:,} listings, as Etsy says, and that is more than "
                 f"{MAX_LISTINGS:,}: check the shop's external id"
             )
-        rows = []
-        for one in page["results"]:
-            with suppress(InputError):
-                rows.append(listing_row(one))
+        rows, _ = readable(page["results"], listing_row)
         if flaws := {one["external_id"]: one["flaw"] for one in rows if one["flaw"]}:
             self.log.warning("listings stored without their details", flaws=flaws)
         stored: StoredPage = await self.transaction(

@@ -11,16 +11,15 @@ from plugins.etsy.client import EtsyClient
 from plugins.etsy.rows import order_row
 from plugins.etsy.shapes import Page
 from plugins.etsy.walk import Look
-from runtime import BaseJobHandler, InputError, Job, JobFailed, hookimpl
+from runtime import BaseJobHandler, Job, JobFailed, hookimpl
 from runtime.store import (
     OrderRow,
     OrderWindow,
     Sale,
     begin_order_sync,
-    finish_order_sync,
-    follow_sales,
-    unread_orders_warning,
-    upsert_orders,
+    finish_orders,
+    readable,
+    store_orders,
 )
 
 MAX_ORDERS = 100_000
@@ -70,20 +69,15 @@ class SyncOrdersEtsy(BaseJobHandler):
             pages.append(page)
             look.add(page["count"], page["ids"], page["records"])
             await self.progress(len(look.ids), max(page["count"], len(look.ids)), "orders")
-        errors = sum(page["records"] - len(page["ids"]) for page in pages)
-        if not errors:
-            await self.transaction("finish", finish_order_sync, self.shop_id, window["began"])
         new = {one for page in pages for one in page["new"]}
-        return {
-            "success": True,
-            "new": len(new),
-            "updated": len(look.ids - new),
-            "errors": errors,
-            "pages": look.pages,
-            "sales": [sale for page in pages for sale in page["sales"]],
-            "jobs": [job_id for page in pages for job_id in page["jobs"]],
-            **unread_orders_warning(errors),
-        }
+        return await finish_orders(
+            self,
+            window,
+            pages,
+            new=len(new),
+            updated=len(look.ids - new),
+            errors=sum(page["records"] - len(page["ids"]) for page in pages),
+        )
 
     async def _read_page(
         self, client: EtsyClient, step: str, offset: int, since: int | None
@@ -95,12 +89,7 @@ class SyncOrdersEtsy(BaseJobHandler):
                 f"the shop has {page['count']:,} orders, as Etsy says, and that is more than "
                 f"{MAX_ORDERS:,}: check the shop's external id"
             )
-        rows, problems = [], []
-        for one in page["results"]:
-            try:
-                rows.append(order_row(one))
-            except InputError as problem:
-                problems.append(str(problem))
+        rows, problems = readable(page["results"], order_row)
         if problems:
             self.log.warning("orders that cannot be stored", problems=problems)
         stored: StoredPage = await self.transaction(step, store_page, self.shop_id, rows, page)
@@ -109,14 +98,14 @@ class SyncOrdersEtsy(BaseJobHandler):
 
 def store_page(session: Session, shop_id: int, rows: Sequence[OrderRow], page: Page) -> StoredPage:
     """Store the sales of a page, and let the seller's other shops follow them."""
-    stored = upsert_orders(session, shop_id, rows)
+    stored = store_orders(session, shop_id, rows)
     return StoredPage(
         ids=[one["external_id"] for one in rows],
         records=len(page["results"]),
         count=page["count"],
         new=stored["new"],
         sales=stored["sales"],
-        jobs=follow_sales(session, shop_id, stored["sales"]),
+        jobs=stored["jobs"],
     )
 
 

@@ -1,27 +1,14 @@
 """Which listings a job is about."""
 
-from typing import Any
+from functools import partial
 
-from runtime import BaseJobHandler, JobFailed, store
+from runtime import store
 
-WAY_OUT = "sync the shop, where the listing has the product's SKU"
+LISTING_ID = r"0*[1-9][0-9]*"
 
-
-async def target_listings(handler: BaseJobHandler) -> list[str]:
-    """See :func:`runtime.store.target_listings`."""
-    return await store.target_listings(handler, named_listing(handler.job.input_data), WAY_OUT)
-
-
-def named_listing(input_data: dict[str, Any]) -> str | None:
-    """The listing that a job's ``input_data`` names.
-
-    Raises:
-        JobFailed: it is no id.
-    """
-    given = input_data.get("external_id")
-    if given is None:
-        return None
-    text = str(given)
-    if isinstance(given, bool) or not text.isascii() or not text.isdigit() or not int(text):
-        raise JobFailed(f"external_id must be the id of a listing on Etsy, not {given!r}")
-    return text
+target_listings = partial(
+    store.target_listings,
+    marketplace="Etsy",
+    pattern=LISTING_ID,
+    way_out="sync the shop, where the listing has the product's SKU",
+)

@@ -4,11 +4,11 @@ from functools import partial
 from typing import Any
 
 from plugins.etsy.client import EtsyClient
-from plugins.etsy.errors import NOT_FOUND
+from plugins.etsy.errors import is_gone
 from plugins.etsy.inventory import merged, pieces
 from plugins.etsy.offer import Offer, checked_offer
 from plugins.etsy.targets import target_listings
-from runtime import BaseJobHandler, CallRejected, Job, JobFailed, hookimpl
+from runtime import BaseJobHandler, Job, JobFailed, RejectionSuppressed, hookimpl
 from runtime.store import describe_listing, mark_listing_gone
 
 GONE = "gone"
@@ -27,12 +27,7 @@ class UpdateEtsy(BaseJobHandler):
     async def execute(self, job: Job) -> dict[str, Any]:  # noqa: ARG002 - the interface
         """Check the product, and send it for each of its listings."""
         offer = checked_offer(self.product, self.shop.settings, publishes=False)
-        targets = await target_listings(self)
-        if not targets:
-            raise JobFailed(
-                f"product {offer.sku} is not on sale any more in shop {self.shop_id}: "
-                "publish it again"
-            )
+        targets = await target_listings(self, must_be_on_sale=True)
         etsy = EtsyClient(self)
         states = {one: await self._update(etsy, offer, one) for one in targets}
         ended = [f"{one} ({state})" for one, state in states.items() if state in ENDED | {GONE}]
@@ -61,12 +56,9 @@ class UpdateEtsy(BaseJobHandler):
 
 
 async def _send(etsy: EtsyClient, offer: Offer, listing_id: str) -> str:
-    try:
+    with RejectionSuppressed(is_gone):
         return await _change(etsy, offer, listing_id)
-    except CallRejected as error:
-        if error.error_code != NOT_FOUND:
-            raise
-        return GONE
+    return GONE
 
 
 async def _change(etsy: EtsyClient, offer: Offer, listing_id: str) -> str:

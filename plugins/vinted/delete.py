@@ -4,10 +4,10 @@ from functools import partial
 from typing import Any
 
 from plugins.vinted.client import VintedBrowser
-from plugins.vinted.errors import Trouble, trouble_of
+from plugins.vinted.errors import is_gone
 from plugins.vinted.targets import target_listings
-from runtime import BaseJobHandler, CallRejected, Job, hookimpl
-from runtime.store import mark_listing_gone
+from runtime import BaseJobHandler, Job, RejectionSuppressed, hookimpl
+from runtime.store import remove_listings
 
 
 class DeleteVinted(BaseJobHandler):
@@ -17,34 +17,21 @@ class DeleteVinted(BaseJobHandler):
         """Delete each of them."""
         targets = await target_listings(self)
         browser = VintedBrowser(self)
-        deleted = []
-        for external_id in targets:
-            if await self.step(
-                f"delete-{external_id}",
-                partial(self._delete, browser, external_id),
-                repeatable=True,
-            ):
-                deleted.append(external_id)
-            await self.transaction(
-                f"note-gone-{external_id}", mark_listing_gone, self.shop_id, external_id
-            )
+        were_there = await remove_listings(self, targets, partial(self._delete, browser))
         return {
             "success": True,
             "external_id": targets[0] if targets else None,
-            "deleted": deleted,
-            "already_gone": [one for one in targets if one not in deleted],
+            "deleted": [one for one in targets if were_there[one]],
+            "already_gone": [one for one in targets if not were_there[one]],
         }
 
     async def _delete(self, browser: VintedBrowser, external_id: str) -> bool:
         """Whether it was still there."""
         await browser.verify_account()
-        try:
+        with RejectionSuppressed(is_gone):
             await browser.delete(external_id)
-        except CallRejected as error:
-            if trouble_of(error) is not Trouble.GONE:
-                raise
-            return False
-        return True
+            return True
+        return False
 
 
 @hookimpl

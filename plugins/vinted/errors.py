@@ -78,6 +78,11 @@ def trouble_of(refusal: CallRejected | Answer) -> Trouble | None:
     return _STATUSES.get(refusal.status or 0)
 
 
+def is_gone(refusal: CallRejected) -> bool:
+    """Whether what was asked for is not there."""
+    return trouble_of(refusal) is Trouble.GONE
+
+
 def says_unknown_action(refusal: CallRejected | Answer) -> bool:
     """Whether the browser plugin says that it does not know what it was asked for."""
     if refusal.error_code is not None:

@@ -9,7 +9,7 @@ from plugins.vinted.client import VintedBrowser
 from plugins.vinted.errors import Trouble, trouble_of
 from plugins.vinted.offer import MOST_IMAGES
 from plugins.vinted.pages import money, parse_item
-from plugins.vinted.targets import named_listing
+from plugins.vinted.targets import LISTING_ID
 from runtime import (
     BaseJobHandler,
     CallRejected,
@@ -25,6 +25,7 @@ from runtime.store import (
     ListingRow,
     link_of_listing,
     mark_listing_gone,
+    named_listing,
     product_by_id,
     product_by_sku,
     product_link,
@@ -54,7 +55,7 @@ class LinkProductVinted(BaseJobHandler):
 
     async def execute(self, job: Job) -> dict[str, Any]:
         """Read the listing, download its photos, store the product."""
-        wanted = named_listing(job.input_data)
+        wanted = named_listing(job.input_data, "Vinted", LISTING_ID)
         if wanted is None:
             raise JobFailed("input_data.external_id is missing: the id of the listing on Vinted")
         browser = VintedBrowser(self)

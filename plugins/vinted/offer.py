@@ -3,7 +3,7 @@
 from typing import Any
 
 from plugins.vinted.protocol import ProductSent
-from runtime import BaseJobHandler, InvalidProduct, JobFailed, checked_product
+from runtime import BaseJobHandler, product_to_sell, refuse_flaws
 
 LONGEST_TITLE = 100
 LONGEST_DESCRIPTION = 3_000
@@ -22,21 +22,9 @@ def checked_offer(product: dict[str, Any] | None, *, in_stock: bool) -> dict[str
     Raises:
         JobFailed: names everything that is missing or wrong.
     """
-    if product is None:
-        raise JobFailed(
-            "the job has no product: create it with --product SKU, or with input_data.product"
-        )
-    try:
-        checked = checked_product(product)
-    except InvalidProduct as error:
-        raise JobFailed(f"{error}; nothing was sent") from error
+    checked = product_to_sell(product)
     checked["description"] = checked["description"].strip()  # as the title is already
-    flaws = _flaws(checked, in_stock)
-    if flaws:
-        raise JobFailed(
-            f"product {checked['sku']} cannot be sold on Vinted: {'; '.join(flaws)}; "
-            "nothing was sent"
-        )
+    refuse_flaws(checked["sku"], "Vinted", _flaws(checked, in_stock))
     return checked
 
 

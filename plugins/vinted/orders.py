@@ -15,12 +15,12 @@ from runtime import BaseJobHandler, InputError, Job, JobFailed, hookimpl
 from runtime.store import (
     OrderLineRow,
     OrderRow,
+    StoredOrders,
     checked_order,
     checked_order_line,
-    follow_sales,
     known_orders,
     mark_listing_gone,
-    upsert_orders,
+    store_orders,
 )
 
 MAX_ORDERS = 100_000
@@ -121,19 +121,19 @@ class OrdersVinted(BaseJobHandler):
         }
 
 
-def store(session: Session, shop_id: int, rows: Sequence[OrderRow]) -> dict[str, Any]:
+def store(session: Session, shop_id: int, rows: Sequence[OrderRow]) -> StoredOrders:
     """Store sales; what they sold is on sale no more, here and where the seller wants it so.
 
     Vinted knows single pieces: a listing that was sold is gone.
     """
-    stored = upsert_orders(session, shop_id, rows)
+    stored = store_orders(session, shop_id, rows)
     new = set(stored["new"])
     sold = [row for row in rows if row["sold"] and row["external_id"] in new]
     for listing in sorted(
         {one["listing_external_id"] or "" for row in sold for one in row["lines"]}
     ):
         mark_listing_gone(session, shop_id, listing)
-    return {**stored, "jobs": follow_sales(session, shop_id, stored["sales"])}
+    return stored
 
 
 def _readable(entries: Sequence[Any]) -> tuple[list[OrderRow], int]:

@@ -10,10 +10,9 @@ from plugins.vinted.marketplace import vinted
 from plugins.vinted.page_totals import PageTotals
 from plugins.vinted.pages import Page, Summary
 from runtime import BaseJobHandler, Job, JobFailed, Marketplace, hookimpl
-from runtime.store import begin_walk, count_unseen_listings, mark_unseen_gone, upsert_listings
+from runtime.store import LookReport, upsert_listings, walk_listings
 
 MAX_LISTINGS = 100_000
-MAX_LOOKS = 3
 
 
 @dataclass(slots=True)
@@ -57,32 +56,18 @@ class SyncVinted(BaseJobHandler):
     async def execute(self, job: Job) -> dict[str, Any]:
         """Read and store all pages; then mark as gone what was on none of them."""
         per_page = checked_per_page(job.input_data)
-        walk = await self.transaction("begin-walk", begin_walk, self.shop_id)
         counts = Counter(imported=0, updated=0, errors=0)
-        result: dict[str, Any] = {}
-        for number in range(1, MAX_LOOKS + 1):
-            prefix = "" if number == 1 else f"look-{number}-"
-            look = await self._look(prefix, walk, per_page, counts)
-            if not isinstance(look, Look):
-                return {"success": True, **look, "gone": 0, "pages": 1}
-            result = _result(look, counts)
-            doubt = look.doubt(is_first=number == 1)
-            if doubt is None:
-                result["gone"] = await self.transaction(
-                    "mark-gone", mark_unseen_gone, self.shop_id, walk
-                )
-                return result
-            unseen = await self.transaction(
-                f"{prefix}count-unseen", count_unseen_listings, self.shop_id, walk
-            )
-            if not unseen:
-                return result
-            self.log.warning("a look at the wardrobe leaves a doubt", doubt=doubt, unseen=unseen)
-            result["warning"] = (
-                f"{unseen} listing(s) were not seen, but {doubt}: none was marked as gone; "
-                "sync again later"
-            )
-        return result
+        return await walk_listings(self, partial(self._report, per_page, counts))
+
+    async def _report(
+        self, per_page: int, counts: Counter[str], walk: str, prefix: str
+    ) -> LookReport:
+        look = await self._look(prefix, walk, per_page, counts)
+        if not isinstance(look, Look):
+            return LookReport({**look, "pages": 1}, tells_gone=False)
+        errors = counts["errors"] + look.unidentified
+        result = {**counts, "errors": errors, "pages": look.totals.pages}
+        return LookReport(result, look.doubt(is_first=not prefix))
 
     async def _look(
         self, prefix: str, walk: str, per_page: int, counts: Counter[str]
@@ -142,11 +127,6 @@ def checked_per_page(input_data: dict[str, Any]) -> int:
     if not 1 <= per_page <= MAX_PER_PAGE:
         raise JobFailed(f"per_page must be from 1 to {MAX_PER_PAGE}, not {per_page}")
     return per_page
-
-
-def _result(look: Look, counts: Counter[str]) -> dict[str, Any]:
-    errors = counts["errors"] + look.unidentified
-    return {"success": True, **counts, "errors": errors, "gone": 0, "pages": look.totals.pages}
 
 
 def _ids(page: Page) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from functools import partial
 from typing import Any
 
 from plugins.vinted.client import VintedBrowser
-from plugins.vinted.errors import Trouble, trouble_of
+from plugins.vinted.errors import is_gone
 from plugins.vinted.offer import checked_offer, product_sent
 from plugins.vinted.targets import target_listings
 from runtime import BaseJobHandler, CallRejected, Job, JobFailed, hookimpl
@@ -17,12 +17,7 @@ class UpdateVinted(BaseJobHandler):
     async def execute(self, job: Job) -> dict[str, Any]:  # noqa: ARG002 - the interface
         """Check the product, and send it for each of its listings."""
         product = checked_offer(self.product, in_stock=False)
-        targets = await target_listings(self)
-        if not targets:
-            raise JobFailed(
-                f"product {product['sku']} is not on sale any more in shop {self.shop_id}: "
-                "publish it again"
-            )
+        targets = await target_listings(self, must_be_on_sale=True)
         browser = VintedBrowser(self)
         gone = [one for one in targets if not await self._update(browser, product, one)]
         if gone:
@@ -43,7 +38,7 @@ class UpdateVinted(BaseJobHandler):
                 repeatable=True,
             )
         except CallRejected as error:
-            if trouble_of(error) is not Trouble.GONE:
+            if not is_gone(error):
                 raise
             await self.transaction(
                 f"note-gone-{external_id}", mark_listing_gone, self.shop_id, external_id

@@ -119,6 +119,7 @@ from runtime.errors.runs import (
     StepFailed,
     UnknownHandler,
 )
+from runtime.errors.suppression import RejectionSuppressed
 
 __all__ = [
     "ActionTypeNotFound",
@@ -166,6 +167,7 @@ __all__ = [
     "ProductBusy",
     "ProductNotFound",
     "ProductsNotFound",
+    "RejectionSuppressed",
     "ScheduleExists",
     "ScheduleNotFound",
     "SellerNotConnected",

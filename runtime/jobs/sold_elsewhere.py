@@ -11,10 +11,23 @@ from sqlalchemy.orm import Session
 
 from runtime.jobs.creation import create
 from runtime.jobs.request import JobRequest
+from runtime.products.order import OrderRow
 from runtime.shops.settings import FOLLOW_SALES
 from runtime.storage.models import Listing, Shop
 from runtime.storage.queue.action_types import find_action_type
-from runtime.storage.selling.order_rows import Sale
+from runtime.storage.selling.order_rows import Sale, UpsertedOrders, upsert_orders
+
+
+class StoredOrders(UpsertedOrders):
+    """What came of orders that were stored; ``jobs`` bring the seller's other shops up to date."""
+
+    jobs: list[int]
+
+
+def store_orders(session: Session, shop_id: int, rows: Sequence[OrderRow]) -> StoredOrders:
+    """Store orders, and let the seller's other shops follow what they sold."""
+    stored = upsert_orders(session, shop_id, rows)
+    return StoredOrders(**stored, jobs=follow_sales(session, shop_id, stored["sales"]))
 
 
 def follow_sales(session: Session, shop_id: int, sales: Sequence[Sale]) -> list[int]:

@@ -1,22 +1,56 @@
 """Finds the listings that a job is about."""
 
+import re
+from typing import Any
+
 from runtime.errors import JobFailed
 from runtime.handlers.base import BaseJobHandler
 from runtime.storage.selling import published
 
 
-async def target_listings(handler: BaseJobHandler, named: str | None, way_out: str) -> list[str]:
+def named_listing(
+    input_data: dict[str, Any], marketplace: str, pattern: str = r"(?s).*"
+) -> str | None:
+    """Return the listing that a job's ``input_data.external_id`` names; None where it names none.
+
+    Args:
+        marketplace: the name of the marketplace for people.
+        pattern: the regular expression that an id of a listing there matches as a whole.
+
+    Raises:
+        JobFailed: it is no id.
+    """
+    given = input_data.get("external_id")
+    if given is None:
+        return None
+    is_text = isinstance(given, str | int) and not isinstance(given, bool)
+    if not is_text or not re.fullmatch(pattern, str(given)):
+        raise JobFailed(f"external_id must be the id of a listing on {marketplace}, not {given!r}")
+    return str(given)
+
+
+async def target_listings(
+    handler: BaseJobHandler,
+    marketplace: str,
+    pattern: str,
+    way_out: str,
+    *,
+    must_be_on_sale: bool = False,
+) -> list[str]:
     """Return the external ids of the listings that the job names, or that sell its product.
 
     The list is empty if all listings of the product are known to be gone already.
 
     Args:
-        named: the checked id of the listing that the job's ``input_data`` names, or None.
+        marketplace: the name of the marketplace for people.
+        pattern: the regular expression that an id of a listing there matches as a whole.
         way_out: the advice in the error message where no listing of the product is known.
+        must_be_on_sale: whether the job fails if all listings of the product are gone.
 
     Raises:
-        JobFailed: nothing says which listings are meant.
+        JobFailed: nothing says which listings are meant, or none is on sale and one must be.
     """
+    named = named_listing(handler.job.input_data, marketplace, pattern)
     if named is not None:
         return [named]
     sku = (handler.job.product or {}).get("sku")
@@ -36,5 +70,9 @@ async def target_listings(handler: BaseJobHandler, named: str | None, way_out: s
         raise JobFailed(
             f"no listing of the product is known in shop {handler.shop_id}: {way_out}, or name the "
             "listing by input_data.external_id"
+        )
+    if must_be_on_sale and not found["live"]:
+        raise JobFailed(
+            f"product {sku} is not on sale any more in shop {handler.shop_id}: publish it again"
         )
     return found["live"]

@@ -1,0 +1,51 @@
+"""Reads pages of which each names the next."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, TypedDict, TypeVar
+
+from runtime import BaseJobHandler, JobFailed
+
+MOST_PAGES = 10_000
+
+
+class Linked(TypedDict):
+    """What a walk has to know of a page."""
+
+    next: str | None
+
+
+P = TypeVar("P", bound=Linked)
+
+
+async def read_pages(
+    handler: BaseJobHandler,
+    collection: str,
+    read: Callable[[int, str | None], Awaitable[P]],
+    progress: Callable[[list[P]], tuple[int, int | None, str]],
+) -> list[P]:
+    """Read all pages, each in a step of its own.
+
+    Args:
+        collection: what the pages are of, in words for people.
+        read: takes the page's number and what the page before it named as its next.
+        progress: what is said of those that were read so far.
+
+    Raises:
+        JobFailed: the pages have no end.
+    """
+    pages: list[P] = []
+    following: str | None = None
+    while not pages or following is not None:
+        number = len(pages) + 1
+        if number > MOST_PAGES:
+            raise JobFailed(f"{collection} has more than {MOST_PAGES:,} pages")
+        page: Any = await handler.step(
+            f"page-{number}", partial(read, number, following), repeatable=True
+        )
+        following = page["next"]
+        if following is not None and any(following == one["next"] for one in pages):
+            raise JobFailed(f"page {number} of {collection} leads back to an earlier one")
+        pages.append(page)
+        await handler.progress(*progress(pages))
+    return pages

@@ -1,0 +1,42 @@
+"""The end of a walk over the orders of a shop."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from runtime.handlers.base import BaseJobHandler
+from runtime.storage.selling.order_sync import (
+    OrderWindow,
+    finish_order_sync,
+    unread_orders_warning,
+)
+
+
+async def finish_orders(
+    handler: BaseJobHandler,
+    window: OrderWindow | None,
+    pages: Sequence[Mapping[str, Any]],
+    *,
+    new: int,
+    updated: int,
+    errors: int,
+) -> dict[str, Any]:
+    """Note until when all is stored, where nothing was left out; returns the job's result.
+
+    Args:
+        window: what :func:`runtime.store.begin_order_sync` gave; None where the walk read other
+            orders than those that changed since the last one.
+        pages: as they were stored, each with its ``sales`` and with the ``jobs`` that follow them.
+        errors: how many orders could not be read.
+    """
+    if window is not None and not errors:
+        await handler.transaction("finish", finish_order_sync, handler.shop_id, window["began"])
+    return {
+        "success": True,
+        "new": new,
+        "updated": updated,
+        "errors": errors,
+        "pages": len(pages),
+        "sales": [sale for page in pages for sale in page["sales"]],
+        "jobs": [job_id for page in pages for job_id in page["jobs"]],
+        **unread_orders_warning(errors),
+    }

@@ -1,0 +1,30 @@
+"""Taking listings off sale."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import TypeVar
+
+from runtime.handlers.base import BaseJobHandler
+from runtime.storage.selling.listing_changes import mark_listing_gone
+
+T = TypeVar("T")
+
+
+async def remove_listings(
+    handler: BaseJobHandler, listings: Sequence[str], remove: Callable[[str], Awaitable[T]]
+) -> dict[str, T]:
+    """Remove one listing after the other, and note each as gone; returns what became of each.
+
+    Args:
+        remove: takes a listing's external id; to call it twice is the same as once. It gives a
+            JSON value.
+    """
+    became: dict[str, T] = {}
+    for listing in listings:
+        became[listing] = await handler.step(
+            f"delete-{listing}", partial(remove, listing), repeatable=True
+        )
+        await handler.transaction(
+            f"note-gone-{listing}", mark_listing_gone, handler.shop_id, listing
+        )
+    return became

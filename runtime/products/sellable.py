@@ -1,0 +1,39 @@
+"""Whether a job's product can be sold on a marketplace; told before anything is sent. Pure."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from runtime.errors import InvalidProduct, JobFailed
+from runtime.products.product import checked_product
+
+
+def product_to_sell(product: dict[str, Any] | None) -> dict[str, Any]:
+    """The product of a job, with every field.
+
+    Raises:
+        JobFailed: the job has none, or it names every field that cannot be used.
+    """
+    if product is None:
+        raise JobFailed(
+            "the job has no product: create it with --product SKU, or with input_data.product"
+        )
+    try:
+        return checked_product(product)
+    except InvalidProduct as error:
+        raise JobFailed(f"{error}; nothing was sent") from error
+
+
+def refuse_flaws(sku: str, marketplace: str, flaws: Sequence[str]) -> None:
+    """Let a product with flaws not be sold.
+
+    Args:
+        marketplace: its name for people.
+        flaws: what is missing or wrong, each in words for people.
+
+    Raises:
+        JobFailed: names all flaws; there is one at least.
+    """
+    if flaws:
+        raise JobFailed(
+            f"product {sku} cannot be sold on {marketplace}: {'; '.join(flaws)}; nothing was sent"
+        )
