@@ -14,7 +14,7 @@ listings look sold.
 
 
 def is_gone(error: CallRejected) -> bool:
-    """Whether what was asked for is not there."""
+    """Return whether the thing that was asked for is not there."""
     return error.error_code == NOT_FOUND
 
 

@@ -79,7 +79,7 @@ def trouble_of(refusal: CallRejected | Answer) -> Trouble | None:
 
 
 def is_gone(refusal: CallRejected) -> bool:
-    """Whether what was asked for is not there."""
+    """Return whether the thing that was asked for is not there."""
     return trouble_of(refusal) is Trouble.GONE
 
 

@@ -18,7 +18,7 @@ USUAL_ACTIONS = (
 
 
 def usual_actions(**descriptions: str) -> tuple[ActionType, ...]:
-    """The usual actions that a marketplace has, as they are described there.
+    """Return the usual actions that a marketplace has, as they are described there.
 
     Args:
         descriptions: by the code of the action; an action without a description is left out.

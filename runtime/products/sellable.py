@@ -8,7 +8,7 @@ from runtime.products.product import checked_product
 
 
 def product_to_sell(product: dict[str, Any] | None) -> dict[str, Any]:
-    """The product of a job, with every field.
+    """Return the product of a job, with every field.
 
     Raises:
         JobFailed: the job has none, or it names every field that cannot be used.
@@ -24,7 +24,7 @@ def product_to_sell(product: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def refuse_flaws(sku: str, marketplace: str, flaws: Sequence[str]) -> None:
-    """Let a product with flaws not be sold.
+    """Reject a product that has flaws.
 
     Args:
         marketplace: its name for people.

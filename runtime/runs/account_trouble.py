@@ -31,11 +31,11 @@ class AccountWords:
     blocked_texts: tuple[str, ...] = ("captcha",)
 
     def say_session_ended(self, status: int | None, code: str) -> bool:
-        """Whether a refusal by the browser means that its user has to log in again."""
+        """Return whether a refusal by the browser means that its user has to log in again."""
         return status == UNAUTHORIZED or code.lower() in self.session_ended
 
     def say_blocked(self, status: int | None, code: str, text: str) -> bool:
-        """Whether a refusal speaks of the account although its status does not say so."""
+        """Return whether a refusal speaks of the account although its status does not say so."""
         if status in {FORBIDDEN, None} and _contains(code, self.blocked_codes):
             return True
         return status == FORBIDDEN and _contains(text, self.blocked_texts)

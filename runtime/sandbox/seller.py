@@ -20,7 +20,7 @@ class Consents(Protocol):
     """The token endpoint of a sandbox."""
 
     def connect(self) -> dict[str, Any]:
-        """What redeeming a code brings, without a browser."""
+        """Return what redeeming a code brings, without a browser."""
 
 
 class SellerSandbox(Sandbox):
@@ -46,12 +46,12 @@ class SellerSandbox(Sandbox):
         """
 
     def connect(self) -> dict[str, Any]:
-        """The seller's consent without a browser: what redeeming a code answers."""
+        """Consent without a browser; return what redeeming a code answers."""
         with self._lock:
             return self.oauth.connect()
 
     def _copied(self, value: T) -> T:
-        """A copy of a part of the state, in which all that is due has landed."""
+        """Return a copy of a part of the state, in which all that is due has landed."""
         self.settle()
         with self._lock:
             return copy.deepcopy(value)
@@ -82,32 +82,32 @@ class ApiAccount(ABC, Generic[S]):
 
     @abstractmethod
     def sold(self) -> int:
-        """How many pieces were bought."""
+        """Return how many pieces were bought."""
 
     @abstractmethod
     def on_sale(self) -> int:
-        """How many listings can be bought now."""
+        """Return how many listings can be bought now."""
 
     def credentials(self) -> Credentials:
-        """Those of a consent."""
+        """Return the tokens of a consent."""
         given = self._sandbox.connect()
         expires = self._sandbox.now() + timedelta(seconds=given["expires_in"])
         return Credentials(given["access_token"], expires, given["refresh_token"])
 
     def browser(self, url: str, user_id: int, token: str) -> AbstractContextManager[Any]:  # noqa: ARG002 - the interface
-        """Nothing: an API is called without a browser."""
+        """Open nothing: an API is called without a browser."""
         return nullcontext()
 
     def lose_an_answer(self) -> None:
-        """The next publication is answered with 500, although it happens."""
+        """Answer the next publication with 500, although it happens."""
         self._sandbox.faults.plan(self.publication, Fault.DONE_BUT_FAILED)
 
     def sell(self, sku: str) -> None:
-        """One piece to one buyer."""
+        """Sell one piece to one buyer."""
         self._sandbox.sell(sku)
 
     def tally(self) -> Tally:
-        """What the marketplace knows."""
+        """Count what the marketplace knows."""
         return Tally(
             published=len(self._sandbox.fees),
             lost_answers=self._sandbox.faults.happened,

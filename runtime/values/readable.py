@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 def readable(entries: Iterable[Any], read: Callable[[Any], T]) -> tuple[list[T], list[str]]:
-    """What can be read of the entries, and why each of the others cannot be.
+    """Return what can be read of the entries, and the reason why each other one cannot be.
 
     Args:
         read: reads one entry; raises :class:`runtime.InputError` where it cannot be read.

@@ -26,18 +26,18 @@ class _Account(ApiAccount[EbaySandbox]):
     }
 
     def sold(self) -> int:
-        """Of each order, the pieces of its only line."""
+        """Return the pieces of the only line of each order."""
         return sum(order["lineItems"][0]["quantity"] for order in self._sandbox.orders)
 
     def on_sale(self) -> int:
-        """The listings that have not ended."""
+        """Count the listings that have not ended."""
         listings = self._sandbox.listings.values()
         return sum(one["listing"]["listingStatus"] == "ACTIVE" for one in listings)
 
 
 @contextmanager
 def open_account(name: str, record: Callable[[EbaySettings], Marketplace]) -> Iterator[_Account]:
-    """An account with an eBay of its own, on which nothing is for sale yet.
+    """Open an account with an eBay of its own, on which nothing is for sale yet.
 
     Args:
         record: makes eBay's record out of settings.

@@ -24,18 +24,18 @@ class _Account(ApiAccount[EtsySandbox]):
     }
 
     def sold(self) -> int:
-        """The pieces of all lines of all receipts."""
+        """Return the pieces of all lines of all receipts."""
         lines = [line for one in self._sandbox.orders for line in one["transactions"]]
         return sum(line["quantity"] for line in lines)
 
     def on_sale(self) -> int:
-        """The listings that are active."""
+        """Count the listings that are active."""
         return sum(listing["state"] == "active" for listing in self._sandbox.listings.values())
 
 
 @contextmanager
 def open_account(record: Callable[[EtsySettings], Marketplace]) -> Iterator[_Account]:
-    """An account with an Etsy of its own, on which nothing is for sale yet.
+    """Open an account with an Etsy of its own, on which nothing is for sale yet.
 
     Args:
         record: makes Etsy's record out of settings.

@@ -62,7 +62,7 @@ class _Account:
 def open_account(
     name: str, listings: int, record: Callable[[VintedSettings], Marketplace]
 ) -> Iterator[_Account]:
-    """An account with so many listings.
+    """Open an account with so many listings.
 
     Args:
         record: makes Vinted's record out of settings.
