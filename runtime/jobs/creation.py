@@ -58,8 +58,8 @@ def create(session: Session, request: JobRequest) -> MarketplaceJob:
             if earlier is not None:
                 return earlier
             refuse_second_publish(session, new.shop_id, guarded, new.run_at)
-        # Without a row, another transaction has taken the key. If that was rolled back since,
-        # no earlier job is found either, and the insert is tried again.
+        # An insert that gives no row has met a job with the same key. If that job is gone by the
+        # time of the look, the insert is tried again.
         while True:
             job = job_rows.insert_job(session, new.row())
             if job is not None:

@@ -1,7 +1,7 @@
-"""Rate limits: pure arithmetic over times that it is given.
+"""Rate limits: pure arithmetic over the times that a caller passes in.
 
-A call draws from every scope of its path (:func:`runtime.rate_limits.closures.path`) and needs
-room in each.
+A call draws from every scope of its path (:func:`runtime.rate_limits.closures.path`), and needs
+room in each of them.
 """
 
 from runtime.rate_limits.limits import Budgets, Limit

@@ -1,7 +1,7 @@
-"""What is closed: scopes of the budgets through which no call goes for now. Pure; no clock.
+"""Closures: no call goes through a closed scope of the rate limits. Pure, without a clock.
 
-One mechanism for all of it: a marketplace that says 429, a session that ended, a captcha, an
-operator's pause. Each closes exactly the scope it speaks of.
+A marketplace's 429, a session that ended, a captcha and an operator's pause are all closures.
+Each of them closes exactly the scope that it speaks of.
 """
 
 from collections.abc import Iterable, Iterator
@@ -11,7 +11,7 @@ from enum import StrEnum
 
 
 class Level(StrEnum):
-    """How much of a marketplace a scope covers; each within the one before."""
+    """The part of a marketplace that a scope covers; each level lies within the one before."""
 
     MARKETPLACE = "marketplace"
     APP_KEY = "app_key"
@@ -20,7 +20,7 @@ class Level(StrEnum):
 
 
 class ClosureKind(StrEnum):
-    """Why a scope is closed. Closures of different kinds do not replace each other."""
+    """The reason why a scope is closed; closures of different kinds do not replace each other."""
 
     PAUSED = "paused"
     NEEDS_USER = "needs_user"
@@ -30,11 +30,11 @@ class ClosureKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """A scope of the tree of budgets.
+    """A scope of the tree of rate limits.
 
     Attributes:
-        shop_id: at the levels shop and action.
-        action: at the level action: one action of one shop.
+        shop_id: the shop, at the levels shop and action.
+        action: the action of that shop, at the level action.
     """
 
     marketplace: str
@@ -67,11 +67,11 @@ def path(marketplace: str, shop_id: int, action: str) -> tuple[Scope, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Closure:
-    """One scope, closed.
+    """A scope is closed for one reason.
 
     Attributes:
-        reason: in words for a person.
-        until: None: until somebody opens it.
+        reason: the words that a person reads.
+        until: the time when it opens by itself; None where somebody has to open it.
     """
 
     scope: Scope
@@ -82,11 +82,11 @@ class Closure:
 
     @property
     def key(self) -> tuple[Scope, ClosureKind]:
-        """What can be closed once: a newer closure of the same key takes its place."""
+        """The scope and kind; a newer closure of the same key replaces this one."""
         return self.scope, self.kind
 
     def holds(self, now: datetime) -> bool:
-        """Return whether it is closed at that time."""
+        """Return whether the scope is closed at that time."""
         return self.until is None or self.until > now
 
 
@@ -116,11 +116,11 @@ class Closures:
             self.close(closure)
 
     def close(self, closure: Closure) -> None:
-        """Close the scope; of one kind the newer word counts."""
+        """Close the scope; the closure replaces an older one of the same kind."""
         self._of.setdefault(closure.scope, {})[closure.kind] = closure
 
     def open(self, scope: Scope, kind: ClosureKind) -> bool:
-        """Open what was closed for this reason; False where it was not."""
+        """End the closure of that kind; returns whether there was one."""
         of_scope = self._of.get(scope, {})
         found = of_scope.pop(kind, None) is not None
         if not of_scope:

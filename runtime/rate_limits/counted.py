@@ -1,4 +1,8 @@
-"""A long window: releases are counted in buckets that slide out of it."""
+"""Counts the releases of a long window in buckets, which slide out of the window.
+
+A limit per day may allow thousands of calls. Buckets bound the memory for them, and are small
+enough rows for the database, so that a restart does not forget the usage.
+"""
 
 import math
 from collections import deque
@@ -46,6 +50,8 @@ class CountedWindow:
     def release(self, now: datetime) -> None:
         """Count a release."""
         index = self._index(now)
+        # The clock of a caller may lag behind the newest bucket; that bucket slides out later, so
+        # counting there never lets a call through too early.
         if not self._buckets or self._buckets[-1][0] < index:
             self._buckets.append([index, 0])
         self._buckets[-1][1] += 1
@@ -53,7 +59,7 @@ class CountedWindow:
         self._total += 1
 
     def was_released(self, when: datetime, count: int) -> None:
-        """Count releases of before this limit was known."""
+        """Count releases that happened before this limit was known."""
         self.restore(when, count)
         self._changed.add(self._index(when))
 
@@ -71,29 +77,31 @@ class CountedWindow:
                 return
 
     def change(self, limit: Limit) -> None:
-        """Keep to another count in the same window; what was released counts on."""
+        """Keep to another count in the same window; former releases still count."""
         self.limit = limit
 
     def remaining(self, remaining: int, unsure: int, now: datetime) -> None:
         """Take over a count of the marketplace: calls that did not go from here, others made.
 
-        When they did is not known; it is taken to leave the window evenly.
+        Nobody knows when others made them, so their share is assumed to leave the window evenly.
 
         Args:
-            unsure: releases of which the marketplace may not have known yet.
+            unsure: the number of releases that the marketplace's count may not include yet.
         """
         self._forget(now)
+        # Unsure releases are not taken off the others' share: an answer that was overtaken by
+        # later calls would hide calls that others really made.
         known_there = max(0, self._total - unsure)
         self._others = max(0, self.limit.count - max(0, remaining) - known_there)
         self._others_since = now
 
     def used(self, now: datetime) -> int:
-        """Return how many of the limit are used up, by whomever."""
+        """Return how many calls of the limit are used up, by this process and by others."""
         self._forget(now)
         return self._total + self._others_at(now)
 
     def restore(self, bucket_start: datetime, count: int) -> None:
-        """Count what a former process released."""
+        """Count releases of a former process."""
         index = self._index(bucket_start)
         for bucket in self._buckets:
             if bucket[0] == index:
@@ -105,7 +113,7 @@ class CountedWindow:
         self._total += count
 
     def changed(self) -> Iterator[tuple[datetime, int]]:
-        """Start and count of the buckets that grew since the last call."""
+        """Yield the start and count of the buckets that grew since the last call."""
         changed, self._changed = self._changed, set()
         for index, count in reversed(self._buckets):
             if not changed:
@@ -115,7 +123,7 @@ class CountedWindow:
                 yield EPOCH + index * self._width, count
 
     def idle_at(self) -> datetime | None:
-        """From when on nothing of it matters; None: from the start."""
+        """Return when this can be forgotten; None where nothing was counted."""
         idle = [self._out_at(self._buckets[-1][0])] if self._buckets else []
         if self._others:
             idle.append(self._others_since + self.limit.per)
@@ -126,7 +134,10 @@ class CountedWindow:
         return math.ceil(self._others * min(max(share, 0.0), 1.0))
 
     def _others_allow(self, when: datetime, total: int) -> datetime | None:
-        """From ``when`` on, the time when what others used leaves room beside ``total``."""
+        """Return when the share of others leaves room beside ``total``, ``when`` at the earliest.
+
+        None where ``total`` alone fills the limit.
+        """
         room = self.limit.count - total - 1
         if room < 0:
             return None

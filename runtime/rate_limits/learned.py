@@ -1,10 +1,14 @@
-"""The share of its limits that a scope may use: halved by a 429 that says nothing."""
+"""Learns the share of its limits that a scope may use; a 429 without a reason halves it.
+
+Nothing of this is stored: after a restart the rate is whole again, and a marketplace that still
+minds says 429 again.
+"""
 
 from datetime import datetime, timedelta
 
 LEAST = 1 / 64
 FULL_AFTER = timedelta(minutes=10)
-"""Time in which the rate creeps from nothing back to all of it."""
+"""The time in which the share grows from 0 to 1."""
 
 LOOK_BACK = timedelta(seconds=10)
 
@@ -25,11 +29,12 @@ class LearnedRate:
         return min(1.0, self._start + max(now - self._since, timedelta(0)) / FULL_AFTER)
 
     def halve(self, now: datetime, left_at: datetime) -> bool:
-        """Halve it; not twice for calls that were under way together.
+        """Halve the share, once for all calls that were under way together; return whether.
 
         Args:
-            left_at: when the call left that was refused.
+            left_at: the time when the refused call left.
         """
+        # A call that left before the share was halved says nothing about the halved rate.
         if self._since is not None and left_at <= self._since:
             return False
         self._start = max(LEAST, self.at(now) / 2)
@@ -37,14 +42,14 @@ class LearnedRate:
         return True
 
     def full_at(self) -> datetime | None:
-        """Return when it is 1 again, or None where it always was."""
+        """Return when the share is 1 again, or None where it was never halved."""
         if self._since is None:
             return None
         return self._since + FULL_AFTER * (1 - self._start)
 
 
 class ObservedRate:
-    """About how many releases a scope has had in ten seconds."""
+    """Counts roughly how many releases a scope has had in ten seconds."""
 
     __slots__ = ("_before", "_count", "_start")
 
@@ -63,9 +68,9 @@ class ObservedRate:
 
     @property
     def count(self) -> int:
-        """Releases in ten seconds; at least 1."""
+        """The releases in ten seconds; at least 1, because a limit of 0 would let none through."""
         return max(1, self._count, self._before)
 
     def idle_at(self) -> datetime | None:
-        """From when on nothing of it matters; None: from the start."""
+        """Return when this can be forgotten; None where nothing was counted."""
         return None if self._start is None else self._start + 2 * LOOK_BACK

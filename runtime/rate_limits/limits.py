@@ -16,18 +16,18 @@ COOL_DOWN = timedelta(seconds=5)
 class Limit:
     """At most ``count`` calls in any half-open window of length ``per``.
 
-    Windows up to 60 s are paced: calls are spread over them. Longer ones, which must be whole
-    seconds, are counted.
+    Calls are spread over windows of up to 60 s, which are called paced. In longer windows,
+    which must be whole seconds, calls are only counted.
 
     Raises:
-        InputError: zero or less of either, or not of these types.
+        InputError: one of the values is not above 0, or is not of its type.
     """
 
     count: int
     per: timedelta
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be kept to."""
+        """Refuse a limit that nobody can keep to."""
         if isinstance(self.count, bool) or not isinstance(self.count, int):
             raise InputError(f"a limit's count must be a whole number, not {self.count!r}")
         if not isinstance(self.per, timedelta):
@@ -47,7 +47,7 @@ class Limit:
 
     @property
     def is_paced(self) -> bool:
-        """Whether calls are spread over the window; else they are counted in it."""
+        """Whether calls are spread over the window and not only counted in it."""
         return self.per <= LONGEST_PACED
 
     def __str__(self) -> str:
@@ -57,19 +57,20 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Budgets:
-    """The limits of each level of a marketplace, and how it speaks of them.
+    """The limits of each level of a marketplace, and the way in which it speaks of them.
 
     Attributes:
-        marketplace: for all of its calls.
-        app_key: for all calls under the application's key.
-        shop: for each shop.
-        action: for each action of each shop, beside the ``rate_limit_ms`` of its action type.
-        speaks_of: the level of the scope that a 429 and the limits in its answers speak of.
-        jitter: up to so much longer, drawn anew each time, lie a shop's calls apart.
-        cool_down: how long a 429 that says nothing closes its scope.
+        marketplace: the limits of all its calls together.
+        app_key: the limits of all calls under the application's key.
+        shop: the limits of each shop.
+        action: the limits of each action of each shop, in addition to the ``rate_limit_ms`` of
+            its action type.
+        speaks_of: the level of the scope that a 429 and announced limits refer to.
+        jitter: the longest random time that is added between two calls of a shop.
+        cool_down: the time for which a 429 without a reason closes its scope.
 
     Raises:
-        InputError: two limits of one level for the same window; a negative duration.
+        InputError: a level has two limits for one window, or a duration is negative.
     """
 
     marketplace: tuple[Limit, ...] = ()
@@ -81,7 +82,7 @@ class Budgets:
     cool_down: timedelta = COOL_DOWN
 
     def __post_init__(self) -> None:
-        """Refuse what contradicts itself."""
+        """Refuse budgets that contradict themselves."""
         for level in Level:
             limits = self.of(level)
             if not all(isinstance(limit, Limit) for limit in limits):
@@ -101,5 +102,5 @@ class Budgets:
 
     @property
     def counts(self) -> bool:
-        """Whether any of the limits is counted, so that former usage matters."""
+        """Whether any of the limits is counted, so that the usage before a restart matters."""
         return any(not limit.is_paced for level in Level for limit in self.of(level))

@@ -1,4 +1,4 @@
-"""A short window: releases are spread over it, and it is never overdrawn."""
+"""Spreads the releases of a short window evenly, and never overdraws it."""
 
 from collections import deque
 from datetime import datetime, timedelta
@@ -6,22 +6,23 @@ from datetime import datetime, timedelta
 from runtime.rate_limits.limits import Limit
 
 CLOSER = 0.98
-"""Releases lie a little closer than evenly, so that one that comes late costs none."""
+"""The share of the even spacing that two releases keep, so that a late one costs no capacity."""
 
 MARGIN = 1.003
-"""Two requests may arrive closer together than they left, by as much as one travelled faster. This
-much of a window covers that; with more of it, 1 % of the limit would go unused where every wake-up
-is late by 5 ms."""
+"""Two requests may arrive closer together than they left, because one of them travelled faster.
+Windows are stretched by this factor to cover that. A larger factor would waste 1 % of the limit
+where every wake-up is late by 5 ms."""
 
 CATCH_UP = timedelta(milliseconds=20)
-"""A wake-up that is late by no more does not shift the releases after it."""
+"""A wake-up that is late by at most this time does not shift the releases after it."""
 
 
 class PacedWindow:
     """At most ``limit.count`` releases in any half-open window of ``limit.per``, and arrivals, too.
 
-    The hard rule: a release comes at least ``per`` after the one ``count`` releases before, and a
-    little more for what happens on the way. The spacing only keeps them from going all at once.
+    One hard rule guarantees this: a release comes at least ``per`` (and a little more for the
+    way) after the release that was ``count`` releases before it. The spacing only keeps the
+    releases from going all at once.
     """
 
     __slots__ = ("_next", "_released", "limit")
@@ -35,7 +36,7 @@ class PacedWindow:
         """Return when the next release may happen; ``now`` where it may at once.
 
         Args:
-            rate: the share of the limit that may be used, above 0 up to 1.
+            rate: the share of the limit that may be used, above 0 and at most 1.
         """
         free = now if self._next is None else max(now, self._next)
         if len(self._released) == self.limit.count:
@@ -51,7 +52,7 @@ class PacedWindow:
         self._released.append(now)
 
     def was_released(self, when: datetime, count: int) -> None:
-        """Count releases of before this limit was known."""
+        """Count releases that happened before this limit was known."""
         self._released.extend([when] * min(count, self.limit.count))
 
     def left(self, released_at: datetime, now: datetime) -> None:
@@ -61,11 +62,11 @@ class PacedWindow:
             self._released.append(now)
 
     def change(self, limit: Limit) -> None:
-        """Keep to another limit from now on; what was released counts on."""
+        """Keep to another limit from now on; former releases still count."""
         if limit.count != self.limit.count:
             self._released = deque(self._released, maxlen=limit.count)
         self.limit = limit
 
     def idle_at(self) -> datetime | None:
-        """From when on nothing of it matters; None: from the start."""
+        """Return when this can be forgotten; None where nothing was released."""
         return self._released[-1] + self.limit.per * MARGIN if self._released else None

@@ -1,4 +1,8 @@
-"""What a scope released lately, for limits that become known only when it is done."""
+"""Remembers the recent releases of a scope, for limits that become known only afterwards.
+
+The first answers of a marketplace announce a limit while other calls are under way. Were these
+counted nowhere, they would be missing in a window of which everything else is counted.
+"""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -6,11 +10,11 @@ from datetime import datetime, timedelta
 HOUR = timedelta(hours=1)
 LONGEST = timedelta(days=1)
 IN_THE_AIR = timedelta(minutes=1)
-"""How late an answer may announce a limit, after calls that left before it and are not answered."""
+"""The longest time between a call's leaving and an answer that announces a limit for it."""
 
 
 class Past:
-    """Releases of the last day, by the hour; each counts as late as the last of its hour."""
+    """Counts the releases of the last day by the hour, each as late as the last of its hour."""
 
     __slots__ = ("_hours",)
 
@@ -27,9 +31,9 @@ class Past:
             del self._hours[0]
 
     def __iter__(self) -> Iterator[tuple[datetime, int]]:
-        """Return when and how many were released."""
+        """Return pairs of the time and the number of releases, the oldest first."""
         return ((last, count) for _, last, count in self._hours)
 
     def idle_at(self) -> datetime | None:
-        """From when on hardly any of it can be in the air; None: from the start."""
+        """Return when hardly any call can still be under way; None where none was released."""
         return self._hours[-1][1] + IN_THE_AIR if self._hours else None

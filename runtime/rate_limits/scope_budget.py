@@ -1,4 +1,4 @@
-"""One scope of the tree: its limits, its least gap, and what it has learned."""
+"""The budget of one scope of the tree: its limits, its least gap, and its learned rate."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
@@ -30,9 +30,9 @@ class ScopeBudget:
             self.keep_to(limit)
 
     def keep_to(self, limit: Limit) -> None:
-        """Keep to this limit from now on; it replaces that of the same window.
+        """Keep to this limit from now on; it replaces the limit of the same window.
 
-        What was released before it was known counts.
+        Releases from before the limit was known count.
         """
         kept = self._window(limit)
         if kept is not None:
@@ -47,11 +47,11 @@ class ScopeBudget:
             window.was_released(when, count)
 
     def remember(self, until: datetime) -> None:
-        """Something of it matters until then, though nothing may be released."""
+        """Keep this budget until then, even if nothing is released."""
         self._kept_until = until
 
     def paced_at(self, now: datetime) -> datetime:
-        """Return when its pace allows the next release; ``now`` where it does at once."""
+        """Return when the pace allows the next release, ``now`` at the earliest."""
         rate = self._rate.at(now)
         free = now if self._open_at is None else max(now, self._open_at)
         for window in self._paced.values():
@@ -69,7 +69,7 @@ class ScopeBudget:
     def release(
         self, now: datetime, gap: timedelta = timedelta(0), jitter: timedelta = timedelta(0)
     ) -> None:
-        """Count a release: the next one comes at least ``gap`` later, and ``jitter`` after that."""
+        """Count a release; the next comes at least ``gap`` later, and ``jitter`` after that."""
         rate = self._rate.at(now)
         for window in self._paced.values():
             window.release(now, rate)
@@ -104,7 +104,8 @@ class ScopeBudget:
     def throttle(self, now: datetime, left_at: datetime) -> bool:
         """Halve the rate, because a call that left then was refused without a reason.
 
-        A scope without a pace gets one from what went through it lately.
+        A scope without a paced limit gets one that is guessed from its recent releases, because
+        half of an unlimited rate would be no limit.
         """
         if not self._rate.halve(now, left_at):
             return False
@@ -113,11 +114,11 @@ class ScopeBudget:
         return True
 
     def rate(self, now: datetime) -> float:
-        """Return the share of its limits that it may use."""
+        """Return the share of its limits that the scope may use."""
         return self._rate.at(now)
 
     def restore(self, window: timedelta, bucket_start: datetime, count: int) -> bool:
-        """Count what a former process released; False where there is no such window."""
+        """Count releases of a former process; returns False where there is no such window."""
         counted = self._counted.get(window)
         if counted is None:
             return False
@@ -125,13 +126,13 @@ class ScopeBudget:
         return True
 
     def changed(self) -> Iterator[tuple[timedelta, datetime, int]]:
-        """Window, start and count of the buckets that grew since the last call."""
+        """Yield the window, start and count of the buckets that grew since the last call."""
         for per, window in self._counted.items():
             for start, count in window.changed():
                 yield per, start, count
 
     def idle_at(self) -> datetime | None:
-        """From when on nothing of it matters; None: from the start."""
+        """Return when this can be forgotten; None where nothing was released."""
         known = [self._open_at, self._kept_until, self._rate.full_at(), self._observed.idle_at()]
         known.append(self._past.idle_at())
         known += [window.idle_at() for window in self._paced.values()]

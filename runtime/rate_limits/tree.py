@@ -1,4 +1,4 @@
-"""The tree of budgets: marketplace, app key, shop, action."""
+"""The tree of rate limits of a marketplace: marketplace, app key, shop, action."""
 
 import heapq
 from collections.abc import Iterable, Sequence
@@ -15,18 +15,19 @@ from runtime.rate_limits.usage import Usage
 Path = Sequence[Scope]
 OF_ONE_ACCOUNT = frozenset({Level.SHOP, Level.ACTION})
 ANNOUNCED_FOR = timedelta(days=1)
-"""How long an announced limit is remembered of a scope that nobody uses."""
+"""The time for which an announced limit is remembered of a scope that nobody uses."""
 
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """The scope of a path that stands in the way for longest.
+    """The scope that blocks a call for longest.
 
     Attributes:
-        until: None: until somebody opens it.
-        reason: in words for a person.
-        is_pace: it is only not its turn yet.
-        is_closure: it is closed; where neither, its quota is used up.
+        until: the time when the scope lets the call go; None where somebody has to open it.
+        reason: the words that a person reads.
+        is_pace: whether the scope only spreads its calls over time.
+        is_closure: whether the scope is closed; if it is neither paced nor closed, its quota is
+            used up.
     """
 
     scope: Scope
@@ -39,24 +40,25 @@ class Blocked:
         """Return the error of a call that does not wait until the scope opens.
 
         Args:
-            is_closure: it is closed, be it because its quota is used up. That closes the lanes
-                below it, but for an action's: its lane goes on with others.
+            is_closure: whether the scope is closed, by a closure or by a quota that is used up.
+                Either closes the lanes below the scope, except at the level of an action, whose
+                lane goes on with other actions.
         """
         holds_lanes = is_closure and self.scope.level is not Level.ACTION
         return BudgetClosed(str(self.scope), self.reason, self.until, holds_lanes=holds_lanes)
 
     def outlasts(self, other: "Blocked | None") -> bool:
-        """Return whether it stands in the way for longer."""
+        """Return whether this scope blocks for longer than the other one."""
         if other is None or other.until is None:
             return other is None
         return self.until is None or self.until > other.until
 
 
 class BudgetTree:
-    """What was used, what is closed, and what is free, of one marketplace.
+    """Keeps the usage and the closures of one marketplace, and says when a call may leave.
 
     Attributes:
-        closures: what is closed. Who changes it tells the queue which waits for it.
+        closures: the closed scopes. Whoever changes them tells the queue that waits for them.
     """
 
     def __init__(self, budgets: Budgets) -> None:
@@ -71,7 +73,7 @@ class BudgetTree:
         self._watched = frozenset(watched | (OF_ONE_ACCOUNT if budgets.jitter else set()))
 
     def __len__(self) -> int:
-        """Return how many scopes it remembers anything of."""
+        """Return the number of scopes that the tree remembers."""
         return len(self._scopes)
 
     def blocked(self, path: Path, now: datetime) -> Blocked | None:
@@ -84,7 +86,7 @@ class BudgetTree:
         return worst
 
     def blocked_at(self, scope: Scope, now: datetime) -> Blocked | None:
-        """Return what keeps calls from going through this one scope."""
+        """Return what blocks calls at this one scope, or None."""
         worst: Blocked | None = None
         for closure in self.closures.of((scope,), now):
             found = Blocked(scope, closure.until, closure.reason, is_closure=True)
@@ -104,11 +106,11 @@ class BudgetTree:
         return worst
 
     def release(self, path: Path, now: datetime, gap: timedelta, draw: float = 0.0) -> None:
-        """Count a call of this path in.
+        """Count a call that leaves through every scope of this path.
 
         Args:
-            gap: least time until the next one of the same action of the same shop.
-            draw: uniform in [0, 1), for the jitter.
+            gap: the least time until the next call of the same action of the same shop.
+            draw: a random number, uniform in [0, 1), for the jitter.
         """
         jitter = self.budgets.jitter * draw
         for scope in path:
@@ -153,7 +155,7 @@ class BudgetTree:
         return 1.0 if budget is None else budget.rate(now)
 
     def restore(self, usage: Iterable[Usage]) -> None:
-        """Count what former processes released, also in windows not announced yet."""
+        """Count releases of former processes, also in windows that are not announced yet."""
         for one in usage:
             self._former.setdefault(one.scope, []).append(one)
         for scope in list(self._former):
@@ -171,11 +173,11 @@ class BudgetTree:
         )
 
     def close(self, closure: Closure) -> None:
-        """Close a scope; of one kind the newer word counts."""
+        """Close a scope; the closure replaces an older one of the same kind."""
         self.closures.close(closure)
 
     def open(self, scope: Scope, kind: ClosureKind) -> bool:
-        """Open what was closed for this reason; False where it was not."""
+        """End the closure of that kind; returns whether there was one."""
         return self.closures.open(scope, kind)
 
     def _budget(self, scope: Scope) -> ScopeBudget:
@@ -185,7 +187,8 @@ class BudgetTree:
             self._restore(scope, budget)
             if scope.level not in OF_ONE_ACCOUNT:
                 return budget
-            # Looked at when it next may be idle, which is not before anything was released.
+            # Shops come and go by the thousand, so their scopes are forgotten when they are idle;
+            # the few others stay. The first look comes at once, and finds out when to look again.
             heapq.heappush(self._idle, (datetime.min.replace(tzinfo=UTC), next(self._order), scope))
         return budget
 

@@ -1,4 +1,4 @@
-"""What is remembered of a counted window across restarts."""
+"""The part of a counted window that outlives a restart."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,11 +8,11 @@ from runtime.rate_limits.closures import Scope
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """How many calls drew from a scope in one bucket of one of its counted windows.
+    """The number of calls that drew from a scope in one bucket of a counted window.
 
     Attributes:
-        window: the length of the whole window.
-        count: all of them, not only those since the last word.
+        window: the length of the whole window, which consists of many buckets.
+        count: all calls of the bucket, so that writing it twice does no harm.
     """
 
     scope: Scope

@@ -1,1 +1,1 @@
-"""What comes from outside, checked before anything is done with it. Pure."""
+"""Checks of values that come from outside, before anything is done with them. Pure."""

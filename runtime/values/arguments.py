@@ -1,4 +1,4 @@
-"""Checks of what a caller hands in: what the database would refuse is refused here, by name."""
+"""Checks of a caller's arguments: an error names the argument, as the database's would not."""
 
 from datetime import datetime
 from typing import Any
@@ -16,8 +16,9 @@ def checked_id(value: Any, name: str) -> int:
     """Check a positive number that fits a bigint.
 
     Raises:
-        InputError: it is not.
+        InputError: the value is no such number.
     """
+    # A bool is an int in Python, but nobody means the id 1 by True.
     if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= LARGEST_ID:
         raise InputError(f"{name} must be a whole number from 1 to {LARGEST_ID}, not {value!r}")
     return value
@@ -27,7 +28,7 @@ def checked_text(value: Any, name: str) -> str:
     """Check a text: it is not blank, and PostgreSQL can store and index it.
 
     Raises:
-        InputError: it is not.
+        InputError: the value is no such text.
     """
     if not isinstance(value, str) or not value.strip():
         raise InputError(f"{name} must be a text that is not empty, not {value!r}")
@@ -39,7 +40,7 @@ def checked_text(value: Any, name: str) -> str:
 
 
 def is_storable(value: str) -> bool:
-    """Return whether PostgreSQL can hold the text: no NUL, and nothing that has no UTF-8."""
+    """Return whether PostgreSQL can store the text: it has no NUL and no lone surrogate."""
     try:
         return b"\0" not in value.encode()
     except UnicodeEncodeError:
@@ -50,7 +51,7 @@ def checked_priority(value: Any) -> int:
     """Check a priority from 1 (critical) to 4 (low).
 
     Raises:
-        InputError: it is not.
+        InputError: the value is no priority.
     """
     if isinstance(value, bool) or not isinstance(value, int) or value not in PRIORITIES:
         raise InputError(
@@ -63,7 +64,7 @@ def checked_retries(value: Any) -> int:
     """Check the number of times that a job may be tried again.
 
     Raises:
-        InputError: not a number from 0 on.
+        InputError: the value is no whole number from 0 to ``MOST_RETRIES``.
     """
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST_RETRIES:
         raise InputError(f"max_retries must be a number from 0 to {MOST_RETRIES:,}, not {value!r}")
@@ -74,7 +75,7 @@ def checked_moment(value: Any, name: str) -> datetime:
     """Check a datetime that names one moment.
 
     Raises:
-        InputError: not a datetime, or one without a time zone.
+        InputError: the value is no datetime, or has no time zone.
     """
     if not isinstance(value, datetime):
         raise InputError(f"{name} must be a datetime, not {value!r}")

@@ -1,4 +1,4 @@
-"""JSON at the border: what PostgreSQL's jsonb would refuse is refused here, by name."""
+"""Checks of JSON from outside: an error names the value that PostgreSQL's jsonb would refuse."""
 
 import json
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from runtime.errors import InvalidJson
 
 MAX_BYTES = 1_000_000
-"""Largest JSON document accepted for one column, as UTF-8 bytes."""
+"""The largest JSON document for one column, in bytes of UTF-8."""
 
 
 def checked_json(value: Any, name: str, *, max_bytes: int = MAX_BYTES) -> Any:
@@ -25,7 +25,8 @@ def json_text(value: Any, name: str, *, max_bytes: int = MAX_BYTES) -> str:
     r"""Return the value as JSON text that PostgreSQL accepts.
 
     Raises:
-        InvalidJson: not JSON, too large, NaN or infinity, ``\u0000`` or a lone surrogate.
+        InvalidJson: the value is no JSON or too large, or holds NaN, infinity, ``\u0000`` or a
+            lone surrogate.
     """
     try:
         text = json.dumps(value, allow_nan=False, ensure_ascii=False)
@@ -54,7 +55,7 @@ def parsed_object(text: str, name: str) -> dict[str, Any]:
     """Parse the text of a JSON object.
 
     Raises:
-        InvalidJson: malformed, not an object, or refused by :func:`checked_json`.
+        InvalidJson: the text is malformed or no object, or :func:`checked_json` refuses it.
     """
     try:
         value = json.loads(text)
@@ -85,7 +86,7 @@ def _contains_nul(value: Any) -> bool:
 def without_unstorable_text(value: Any) -> Any:
     """Replace in a value what no database stores: NUL, and halves of surrogate pairs.
 
-    For what comes from outside, where one broken title must not cost the whole answer.
+    It is for answers of marketplaces, where one broken title must not cost the whole answer.
     """
     if isinstance(value, str):
         return value.replace("\0", "\ufffd").encode("utf-8", "replace").decode()

@@ -1,4 +1,4 @@
-"""What marketplaces say, made fit for columns: each value checked by itself, by name. Pure."""
+"""Makes the values of marketplaces fit for columns; an error names the wrong value. Pure."""
 
 import re
 import reprlib
@@ -19,7 +19,7 @@ def checked_data(value: Any, name: str) -> dict[str, Any]:
     """Check the data that a marketplace gives of a thing.
 
     Raises:
-        InputError: it cannot be stored.
+        InputError: the data cannot be stored.
     """
     checked: dict[str, Any] = checked_json(value, name, max_bytes=MAX_DATA_BYTES)
     return checked
@@ -29,7 +29,7 @@ def checked_identity(value: object, name: str) -> str:
     """Check a marketplace's own id of a thing, which is a text or an integer.
 
     Raises:
-        InputError: it cannot be used.
+        InputError: the id is empty, too long, or neither a text nor an integer.
     """
     if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
         raise InputError(f"{name} must be text or an integer, not {reprlib.repr(value)}")
@@ -43,7 +43,7 @@ def checked_words(value: object, name: str) -> str | None:
     """Check a text, or None.
 
     Raises:
-        InputError: it cannot be stored.
+        InputError: the text cannot be stored.
     """
     if value is not None and not isinstance(value, str):
         raise InputError(f"the {name} must be text, not {reprlib.repr(value)}")
@@ -55,13 +55,14 @@ def checked_price(value: object, name: str) -> str | None:
     """Check an amount of money from 0 on, and give it as text with two decimals; or None.
 
     Raises:
-        InputError: it is no number, or cannot be stored.
+        InputError: the value is no number, or cannot be stored.
     """
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise InputError(f"the {name} must be a number, not {reprlib.repr(value)}")
     try:
+        # By way of the text, so that 12.1 does not become a binary fraction.
         price = Decimal(str(value))
         storable = 0 <= price <= MAX_PRICE
     except InvalidOperation:
@@ -72,10 +73,10 @@ def checked_price(value: object, name: str) -> str | None:
 
 
 def checked_currency(value: object) -> str | None:
-    """Three letters, or None.
+    """Check a currency of three letters, or None; gives it in capitals.
 
     Raises:
-        InputError: it is something else.
+        InputError: the value is something else.
     """
     if value is None:
         return None

@@ -1,4 +1,4 @@
-"""Secrets do not leave the place where they are used."""
+"""Removes secrets from values that are logged, stored or shown."""
 
 import re
 from typing import Any
@@ -22,7 +22,7 @@ def redacted(value: Any, name: str = "") -> Any:
     """Return the value without the parts that are named like a secret or look like one.
 
     Args:
-        name: what the value is called where it stands.
+        name: the key under which the value stands, if there is one.
     """
     if _SECRET_NAME.search(name) and value is not None:
         return REDACTED
@@ -32,7 +32,8 @@ def redacted(value: Any, name: str = "") -> Any:
         return {key: redacted(part, str(key)) for key, part in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [redacted(part) for part in value]
-    # Errors, calls and whatever else is logged is read as text sooner or later.
+    # Errors, calls and other objects become text in the log sooner or later, so that their text
+    # is searched for secrets.
     return _SECRET_TEXT.sub(_blackened, str(value))
 
 
