@@ -1,27 +1,20 @@
-"""Sends the calls of one marketplace's runs, each when its budgets and its lane allow."""
+"""Carries out the calls of one marketplace's runs: out to other actors, and back."""
 
-import random
 import secrets
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
-import structlog
-
 from actors.lane_run import LaneCall, LaneRun
+from actors.pace import CallPace
 from actors.worker_pool import WorkerPool
 from runtime import messages
-from runtime.answers.limit_keeper import INQUIRY_TIME, Changes, LimitKeeper
+from runtime.answers.limit_keeper import Changes
 from runtime.errors import ConnectionLost, HeldUp
 from runtime.marketplaces.record import Marketplace
 from runtime.messages import CallSettled, CallTicket
-from runtime.process.alarm import Alarm
 from runtime.process.clock import Clock
 from runtime.process.lease import Lease
-from runtime.rate_limits import BudgetTree
-from runtime.rate_limits.call_queue import CallQueue, Wish
-from runtime.rate_limits.closures import Closure, Scope, path
-from runtime.runs.account_trouble import AccountTrouble
 from runtime.runs.calls import (
     AwaitQuiet,
     BlockingCall,
@@ -38,10 +31,6 @@ from runtime.runs.calls import (
 from runtime.runs.execution import Perform
 
 REQUEST_ID_BYTES = 18
-INQUIRY = 0
-"""In the place of a job's id: nobody's call but the dispatcher's own, about a limit."""
-
-log = structlog.get_logger(__name__)
 
 
 class Dispatcher:
@@ -50,10 +39,11 @@ class Dispatcher:
     Args:
         actor: name of the marketplace actor, to which outcomes go.
         tell: sends a message to an actor.
+        make_known: told of what answers close and open.
         find_run: the run that a ticket belongs to, while it goes on.
 
     Attributes:
-        budgets: what was used, what is closed, and what is free.
+        pace: when calls to the marketplace leave.
     """
 
     def __init__(
@@ -64,34 +54,17 @@ class Dispatcher:
         workers: WorkerPool,
         lease: Lease,
         tell: Callable[[str, Any], None],
+        make_known: Callable[[Changes], None],
         find_run: Callable[[CallTicket], LaneRun | None],
     ) -> None:
         self._actor = actor
-        self._marketplace = marketplace
+        self._marketplace = marketplace.name
         self._clock = clock
         self._workers = workers
         self._lease = lease
         self._tell = tell
         self._find_run = find_run
-        places, draw = marketplace.lanes.calls, random.random
-        self.budgets = BudgetTree(marketplace.budgets)
-        self._queue: CallQueue[CallTicket] = CallQueue(marketplace.name, self.budgets, places, draw)
-        self._limits = LimitKeeper(
-            marketplace.name, marketplace.read_answer, marketplace.read_commonly,
-            marketplace.limit_inquiry, self.budgets, self._queue, self._complain,
-        )  # fmt: skip
-        self._alarm = Alarm(clock, actor, messages.CallsReleased())
-        self._usage_known = False
-        # Where a limit is counted, nothing leaves until it is known what was used before.
-        self._waits_for_usage = marketplace.budgets.counts
-        self._inquiries: dict[int, Scope] = {}
-        self._inquiry_count = 0
-        self._closed = False
-
-    def started(self) -> None:
-        """Ask what was used before this process, or this actor, began."""
-        wanted = messages.UsageWanted(self._actor, self._marketplace.name)
-        self._tell(messages.RECORDER, wanted)
+        self.pace = CallPace(actor, marketplace, clock, tell, make_known, self._take_turn)
 
     def perform(self, run: LaneRun, effect: Perform) -> None:
         """Carry the call out, now or when it is its turn."""
@@ -100,8 +73,7 @@ class Dispatcher:
         run.steps.asked(effect, self._clock.now())
         match effect.call:
             case WebSocketCall() | HttpCall():
-                self._queue.put(_wish(run, ticket), self._clock.now())
-                self.pump()
+                self.pace.put(run, ticket)
             case SleepCall(duration):
                 due = self._clock.now() + duration
                 self._clock.call_at(due, self._actor, CallSettled(ticket, Success(None)))
@@ -129,48 +101,6 @@ class Dispatcher:
                 answer = CallSettled(ticket, Success(until > now))
                 self._clock.call_at(max(until, now), self._actor, answer)
 
-    def pump(self) -> None:
-        """Send the calls whose turn has come."""
-        if self._closed or self._waits_for_usage:
-            return
-        while self._send_released():
-            pass
-        self._alarm.set(self._queue.next_due())
-
-    def _send_released(self) -> bool:
-        """Send what may leave now; whether some of it was not wanted, and left its place."""
-        now = self._clock.now()
-        turn = self._queue.take(now)
-        for ticket, blocked in turn.refused:
-            self._make_known(self._limits.refused(blocked, now))
-            # What was used up is a closure by now.
-            closed = Failure(blocked.closed(is_closure=True))
-            self._tell(self._actor, CallSettled(ticket, closed))
-        if used := self.budgets.changed():
-            self._tell(messages.RECORDER, messages.RecordUsage(used))
-        place_left = False
-        for wish in turn.released:
-            run = self._find_run(wish.item)
-            call = None if run is None else run.calls.get(wish.item.call_id)
-            if run is None or call is None:
-                self._queue.place_freed(wish.lane)
-                place_left = True
-            else:
-                self._send(run, call)
-        return place_left
-
-    def usage_loaded(self, loaded: messages.UsageLoaded) -> None:
-        """Count what was used before, once."""
-        if not self._usage_known:
-            self._usage_known, self._waits_for_usage = True, False
-            self.budgets.restore(loaded.usage)
-            self.pump()
-
-    def closures_loaded(self, closures: Iterable[Closure]) -> None:
-        """Hold closed what is said to be, and nothing else."""
-        self._limits.loaded(closures)
-        self.pump()
-
     def intent_recorded(self, run: LaneRun, call_id: int) -> None:
         """The write may leave now."""
         call = run.calls.get(call_id)
@@ -185,25 +115,10 @@ class Dispatcher:
             return False
         self._note_quiet(run, call)
         if call.sent is not None:
-            self._make_known(self._limits.answered(call.sent, outcome, self._clock.now()))
+            self.pace.answered(call.sent, outcome)
         self._land(run, call)
-        self.pump()
+        self.pace.pump()
         return True
-
-    def troubled(self, shop_id: int, trouble: AccountTrouble) -> None:
-        """Send nothing more for the shop."""
-        self._make_known(self._limits.troubled(shop_id, trouble, self._clock.now()))
-        self.pump()
-
-    def inquiry_settled(self, settled: CallSettled) -> None:
-        """An outcome came that no run waits for; it may be that of an inquiry."""
-        if settled.ticket.job_id != INQUIRY:
-            return
-        scope = self._inquiries.pop(settled.ticket.call_id, None)
-        if scope is not None:
-            outcome = settled.outcome
-            self._make_known(self._limits.inquired(scope, outcome, self._clock.now()))
-            self.pump()
 
     def withdraw(self, run: LaneRun, call_ids: Iterable[int]) -> None:
         """Nobody waits for these outcomes any more."""
@@ -211,22 +126,14 @@ class Dispatcher:
             if call.request is not None:
                 withdrawn = messages.BrowserRequestWithdrawn(call.request.request_id)
                 self._tell(messages.BRIDGE, withdrawn)
-            self._queue.withdraw(call.ticket)
+            self.pace.withdraw(call.ticket)
             self._land(run, call)
         # Only now: the place that one of them leaves must not go to another of them.
-        self.pump()
+        self.pace.pump()
 
     def withdraw_all(self, run: LaneRun) -> None:
         """The run ended or was dropped."""
         self.withdraw(run, list(run.calls))
-
-    def in_flight(self, run: LaneRun) -> int:
-        """How many places of the run's lane are taken."""
-        return self._queue.in_flight(run.lane.key)
-
-    def close(self) -> None:
-        """Send nothing more."""
-        self._closed = True
 
     def ask_again(self, run: LaneRun, actor: str) -> None:
         """An actor forgot what it was asked."""
@@ -239,6 +146,15 @@ class Dispatcher:
             elif actor == messages.HTTP and call.left and isinstance(call.call, HttpCall):
                 lost = ConnectionLost("the HTTP actor failed", writes=call.call.writes)
                 self._tell(self._actor, CallSettled(call.ticket, Failure(lost)))
+
+    def _take_turn(self, ticket: CallTicket) -> bool:
+        """Send the call whose turn has come; False where nobody waits for it any more."""
+        run = self._find_run(ticket)
+        call = None if run is None else run.calls.get(ticket.call_id)
+        if run is None or call is None:
+            return False
+        self._send(run, call)
+        return True
 
     def _send(self, run: LaneRun, call: LaneCall) -> None:
         call.has_place = True
@@ -267,16 +183,11 @@ class Dispatcher:
             self._tell(self._actor, CallSettled(call.ticket, Failure(late)))
             return
         call.left = True
-        shop_id, lane = run.job.shop.id, run.lane.key
-        call.sent = self._limits.leaves(shop_id, run.job.action, lane, call.call, now)
-        released_at, call.released_at = call.released_at or now, None
-        if released_at < now:
-            scopes = path(self._marketplace.name, shop_id, run.job.action)
-            self.budgets.left(scopes, released_at, now)
+        call.sent = self.pace.left(run, call.call, call.released_at, now)
         if isinstance(call.call, HttpCall):
             timeout = call.call.timeout or run.job.timeout
             request = messages.HttpRequest(
-                call.ticket, self._marketplace.name, shop_id, call.call, timeout, not_after
+                call.ticket, self._marketplace, run.job.shop.id, call.call, timeout, not_after
             )
             self._tell(messages.HTTP, request)
         elif call.request is not None:
@@ -312,38 +223,4 @@ class Dispatcher:
     def _land(self, run: LaneRun, call: LaneCall) -> None:
         del run.calls[call.effect.call_id]
         if call.has_place:
-            self._queue.place_freed(run.lane.key)
-
-    def _make_known(self, changes: Changes) -> None:
-        # Of a scope that was opened to be closed until another time, the closure is the last word.
-        for scope, kind in changes.opened:
-            log.info("budget opened", scope=str(scope), kind=kind.value)
-            self._tell(messages.RECORDER, messages.RecordOpening(scope, kind))
-        for closure in changes.closed:
-            log.warning("budget closed", scope=str(closure.scope), reason=closure.reason,
-                        until=closure.until and closure.until.isoformat())  # fmt: skip
-            self._tell(messages.RECORDER, messages.RecordClosure(closure))
-        if changes.inquire is not None:
-            self._inquire(*changes.inquire)
-
-    def _inquire(self, scope: Scope, shop_id: int) -> None:
-        inquiry = self._marketplace.limit_inquiry
-        assert inquiry is not None
-        self._inquiry_count += 1
-        # Of one scope only the last counts; the answer to a former one got lost, or is late.
-        others = {key: one for key, one in self._inquiries.items() if one != scope}
-        self._inquiries = {**others, self._inquiry_count: scope}
-        ticket = CallTicket(self._actor, INQUIRY, 0, self._inquiry_count)
-        name, call = self._marketplace.name, inquiry.call
-        request = messages.HttpRequest(ticket, name, shop_id, call, INQUIRY_TIME)
-        self._tell(messages.HTTP, request)
-
-    def _complain(self, error: Exception) -> None:
-        log.error("the marketplace's reader of answers failed",
-                  marketplace=self._marketplace.name, error=repr(error))  # fmt: skip
-
-
-def _wish(run: LaneRun, ticket: CallTicket) -> Wish[CallTicket]:
-    job = run.job
-    lane = run.lane.key
-    return Wish(ticket, job.shop.id, job.action, lane, job.priority, job.rate_limit)
+            self.pace.place_freed(run)

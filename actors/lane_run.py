@@ -19,7 +19,7 @@ class LaneCall(OutstandingCall):
     Attributes:
         ticket: what comes back with its outcome.
         has_place: it takes one of the places of its lane.
-        released_at: when the budgets let it go, until it leaves.
+        released_at: when it had its turn; of a write, which leaves once its intent is recorded.
         not_after: when it may not leave any more; of a write whose intent was told.
         request: for the seller's browser.
         sent: what is known of it since it left for the marketplace.

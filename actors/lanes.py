@@ -49,15 +49,6 @@ class Lane:
     due_timer: tuple[datetime, Timer] | None = None
 
 
-@dataclass(slots=True)
-class PendingClaim:
-    """A claim that was asked for and not answered."""
-
-    sequence: int
-    sent_at: datetime
-    limit: int
-
-
 class Lanes:
     """All lanes, and the order in which they are asked for.
 

@@ -11,7 +11,7 @@ from actors.directory import Directory
 from actors.http import HttpActor
 from actors.marketplace import MarketplaceActor
 from actors.recorder import RecorderActor
-from actors.scheduler import SchedulesActor
+from actors.scheduler import SchedulerActor
 from actors.supervisor import Spawn, SupervisorActor
 from actors.worker_pool import WorkerPool
 from runtime import messages
@@ -221,7 +221,7 @@ class Node:
             recipes[name] = self._marketplace_recipe(name, marketplace)
         recipes[messages.SCHEDULES] = self._recipe(
             messages.SCHEDULES,
-            SchedulesActor,
+            SchedulerActor,
             database=self._database,
             poll_interval=self._settings.poll_interval,
         )

@@ -1,4 +1,4 @@
-"""SchedulesActor: creates the jobs of schedules when their time has come."""
+"""SchedulerActor: creates the jobs of schedules when their time has come."""
 
 from datetime import timedelta
 from typing import Any
@@ -11,7 +11,7 @@ from runtime.process.clock import Timer
 from runtime.storage.server.engine import Database
 
 
-class SchedulesActor(BaseActor):
+class SchedulerActor(BaseActor):
     """One per node; which of them fires a schedule does not matter.
 
     Args:

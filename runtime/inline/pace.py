@@ -1,16 +1,12 @@
 """Budgets for calls that leave one after the other, from a process that runs one job by itself."""
 
-import random
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-import structlog
-
-from runtime.answers.limit_keeper import INQUIRY_TIME, Changes, LimitKeeper, Sent
+from runtime.answers.limit_keeper import INQUIRY_TIME, Changes, Sent
+from runtime.marketplaces.pacing import Pacing
 from runtime.marketplaces.record import Marketplace
-from runtime.rate_limits import BudgetTree
-from runtime.rate_limits.call_queue import CallQueue, Wish
 from runtime.rate_limits.closures import Scope
 from runtime.runs.calls import HttpCall, Outcome
 from runtime.runs.job import Job
@@ -19,8 +15,6 @@ from runtime.storage.server.engine import Database, database_errors
 
 LONGEST_PAUSE = timedelta(seconds=1)
 LANE = 0
-
-log = structlog.get_logger(__name__)
 
 Ask = Callable[[int, HttpCall, timedelta], Outcome]
 """Carries out a call of the pace's own, for a shop."""
@@ -35,12 +29,9 @@ class InlinePace:
     def __init__(self, marketplace: Marketplace, database: Database) -> None:
         self._marketplace = marketplace
         self._database = database
-        self._tree = BudgetTree(marketplace.budgets)
-        self._queue: CallQueue[int] = CallQueue(marketplace.name, self._tree, 1, random.random)
-        self._limits = LimitKeeper(
-            marketplace.name, marketplace.read_answer, marketplace.read_commonly,
-            marketplace.limit_inquiry, self._tree, self._queue, self._complain,
-        )  # fmt: skip
+        self._pacing: Pacing[int] = Pacing(marketplace, places=1)
+        self._budgets = self._pacing.budgets
+        self._queue, self._limits = self._pacing.queue, self._pacing.limits
         self._number = 0
         self._restored = False
 
@@ -53,7 +44,7 @@ class InlinePace:
         with database_errors(), self._database.session() as session:
             self._limits.loaded(closure_rows.closures_of(session, [self._marketplace.name]))
             if not self._restored:
-                self._tree.restore(budget_usage.load_usage(session, self._marketplace.name))
+                self._budgets.restore(budget_usage.load_usage(session, self._marketplace.name))
                 self._restored = True
 
     def wait_for_turn(self, job: Job, now: Callable[[], datetime]) -> None:
@@ -63,8 +54,7 @@ class InlinePace:
             BudgetClosed: that would take too long.
         """
         self._number += 1
-        wish = Wish(self._number, job.shop.id, job.action, LANE, job.priority, job.rate_limit)
-        self._queue.put(wish, now())
+        self._pacing.put(self._number, job, LANE, now())
         while True:
             turn = self._queue.take(now())
             for _, blocked in turn.refused:
@@ -78,7 +68,7 @@ class InlinePace:
 
     def sent(self, job: Job, call: HttpCall, now: datetime) -> Sent:
         """A call that had its turn leaves."""
-        return self._limits.leaves(job.shop.id, job.action, LANE, call, now)
+        return self._pacing.leaves(job, LANE, call, now)
 
     def answered(self, sent: Sent, outcome: Outcome, at: datetime, ask: Ask) -> None:
         """It was answered."""
@@ -109,13 +99,7 @@ class InlinePace:
                 closure_rows.open_scopes(session, changes.opened)
 
     def _keep_usage(self) -> None:
-        used = self._tree.changed()
+        used = self._budgets.changed()
         if used:
             with self._database.transaction("usage") as session:
                 budget_usage.record_usage(session, used)
-
-    def _complain(self, error: Exception) -> None:
-        log.error(
-            "the marketplace's reader of answers failed",
-            marketplace=self._marketplace.name, error=repr(error),
-        )  # fmt: skip

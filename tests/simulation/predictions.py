@@ -64,7 +64,7 @@ def _running(world: World, marketplace: str) -> list[JobRow]:
 
 
 def _used_up(world: World, row: JobRow, now: datetime) -> UsedUp | None:
-    budgets = world.actors[marketplace_actor(row.marketplace)]._dispatcher.budgets
+    budgets = world.actors[marketplace_actor(row.marketplace)]._pace.budgets
     nodes = path(row.marketplace, row.shop_id, row.action)
     blocked: Blocked | None = budgets.blocked(nodes, now)
     if blocked is None or blocked.is_pace or blocked.until is None:

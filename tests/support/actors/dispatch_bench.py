@@ -8,8 +8,9 @@ from sqlalchemy import make_url
 
 from actors.directory import Directory
 from actors.dispatch import Dispatcher
+from actors.lane_closures import LaneClosures
 from actors.lane_run import LaneRun
-from actors.lanes import Lane
+from actors.lanes import Lane, Lanes
 from actors.worker_pool import WorkerPool
 from runtime import messages
 from runtime.marketplaces.record import Marketplace
@@ -20,6 +21,7 @@ from runtime.runs.execution import Execution, Perform
 from runtime.runs.job import Job, Shop
 from runtime.runs.step_notes import StepNotes
 from runtime.storage.server.engine import Database
+from runtime.waiting.urgency import DEFAULT_AGING
 from tests.support.handlers.no_marker import NoMarker
 from tests.support.handlers.no_media import NO_MEDIA
 
@@ -62,8 +64,14 @@ class Bench:
             self.workers,
             self.lease,
             self._tell,
+            self._closures().make_known,
             lambda ticket: self.runs.get(ticket.job_id),
         )
+
+    def _closures(self) -> LaneClosures:
+        record = Marketplace("x")
+        lanes = Lanes(ACTOR, record, self.clock, DEFAULT_AGING)
+        return LaneClosures(ACTOR, record.name, lanes, self.clock, self._tell)
 
     def _tell(self, name: str, message: Any) -> None:
         """The recorder writes every intent down at once; the others are noted."""
@@ -81,8 +89,8 @@ class Bench:
     def _fall_due(self, name: str, message: Any) -> None:
         if isinstance(message, messages.CallsReleased):
             self.woken += 1
-            self.dispatcher.pump()
-        else:
+            self.dispatcher.pace.pump()
+        elif not isinstance(message, messages.ClosureOver):
             self.directory.tell(name, message)
 
     def run(

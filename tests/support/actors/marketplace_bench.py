@@ -113,7 +113,7 @@ class MarketplaceBench:
         Args:
             left: when the next job of each lane falls due, which is of normal priority.
         """
-        pending = self.actor._claim
+        pending = self.actor._claims.pending
         sequence = pending.sequence if pending is not None else 0
         heads = tuple(
             messages.LaneHeads(lane, () if due is None else (messages.Head(3, due),))
@@ -151,7 +151,7 @@ class MarketplaceBench:
     def room(self) -> dict[int, int]:
         """The room of the lanes that it asks jobs for, after work was found for all."""
         self.told(messages.ClaimRequested)
-        pending = self.actor._claim
+        pending = self.actor._claims.pending
         if pending is not None:
             self.receive(messages.ClaimFailed(pending.sequence))
         requests = self.told(messages.ClaimRequested)

@@ -115,7 +115,7 @@ def test_work_and_sleep_are_neither_paced_nor_counted(bench: Bench) -> None:
     run = bench.run(rate=10 * SECOND)
     for call_id, call in enumerate([SleepCall(SECOND), BlockingCall(int), READ]):
         bench.perform(run, call_id, call)
-    assert bench.dispatcher.in_flight(run) == 1
+    assert bench.dispatcher.pace.in_flight(run) == 1
     assert (1, 2) in bench.sent()
 
 
@@ -158,18 +158,19 @@ def test_whenever_calls_are_made_they_leave_in_order_and_apart(
     def look() -> None:
         for _, call_id in bench.sent():
             left.append((call_id, bench.clock.now()))
-            assert not browser_bound or bench.dispatcher.in_flight(run) == 1
+            assert not browser_bound or bench.dispatcher.pace.in_flight(run) == 1
             bench.clock.call_at(bench.clock.now() + 1.5 * SECOND, "answer", call_id)
 
     def fall_due(name: str, message: Any) -> None:
         if name == "answer":
             bench.dispatcher.settled(run, message, Success(None))
         else:
-            bench.dispatcher.pump()
+            bench.dispatcher.pace.pump()
         look()
 
     bench.clock = ManualClock(fall_due)
-    bench.dispatcher._clock = bench.dispatcher._alarm._clock = bench.clock
+    pace = bench.dispatcher.pace
+    bench.dispatcher._clock = pace._clock = pace._alarm._clock = bench.clock
     for call_id, pause in enumerate(pauses):
         bench.clock.advance(timedelta(milliseconds=pause))
         bench.perform(run, call_id, READ)
@@ -177,7 +178,7 @@ def test_whenever_calls_are_made_they_leave_in_order_and_apart(
     bench.clock.advance(60 * SECOND)
     assert [call_id for call_id, _ in left] == list(range(len(pauses)))
     assert all(later - earlier >= SECOND for (_, earlier), (_, later) in pairwise(left))
-    assert bench.dispatcher.in_flight(run) == 0
+    assert bench.dispatcher.pace.in_flight(run) == 0
 
 
 # --- room in the lane -----------------------------------------------------------------------
@@ -214,7 +215,7 @@ def test_an_outcome_counts_once() -> None:
     assert bench.dispatcher.settled(run, 1, Success(None))
     assert not bench.dispatcher.settled(run, 1, Success(None))
     assert not bench.dispatcher.settled(run, 99, Success(None))
-    assert bench.dispatcher.in_flight(run) == 1
+    assert bench.dispatcher.pace.in_flight(run) == 1
     assert bench.sent() == [(1, 1), (1, 2)]
 
 
@@ -246,7 +247,7 @@ def test_the_bridge_is_told_of_a_command_that_nobody_waits_for_any_more(bench: B
     ]
     assert not bench.dispatcher.settled(run, 1, Success(None))
     bench.dispatcher.withdraw(run, [1])
-    assert bench.dispatcher.in_flight(run) == 0
+    assert bench.dispatcher.pace.in_flight(run) == 0
 
 
 def test_a_withdrawn_call_costs_no_pace(bench: Bench) -> None:
@@ -276,7 +277,7 @@ def test_once_closed_nothing_leaves_any_more() -> None:
     bench.perform(run, 1, WRITE)
     bench.perform(other, 1, WRITE)
     bench.sent()
-    bench.dispatcher.close()
+    bench.dispatcher.pace.close()
     bench.dispatcher.withdraw_all(run)
     assert bench.sent() == []
 

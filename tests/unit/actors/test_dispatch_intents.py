@@ -44,7 +44,7 @@ class Bench:
         workers = WorkerPool(UNREACHABLE, Directory(), 1, NoMarker(), NO_MEDIA)
         self.dispatcher = Dispatcher(
             ACTOR, Marketplace("x", lane_calls=99), self.clock, workers, self.lease,
-            self._tell, lambda _ticket: self.run,
+            self._tell, lambda _changes: None, lambda _ticket: self.run,
         )  # fmt: skip
         job = Job(
             id=1, fence=3, marketplace="x", action="sync", user_id=7, shop=Shop(2, "2"),
@@ -147,7 +147,7 @@ def test_a_write_that_is_withdrawn_before_its_intent_is_recorded_never_leaves() 
     bench.dispatcher.withdraw(bench.run, [1])
     bench.recorded()
     assert bench.sent() == []
-    assert bench.dispatcher.in_flight(bench.run) == 0
+    assert bench.dispatcher.pace.in_flight(bench.run) == 0
 
 
 def quiet_answer(bench: Bench, settled: bool) -> tuple[timedelta, bool]:

@@ -158,7 +158,7 @@ def test_a_429_without_a_word_halves_the_rate_once_for_all_that_were_under_way()
     bench.clock.advance(SECOND)
     for call_id in (1, 2, 3):
         answer(bench, run, call_id, status=429)
-    assert bench.dispatcher.budgets.rate(APP_KEY, bench.clock.now()) == 0.5
+    assert bench.dispatcher.pace.budgets.rate(APP_KEY, bench.clock.now()) == 0.5
     (recorded,) = bench.take(messages.RecordClosure)
     assert recorded.closure.until == bench.clock.now() + 5 * SECOND
     assert "50%" in recorded.closure.reason
@@ -168,7 +168,7 @@ def test_a_429_with_information_halves_nothing() -> None:
     bench = Bench(budgets=Budgets(app_key=(Limit(10, SECOND),)))
     (run,) = runs(bench, 1)
     answer(bench, run, status=429, retry_after="1")
-    assert bench.dispatcher.budgets.rate(APP_KEY, bench.clock.now()) == 1.0
+    assert bench.dispatcher.pace.budgets.rate(APP_KEY, bench.clock.now()) == 1.0
 
 
 def test_announced_limits_replace_the_configured_ones() -> None:
@@ -224,12 +224,12 @@ def test_it_is_asked_once_and_closed_until_the_quota_is_filled_again() -> None:
     assert bench.sent() == [], "nothing goes through before it is known"
     reset = bench.clock.now() + timedelta(hours=2)
     settled = messages.CallSettled(request.ticket, Success(quotas(0, reset)))
-    bench.dispatcher.inquiry_settled(settled)
+    bench.dispatcher.pace.inquiry_settled(settled)
     told = [one for _, one in bench.directory.told if isinstance(one, messages.RecordOpening)]
     assert told == [], "what is closed anew is not written as open"
     ((job, error),) = refusals(bench)
     assert (job, error.until) == (1, reset)
-    assert bench.dispatcher.budgets.rate(APP_KEY, bench.clock.now()) == 1.0
+    assert bench.dispatcher.pace.budgets.rate(APP_KEY, bench.clock.now()) == 1.0
 
 
 @pytest.mark.parametrize("outcome", [Success(None), Failure(ConnectionLost("gone"))])
@@ -240,8 +240,8 @@ def test_an_inquiry_that_tells_nothing_leaves_the_rate_halved(
     answer(bench, bench.made, 1, status=429)
     (request,) = bench.inquiries()
     bench.perform(bench.made, 3, READ)
-    bench.dispatcher.inquiry_settled(messages.CallSettled(request.ticket, outcome))
-    assert bench.dispatcher.budgets.rate(APP_KEY, bench.clock.now()) == 0.5
+    bench.dispatcher.pace.inquiry_settled(messages.CallSettled(request.ticket, outcome))
+    assert bench.dispatcher.pace.budgets.rate(APP_KEY, bench.clock.now()) == 0.5
     bench.clock.advance(5 * SECOND)
     assert bench.sent() == [(1, 3)]
 
@@ -293,16 +293,16 @@ def test_a_good_answer_of_the_shop_opens_it() -> None:
     answer(bench, run, 1, status=401)
     answer(bench, run, 2)
     assert bench.take(messages.RecordOpening) == [], "that call had left before"
-    bench.dispatcher.closures_loaded(())
+    bench.dispatcher.pace.closures_loaded(())
     bench.clock.advance(20 * SECOND)
     closed = Closure(shop(1), ClosureKind.NEEDS_AUTH, "401", bench.clock.now())
     bench.perform(run, 3, READ)
-    bench.dispatcher.closures_loaded([closed])
+    bench.dispatcher.pace.closures_loaded([closed])
     bench.take(messages.CallSettled)
     bench.clock.advance(20 * SECOND)
-    bench.dispatcher.closures_loaded(())
+    bench.dispatcher.pace.closures_loaded(())
     bench.perform(run, 4, READ)
-    bench.dispatcher.closures_loaded([closed])
+    bench.dispatcher.pace.closures_loaded([closed])
     answer(bench, run, 4)
     (opened,) = bench.take(messages.RecordOpening)
     assert (opened.scope, opened.kind) == (shop(1), ClosureKind.NEEDS_AUTH)
@@ -316,11 +316,11 @@ def test_loaded_closures_close_and_open_and_whoever_waits_is_tried_again() -> No
     run = bench.run()
     until = bench.clock.now() + 50 * SECOND
     closed = Closure(APP_KEY, ClosureKind.RATE_LIMIT, "a 429", bench.clock.now(), until)
-    bench.dispatcher.closures_loaded([closed])
+    bench.dispatcher.pace.closures_loaded([closed])
     bench.perform(run, 1, READ)
     bench.clock.advance(20 * SECOND)
     assert bench.sent() == []
-    bench.dispatcher.closures_loaded(())
+    bench.dispatcher.pace.closures_loaded(())
     assert bench.sent() == [(1, 1)]
 
 
@@ -328,7 +328,7 @@ def test_what_an_operator_opened_is_open_at_once() -> None:
     bench = Bench()
     (run,) = runs(bench, 1)
     answer(bench, run, status=429, retry_after="50")
-    bench.dispatcher.closures_loaded(())
+    bench.dispatcher.pace.closures_loaded(())
     bench.perform(run, 2, READ)
     assert bench.sent() == [(1, 2)]
 
@@ -338,7 +338,7 @@ def test_what_an_operator_opened_is_open_at_once() -> None:
 
 def test_calls_wait_until_it_is_known_what_was_used_before() -> None:
     bench = Bench(budgets=Budgets(app_key=(Limit(3, DAY),)))
-    bench.dispatcher.started()
+    bench.dispatcher.pace.started()
     (wanted,) = bench.take(messages.UsageWanted)
     assert (wanted.reply_to, wanted.marketplace) == (ACTOR, "x")
     run = bench.run()
@@ -346,7 +346,7 @@ def test_calls_wait_until_it_is_known_what_was_used_before() -> None:
     assert bench.sent() == []
     former = Usage(APP_KEY, DAY, bench.clock.now() - timedelta(hours=1), 2)
     for _ in range(2):
-        bench.dispatcher.usage_loaded(messages.UsageLoaded((former,)))
+        bench.dispatcher.pace.usage_loaded(messages.UsageLoaded((former,)))
     (recorded,) = bench.take(messages.RecordUsage)
     assert [(one.scope, one.count) for one in recorded.usage] == [(APP_KEY, 1)]
     assert bench.sent() == [(1, 1)]
@@ -399,7 +399,7 @@ def test_what_an_inquiry_closes_is_the_last_word_on_its_scope() -> None:
     (request,) = bench.inquiries()
     reset = bench.clock.now() + timedelta(hours=2)
     settled = messages.CallSettled(request.ticket, Success(quotas(0, reset)))
-    bench.dispatcher.inquiry_settled(settled)
+    bench.dispatcher.pace.inquiry_settled(settled)
     kinds = (messages.RecordClosure, messages.RecordOpening)
     words = [one for _, one in bench.directory.told if isinstance(one, kinds)]
     assert isinstance(words[-1], messages.RecordClosure)
@@ -409,7 +409,7 @@ def test_what_an_inquiry_closes_is_the_last_word_on_its_scope() -> None:
 def test_a_quota_that_is_used_up_is_closed_for_claims_too() -> None:
     quota = Limit(1, timedelta(hours=1))
     bench = Bench(budgets=Budgets(app_key=(quota,)))
-    bench.dispatcher.usage_loaded(messages.UsageLoaded(()))
+    bench.dispatcher.pace.usage_loaded(messages.UsageLoaded(()))
     first, second = bench.run(1, shop=1), bench.run(2, shop=2)
     bench.perform(first, 1, READ)
     bench.perform(second, 1, READ)

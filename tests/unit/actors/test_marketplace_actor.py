@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from actors import marketplace
+from actors import runs
 from runtime import BaseJobHandler, Job, JobFailed, NeedsUser, messages
 from runtime.errors import BrowserNotReady, CallRejected, FenceLost, SellerNotConnected
 from runtime.messages import LanesFound, LaneShop
@@ -225,7 +225,7 @@ def test_a_handler_that_holds_the_actor_is_named_in_a_warning(
 ) -> None:
     with capture_logs() as quiet:
         bench.claim(bench.job(1))
-    monkeypatch.setattr(marketplace, "SLOW_STEP", timedelta(microseconds=-1))
+    monkeypatch.setattr(runs, "SLOW_STEP", timedelta(microseconds=-1))
     with capture_logs() as logs:
         bench.claim(bench.job(2))
     assert [one for one in quiet if one["log_level"] == "warning"] == []

@@ -121,7 +121,7 @@ def test_a_pause_whose_announcement_got_lost_is_found_by_comparison(
 
 
 def test_nothing_is_claimed_before_it_is_known_what_is_closed(bench: MarketplaceBench) -> None:
-    bench.actor._closed.loaded = False
+    bench.actor._closures.loaded = False
     bench.receive(FOUND)
     assert bench.told(messages.ClaimRequested) == []
     bench.receive(messages.ClosuresLoaded(()))

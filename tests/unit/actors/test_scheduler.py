@@ -8,7 +8,7 @@ from sqlalchemy import make_url
 
 import actors.scheduler
 from actors.directory import Directory
-from actors.scheduler import SchedulesActor
+from actors.scheduler import SchedulerActor
 from runtime.errors import DatabaseUnavailable
 from runtime.jobs.schedule_firing import Fired
 from runtime.messages import SCHEDULES, ScheduleDue, SchedulesChanged
@@ -29,7 +29,7 @@ class Bench:
         self.begin = self.clock.now()
         monkeypatch.setattr(actors.scheduler, "fire_due", self._look)
         monkeypatch.setattr(Database, "transaction", lambda *_: _Nothing())
-        self.actor = SchedulesActor(
+        self.actor = SchedulerActor(
             SCHEDULES, 1, Directory(), self.clock,
             database=Database(make_url("postgresql+psycopg2://nobody@127.0.0.1:1/none")),
             poll_interval=POLL,

@@ -1,20 +1,25 @@
-"""What is closed for the claims of one marketplace, and which words of it are on their way."""
+"""The closures of one marketplace: which lanes they keep from claims, and what is unwritten."""
 
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+import structlog
+
 from actors.lanes import Lanes
 from runtime import messages
+from runtime.answers.limit_keeper import Changes
 from runtime.messages import RecordClosure, RecordOpening
 from runtime.process.clock import Clock
 from runtime.rate_limits.closures import Closure, ClosureKind, Closures, Level, Scope
+
+log = structlog.get_logger(__name__)
 
 SHORT = timedelta(seconds=1)
 """A closure no longer than this costs less than claiming anew; calls wait for it instead."""
 
 
-class ClosedLanes:
+class LaneClosures:
     """Keeps the jobs of closed shops unclaimed, and finds their lanes again afterwards.
 
     Closures of one action leave the lane open: its other actions go on.
@@ -52,15 +57,22 @@ class ClosedLanes:
         wanted = messages.LoadClosures(self._actor, self._marketplace)
         self._tell(messages.RECORDER, wanted)
 
-    def tell(self, name: str, message: Any) -> None:
-        """Send a message on, and heed what it closes or opens."""
-        if isinstance(message, RecordClosure):
-            self._unwritten[message.key] = message
-            self._close(message.closure)
-        elif isinstance(message, RecordOpening):
-            self._unwritten[message.key] = message
-            self._open(message.key)
-        self._tell(name, message)
+    def make_known(self, changes: Changes) -> None:
+        """Heed what answers closed and opened, and have it written down."""
+        # Of a scope that was opened to be closed until another time, the closure is the last word.
+        for scope, kind in changes.opened:
+            log.info("budget opened", scope=str(scope), kind=kind.value)
+            self._record(RecordOpening(scope, kind))
+            self._open((scope, kind))
+        for closure in changes.closed:
+            log.warning(
+                "budget closed",
+                scope=str(closure.scope),
+                reason=closure.reason,
+                until=closure.until and closure.until.isoformat(),
+            )
+            self._record(RecordClosure(closure))
+            self._close(closure)
 
     def recorded(self, entry: RecordClosure | RecordOpening) -> None:
         """The recorder committed it; a newer word may be on its way."""
@@ -85,6 +97,10 @@ class ClosedLanes:
     def over(self, scope: Scope) -> None:
         """The time of a closure ended."""
         self._refresh(scope)
+
+    def _record(self, entry: RecordClosure | RecordOpening) -> None:
+        self._unwritten[entry.key] = entry
+        self._tell(messages.RECORDER, entry)
 
     def _close(self, closure: Closure) -> None:
         self._known[closure.key] = closure

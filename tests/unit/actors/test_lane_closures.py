@@ -4,9 +4,10 @@ from datetime import timedelta
 
 import pytest
 
-from actors.closed_lanes import ClosedLanes
+from actors.lane_closures import LaneClosures
 from actors.lanes import Lanes
 from runtime import Marketplace, messages
+from runtime.answers.limit_keeper import Changes
 from runtime.messages import LaneHeads, LaneShop
 from runtime.process.clock import ManualClock
 from runtime.rate_limits.closures import Closure, ClosureKind, Level, Scope
@@ -23,7 +24,7 @@ class World:
         self.told = []
         record = Marketplace("m", **marketplace)
         self.lanes = Lanes("marketplace:m", record, self.clock, timedelta(minutes=15))
-        self.closed = ClosedLanes("marketplace:m", "m", self.lanes, self.clock, self._tell)
+        self.closures = LaneClosures("marketplace:m", "m", self.lanes, self.clock, self._tell)
         self.lanes.seller_connected(7)
         self.lanes.seller_connected(8)
         self.lanes.found([LaneShop(1, 7), LaneShop(2, 7), LaneShop(3, 8)])
@@ -36,7 +37,7 @@ class World:
             self.lanes.fell_due(message.lane)
             return
         assert isinstance(message, messages.ClosureOver)
-        self.closed.over(message.scope)
+        self.closures.over(message.scope)
 
     def asked_for(self):
         """The shops that are asked for now; whatever was found is not there after all."""
@@ -57,44 +58,44 @@ def world():
 
 def test_a_closed_shop_is_passed_over_until_it_is_opened(world):
     closure = world.closure(Level.SHOP, 2)
-    world.closed.load((closure,))
+    world.closures.load((closure,))
     assert world.asked_for() == {1, 3}
     assert world.asked_for() == set()
-    world.closed.load(())
+    world.closures.load(())
     assert world.asked_for() == {2}
 
 
 def test_where_one_shop_of_a_seller_is_closed_the_other_goes_on():
     world = World(browser_bound=True)
-    world.closed.load((world.closure(Level.SHOP, 2),))
+    world.closures.load((world.closure(Level.SHOP, 2),))
     assert world.asked_for() == {1, 3}
-    world.closed.load((world.closure(Level.SHOP, 1), world.closure(Level.SHOP, 2)))
+    world.closures.load((world.closure(Level.SHOP, 1), world.closure(Level.SHOP, 2)))
     world.lanes.found([LaneShop(1, 7), LaneShop(2, 7)])
     assert world.asked_for() == set()
-    world.closed.load((world.closure(Level.SHOP, 1),))
+    world.closures.load((world.closure(Level.SHOP, 1),))
     assert world.asked_for() == {2}
 
 
 @pytest.mark.parametrize("level", [Level.MARKETPLACE, Level.APP_KEY])
 def test_what_is_above_the_shops_closes_all_of_them(world, level):
-    world.closed.load((world.closure(level),))
+    world.closures.load((world.closure(level),))
     assert world.asked_for() == set()
-    world.closed.load(())
+    world.closures.load(())
     assert world.asked_for() == {1, 2, 3}
 
 
 def test_a_closed_action_leaves_its_shop_open(world):
-    world.closed.load((world.closure(Level.ACTION, 2, "publish"),))
+    world.closures.load((world.closure(Level.ACTION, 2, "publish"),))
     assert world.asked_for() == {1, 2, 3}
 
 
 def test_a_closure_that_is_over_at_once_is_waited_for_by_the_calls_alone(world):
-    world.closed.load((world.closure(Level.SHOP, 2, kind=LIMITED, seconds=1),))
+    world.closures.load((world.closure(Level.SHOP, 2, kind=LIMITED, seconds=1),))
     assert world.asked_for() == {1, 2, 3}
 
 
 def test_when_its_time_is_over_exactly_its_lane_is_found_again(world):
-    world.closed.load(
+    world.closures.load(
         (
             world.closure(Level.SHOP, 2, kind=LIMITED, seconds=60),
             world.closure(Level.SHOP, 3, seconds=90),
@@ -111,17 +112,17 @@ def test_when_its_time_is_over_exactly_its_lane_is_found_again(world):
 
 def test_a_shop_that_is_closed_twice_opens_with_the_last(world):
     limited = world.closure(Level.SHOP, 2, kind=LIMITED, seconds=60)
-    world.closed.load((limited, world.closure(Level.SHOP, 2)))
+    world.closures.load((limited, world.closure(Level.SHOP, 2)))
     world.clock.advance(60 * SECOND)
     assert world.asked_for() == {1, 3}
-    world.closed.load((limited,))
+    world.closures.load((limited,))
     assert world.asked_for() == {2}
 
 
 def test_a_longer_word_takes_the_place_of_a_shorter_one(world):
-    world.closed.load((world.closure(Level.SHOP, 2, kind=LIMITED, seconds=60),))
+    world.closures.load((world.closure(Level.SHOP, 2, kind=LIMITED, seconds=60),))
     world.clock.advance(30 * SECOND)
-    world.closed.load((world.closure(Level.SHOP, 2, kind=LIMITED, seconds=60),))
+    world.closures.load((world.closure(Level.SHOP, 2, kind=LIMITED, seconds=60),))
     world.clock.advance(30 * SECOND)
     assert world.asked_for() == {1, 3}
     world.clock.advance(30 * SECOND)
@@ -130,40 +131,40 @@ def test_a_longer_word_takes_the_place_of_a_shorter_one(world):
 
 def test_what_is_not_written_yet_is_not_forgotten_by_a_load(world):
     closure = world.closure(Level.SHOP, 2)
-    entry = messages.RecordClosure(closure)
-    world.closed.tell(messages.RECORDER, entry)
-    assert world.told == [(messages.RECORDER, entry)]
-    assert world.closed.load(()) == (closure,)
+    world.closures.make_known(Changes(closed=[closure]))
+    ((to, entry),) = world.told
+    assert (to, entry) == (messages.RECORDER, messages.RecordClosure(closure))
+    assert world.closures.load(()) == (closure,)
     assert world.asked_for() == {1, 3}
-    world.closed.recorded(entry)
-    assert world.closed.load(()) == ()
+    world.closures.recorded(entry)
+    assert world.closures.load(()) == ()
     assert world.asked_for() == {2}
 
 
 def test_an_opening_that_is_not_written_yet_is_not_undone_by_a_load(world):
     closure = world.closure(Level.SHOP, 2)
-    world.closed.load((closure,))
-    opening = messages.RecordOpening(closure.scope, closure.kind)
-    world.closed.tell(messages.RECORDER, opening)
-    assert world.closed.load((closure,)) == ()
+    world.closures.load((closure,))
+    world.closures.make_known(Changes(opened=[closure.key]))
+    assert world.told == [(messages.RECORDER, messages.RecordOpening(closure.scope, closure.kind))]
+    assert world.closures.load((closure,)) == ()
     assert world.asked_for() == {1, 2, 3}
 
 
 def test_an_older_word_that_was_written_leaves_the_newer_one_to_be(world):
-    older = messages.RecordClosure(world.closure(Level.SHOP, 2))
-    newer = messages.RecordClosure(world.closure(Level.SHOP, 2, seconds=60))
-    for entry in (older, newer):
-        world.closed.tell(messages.RECORDER, entry)
-    world.closed.recorded(older)
-    assert world.closed.load((older.closure,)) == (newer.closure,)
+    older, newer = world.closure(Level.SHOP, 2), world.closure(Level.SHOP, 2, seconds=60)
+    for closure in (older, newer):
+        world.closures.make_known(Changes(closed=[closure]))
+    (_, written), _ = world.told
+    world.closures.recorded(written)
+    assert world.closures.load((older,)) == (newer,)
 
 
 def test_a_recorder_that_began_anew_is_told_again(world):
-    entry = messages.RecordClosure(world.closure(Level.SHOP, 2))
-    world.closed.tell(messages.RECORDER, entry)
+    closure = world.closure(Level.SHOP, 2)
+    world.closures.make_known(Changes(closed=[closure]))
     world.told.clear()
-    world.closed.ask()
+    world.closures.ask()
     assert world.told == [
-        (messages.RECORDER, entry),
+        (messages.RECORDER, messages.RecordClosure(closure)),
         (messages.RECORDER, messages.LoadClosures("marketplace:m", "m")),
     ]

@@ -1,0 +1,52 @@
+"""What the calls to one marketplace keep to, put together from its record."""
+
+import random
+from collections.abc import Hashable
+from datetime import datetime
+from typing import Generic, TypeVar
+
+import structlog
+
+from runtime.answers.limit_keeper import LimitKeeper, Sent
+from runtime.marketplaces.record import Marketplace
+from runtime.rate_limits import BudgetTree
+from runtime.rate_limits.call_queue import CallQueue, Wish
+from runtime.runs.calls import Call
+from runtime.runs.job import Job
+
+Item = TypeVar("Item", bound=Hashable)
+
+log = structlog.get_logger(__name__)
+
+
+class Pacing(Generic[Item]):
+    """The budgets of a marketplace, the calls that wait for them, and what its answers change.
+
+    Args:
+        places: calls of one lane that may be in flight at once.
+    """
+
+    def __init__(self, marketplace: Marketplace, places: int) -> None:
+        self._name = marketplace.name
+        self.budgets = BudgetTree(marketplace.budgets)
+        self.queue: CallQueue[Item] = CallQueue(
+            marketplace.name, self.budgets, places, random.random
+        )
+        self.limits = LimitKeeper(
+            marketplace.name, marketplace.read_answer, marketplace.read_commonly,
+            marketplace.limit_inquiry, self.budgets, self.queue, self._complain,
+        )  # fmt: skip
+
+    def put(self, item: Item, job: Job, lane: int, now: datetime) -> None:
+        """Let a call of a job wait for its turn."""
+        wish = Wish(item, job.shop.id, job.action, lane, job.priority, job.rate_limit)
+        self.queue.put(wish, now)
+
+    def leaves(self, job: Job, lane: int, call: Call, now: datetime) -> Sent:
+        """A call that has had its turn leaves."""
+        return self.limits.leaves(job.shop.id, job.action, lane, call, now)
+
+    def _complain(self, error: Exception) -> None:
+        log.error(
+            "the marketplace's reader of answers failed", marketplace=self._name, error=repr(error)
+        )
