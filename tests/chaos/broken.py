@@ -3,16 +3,17 @@
 Each is made by changing the running process; the product has no switch for any of it.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import text
 
 from actors.dispatch import Dispatcher
+from actors.lane_run import LaneCall
 from runtime import messages
 from runtime.http.transport import HttpTransport
-from runtime.messages import CallSettled, CallTicket
-from runtime.runs.calls import AwaitQuiet, Success
+from runtime.runs.calls import AwaitQuiet
+from runtime.runs.step_notes import StepNotes
 from runtime.storage.queue import journal_rows, settlements
 
 
@@ -32,26 +33,24 @@ def without_intent() -> None:
     """A write leaves without a word in the journal."""
     sound = Dispatcher._record
 
-    def record(self: Dispatcher, run: Any, call_id: int, entry: Any) -> None:
-        if isinstance(entry, messages.RecordIntent):
-            self._leave(run, call_id)
+    def record(self: Dispatcher, call: LaneCall, entry: Any) -> None:
+        run = self._find_run(call.ticket)
+        if run is not None and isinstance(entry, messages.RecordIntent):
+            self._leave(run, call)
         else:
-            sound(self, run, call_id, entry)
+            sound(self, call, entry)
 
     Dispatcher._record = record  # type: ignore[method-assign]
 
 
 def without_settles_within() -> None:
     """What cannot be seen at once is taken not to have happened."""
-    sound = Dispatcher._await_quiet
+    sound = StepNotes.quiet_at
 
-    def await_quiet(self: Dispatcher, run: Any, ticket: CallTicket, call: AwaitQuiet) -> None:
-        if call.settled:
-            self._tell(self._actor, CallSettled(ticket, Success(False)))
-        else:
-            sound(self, run, ticket, call)
+    def quiet_at(self: StepNotes, call: AwaitQuiet, now: datetime) -> datetime:
+        return now if call.settled else sound(self, call, now)
 
-    Dispatcher._await_quiet = await_quiet  # type: ignore[method-assign]
+    StepNotes.quiet_at = quiet_at  # type: ignore[method-assign]
 
 
 def without_not_after() -> None:

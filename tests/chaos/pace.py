@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-import actors.marketplace
+import actors.claims
 import actors.recorder
 import actors.supervisor
 import runtime.process.lease
@@ -31,4 +31,4 @@ def quicken() -> None:
     actors.supervisor.CHECK_INTERVAL = timedelta(seconds=0.2)
     actors.supervisor.CLAIM_BACKOFF = timedelta(seconds=0.2)
     actors.recorder.LONGEST_RETRY = timedelta(seconds=0.5)
-    actors.marketplace.CLAIM_LOST_AFTER = timedelta(seconds=3)
+    actors.claims.CLAIM_LOST_AFTER = timedelta(seconds=3)

@@ -15,7 +15,7 @@ from datetime import timedelta
 import pytest
 import structlog
 
-from actors import dispatch
+from runtime.marketplaces import pacing
 from runtime.rate_limits.closures import Level
 from runtime.runs.job_states import FINAL, JobStatus
 from runtime.waiting.obstacles import obstacles
@@ -36,7 +36,7 @@ COUNTED = 2_000
 def day() -> Iterator[Day]:
     """The day, when it is over; its queues are watched by ``day.watch``."""
     seed = int(os.environ["SIMULATION_SEED"])
-    state, queue = random.getstate(), dispatch.CallQueue
+    state, queue = random.getstate(), pacing.CallQueue
     # The collector would walk over the day's 120,000 jobs again and again.
     gc.disable()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
@@ -44,14 +44,14 @@ def day() -> Iterator[Day]:
         random.seed(seed)
         day = Day(seed)
         day.watch = Watch(day.world.clock.now)
-        dispatch.CallQueue = day.watch.queue  # type: ignore[assignment,misc]
+        pacing.CallQueue = day.watch.queue  # type: ignore[assignment,misc]
         day.prepare()
         day.run()
         yield day
     finally:
         gc.enable()
         random.setstate(state)
-        dispatch.CallQueue = queue  # type: ignore[misc]
+        pacing.CallQueue = queue  # type: ignore[misc]
         structlog.reset_defaults()
 
 
