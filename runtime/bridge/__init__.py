@@ -1,1 +1,1 @@
-"""The way to the seller's browser: the Socket.IO server, tokens, and pending requests."""
+"""The bridge to the seller's browser: the Socket.IO server, tokens, and pending requests."""

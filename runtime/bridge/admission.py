@@ -1,4 +1,4 @@
-"""Which HTTP requests the bridge takes, by origin and by size, and whose they are."""
+"""Decides by origin and size which HTTP requests the bridge accepts."""
 
 import urllib.parse
 from collections.abc import Mapping
@@ -7,13 +7,14 @@ from typing import Any
 from runtime.bridge.allowed_origins import AllowedOrigins
 
 EIO_SID = "runtime.eio_sid"
-"""Where a WSGI environment names the Engine.IO session that its request opened."""
+"""The key under which a WSGI environment names the Engine.IO session of its request."""
 
 Rejection = tuple[str, str]
+"""The status line and the text of the answer."""
 
 
 class Admission:
-    """Decides before anything of a request is read."""
+    """Decides before the body of a request is read, so that a stranger costs no memory."""
 
     def __init__(self, origins: AllowedOrigins, max_bytes: int) -> None:
         self._origins = origins

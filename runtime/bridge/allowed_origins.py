@@ -1,4 +1,4 @@
-"""Which web pages may connect to the bridge."""
+"""Decides which web pages may connect to the bridge."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,10 +13,10 @@ LONGEST_ORIGIN = 200
 
 
 class AllowedOrigins:
-    """The configured origins, and the bridge's own.
+    """Holds the configured origins, and the bridge's own.
 
-    Only browsers send an origin that can be trusted to be theirs, so a client without one is
-    let through to where its token is checked.
+    An origin protects sellers from foreign pages in their own browsers, which always send it. A
+    client without an origin is no browser, and only its token is checked.
     """
 
     def __init__(self, origins: Sequence[str]) -> None:

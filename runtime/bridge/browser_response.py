@@ -1,4 +1,4 @@
-"""What a browser answered, read with distrust. Pure."""
+"""Reads the answer of a browser, which is not trusted. Pure."""
 
 import json
 from dataclasses import dataclass
@@ -14,11 +14,12 @@ LONGEST_CODE = 100
 LARGEST_DATA = 50_000_000
 OUTCOME_UNKNOWN = "outcome_unknown"
 NOT_BEGUN = frozenset({"plugin_missing", "memory_failed", "too_late"})
-"""Codes of the page itself, which had not asked the browser plugin yet."""
+"""Codes of the page itself; it sends them before it asks the browser plugin, so that no write
+has begun."""
 
 
 class MalformedResponse(ValueError):
-    """It cannot be told what was answered, or what to."""
+    """The response cannot be read, or names no request."""
 
     def __init__(self, reason: str, request_id: str | None = None) -> None:
         super().__init__(reason)
@@ -59,7 +60,7 @@ class BrowserResponse:
     def _kind_of_failure(self, writes: bool) -> type[CallFailed]:
         """Say whether the write may have been done: a marketplace may fail after it has done it."""
         failed = self.status is not None and self.status >= 500
-        # Mere words ("Failed to fetch") may tell of a connection that broke after the deed.
+        # A text alone ("Failed to fetch") may mean that the connection broke after the write.
         says_nothing = self.status is None and self.error_code is None
         if self.error_code == OUTCOME_UNKNOWN or (writes and (failed or says_nothing)):
             return OutcomeUnknown
@@ -70,7 +71,8 @@ def read_response(data: Any) -> BrowserResponse:
     """Read the payload of a ``plugin_response``.
 
     Raises:
-        MalformedResponse: not an object, no usable request_id, or success is no boolean.
+        MalformedResponse: the payload is no object, has no usable ``request_id``, or its
+            ``success`` is no boolean.
     """
     if not isinstance(data, dict):
         raise MalformedResponse("the response is not an object")
@@ -115,5 +117,5 @@ def _status(value: Any) -> int | None:
 
 
 def _text(value: str, limit: int) -> str:
-    """Cut, and without what no database stores: NUL and lone surrogates."""
+    """Shorten a text, and replace what no database stores: NUL and lone surrogates."""
     return value[:limit].replace("\0", "\\0").encode(errors="replace").decode()

@@ -1,4 +1,4 @@
-"""Where the Socket.IO libraries write what they would print."""
+"""Takes the log lines of the Socket.IO libraries, which clients could flood."""
 
 import sys
 from typing import Any
@@ -11,7 +11,7 @@ LONGEST_DETAIL = 200
 
 
 class LibraryLog:
-    """A logger: each kind of trouble once, without the tracebacks that clients can cause."""
+    """Logs each kind of trouble once, without the tracebacks that clients can cause."""
 
     def __init__(self) -> None:
         self._seen: set[str] = set()
@@ -22,11 +22,11 @@ class LibraryLog:
     info = warning = debug
 
     def error(self, message: str, *args: Any) -> None:
-        """Requests that make no sense to the libraries, which count their repetitions."""
+        """Log a request that makes no sense to the libraries, which count repetitions."""
         log.info("senseless request", detail=(message % args if args else message)[:LONGEST_DETAIL])
 
     def exception(self, message: str, *_: Any) -> None:
-        """Something raised while a client's packet was handled."""
+        """Log an error that a client's packet caused, once for each kind."""
         kind, error, _traceback = sys.exc_info()
         if f"{message}: {kind}" not in self._seen:
             self._seen.add(f"{message}: {kind}")
@@ -34,10 +34,10 @@ class LibraryLog:
 
 
 class ErrorStream:
-    """A standard error for web servers."""
+    """Replaces standard error for the web server."""
 
     def write(self, text: str) -> None:
-        """Trouble with one connection."""
+        """Log trouble with one connection."""
         log.debug("connection trouble", detail=text.strip()[:LONGEST_DETAIL])
 
     def flush(self) -> None:

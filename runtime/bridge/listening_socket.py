@@ -1,4 +1,4 @@
-"""The socket that the bridge listens on, and room for the connections it brings."""
+"""Opens the socket that the bridge listens on, and makes room for its connections."""
 
 import contextlib
 import errno
@@ -13,7 +13,7 @@ FEWEST_CONNECTIONS = 64
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Bind and listen; port 0 takes any free one.
+    """Bind and listen; port 0 takes any free port.
 
     Raises:
         PortInUse: another process listens there.
@@ -27,7 +27,8 @@ def listen(host: str, port: int) -> socket.socket:
         raise _unusable(host, port, error) from None
     listener = socket.socket(family, kind, protocol)
     try:
-        # Without it a restarted service could not listen while old connections fade out.
+        # Without this option a restarted service could not listen before the operating system
+        # has forgotten the old connections.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.listen(BACKLOG)

@@ -1,4 +1,4 @@
-"""Serves the media directory to browsers that were given a signed URL; a plain WSGI application."""
+"""Serves the media directory to browsers with a signed URL, as a plain WSGI application."""
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
@@ -27,7 +27,7 @@ class MediaServer:
     """Answers GET and HEAD of signed URLs.
 
     Args:
-        origins: of the pages whose scripts may read what is served.
+        origins: the origins of pages whose scripts may read the images.
     """
 
     def __init__(
@@ -85,8 +85,8 @@ def media_of(settings: Settings, secret: str, port: Callable[[], int]) -> tuple[
     """Return the media directory as it is set up, and the server of its files.
 
     Args:
-        secret: the key that signs bridge tokens; that of the URLs is made from it.
-        port: tells the port that the server listens on.
+        secret: the key that signs bridge tokens; the key of the URLs is derived from it.
+        port: returns the port that the server listens on.
     """
     key = media_key(secret)
 
@@ -98,14 +98,14 @@ def media_of(settings: Settings, secret: str, port: Callable[[], int]) -> tuple[
 
 
 def _own_host(host: str) -> str:
-    """Return a host that is listened on, as this machine's browsers name it."""
+    """Return the listening host in the form in which browsers of this machine name it."""
     if host in {"", "0.0.0.0", "::"}:  # noqa: S104 - compared, not listened on
         return "127.0.0.1"
     return f"[{host}]" if ":" in host else host
 
 
 class _Chunks:
-    """A file in parts, closed by the server whether it came to its end or not."""
+    """Yields a file in parts; the server closes it also where it was not read to its end."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
@@ -115,7 +115,7 @@ class _Chunks:
             yield chunk
 
     def close(self) -> None:
-        """Part of WSGI."""
+        """Close the file, as WSGI demands."""
         self._stream.close()
 
 

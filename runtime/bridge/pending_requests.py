@@ -1,8 +1,8 @@
-"""Commands that a browser has not answered yet, and who may be sent one again. Pure.
+"""Keeps the commands that no browser has answered yet, and decides who gets one again. Pure.
 
-A command is never sent twice to a browser that does not remember it: it might list a product
-twice. Whether a browser remembers is what it declared (``resume``), and which memory it has
-(``client_id``).
+A command is never sent twice to a browser that does not remember it, because that browser might
+list a product twice. A client declares whether it remembers commands (``resume``), and the name
+of its memory (``client_id``): a seller with two browsers has two memories.
 """
 
 from collections import OrderedDict
@@ -22,8 +22,8 @@ class PendingRequest:
     """A command that waits for its answer.
 
     Attributes:
-        sent_to: the socket it was last sent to; None where that is not known.
-        lost_at: since when no socket is known to have it.
+        sent_to: the socket that got the command last; None where that is not known.
+        lost_at: the time since when no live socket is known to have the command.
     """
 
     request: BrowserRequest
@@ -33,7 +33,7 @@ class PendingRequest:
     lost_at: datetime | None = None
 
     def sent(self, socket: SellerSocket) -> None:
-        """It left."""
+        """Note that the command was sent to a socket."""
         self.sent_to = socket
         self.lost_at = None
 
@@ -55,8 +55,8 @@ class PendingRequest:
 def repeat_to(request: BrowserRequest, live: Sequence[SellerSocket]) -> SellerSocket | None:
     """Return the socket that may get a command of which the former socket is not known.
 
-    A command that writes is repeated only where one memory stands behind every live socket
-    of the seller.
+    A command that writes is repeated only if all live sockets of the seller share one memory:
+    any of them may have got the command before.
     """
     resuming = [one for one in live if one.resume]
     if not resuming:
@@ -70,7 +70,7 @@ def repeat_to(request: BrowserRequest, live: Sequence[SellerSocket]) -> SellerSo
 def heir_of(gone: SellerSocket, live: Sequence[SellerSocket]) -> SellerSocket | None:
     """Return the socket with which a client came back before its old one was known to be gone.
 
-    Only a client that names its memory can be told from a second tab.
+    A client that does not name its memory could as well be a second tab.
     """
     if gone.client_id is None:
         return None
@@ -79,7 +79,7 @@ def heir_of(gone: SellerSocket, live: Sequence[SellerSocket]) -> SellerSocket | 
 
 
 class PendingRequests:
-    """The pending requests, by id and by seller, and how the latest of the others ended."""
+    """Holds the pending requests by id and by seller, and remembers how the last ones ended."""
 
     def __init__(self) -> None:
         self._by_id: dict[str, PendingRequest] = {}
@@ -104,7 +104,7 @@ class PendingRequests:
         return list(self._by_user.get(user_id, {}).values())
 
     def end(self, request_id: str, how: str) -> PendingRequest | None:
-        """Remove a request; ``how`` is what another response to it counts as."""
+        """Remove a request; ``how`` tells for what a further response to it is taken."""
         pending = self._by_id.pop(request_id, None)
         if pending is None:
             return None

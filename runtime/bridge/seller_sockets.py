@@ -1,4 +1,4 @@
-"""Who is connected: the live sockets of each seller. Pure."""
+"""Keeps the live sockets of each seller. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class SellerSocket:
-    """A live socket.
+    """A live socket of a seller.
 
     Attributes:
-        resume: its client answers a repeated command from memory.
-        client_id: names that memory.
-        order: grows with each socket, so that of two the newer can be told.
+        resume: whether its client answers a repeated command from memory.
+        client_id: the name of that memory.
+        order: a number that grows with each socket, which tells the newer of two.
     """
 
     sid: str
@@ -23,12 +23,12 @@ class SellerSocket:
     order: int
 
     def shares_memory_with(self, other: "SellerSocket") -> bool:
-        """Return whether a command that one was sent is remembered by the client of the other."""
+        """Return whether this client remembers the commands that the other socket got."""
         return self.resume and other.resume and self.client_id == other.client_id
 
 
 class SellerSockets:
-    """The sockets, by sid and by seller."""
+    """Holds the sockets by sid and by seller."""
 
     def __init__(self) -> None:
         self._by_sid: dict[str, SellerSocket] = {}
@@ -38,7 +38,7 @@ class SellerSockets:
     def add(
         self, sid: str, user_id: int, resume: bool, client_id: str | None, expires_at: datetime
     ) -> SellerSocket | None:
-        """Add a socket; None where it is known already."""
+        """Add a socket; returns None if it is known already."""
         if sid in self._by_sid:
             return None
         self._order += 1
@@ -48,7 +48,7 @@ class SellerSockets:
         return one
 
     def remove(self, sid: str) -> SellerSocket | None:
-        """Remove a socket; None where it is not known."""
+        """Remove a socket; returns None if it is not known."""
         one = self._by_sid.pop(sid, None)
         if one is not None:
             sockets = self._by_user[one.user_id]

@@ -1,4 +1,4 @@
-"""Bridge tokens: who may connect as which seller, and until when. Pure."""
+"""Issues and verifies the tokens with which sellers connect to the bridge. Pure."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,7 +15,7 @@ LARGEST_USER_ID = 2**63 - 1
 WAY_OUT = "get a new one and connect again"
 
 # The application that issues tokens may put claims of its own into them, and its clock may be
-# a little ahead of ours: only what decides here is checked.
+# a little ahead of ours, so only the claims that matter here are checked.
 CHECKS: Options = {
     "require": ["exp"],
     "verify_iat": False,
@@ -27,12 +27,12 @@ CHECKS: Options = {
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Whom a connecting browser proved to be, and what it declared of itself.
+    """The proven user of a connecting browser, and the browser's declarations.
 
     Attributes:
-        resume: it remembers commands and answers a repeated one from memory.
-        client_id: names that memory; two browsers of one seller have two.
-        expires_at: when its token ends.
+        resume: whether the browser remembers commands and answers a repeated one from memory.
+        client_id: the name of that memory; two browsers of a seller have two memories.
+        expires_at: the time when the token expires.
     """
 
     user_id: int
@@ -49,14 +49,14 @@ def issue_token(user_id: int, secret: str, algorithm: str, lifetime: timedelta) 
 
 
 def verify_token(auth: object, secret: str, algorithm: str) -> Identity:
-    """Decide who connects, from the ``auth`` of a Socket.IO handshake.
+    """Verify the ``auth`` of a Socket.IO handshake, and return who connects.
 
     Args:
         auth: ``{user_id, token, resume?, client_id?}``; the token decides, and ``user_id``
             may be absent.
 
     Raises:
-        TokenError: the token does not count; the message may be sent to the client.
+        TokenError: the token is not valid; the message may be sent to the client.
     """
     if not isinstance(auth, dict) or not auth.get("token"):
         raise TokenError("the token is missing: connect with auth {user_id, token}")
@@ -127,5 +127,5 @@ def _expiry(exp: object) -> datetime:
     try:
         return datetime.fromtimestamp(int(exp), UTC)  # type: ignore[call-overload]
     except (ValueError, OverflowError, OSError):
-        # Further away than a calendar goes.
+        # The claim lies beyond the years that a datetime knows.
         return datetime.max.replace(tzinfo=UTC)

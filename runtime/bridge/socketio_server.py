@@ -1,7 +1,7 @@
-"""Socket.IO, in one thread of its own. The only file that knows eventlet.
+"""Runs Socket.IO in one thread of its own. This is the only file that knows eventlet.
 
-Nothing is monkey-patched. Other threads hand it work through a queue that wakes it up; it answers
-with messages.
+Nothing is monkey-patched, so that the rest of the process keeps ordinary threads. Other threads
+hand work over through a queue that wakes this thread up; it answers with messages.
 """
 
 import socket
@@ -26,7 +26,8 @@ from runtime.errors import TokenError
 from runtime.process.clock import epoch_ms
 
 with warnings.catch_warnings():
-    # eventlet announces at import that it is only maintained, which is known here.
+    # eventlet warns at each import that it is in maintenance mode. The project knows of this:
+    # therefore nothing outside this file depends on it.
     warnings.simplefilter("ignore")
     import engineio.payload
     import eventlet
@@ -45,22 +46,22 @@ FLUSH_SECONDS = 1
 CROWDED_SECONDS = 0.2
 NAMESPACE = "/"
 
-# A polling client sends what has gathered in one request; the library's limit of 16 packets
-# would drop the whole request, responses included. The size limit bounds it already.
+# A polling client sends all packets that have gathered in one request. The library's limit of
+# 16 packets would drop the whole request with its responses; the limit of bytes is enough.
 engineio.payload.Payload.max_decode_packets = 10_000
 
 
 class SocketIOServer:
-    """The bridge's listening side.
+    """The listening side of the bridge.
 
     Args:
-        origins: of the web pages that may connect; ``*`` is every one.
-        max_bytes: largest packet accepted.
-        authenticate: tells who connects from the handshake's ``auth``; raises TokenError.
+        origins: the origins of web pages that may connect; ``*`` stands for all.
+        max_bytes: the size of the largest packet that is accepted.
+        authenticate: returns who connects, from the handshake's ``auth``; raises TokenError.
         deliver: takes SocketConnected, SocketDisconnected, SocketsAnnounced and
-            PluginResponse; called in the server's thread, must neither block nor raise.
-        now: the node's clock, which browsers may ask.
-        others: a WSGI application for whatever is no Socket.IO.
+            PluginResponse; it runs in the server's thread, and must neither block nor raise.
+        now: the node's clock, for which browsers may ask.
+        others: the WSGI application for requests that are not Socket.IO.
     """
 
     def __init__(
@@ -96,7 +97,7 @@ class SocketIOServer:
         """Listen, and serve in a thread of its own.
 
         Raises:
-            ConfigurationError: the address cannot be listened on; PortInUse where it is taken.
+            ConfigurationError: the address cannot be used; PortInUse if it is taken.
         """
         limit = connection_limit()
         self._listener = listen(self._host, self._port)
@@ -109,13 +110,13 @@ class SocketIOServer:
 
     @property
     def port(self) -> int:
-        """The port that is listened on; where 0 was asked for, the real one once started."""
+        """The port that the bridge listens on; if 0 was asked for, the real one once started."""
         return self._port
 
     def emit(
         self, sid: str, event: str, payload: dict[str, Any], may_leave: Callable[[], bool]
     ) -> None:
-        """Send an event to a socket, if it is there and the event may leave at the last moment."""
+        """Send an event to a socket, if it is live and ``may_leave`` agrees right before."""
         self._wakeups.post(lambda: self._sio.emit(event, payload, to=sid) if may_leave() else None)
 
     def disconnect(self, sid: str) -> None:
@@ -173,7 +174,7 @@ class SocketIOServer:
     def _shut_down(self, accepting: Any, pool: Any) -> None:
         for session in list(self._sio.eio.sockets.values()):
             session.close(wait=False, abort=True)
-        # Whatever hangs is given up after its time: the thread must end.
+        # Connections that hang are abandoned after this time, because the thread has to end.
         with eventlet.Timeout(FLUSH_SECONDS, False):
             accepting.kill()
             pool.waitall()
@@ -213,7 +214,7 @@ class SocketIOServer:
 
     def _on_packet(self, inner: Callable[..., Any], eio_sid: str, packet: Any) -> None:
         try:
-            # 5 and 6 announce binary attachments, which would be gathered without a limit.
+            # Types 5 and 6 announce binary attachments, which the library gathers without a limit.
             if not isinstance(packet, str) or packet[:1] in {"5", "6"}:
                 raise ValueError("binary packets and bare values are not part of the protocol")
             inner(eio_sid, packet)
@@ -269,7 +270,7 @@ class SocketIOServer:
         self._complain(self._eio_sid(sid), "unknown event ignored", repr(event))
 
     def _is_forged(self, sid: str) -> bool:
-        """Clients can send events of the names that the library uses for its own."""
+        """Return whether a client sent an event under a name that the library itself uses."""
         return bool(self._sio.manager.is_connected(sid, NAMESPACE))
 
     def _eio_sid(self, sid: str) -> str | None:
@@ -285,7 +286,7 @@ class SocketIOServer:
         self._close_session(self._eio_sid(sid))
 
     def _close_session(self, eio_sid: str | None) -> None:
-        """End the connection itself: a mere Socket.IO disconnect keeps clients away for good."""
+        """End the connection; after a mere Socket.IO disconnect clients would never come back."""
         session = self._sio.eio.sockets.get(eio_sid)
         if session is not None:
             session.close(wait=False, abort=True)
@@ -314,7 +315,7 @@ class SocketIOServer:
             self._complain(session_of(environ), "request refused", rejection[0])
             self._close_session(session_of(environ))
             return _plain(start_response, *rejection)
-        # Browsers offer to compress; a quarter of a megabyte for each connection is too much.
+        # Browsers offer compression, which would cost a quarter of a megabyte per connection.
         environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
         try:
             return self._wsgi_app(environ, start_response)
@@ -340,13 +341,14 @@ def _plain(start_response: Any, status: str, text: str) -> list[bytes]:
 
 
 class _Listener(greenio.GreenSocket):  # type: ignore[misc]
-    """A listening socket that outlives trouble with single connections."""
+    """A listening socket that survives errors of single connections."""
 
     def accept(self) -> Any:
         while True:
             try:
                 client, address = super().accept()
-                # Small packets follow each other; none should wait for the other's receipt.
+                # Without Nagle's algorithm a small packet does not wait for the receipt of the
+                # one before.
                 client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 return client, address
             except OSError as error:
@@ -357,13 +359,14 @@ class _Listener(greenio.GreenSocket):  # type: ignore[misc]
 
 
 class _Protocol(wsgi.HttpProtocol):  # type: ignore[misc]
-    """HTTP whose complaints about clients go to the log instead of standard error."""
+    """Writes complaints about clients to the log instead of standard error."""
 
     def finish(self) -> None:
         try:
             super().finish()
         finally:
-            # Where the last bytes cannot be written it stays open, and with it the descriptor.
+            # If the last bytes cannot be written, the library does not close this file, and the
+            # descriptor stays open.
             self.rfile.close()
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - inherited name
@@ -371,10 +374,10 @@ class _Protocol(wsgi.HttpProtocol):  # type: ignore[misc]
 
 
 class _WebSocket(RFC6455WebSocket):  # type: ignore[misc]
-    """eventlet's, with a limit on whole messages and without a loop over every byte."""
+    """eventlet's class, with a limit on whole messages and without a loop over every byte."""
 
     class Message(RFC6455WebSocket.Message):  # type: ignore[misc]
-        """A message; the limit on each of its frames alone would not bound it."""
+        """Limits the size of a message: a limit on each of its frames alone would not do so."""
 
         size = 0
 

@@ -1,4 +1,4 @@
-"""Work handed to a thread that sleeps on a socket."""
+"""Hands work to a thread that sleeps on a socket (a self-pipe)."""
 
 import queue
 import socket
@@ -24,7 +24,7 @@ class WakeupQueue:
         return self._bell
 
     def post(self, work: Work) -> None:
-        """Hand over work, from any thread; it is not done where the bell is closed."""
+        """Hand over work, from any thread; after :meth:`close` nobody does it."""
         self._queue.put(work)
         button = self._button
         if self._rung or button is None:
@@ -33,18 +33,19 @@ class WakeupQueue:
         try:
             button.send(b"\0")
         except OSError:
-            # Full, so that the thread wakes up anyway; or closed, so that nobody is there.
+            # A full socket wakes the thread anyway, and behind a closed socket nobody waits.
             return
 
     def take(self) -> Iterator[Work]:
         """Yield the work that was posted; for the working thread, after it was woken."""
-        # Before the queue is emptied: who puts something in after that rings again.
+        # The flag falls before the queue is emptied: whoever adds work after that wakes the thread
+        # again. In the other order work could stay in the queue unseen.
         self._rung = False
         while not self._queue.empty():
             yield self._queue.get_nowait()
 
     def close(self) -> None:
-        """End both sides; only when the working thread is gone."""
+        """Close both sides; the working thread must have ended before."""
         for end in (self._button, self._bell):
             if end is not None:
                 end.close()

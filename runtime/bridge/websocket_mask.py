@@ -1,11 +1,14 @@
-"""The mask that browsers lay over what they send (RFC 6455, section 5.3). Pure."""
+"""Removes the mask that browsers lay over WebSocket frames (RFC 6455, section 5.3). Pure."""
 
 
 def apply_mask(data: bytes, mask: tuple[int, ...], offset: int) -> bytes:
-    """Exclusive-or with four bytes that repeat; ``offset`` is where in the frame data begins.
+    """Combine the data with four repeated bytes by exclusive or.
 
-    One operation on two big numbers: a loop over the bytes would hold everybody up for
-    seconds where the largest packets are concerned.
+    This is one operation on two big numbers. A loop over the bytes of the largest packets would
+    hold up all connections for seconds.
+
+    Args:
+        offset: the position of the data's first byte in the frame.
     """
     size = len(data)
     turn = offset % len(mask)

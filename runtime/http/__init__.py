@@ -1,1 +1,1 @@
-"""HTTP transport."""
+"""The transport of HTTP calls, and the download of images."""

@@ -1,4 +1,7 @@
-"""The images that go with a request: read on the thread that sends it, just before it leaves."""
+"""Reads the images of a request on the thread that sends it, just before it leaves.
+
+So neither the journal nor the many jobs that wait for their turn hold images in memory.
+"""
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -11,19 +14,21 @@ from runtime.products.media import Media
 from runtime.runs.calls import ImageFile
 
 OpenImage = Callable[[str], bytes]
-"""Takes an image as in a product, gives its bytes; raises ``ImageRefused`` or ``CallFailed``."""
+"""Takes an image as it stands in a product and returns its bytes.
+
+It raises ``ImageRefused`` or ``CallFailed``."""
 
 LIMITS = Limits(time=timedelta(seconds=8))
-"""Well within the time that a node may still send what it was told to."""
+"""The time limit of 8 s lies well within the lease in which a node may still send a request."""
 
 
 def image_opener(media: Media) -> OpenImage:
-    """Opens the images of the media directory, and downloads those that are elsewhere."""
+    """Return a function that reads images of the media directory, and downloads all others."""
     return lambda image: image_bytes(media, image, LIMITS)
 
 
 def no_images(image: str) -> bytes:
-    """For where there is no media directory."""
+    """Raise, because there is no media directory."""
     raise InvalidCall(f"the image {image} cannot be sent: there is no media directory here")
 
 
@@ -31,8 +36,8 @@ def opened(files: Mapping[str, Any] | None, open_image: OpenImage) -> dict[str, 
     """Return the same parts of a multipart body, each image as file name, bytes and content type.
 
     Raises:
-        ImageRefused: an image cannot be used, now or later.
-        NotSent: it may be there later; nothing has left.
+        ImageRefused: an image cannot be used, neither now nor later.
+        NotSent: an image may be there later; nothing has left.
     """
     if not files:
         return None
@@ -52,7 +57,7 @@ def _part(image: str, open_image: OpenImage) -> tuple[str, bytes, str]:
     except NotSent:
         raise
     except CallFailed as error:
-        # Of the request itself nothing has left, whatever became of the download.
+        # The download may have failed in any way, but of the request itself nothing has left.
         raise NotSent(str(error)) from error
     kind = image_type(content[:HEAD_BYTES]) or "application/octet-stream"
     return f"image{SUFFIXES.get(kind, '')}", content, kind

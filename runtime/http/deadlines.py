@@ -16,12 +16,12 @@ T = TypeVar("T")
 
 
 class Deadline:
-    """Ends the connection of the moment when the time is over.
+    """Ends the watched connection when the time is over.
 
-    A time limit of the socket would begin anew with each byte that trickles in.
+    A time limit of the socket would not do: it begins anew with each byte that trickles in.
 
     Attributes:
-        is_over: the time is over.
+        is_over: whether the time is over.
     """
 
     def __init__(self, time: timedelta = LONG) -> None:
@@ -42,10 +42,10 @@ class Deadline:
         """Return the function's value; nothing can end it, so a thread that is late is abandoned.
 
         Args:
-            at_most: where that is sooner than the end of all the time.
+            at_most: a limit for this function, if that is shorter than the remaining time.
 
         Raises:
-            TimeoutError: it gave nothing in time.
+            TimeoutError: the function did not return in time.
         """
         given: list[T] = []
         problems: list[BaseException] = []
@@ -71,8 +71,8 @@ class Deadline:
         Raises:
             TimeoutError: the time is over already.
         """
-        # A line of its own to the same connection, which TLS, and whoever closes the socket while
-        # its answer is still being read, leave alone.
+        # A duplicate of the descriptor: TLS replaces the first one, and urllib3 may close it while
+        # the answer is still being read, but the connection has to be ended in either case.
         line = socket.socket(fileno=os.dup(connected.fileno()))
         with self._lock:
             self._drop()
@@ -82,7 +82,7 @@ class Deadline:
             self._line = line
 
     def drop(self) -> None:
-        """Watch nothing any more."""
+        """Watch no connection any more."""
         with self._lock:
             self._drop()
 

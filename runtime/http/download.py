@@ -1,8 +1,8 @@
-"""Downloads one image from the public internet, whoever named its address.
+"""Downloads one image from the public internet, although a stranger may have named its address.
 
-A seller, a buyer or a marketplace may have: so only HTTPS, only public hosts, each redirect
-looked at like the first address, and bounds on size and time. The address that was checked is
-the one that is connected to, so that a name that changes in between leads nowhere.
+The address may come from a seller, a buyer or a marketplace. So only HTTPS and public hosts are
+allowed, each redirect is checked like the first address, and size and time are bounded. The
+connection goes to the address that was checked: a second look-up of the name could give another.
 """
 
 import http.client
@@ -45,12 +45,12 @@ _UNTYPED = frozenset({"", "application/octet-stream", "binary/octet-stream"})
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a download keeps to.
+    """The limits that a download keeps to.
 
     Attributes:
-        resolve: a host and a port to all of its addresses.
-        refuse: raises where one of a host's addresses may not be connected to.
-        trust: makes what decides which certificates count.
+        resolve: returns all addresses of a host and port.
+        refuse: raises if one of a host's addresses must not be connected to.
+        trust: makes the TLS context, which decides on certificates.
     """
 
     max_bytes: int = MAX_IMAGE_BYTES
@@ -69,9 +69,9 @@ def download_image(media: Media, url: str, limits: Limits | None = None) -> str:
     """Download an image into the media directory; returns its path there.
 
     Raises:
-        ImageRefused: the address, or what is there, is not what may be downloaded.
+        ImageRefused: the address must not be downloaded, or there is no image at it.
         CallRejected: the answer is an error.
-        NotSent, CallTimeout, ConnectionLost: it may work later.
+        NotSent, CallTimeout, ConnectionLost: the download may work later.
     """
     content = fetch_image(url, limits)
     try:
@@ -84,7 +84,7 @@ def image_bytes(media: Media, image: str, limits: Limits | None = None) -> bytes
     """Return the bytes of a product's image, from the media directory or from its URL.
 
     Raises:
-        ImageRefused: also where it is not in the media directory.
+        ImageRefused: the image must not be downloaded, or is not in the media directory.
         CallFailed: see :func:`download_image`.
     """
     return fetch_image(image, limits) if is_image_url(image) else media.read(image)

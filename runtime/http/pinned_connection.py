@@ -1,4 +1,4 @@
-"""An HTTPS connection to an address that was checked before, cut off when its time is over."""
+"""Connects by HTTPS to an address that was checked before, and ends when the time is over."""
 
 import http.client
 import socket

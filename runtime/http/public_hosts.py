@@ -1,4 +1,4 @@
-"""Which addresses a download may go to: those that the whole internet has. Pure but for DNS."""
+"""Decides to which addresses a download may go: public ones only. Pure, except for DNS."""
 
 import ipaddress
 import socket
@@ -13,7 +13,7 @@ _IPV4_BITS = 2**32
 
 
 def is_public(address: str) -> bool:
-    """Return whether an address is nobody's own network, machine, or group."""
+    """Return whether the whole internet can reach an address, so that it is no inner one."""
     try:
         return _is_public(ipaddress.ip_address(address))
     except ValueError:  # one with a zone of an interface, or none at all
@@ -24,8 +24,8 @@ def resolved(host: str, port: int) -> list[str]:
     """Return all addresses of a host.
 
     Raises:
-        ImageRefused: nothing can have that name.
-        NotSent: it has none, or they cannot be looked up now.
+        ImageRefused: no host can have that name.
+        NotSent: the host has no address, or DNS does not answer now.
     """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -37,11 +37,12 @@ def resolved(host: str, port: int) -> list[str]:
 
 
 def refuse_private(host: str, addresses: list[str]) -> None:
-    """Let a host through only where every address that it has is public.
+    """Check that every address of a host is public.
 
     Raises:
-        ImageRefused: one is not.
+        ImageRefused: one of them is not, or there is none.
     """
+    # Every address, because nobody knows which of them a second look-up would give.
     private = [address for address in addresses if not is_public(address)]
     if private or not addresses:
         raise ImageRefused(
@@ -59,7 +60,7 @@ def _is_public(address: Address) -> bool:
 
 
 def _inner(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
-    """Return the IPv4 address that packets to this one end at."""
+    """Return the IPv4 address at which packets to an IPv6 address arrive, or None."""
     if address.ipv4_mapped is not None or address.sixtofour is not None:
         return address.ipv4_mapped or address.sixtofour
     if address.teredo is not None:

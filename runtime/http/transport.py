@@ -1,4 +1,4 @@
-"""Carries out HTTP calls with ``requests`` and sorts what comes back."""
+"""Carries out HTTP calls with ``requests``, and turns answers and errors into outcomes."""
 
 import json
 import math
@@ -45,15 +45,15 @@ from runtime.values.json_values import without_unstorable_text
 CONNECT_TIMEOUT = timedelta(seconds=10)
 MAX_BYTES = 20_000_000
 _MAYBE_UNSTORABLE = re.compile(rb"\\u|\xed|\0")
-"""Escapes, half a character in UTF-8, or another encoding."""
+"""Finds bodies that need a closer look: escapes, lone surrogates in UTF-8, other encodings."""
 
 
 class HttpTransport:
-    """``requests`` sessions: one per thread and marketplace for reads, a new one for each write.
+    """Reads share a ``requests`` session for each thread and marketplace; each write has its own.
 
     Args:
-        marketplaces: base URL and default headers of each.
-        open_image: reads the images that go with a request.
+        marketplaces: the records, with base URL and default headers.
+        open_image: reads the images that a request uploads.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class HttpTransport:
         """Send the request once and wait for the answer.
 
         Args:
-            may_leave: asked of a write when it is connected, last before its bytes leave.
+            may_leave: is asked for a write after it is connected, right before its bytes leave.
         """
         if not call.writes:
             return self._sent(self._session(marketplace), marketplace, call, timeout, lambda: True)
@@ -119,7 +119,7 @@ class HttpTransport:
             except Exception as error:  # noqa: BLE001 - whatever it is, the request may have left
                 what = f"{call.method} {call.path}: {error!r}"
                 return Failure(ConnectionLost(what, writes=call.writes))
-            # What was cut off may look like an answer that came to its end.
+            # An answer that the deadline cut off may look like a complete one.
             if limit.is_over:
                 return Failure(_timed_out(call, timeout))
         known = self._marketplaces.get(marketplace)
@@ -136,9 +136,9 @@ class HttpTransport:
         session = requests.Session()
         for scheme in ("http://", "https://"):
             session.mount(scheme, WatchedAdapter())
-        # Nothing of the machine's (proxies, .netrc) may find its way into a seller's call.
+        # Proxies and .netrc of this machine must not change a seller's call.
         session.trust_env = False
-        # Nor may what one seller's answer sets.
+        # A cookie from one seller's answer must not go with another seller's call.
         session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         known = self._marketplaces.get(marketplace)
         session.headers.update(known.default_headers if known else {})
@@ -147,7 +147,7 @@ class HttpTransport:
     def _prepared(
         self, session: requests.Session, marketplace: str, call: HttpCall
     ) -> requests.PreparedRequest:
-        """Make the request ready to leave; whatever is wrong with it shows here."""
+        """Prepare the request, so that its errors show before it is sent."""
         try:
             url = self._url(marketplace, call.path)
             request = session.prepare_request(
@@ -166,7 +166,7 @@ class HttpTransport:
         except (InvalidCall, ImageRefused, NotSent):
             raise
         except (exceptions.InvalidHeader, UnicodeEncodeError):
-            # Which one is not told: its value stands in the error, and may be a secret.
+            # The message does not name the header: the error holds its value, maybe a secret.
             raise InvalidCall(
                 f"{call.method} {call.path} cannot be sent: a header, or a credential that is one, "
                 "holds a line break or another character that no header may hold"
@@ -269,7 +269,8 @@ def _mapped(
     if is_late or isinstance(error, exceptions.Timeout) or isinstance(reason, ReadTimeoutError):
         return _timed_out(call, timeout)
     if isinstance(error, exceptions.ConnectionError | exceptions.ChunkedEncodingError):
-        # But for TLS, urllib3 gives up in this way only while it connects.
+        # Apart from errors of TLS, urllib3 raises MaxRetryError only while it connects, so that
+        # nothing was sent.
         if isinstance(reason, MaxRetryError) and not isinstance(error, exceptions.SSLError):
             return NotSent(f"{where}: cannot connect: {reason.reason}")
         begun = f"; the answer began: {excerpt(body)}" if body else ""
@@ -281,10 +282,9 @@ def _mapped(
 
 
 def _in_handshake(error: exceptions.RequestException) -> bool:
-    """Return whether TLS was still being agreed on.
+    """Return whether the error arose in the TLS handshake, before the request left.
 
-    Of an error of TLS, urllib3 does not say whether it came before the request left or after;
-    its traceback does.
+    urllib3 raises the same error before and after that, but the traceback shows the handshake.
     """
     return any(
         frame.f_code.co_name == "do_handshake"

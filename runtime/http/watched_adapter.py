@@ -1,4 +1,4 @@
-"""Connections that are cut off in time, and that ask whether a request may still leave."""
+"""Makes connections that end in time, and that ask whether a request may still leave."""
 
 import socket
 from collections.abc import Callable
@@ -21,12 +21,12 @@ LONGEST_LOOKUP = timedelta(seconds=10)
 
 
 class WatchedAdapter(HTTPAdapter):
-    """For a session of one thread.
+    """Belongs to the session of one thread.
 
     Attributes:
-        limit: ends the connection of the request that is sent next.
-        may_leave: asked of each new connection once DNS, TCP and TLS are done, which may take
-            seconds; where it says no, ``HeldUp`` is raised and not a byte of the request has left.
+        limit: ends the connection of the next request.
+        may_leave: is asked for each new connection after DNS, TCP and TLS, which may take
+            seconds; if it says no, ``HeldUp`` is raised, and no byte of the request has left.
     """
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class WatchedAdapter(HTTPAdapter):
         super().__init__()
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
-        """Make connections that know of this."""
+        """Let the pool make connections that know this adapter."""
         super().init_poolmanager(*args, **options)
         adapter = self
 
@@ -55,10 +55,10 @@ class WatchedAdapter(HTTPAdapter):
 
 
 def read_body(response: Response, body: bytearray, most: int) -> bytearray:
-    """Read the body of an answer, into ``body`` as it comes.
+    """Read the body of an answer into ``body``, which holds the beginning if the rest fails.
 
     Raises:
-        requests.RequestException: it breaks off, or has more bytes than that.
+        requests.RequestException: the body breaks off, or has more than ``most`` bytes.
     """
     for chunk in response.iter_content(CHUNK_BYTES):
         body += chunk
@@ -74,7 +74,7 @@ class _Watched(HTTPConnection):
         return _watched(self.owner.limit, self, self._connected())
 
     def _connected(self) -> Any:
-        """Look the name up, for which there is no time limit but this, and try each address."""
+        """Look the name up within the deadline, which DNS itself lacks, and try each address."""
         name = self._dns_host
         try:
             addresses = self.owner.limit.bounded(
@@ -92,7 +92,7 @@ class _Watched(HTTPConnection):
                 except (NewConnectionError, ConnectTimeoutError) as error:
                     problem = error
         finally:
-            # TLS expects the certificate of the name.
+            # TLS compares the certificate with the name and not with the address.
             self._dns_host = name
         raise problem or NewConnectionError(self, f"{name} has no address")
 

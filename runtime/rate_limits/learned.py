@@ -29,7 +29,7 @@ class LearnedRate:
         return min(1.0, self._start + max(now - self._since, timedelta(0)) / FULL_AFTER)
 
     def halve(self, now: datetime, left_at: datetime) -> bool:
-        """Halve the share, once for all calls that were under way together; return whether.
+        """Halve the share once for all calls that were under way together; returns whether it did.
 
         Args:
             left_at: the time when the refused call left.
