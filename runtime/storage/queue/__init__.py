@@ -1,1 +1,1 @@
-"""The queue: jobs from creation to their end, batches, schedules, closures and usage."""
+"""The queries of the queue: jobs from creation to end, batches, schedules, closures, usage."""

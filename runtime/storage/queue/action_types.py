@@ -1,4 +1,4 @@
-"""What can be done on which marketplace."""
+"""Queries on the actions of each marketplace."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -48,6 +48,6 @@ def known_pairs(session: Session) -> list[tuple[str, str]]:
 
 
 def change_rate_limits(session: Session, pace: timedelta) -> None:
-    """Set the least time between two calls of one shop, for every action there is."""
+    """Set the least time between two calls of one shop, for all actions of all marketplaces."""
     milliseconds = pace // timedelta(milliseconds=1)
     session.execute(update(MarketplaceActionType).values(rate_limit_ms=milliseconds))

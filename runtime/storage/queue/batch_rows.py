@@ -1,7 +1,7 @@
-"""Batches: how they stand, and closing those whose jobs have all ended.
+"""Reads and writes batches, and closes those whose jobs have all ended.
 
-Whoever ends jobs calls :func:`close_ended` in the same transaction. Two who end the last two
-jobs at the same moment do not see each other; the housekeeper closes what they leave.
+Whoever ends jobs calls :func:`close_ended` in the same transaction. Two transactions that end the
+last two jobs at the same moment do not see each other; the housekeeper closes such a batch later.
 """
 
 from collections import defaultdict
@@ -29,7 +29,7 @@ _HAS_UNFINISHED = f"""
     )
 """
 
-# SKIP LOCKED: an application's open transaction on one batch must hold up nobody.
+# SKIP LOCKED, because an application's open transaction on one batch must hold up nobody.
 _LOCK_ENDED = text(f"""
     SELECT batch.id, batch.cancel_requested FROM {SCHEMA}.batch_jobs AS batch
     WHERE batch.completed_at IS NULL
@@ -62,7 +62,7 @@ _REOPEN = text(f"""
     WHERE id = :id
 """)
 
-# In the order of their ids, so that two who cancel the same jobs do not wait for each other.
+# The order of ids keeps two transactions that cancel the same jobs from a deadlock.
 _CANCEL_JOBS = text(f"""
     WITH unfinished AS (
         SELECT id FROM {SCHEMA}.marketplace_jobs
@@ -138,12 +138,12 @@ def batch_by_id(session: Session, batch_id: int) -> BatchRow | None:
 def batch_rows(
     session: Session, *, marketplace: str | None, only_open: bool, limit: int
 ) -> list[BatchRow]:
-    """Batches, the newest first."""
+    """Return batches, the newest first."""
     query = _with_codes()
     if marketplace is not None:
         query = query.where(BatchJob.marketplace == marketplace)
     if only_open:
-        # One that is not closed yet, although its jobs have ended, is over all the same.
+        # A batch whose jobs have ended is over, even if nobody has closed it yet.
         query = query.where(BatchJob.completed_at.is_(None), _IS_UNFINISHED)
     rows = session.execute(query.order_by(BatchJob.id.desc()).limit(limit))
     return [(batch, code) for batch, code in rows]
@@ -162,16 +162,17 @@ def close_ended(session: Session, batch_ids: Iterable[int | None] | None = None)
     """Close the batches whose jobs have all ended; waits for no lock.
 
     Args:
-        batch_ids: only these; None: all.
+        batch_ids: the batches to look at; None stands for all.
 
     Returns:
-        How many were closed.
+        The number of batches that were closed.
     """
     ids = None if batch_ids is None else sorted({one for one in batch_ids if one is not None})
     if ids == []:
         return 0
     asked: dict[int, bool] = dict(session.execute(_LOCK_ENDED, {"ids": ids}).all())
-    # Counted once the lock is held: whoever adds a job, or runs one again, holds it until then.
+    # The jobs are counted under the lock, because a transaction that adds a job, or runs one
+    # again, holds the lock of the batch until it ends.
     closed = [
         _closed(batch_id, counts, asked[batch_id])
         for batch_id, counts in count_jobs(session, asked).items()
@@ -183,13 +184,13 @@ def close_ended(session: Session, batch_ids: Iterable[int | None] | None = None)
 
 
 def hold_open(session: Session, batch_id: int) -> None:
-    """Keep the batch open until this transaction ends, opening it again where it is closed."""
+    """Lock the batch until this transaction ends, and open it again if it is closed."""
     if session.execute(_HOLD_OPEN, {"id": batch_id}).scalar() is not None:
         session.execute(_REOPEN, {"id": batch_id})
 
 
 def cancel_jobs(session: Session, batch_id: int) -> None:
-    """Cancel the jobs of a batch that are not over; those that run are ended by their service."""
+    """Cancel the unfinished jobs of a batch; the services end those that run."""
     values = {
         "id": batch_id,
         "sources": sources(JobEvent.CANCEL),

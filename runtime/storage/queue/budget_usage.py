@@ -1,4 +1,4 @@
-"""What went through counted windows of the budgets, so that a restart does not forget it."""
+"""Stores the usage of counted windows, so that a restart does not forget it."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -12,7 +12,7 @@ from runtime.storage.models import SCHEMA
 
 PRUNED_AT_ONCE = 10_000
 
-# A count only grows, so that of two words the larger is the later one.
+# A count only grows, so the larger of two counts is the later one, in whatever order they come.
 _RECORD = text(f"""
     INSERT INTO {SCHEMA}.budget_usage AS known
         (marketplace, node, window_seconds, bucket_start, count)
@@ -43,7 +43,7 @@ _PRUNE = text(f"""
 
 
 def record_usage(session: Session, usage: Sequence[Usage]) -> None:
-    """Write down the counts of these buckets, each at most once among them."""
+    """Write the counts of these buckets, of which each occurs once at most."""
     session.execute(
         _RECORD,
         {
@@ -66,12 +66,12 @@ def load_usage(session: Session, marketplace: str) -> tuple[Usage, ...]:
 
 
 def prune_usage(session: Session) -> int:
-    """Remove one batch of buckets that count no more."""
+    """Remove one batch of buckets that do not count any more; returns how many."""
     return len(session.execute(_PRUNE, {"most": PRUNED_AT_ONCE}).all())
 
 
 def _text(scope: Scope) -> str:
-    """``app_key``, ``shop:3``, ``action:3:publish``."""
+    """Write a scope as text: ``app_key``, ``shop:3``, ``action:3:publish``."""
     parts = (scope.level.value, scope.shop_id, scope.action)
     return ":".join(str(part) for part in parts if part is not None)
 

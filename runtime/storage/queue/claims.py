@@ -1,8 +1,11 @@
-"""Finding lanes with work, and claiming jobs for lanes that have room.
+"""Finds lanes with work, and claims jobs for lanes that have room.
 
-The claim is made for named lanes, so that its cost depends on what is asked for and not on
-how many jobs wait. It reads, for each shop and each priority, the head of the partial index
-``ix_marketplace_jobs_claim``; jobs that are scheduled for later are not walked over.
+A claim names its lanes, so that its cost depends on their number and not on the number of
+waiting jobs. For each shop and each priority it reads the head of the partial index
+``ix_marketplace_jobs_claim``, so that it does not walk over jobs that are scheduled for later.
+
+A claimed job starts at once, and nothing is prefetched. So there is no state between pending and
+running, and priorities decide at the last moment.
 """
 
 from collections.abc import Sequence
@@ -24,7 +27,8 @@ from runtime.storage.queue.journal_rows import load_journals
 from runtime.storage.queue.lane_order import CLAIMABLE, DUE, RANKED, WANTED
 from runtime.waiting.urgency import DEFAULT_AGING
 
-# SKIP LOCKED: a job that an application's open transaction holds must not hold up the others.
+# SKIP LOCKED, because a job that an application's open transaction locks must not hold up the
+# others. The statement also takes the snapshot of the product at the job's first start.
 _CLAIM = text(f"""
     WITH wanted AS ({WANTED}),
     heads AS (
@@ -68,7 +72,7 @@ _CLAIM = text(f"""
         shop.id AS shop_id, shop.external_id, shop.name, shop.settings
 """)
 
-# The first job of each shop and priority says it all, unless it is blocked.
+# The first job of each shop and priority is enough, because it tells when that priority has work.
 _LEFT = text(f"""
     WITH wanted AS ({WANTED})
     SELECT wanted.lane, given.priority,
@@ -105,7 +109,7 @@ _LEFT = text(f"""
     GROUP BY wanted.lane, given.priority
 """)
 
-# A loose index scan: one probe for each shop and priority that has pending jobs, however many.
+# A loose index scan makes one probe for each shop and priority, however many jobs are pending.
 _FIND_LANES = text(f"""
     WITH RECURSIVE head AS (
         (
@@ -128,11 +132,11 @@ _FIND_LANES = text(f"""
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a claim brought.
+    """The result of a claim.
 
     Attributes:
-        jobs: each under a new fence, most urgent first.
-        left: what waits in each of the lanes when these are claimed.
+        jobs: the claimed jobs, each under a new fence, the most urgent first.
+        left: the first jobs that still wait in each of the lanes.
     """
 
     jobs: tuple[Job, ...]
@@ -153,7 +157,7 @@ def claim_jobs(
     node_id: int,
     aging: timedelta = DEFAULT_AGING,
 ) -> Claim:
-    """Claim up to ``limit`` due jobs, at most ``room`` for each lane and none below its worst.
+    """Claim up to ``limit`` due jobs: ``room`` at most for each lane, none below its worst level.
 
     Raises:
         DatabaseUnavailable: another claim took a job of the same product at the same moment;
@@ -173,7 +177,7 @@ def claim_jobs(
         raise DatabaseUnavailable(
             "another claim took a job of the same product at the same moment"
         ) from error
-    # A job that is claimed for the first time has no past.
+    # A job that is claimed for the first time (fence 1) has no journal yet.
     journals = load_journals(session, [row.id for row in rows if row.fence > 1])
     ordered = sorted(rows, key=lambda row: (row.level, row.id))
     jobs = tuple(_job(row, journals.get(row.id, ())) for row in ordered)

@@ -1,4 +1,4 @@
-"""Closures as the database has them: the truth that outlives every process."""
+"""Stores the closures, which outlive every process."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -11,7 +11,8 @@ from runtime.rate_limits.closures import Closure, ClosureKind, Level, Scope
 from runtime.storage.models import SCHEMA
 from runtime.storage.server.notifications import CLOSURES_CHANNEL
 
-# The clocks of the nodes may differ from that of the database.
+# The clocks of the nodes may differ from the clock of the database, so a closure stays for a
+# while after its end.
 _FORGOTTEN_AFTER = "1 minute"
 
 _COLUMNS = "marketplace, level, shop_id, action, kind, reason, until, created_at"
@@ -70,10 +71,10 @@ _NOTIFY = text("""
 
 
 def close_scopes(session: Session, closures: Sequence[Closure]) -> None:
-    """Write closures; of one scope and kind the newer word counts.
+    """Write closures; each replaces an older closure of the same scope and kind.
 
     Args:
-        closures: at most one for each scope and kind.
+        closures: the closures, of which each scope and kind has one at most.
     """
     values = _keys((one.scope, one.kind) for one in closures)
     values["reasons"] = [one.reason for one in closures]
@@ -84,19 +85,19 @@ def close_scopes(session: Session, closures: Sequence[Closure]) -> None:
 
 
 def open_scopes(session: Session, opened: Sequence[tuple[Scope, ClosureKind]]) -> None:
-    """Open scopes; what was not closed for that reason stays as it is."""
+    """End these closures; closures of other kinds stay."""
     values = _keys(opened)
     session.execute(_OPEN, values)
     _announce(session, values["marketplaces"])
 
 
 def open_shop(session: Session, shop_id: int) -> list[Closure]:
-    """Open a shop, whatever closed it; returns what was closed until now."""
+    """Open a shop, whatever closed it; returns the closures that this ended."""
     return _opened(session, session.execute(_OPEN_SHOP, {"shop_id": shop_id}).all())
 
 
 def open_marketplace(session: Session, marketplace: str) -> list[Closure]:
-    """Open a marketplace and its app key, not its shops; returns what was closed until now."""
+    """Open a marketplace and its app key, but not its shops; returns the ended closures."""
     rows = session.execute(_OPEN_MARKETPLACE, {"marketplace": marketplace}).all()
     return _opened(session, rows)
 

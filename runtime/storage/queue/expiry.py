@@ -1,8 +1,9 @@
-"""Expiry: of jobs that never started, and only by time in which they could have.
+"""Expires jobs that did not start in time, but counts only the time in which they could start.
 
-While a job is blocked its time stands still: from the sweep that finds it blocked until one
-finds it free, which moves ``expires_at`` on by as long. Blocked is one that is paused, whose
-shop or whose way there is closed, or whose seller is away where a browser executes.
+The time of a blocked job stands still. A sweep that finds the job blocked notes the moment; a
+later sweep that finds it free moves ``expires_at`` on by the time between. A job is blocked while
+it is paused, while its shop or a scope above is closed, or while the seller is away whose browser
+it needs.
 """
 
 from collections.abc import Sequence
@@ -24,7 +25,7 @@ LARGEST = 2**31 - 1
 
 _WIDE = f"'{Level.MARKETPLACE}', '{Level.APP_KEY}', '{Level.SHOP}'"
 
-# Few closures and few sellers against many jobs, so the shops are found first.
+# There are few closures and sellers, but many jobs, so this finds the blocked shops first.
 _BLOCKED = f"""
     WITH closed AS MATERIALIZED (
         SELECT marketplace, shop_id FROM {SCHEMA}.budget_closures
@@ -46,7 +47,7 @@ _WAITS = """
     AND (CAST(:marketplace AS text) IS NULL OR job.marketplace = :marketplace)
 """
 
-# It may have been blocked since the sweep before, and the doubt is the job's.
+# The job may have been blocked since the sweep before. Nobody knows, so the job gets that time.
 _HOLD = text(f"""
     {_BLOCKED}
     UPDATE {SCHEMA}.marketplace_jobs
@@ -95,7 +96,7 @@ def hold_expiry(
     Args:
         needing_sellers: the marketplaces whose jobs run only while their seller's browser is
             connected.
-        marketplace: only its jobs.
+        marketplace: limits the sweep to the jobs of this marketplace.
     """
     values = {"interval": SWEEP_INTERVAL, "needing_sellers": list(needing_sellers)}
     return _changed(session, _HOLD, batch, marketplace, values)
@@ -104,13 +105,16 @@ def hold_expiry(
 def release_expiry(
     session: Session, needing_sellers: Sequence[str], batch: int, marketplace: str | None = None
 ) -> int:
-    """Let the time of one batch of jobs go on that are not blocked any more."""
+    """Let the time of one batch of jobs go on that are free again; returns how many."""
     values = {"needing_sellers": list(needing_sellers)}
     return _changed(session, _RELEASE, batch, marketplace, values)
 
 
 def expire_due(session: Session, batch: int, marketplace: str | None = None) -> int:
-    """End one batch of jobs whose time is over; after :func:`hold_expiry`."""
+    """End one batch of jobs whose time is over; returns how many.
+
+    :func:`hold_expiry` has to run before, or blocked jobs would expire, too.
+    """
     values = {"target": target(JobEvent.EXPIRE).value}
     expired = _rows(session, _EXPIRE, batch, marketplace, values)
     for job in expired:

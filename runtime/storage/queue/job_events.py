@@ -1,6 +1,6 @@
-"""Changes of a job's status that do not come from the run that owns it.
+"""Changes the status of jobs from outside of the run that owns them.
 
-Each bumps the fence, so that a run that owned the job until now writes nothing more.
+Each change raises the fence, so that a run that owned the job until now writes nothing more.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ PAUSED = "paused; it goes on when it is resumed"
 
 
 def start(session: Session, job_id: int) -> MarketplaceJob:
-    """Take a pending job to run it outside of any service.
+    """Take a pending job, to run it outside of any service.
 
     Raises:
         ProductBusy: another job of its product runs.
@@ -41,13 +41,13 @@ def start(session: Session, job_id: int) -> MarketplaceJob:
 
 
 def complete(session: Session, job_id: int, result: Any) -> MarketplaceJob:
-    """End a running job well."""
+    """Complete a running job."""
     values = {"result_data": result, "error_message": None, "failed_step": None}
     return _end(session, job_id, JobEvent.COMPLETE, values)
 
 
 def fail(session: Session, job_id: int, error: str) -> MarketplaceJob:
-    """End a running job badly."""
+    """Fail a running job."""
     return _end(session, job_id, JobEvent.FAIL, {"error_message": error})
 
 
@@ -64,9 +64,10 @@ def try_again(session: Session, job_id: int, delay: timedelta) -> MarketplaceJob
 
 
 def pause(session: Session, job_id: int) -> MarketplaceJob:
-    """Let nobody run the job until it is resumed; one that runs is asked to stop where it can.
+    """Let nobody run the job until it is resumed; a running job is asked to stop when it can.
 
-    A job that a service runs is not marked paused here: what it has under way is recorded first.
+    A job that a service runs is not marked paused here, because the outcomes of its calls that
+    are under way have to be recorded first.
     """
     at_once = or_(MarketplaceJob.status != JobStatus.RUNNING, MarketplaceJob.node_id.is_(None))
     held = func.coalesce(MarketplaceJob.expiry_held_since, func.clock_timestamp())
@@ -81,9 +82,9 @@ def pause(session: Session, job_id: int) -> MarketplaceJob:
 
 
 def resume(session: Session, job_id: int) -> MarketplaceJob:
-    """Let a paused job run again, with the attempts it has left.
+    """Let a paused job run again, with its remaining attempts.
 
-    One that has been asked to pause and still runs goes on.
+    A job that was asked to pause and still runs goes on.
     """
 
     def change() -> MarketplaceJob:
@@ -97,7 +98,7 @@ def resume(session: Session, job_id: int) -> MarketplaceJob:
 
 
 def answer(session: Session, job_id: int, step: str, result: Any, *, happened: bool) -> list[str]:
-    """Tell of a paused job whether a step took effect; returns the steps that are still open."""
+    """Write whether a step of a paused job took effect; returns the steps that are still open."""
     with bounded_lock_waits(session, f"job {job_id}"):
         query = select(MarketplaceJob.status).where(MarketplaceJob.id == job_id).with_for_update()
         status = session.scalar(query) if 0 < job_id <= LARGEST_ID else None
@@ -108,7 +109,7 @@ def answer(session: Session, job_id: int, step: str, result: Any, *, happened: b
 
 
 def requeue(session: Session, job_id: int) -> MarketplaceJob:
-    """Run a job again that is over, or paused; its attempts start anew."""
+    """Run a job again that is over or paused; its attempts start anew."""
     values = {
         **dict.fromkeys(("result_data", "error_message", "failed_step", "progress")),
         **dict.fromkeys(("waiting_reason", "completed_at", "expires_at", "superseded_by")),
@@ -125,10 +126,10 @@ def requeue(session: Session, job_id: int) -> MarketplaceJob:
 
 
 def cancel(session: Session, job_id: int) -> MarketplaceJob:
-    """Cancel a job that does not run; ask the service that runs it to do so otherwise.
+    """Cancel a job that does not run; of a running job, ask the service to end it.
 
-    A running job is not marked cancelled here: what it has under way may still take effect,
-    and only its own settlement knows.
+    A running job is not marked cancelled here, because its calls that are under way may still
+    take effect, and only its own settlement knows.
     """
     cancelled = {
         "status": target(JobEvent.CANCEL).value,
@@ -141,7 +142,7 @@ def cancel(session: Session, job_id: int) -> MarketplaceJob:
 
 
 def finish_cancellation(session: Session, job_id: int) -> MarketplaceJob:
-    """End a running job whose cancellation was asked for, by whoever runs it."""
+    """End a running job whose cancellation was asked for; its runner calls this."""
     return _end(session, job_id, JobEvent.CANCEL, {})
 
 
@@ -162,7 +163,7 @@ def _ask(
     asked: dict[str, Any],
     channel: str,
 ) -> MarketplaceJob:
-    """Do it where it can be done at once; ask the service that runs the job to do so otherwise."""
+    """Change the job at once if that is possible, or else ask the service that runs it."""
 
     def change() -> MarketplaceJob:
         while True:
@@ -222,7 +223,7 @@ def _update(
 
 
 def _require(session: Session, job_id: int, event: JobEvent) -> None:
-    """Raise why the event matched no row; return where the job changed in between."""
+    """Raise the reason why the event matched no row; return if the job changed in between."""
     job = job_by_id(session, job_id)
     if job is None:
         raise JobNotFound(job_id)

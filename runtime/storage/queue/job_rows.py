@@ -1,4 +1,4 @@
-"""Creating jobs, looking them up and listing them."""
+"""Creates jobs, looks them up and lists them."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -15,8 +15,8 @@ from runtime.values.arguments import LARGEST_ID
 
 _NOTIFY = text("SELECT pg_notify(:channel, :payload)")
 
-# How long it is until the job falls due, by the database's clock; nothing where it is due, so
-# that the announcements of many such jobs of one shop are one.
+# The payload tells how long it is until the job falls due, by the database's clock. It tells
+# nothing if the job is due, so that PostgreSQL merges the equal announcements of a shop's jobs.
 _ANNOUNCE = text("""
     SELECT pg_notify(:channel, CAST(
         CAST(:payload AS jsonb) || CASE
@@ -29,9 +29,9 @@ _ANNOUNCE = text("""
 
 
 def insert_job(session: Session, new: Mapping[str, Any]) -> MarketplaceJob | None:
-    """Insert a job, given its columns by name; None where the user's idempotency key is taken.
+    """Insert a job, given its columns by name; None if the user's idempotency key is taken.
 
-    Waits for a transaction that holds the same key, and tells nobody: see
+    This waits for a transaction that holds the same key. It does not announce the job: see
     :func:`announce_job`.
     """
     statement = (
@@ -53,7 +53,7 @@ def insert_jobs(session: Session, new: Sequence[Mapping[str, Any]]) -> list[Mark
 
 
 def announce_job(session: Session, job: MarketplaceJob) -> None:
-    """Tell running services, once this transaction is committed, that the job may run."""
+    """Tell running services that the job may run, as soon as this transaction is committed."""
     payload = {**_shop_of(job), "priority": job.priority}
     session.execute(
         _ANNOUNCE,
@@ -62,9 +62,9 @@ def announce_job(session: Session, job: MarketplaceJob) -> None:
 
 
 def announce_end(session: Session, job: MarketplaceJob | Row[Any]) -> None:
-    """Tell running services that jobs may go on which waited for this one of their product.
+    """Tell running services that the jobs of this product which waited for this job may go on.
 
-    For jobs that end outside of a run; who runs a job knows by itself.
+    It is for jobs that end outside of a run: the service that runs a job knows of the end.
     """
     if job.product_key is not None:
         notify(session, JOBS_CHANNEL, json.dumps(_shop_of(job)))
@@ -102,7 +102,10 @@ def jobs_by_ids(session: Session, job_ids: Sequence[int]) -> list[MarketplaceJob
 
 
 def next_pending(session: Session, marketplace: str | None, limit: int) -> Sequence[MarketplaceJob]:
-    """Pending jobs that are due, by priority, then age; a service lets none starve, too."""
+    """Return pending jobs that are due, by priority and then by age.
+
+    Unlike the order of a service, this one may let jobs of low priority starve.
+    """
     query = select(MarketplaceJob).where(
         MarketplaceJob.status == JobStatus.PENDING, MarketplaceJob.run_at <= func.now()
     )
@@ -115,7 +118,10 @@ def next_pending(session: Session, marketplace: str | None, limit: int) -> Seque
 def first_of_shops(
     session: Session, shop_ids: Sequence[int], status: JobStatus
 ) -> tuple[MarketplaceJob, str] | None:
-    """Return the first job of these shops that is due or that a service runs, with its action."""
+    """Return the first job of these shops with that status, and the code of its action.
+
+    A pending job counts only if it is due, and a running one only if a service runs it.
+    """
     query = _with_codes().where(
         MarketplaceJob.shop_id.in_(shop_ids), MarketplaceJob.status == status.value
     )

@@ -1,4 +1,4 @@
-"""The step journal: intents before writes leave, outcomes before the handler goes on."""
+"""Writes the step journal: intents before writes leave, outcomes before the handler goes on."""
 
 import json
 from collections.abc import Collection, Sequence
@@ -16,8 +16,8 @@ from runtime.storage.queue.written import Written, held_jobs
 from runtime.storage.server.value_errors import mapped_value_errors
 from runtime.values.json_values import json_text
 
-# The shared lock is held until COMMIT: nobody can claim the job anew in between, and whoever
-# does so afterwards finds the row. A job that another transaction holds has to wait its turn.
+# The shared lock is held until COMMIT. Nobody can claim the job anew in between, and whoever
+# claims it afterwards finds the row. Entries of a job that another transaction locks have to wait.
 _OWNED = f"""
     SELECT job.id FROM {SCHEMA}.marketplace_jobs AS job
     WHERE job.id = entry.job_id AND job.fence = entry.fence AND job.status = 'running'
@@ -77,7 +77,7 @@ def _record(owned: str) -> TextClause:
 
 
 _RECORD = _record(_OWNED)
-# A transaction holds its own rows; it waits for the job's.
+# A handler's transaction must not skip its own record, so that it waits for the job's row.
 _RECORD_OWN = _record(_OWNED.replace(" SKIP LOCKED", ""))
 
 _RECORDED = text(f"""
@@ -128,10 +128,10 @@ def step_key(ticket: CallTicket, name: str) -> StepKey:
 
 
 def record_intents(session: Session, intents: Sequence[RecordIntent]) -> Written[StepKey]:
-    """Write that these writes are about to leave.
+    """Write that these calls are about to leave.
 
     Returns:
-        Those of runs that own their jobs; nothing was written for the others.
+        The intents of runs that own their jobs; nothing was written for the others.
 
     Raises:
         DatabaseRefused: PostgreSQL does not accept a value; nothing was written.
@@ -160,7 +160,8 @@ def record_outcomes(session: Session, outcomes: Sequence[RecordOutcome]) -> Writ
     """Write how steps ended.
 
     Returns:
-        The results as they come back from the record, for runs that own their jobs.
+        The results as the database returns them, for runs that own their jobs. A handler gets
+        these, so that a live run and a replay see the same value.
 
     Raises:
         DatabaseRefused: PostgreSQL does not accept a value; nothing was written.
@@ -191,7 +192,7 @@ def record_outcomes(session: Session, outcomes: Sequence[RecordOutcome]) -> Writ
 def record_transaction(
     session: Session, job_id: int, fence: int, name: str, result: Any, within: str | None = None
 ) -> bool:
-    """Write, in the transaction itself, that it was done; False where the run lost its job."""
+    """Write the record of a transaction within it; returns False if the run lost its job."""
     rows = session.execute(
         _RECORD_OWN,
         {
@@ -203,7 +204,7 @@ def record_transaction(
             "results": [json_text(result, f"the result of transaction {name!r}")],
             "errors": [None],
             "withins": [within],
-            # It began with its transaction.
+            # The step began with its transaction.
             "tooks": [None],
         },
     )
@@ -241,7 +242,7 @@ def close_open_steps(session: Session, job_ids: Sequence[int]) -> None:
 
 
 def mark_ended_by(session: Session, steps: Sequence[tuple[int, str]]) -> None:
-    """These failures ended their run; the next one does these steps again."""
+    """Note that these failures ended their runs, so that the next runs do the steps again."""
     if steps:
         job_ids, names = zip(*steps, strict=True)
         session.execute(_MARK_ENDED_BY, {"job_ids": list(job_ids), "names": list(names)})
@@ -253,7 +254,7 @@ def answer_step(
     """Write a person's answer to whether a step took effect.
 
     Args:
-        result: the step's result, where it did. One that did not is done again.
+        result: the step's result if it took effect; if it did not, it is done again.
 
     Returns:
         The names of the steps of the job that are still open.

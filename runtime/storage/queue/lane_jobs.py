@@ -1,4 +1,4 @@
-"""The jobs that another job waits for: those of its product, and those of its lane."""
+"""Finds the jobs that a job waits for: those of its product, and those of its lane."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,7 +18,7 @@ _LANE_SHOPS = text(f"""
     WHERE marketplace = :marketplace AND user_id = :user_id ORDER BY id
 """)
 
-# The rule by which a claim passes over a job, told for one.
+# This is the rule by which a claim passes over a job (CLAIMABLE), for a single job.
 _SAME_PRODUCT = text(f"""
     SELECT other.id, action_type.code, other.status
     FROM {SCHEMA}.marketplace_jobs AS other

@@ -1,8 +1,12 @@
-"""The order in which the jobs of lanes are claimed, as SQL; the one rule of all who rank them.
+"""The order in which the jobs of lanes are claimed, as SQL; every query that ranks jobs uses it.
 
 Jobs are ranked by their level (:func:`runtime.waiting.urgency.level`). Within a level the
-priorities of a lane take turns, beginning behind the one that was served last; within a priority
-the older one is first. Jobs of one (shop, product) go one at a time, in the order of their ids.
+priorities of a lane alternate, beginning behind the priority that was served last; within a
+priority the older job is first. Jobs of one (shop, product) run one at a time, in the order of
+their ids.
+
+Priorities alternate because critical must not be strictly ahead: a job that has waited long
+enough is as urgent as a critical one, or a stream of critical jobs could starve it.
 """
 
 from collections.abc import Sequence
@@ -14,7 +18,7 @@ from sqlalchemy.orm import Session
 from runtime.storage.models import SCHEMA
 
 LOOK = 500
-"""How many due jobs of one shop and priority are looked at for one that is not blocked."""
+"""A claim looks at so many due jobs of one shop and priority to find one that is not blocked."""
 
 WANTED = """
     SELECT * FROM unnest(
@@ -31,8 +35,8 @@ LEVEL = """
     )) AS int)
 """
 
-# One that has started keeps its product until it is over, however long it waits in between; one
-# that never started and is scheduled for later lets others pass.
+# A job that has started occupies its product until it is over, however long it waits in between.
+# A job that never started and is scheduled for later lets others pass.
 CLAIMABLE = f"""
     (due.product_key IS NULL OR NOT EXISTS (
         SELECT 1 FROM {SCHEMA}.marketplace_jobs AS other
@@ -110,17 +114,17 @@ def jobs_before(
 ) -> int | None:
     """Return how many due jobs of its lane may be claimed before a pending job, as things stand.
 
-    Which priority the lane got last is not known here, so it is taken to be the job's own. Jobs
-    that are blocked by another one of their product are not counted; those that come later and are
-    more urgent cannot be.
+    Only the actor knows which priority of the lane was served last, so it is assumed to be the
+    job's own: the number is rather too high than too low. Jobs that wait for another job of their
+    product are not counted, and more urgent jobs that are created later cannot be.
 
     Args:
-        shop_ids: the shops of the lane; the job's own is one of them.
-        aging: how long a job waits until it rises by one level.
-        most: counting ends there.
+        shop_ids: the shops of the lane, among them the job's own.
+        aging: the time that a job waits until its level rises by one.
+        most: the number at which counting ends.
 
     Returns:
-        The number; ``most + 1`` where there are more than ``most``; None: it is not pending.
+        The number, or ``most + 1`` if it is larger than ``most``; None if the job is not pending.
     """
     parameters = {"job_id": job_id, "shops": list(shop_ids), "aging": aging, "most": most}
     before: int | None = session.scalar(_PLACE, parameters)

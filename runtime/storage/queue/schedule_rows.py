@@ -1,4 +1,4 @@
-"""Schedules: which are due, and when the next one is."""
+"""Reads and writes schedules, and finds those that are due."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -22,7 +22,7 @@ _TIME_TO_NEXT = text(f"""
 
 
 def insert_schedule(session: Session, values: Mapping[str, Any]) -> JobSchedule | None:
-    """Insert a schedule; None where another has its name."""
+    """Insert a schedule; returns None if another schedule has its name."""
     statement = (
         insert(JobSchedule)
         .values(**values)
@@ -45,7 +45,7 @@ def schedule_by_name(session: Session, name: str, *, lock: bool = False) -> Sche
 
 
 def schedule_rows(session: Session, marketplace: str | None = None) -> Sequence[ScheduleRow]:
-    """Schedules in the order of their names."""
+    """Return the schedules in the order of their names."""
     query = _with_codes().order_by(JobSchedule.name)
     if marketplace is not None:
         query = query.where(JobSchedule.marketplace == marketplace)
@@ -53,7 +53,7 @@ def schedule_rows(session: Session, marketplace: str | None = None) -> Sequence[
 
 
 def due_schedules(session: Session, limit: int) -> Sequence[ScheduleRow]:
-    """Schedules that are due and that nobody else is firing, locked."""
+    """Lock and return the schedules that are due and that no other service is firing."""
     query = (
         _with_codes()
         .where(~JobSchedule.paused, JobSchedule.next_run_at <= func.clock_timestamp())
@@ -77,7 +77,7 @@ def database_time(session: Session) -> datetime:
 
 
 def announce_change(session: Session) -> None:
-    """Let running services look at the schedules again, once this transaction is committed."""
+    """Let running services look at the schedules again, after this transaction is committed."""
     notify(session, SCHEDULES_CHANNEL, "")
 
 

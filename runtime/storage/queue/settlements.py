@@ -1,4 +1,4 @@
-"""Writing down how runs ended, many in one statement, each only for the run that owns its job."""
+"""Writes how runs ended, many in one statement, each only for the run that owns its job."""
 
 import json
 from collections.abc import Sequence
@@ -16,9 +16,9 @@ from runtime.storage.queue.journal_rows import close_open_steps, mark_ended_by
 from runtime.storage.queue.written import Written, held_jobs
 from runtime.storage.server.value_errors import mapped_value_errors
 
-# SKIP LOCKED: an application's open transaction on one job must not hold up all the others.
-# A cancellation that was asked for while the run failed or snoozed wins over another run, and
-# so does a pause.
+# SKIP LOCKED, because an application's open transaction on one job must not hold up all others.
+# A request to cancel or pause that came while the run failed or snoozed wins over another run.
+# Every settlement names the fence: if it matches no row, another run owns the job by now.
 _SETTLE = text(f"""
     WITH ended AS (
         SELECT * FROM unnest(
@@ -83,8 +83,8 @@ def settle_jobs(session: Session, settlements: Sequence[Settlement]) -> Written[
     """Write the settlements.
 
     Returns:
-        The ids of the jobs that were settled, and of those that another transaction holds; a
-        run that had lost its job is in neither.
+        The ids of the jobs that were settled, and of those that another transaction locks; a
+        run that had lost its job is in neither of them.
 
     Raises:
         DatabaseRefused: PostgreSQL does not accept a value in them; nothing was written.
@@ -123,7 +123,7 @@ def settle_jobs(session: Session, settlements: Sequence[Settlement]) -> Written[
 
 
 def record_progress(session: Session, made: Sequence[RecordProgress]) -> None:
-    """Write how far runs are; the last of each counts.
+    """Write the progress of runs, of each run the last one.
 
     Raises:
         DatabaseRefused: PostgreSQL does not accept a value.

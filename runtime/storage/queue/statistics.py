@@ -1,4 +1,4 @@
-"""Counts of jobs, for people."""
+"""Counts jobs for people."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Jobs of one product that make each other needless: withdrawn, or standing in the way."""
+"""Finds jobs of one product that supersede or exclude each other."""
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
@@ -15,8 +15,9 @@ from runtime.storage.queue.batch_rows import close_ended
 _NEVER_STARTED = [status for status in sources(JobEvent.CANCEL) if status != JobStatus.RUNNING]
 _UNFINISHED = [status.value for status in JobStatus if status not in FINAL]
 
-# SKIP LOCKED: what a claim, or an application's open transaction, holds is left to run; the
-# new job runs after it. A job that is to run later withdraws nothing that is to run before.
+# SKIP LOCKED: a job that a claim or an application's open transaction locks is not withdrawn; it
+# runs, and the new job runs after it. A job that is scheduled for later withdraws no job that is
+# to run before it.
 _WITHDRAW = text(f"""
     WITH newer AS (
         SELECT * FROM unnest(CAST(:ids AS bigint[]), CAST(:keys AS text[])) AS newer (id, key)
@@ -45,7 +46,7 @@ _WITHDRAW = text(f"""
 
 _LOCK = text("SELECT pg_advisory_xact_lock(key) FROM unnest(CAST(:keys AS bigint[])) AS key")
 
-# A delete that will have run by then makes room for a publish that was created after it.
+# A delete that runs before then makes room for a publish that was created after it.
 _STANDING = text(f"""
     WITH wanted AS (SELECT unnest(CAST(:keys AS text[])) AS key),
     job AS (
@@ -76,15 +77,19 @@ _STANDING = text(f"""
 """)
 
 _BUCKETS = 64
-"""Products of a shop that share a lock; so many locks of one shop fill no lock table."""
+"""The number of locks of a shop, each of which is shared by many products.
+
+One lock for each product would let a large batch fill PostgreSQL's lock table. An advisory lock
+and not a unique index keeps a second publish out: an index would have to know of listings, of
+deletes between two publishes and of ``force``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What stands in the way of publishing a product.
+    """The reason why a product cannot be published now.
 
     Attributes:
-        listing_id: its listing that is live, or None.
+        listing_id: the product's live listing, or None.
         job_id: the unfinished job that publishes it, or None.
     """
 
@@ -96,14 +101,14 @@ class Standing:
 def withdraw_older(
     session: Session, created: Sequence[MarketplaceJob], action: str, withdrawn: Collection[str]
 ) -> int:
-    """Withdraw what never started and was created before, of the same shop and products.
+    """Withdraw older jobs of the same shop and products that never started.
 
     Args:
-        created: new jobs of one action, shop and time to run.
-        withdrawn: the actions that they make needless.
+        created: the new jobs, all of one action, one shop and one time to run.
+        withdrawn: the actions of the older jobs.
 
     Returns:
-        How many jobs were withdrawn.
+        The number of jobs that were withdrawn.
     """
     (first, *_) = created
     values = {
@@ -122,9 +127,9 @@ def withdraw_older(
 
 
 def lock_products(session: Session, shop_id: int, keys: Collection[str]) -> None:
-    """Let no other transaction look whether these may be published until this one ends."""
+    """Let no other transaction check whether these products may be published until this ends."""
     buckets = {_digest(key) % _BUCKETS for key in keys}
-    # Sorted, so that two batches do not wait for each other.
+    # All transactions lock in this order, so that two batches cannot wait for each other.
     locks = sorted(_digest(f"publish:{shop_id}:{bucket}") for bucket in buckets)
     session.execute(_LOCK, {"keys": locks})
 

@@ -1,4 +1,4 @@
-"""Transactions of handlers: exactly once, whatever happens to the connection."""
+"""Runs the transactions of handlers exactly once, whatever happens to the connection."""
 
 import threading
 from typing import Any
@@ -38,12 +38,12 @@ def run_transaction(
 ) -> Any:
     """Run ``function(session, *arguments)`` and commit it with its row in the step journal.
 
-    While the database is away, or something that passes in time is in the way, it is tried
-    again. Where the connection broke during COMMIT, the journal tells whether it was committed.
+    It is tried again while the database is away or another passing problem prevents it. If the
+    connection breaks during COMMIT, the journal tells whether the transaction was committed.
 
     Args:
-        stopping: gives up waiting for the database.
-        within: the step that it is part of.
+        stopping: an event that ends the wait for the database.
+        within: the step that the transaction is part of.
 
     Returns:
         The function's result as it comes back from the journal.
@@ -86,14 +86,14 @@ def _called(call: TransactionCall, session: Session) -> Any:
     except (ValueError, TypeError) as error:
         raise _RaisedByHandlerError(error) from error
     except DBAPIError as error:
-        # A statement that takes too long takes as long the next time.
+        # A statement that was cancelled for its duration would take as long the next time.
         if getattr(error.orig, "pgcode", None) == _QUERY_CANCELLED:
             raise _RaisedByHandlerError(error) from error
         raise
 
 
 class _RaisedByHandlerError(Exception):
-    """An error of the handler's own, which is no complaint of the database about a value."""
+    """Carries an error of the handler past the code that maps errors of the database."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__(str(error))
@@ -101,9 +101,9 @@ class _RaisedByHandlerError(Exception):
 
 
 def _committed(session: Session, job: Job, call: TransactionCall) -> tuple[Any] | None:
-    """Return whether an earlier try was committed after all.
+    """Return the result that an earlier try committed after all, or None.
 
-    The lock waits for that try's transaction, should the server still be busy with it.
+    The lock waits for the transaction of that try, if the server is still busy with it.
     """
     if session.execute(_LOCK_RUN, {"id": job.id, "fence": job.fence}).first() is None:
         raise FenceLost(job.id, job.fence)

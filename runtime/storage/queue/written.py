@@ -1,4 +1,4 @@
-"""What a group of entries came to: written, or to be written later."""
+"""The outcome of writing a group of entries: written, or to be written later."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,8 +24,8 @@ class Written(Generic[Key]):
     """The outcome of one statement.
 
     Attributes:
-        kept: what was written, with what came back.
-        held: jobs whose row another transaction holds; their entries have to wait.
+        kept: the entries that were written, with the values that the statement returned.
+        held: the jobs whose rows another transaction locks; their entries have to wait.
     """
 
     kept: Mapping[Key, Any]
@@ -35,7 +35,12 @@ class Written(Generic[Key]):
 def held_jobs(
     session: Session, runs: Sequence[tuple[int, int]], written: Collection[int]
 ) -> frozenset[int]:
-    """Return the jobs that a run (job, fence) still owns although nothing of it was written."""
+    """Return the jobs whose runs still own them although no entry of theirs was written.
+
+    Args:
+        runs: pairs of a job's id and its fence.
+        written: the ids of the jobs of which an entry was written.
+    """
     left = [(job_id, fence) for job_id, fence in runs if job_id not in written]
     if not left:
         return frozenset()
