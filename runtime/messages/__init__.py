@@ -1,7 +1,7 @@
-"""Every message between actors. Frozen: nobody changes what another one reads.
+"""Every message between actors. Messages are frozen: no actor changes what another one reads.
 
-Mailboxes hold hints; the database holds the truth. Whoever needs an answer sends again until
-it gets one.
+Mailboxes hold hints; the database holds the truth. An actor that needs an answer asks again after
+the actor that it asked was restarted (:class:`ActorRestarted`).
 """
 
 from runtime.messages.browsers import (

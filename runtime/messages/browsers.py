@@ -1,4 +1,4 @@
-"""Between the bridge, its server and those who ask it."""
+"""Messages between the bridge, its server, and the actors that use the bridge."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class SocketConnected:
-    """An authenticated socket is there.
+    """An authenticated socket has connected.
 
     Attributes:
-        resume: the client remembers commands and answers a repeated one from memory.
-        client_id: names that memory; two browsers of one seller have two.
-        expires_at: when its token ends.
+        resume: whether the client remembers commands and answers a repeated one from memory.
+        client_id: the name of that memory; two browsers of a seller have two memories.
+        expires_at: the time when its token expires.
     """
 
     sid: str
@@ -32,27 +32,27 @@ class SocketDisconnected:
 
 @dataclass(frozen=True, slots=True)
 class SocketsAnnounced:
-    """Every live socket has been told of; the answer to a bridge that started."""
+    """All live sockets have been delivered; this answers a bridge that has just started."""
 
 
 @dataclass(frozen=True, slots=True)
 class RecoveryOver:
-    """Whoever waits for a request that a restart forgot has asked again; bridge to itself."""
+    """The actors had time to ask again for what a restart forgot; the bridge tells itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class SocketExpired:
-    """The token of a socket ended; bridge to itself."""
+    """The token of a socket expired; the bridge tells itself."""
 
     sid: str
 
 
 @dataclass(frozen=True, slots=True)
 class PluginResponse:
-    """What a browser answered.
+    """A browser answered.
 
     Attributes:
-        acknowledge: sends the acknowledgement; callable from any thread, once.
+        acknowledge: sends the acknowledgement; it may be called once, from any thread.
     """
 
     sid: str
@@ -62,38 +62,38 @@ class PluginResponse:
 
 @dataclass(frozen=True, slots=True)
 class BrowserDeadline:
-    """A pending browser request ran out of time; bridge to itself."""
+    """The time of a pending browser request is over; the bridge tells itself."""
 
     request_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class GraceOver:
-    """A seller had time to reconnect; bridge to itself."""
+    """The time in which a seller could reconnect is over; the bridge tells itself."""
 
     user_id: int
 
 
 @dataclass(frozen=True, slots=True)
 class SellerConnected:
-    """The first socket of a seller; bridge to the actors of browser-bound marketplaces."""
+    """The first socket of a seller has connected; the bridge tells the marketplaces' actors."""
 
     user_id: int
 
 
 @dataclass(frozen=True, slots=True)
 class SellerDisconnected:
-    """The last socket of a seller is gone."""
+    """The last socket of a seller is gone; the bridge tells the marketplaces' actors."""
 
     user_id: int
 
 
 @dataclass(frozen=True, slots=True)
 class PresenceWanted:
-    """Tell me who is connected; marketplace actor to bridge.
+    """A marketplace actor asks the bridge which sellers are connected.
 
     Attributes:
-        user_id: only whether this seller is; None: tell of all.
+        user_id: limits the question to this seller; None asks for all sellers.
     """
 
     reply_to: str

@@ -1,4 +1,4 @@
-"""Calls and outcomes."""
+"""Messages that carry calls and their outcomes."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,10 +9,10 @@ from runtime.runs.calls import HttpCall, Outcome
 
 @dataclass(frozen=True, slots=True)
 class CallTicket:
-    """Names one call of one run; returned with its outcome.
+    """Names one call of one run, and comes back with the outcome of the call.
 
     Attributes:
-        reply_to: name of the actor that asked.
+        reply_to: the name of the actor that asked.
     """
 
     reply_to: str
@@ -23,7 +23,7 @@ class CallTicket:
 
 @dataclass(frozen=True, slots=True)
 class CallSettled:
-    """The outcome of a call, to the actor that asked."""
+    """A call has this outcome; the actor that asked gets it."""
 
     ticket: CallTicket
     outcome: Outcome
@@ -31,12 +31,12 @@ class CallSettled:
 
 @dataclass(frozen=True, slots=True)
 class CallsReleased:
-    """Calls that wait may leave now; marketplace actor to itself."""
+    """Calls that waited may leave now; a marketplace actor tells itself."""
 
 
 @dataclass(frozen=True, slots=True)
 class CancellationOverdue:
-    """A cancelled run had its time for ``finally``; marketplace actor to itself."""
+    """A cancelled run has had its time for ``finally``; a marketplace actor tells itself."""
 
     job_id: int
     fence: int
@@ -44,13 +44,14 @@ class CancellationOverdue:
 
 @dataclass(frozen=True, slots=True)
 class BrowserRequest:
-    """A command for a seller's browser; marketplace actor to bridge.
+    """A marketplace actor gives the bridge a command for a seller's browser.
 
     Attributes:
-        request_id: unguessable, used once.
-        repeated: the bridge may have had it before and forgotten; it must not be sent again
-            to a browser that has no memory of it.
-        not_after: a write must not leave later: whoever takes the job over looks from then on.
+        request_id: an id that nobody can guess, and that is used once.
+        repeated: whether the bridge may have had the command before and forgotten it; then it
+            must not go to a browser that has no memory of it.
+        not_after: a write must not leave later, because after this time another node may take
+            the job over and look whether the write happened.
     """
 
     ticket: CallTicket
@@ -66,14 +67,14 @@ class BrowserRequest:
 
 @dataclass(frozen=True, slots=True)
 class BrowserRequestWithdrawn:
-    """Nobody waits for the response any more."""
+    """Nobody waits for the response to a command any more."""
 
     request_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class HttpRequest:
-    """A request for a marketplace's API; marketplace actor to HTTP actor."""
+    """A marketplace actor gives the HTTP actor a request for a marketplace's API."""
 
     ticket: CallTicket
     marketplace: str

@@ -1,4 +1,4 @@
-"""Jobs on their way in."""
+"""Messages on the way of a job from the database to its marketplace's actor."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,8 +12,8 @@ class LaneShop:
     """A shop that has, or may have, pending jobs.
 
     Attributes:
-        priority: of the job that is meant; None: nothing is known but that something changed.
-        due_in: the time until it falls due; where it has passed, negative.
+        priority: the priority of the job; None where only a change of the shop is known.
+        due_in: the time until the job falls due, negative if it is due already.
     """
 
     shop_id: int
@@ -24,7 +24,7 @@ class LaneShop:
 
 @dataclass(frozen=True, slots=True)
 class JobsAnnounced:
-    """New jobs may be there for these shops; listener to supervisor."""
+    """These shops may have new jobs; the listener tells the supervisor."""
 
     marketplace: str
     shops: tuple[LaneShop, ...]
@@ -32,36 +32,38 @@ class JobsAnnounced:
 
 @dataclass(frozen=True, slots=True)
 class ListeningAgain:
-    """Announcements may have been missed; look at the tables."""
+    """The listener may have missed announcements, so the supervisor looks at the tables."""
 
 
 @dataclass(frozen=True, slots=True)
 class Poll:
-    """Look for lanes with work that no announcement told of; supervisor to itself."""
+    """The supervisor tells itself to look for work that no announcement told of."""
 
 
 @dataclass(frozen=True, slots=True)
 class LanesFound:
-    """These shops have, or may have, jobs that are due, or fall due."""
+    """These shops have, or may have, jobs that are due or will fall due."""
 
     shops: tuple[LaneShop, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class LaneDue:
-    """A lane's next job falls due; marketplace actor to itself."""
+    """A lane's next job falls due; a marketplace actor tells itself."""
 
     lane: int
 
 
 @dataclass(frozen=True, slots=True)
 class LaneRequest:
-    """A lane with room for ``room`` more jobs, and the shops it serves.
+    """A lane with room for ``room`` more jobs, and the shops that it serves.
 
     Attributes:
-        after: the priority of the job that it got last. Within a level, priorities take turns.
-        level: on which it has its turn; on a worse one it is behind those that have theirs there.
-        worst: it gets no job of a level worse than this.
+        after: the priority of the job that the lane got last; within a level, priorities
+            alternate.
+        level: the level for which the lane is named. On a worse level it comes after the lanes
+            that are named for that one, because the hint for the better level may be outdated.
+        worst: the lane gets no job of a worse level than this.
     """
 
     lane: int
@@ -74,7 +76,7 @@ class LaneRequest:
 
 @dataclass(frozen=True, slots=True)
 class ClaimRequested:
-    """Claim up to ``limit`` jobs for these lanes; marketplace actor to supervisor.
+    """A marketplace actor asks the supervisor to claim up to ``limit`` jobs for these lanes.
 
     Within a level the lanes are served in the order in which they are named.
     """
@@ -90,8 +92,8 @@ class Head:
     """The first waiting job of a lane and a priority.
 
     Attributes:
-        due_in: the time until it falls due; where it has passed, negative.
-        blocked: it waits for another job of its product.
+        due_in: the time until the job falls due, negative if it is due already.
+        blocked: whether the job waits for another job of its product.
     """
 
     priority: int
@@ -101,11 +103,11 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class LaneHeads:
-    """What waits in a lane.
+    """The first waiting jobs of a lane.
 
     Attributes:
-        heads: of each priority at most one that can be claimed, now or later, and one that is due
-            and blocked.
+        heads: for each priority at most one job that can be claimed, now or later, and one job
+            that is due and blocked.
     """
 
     lane: int
@@ -114,10 +116,10 @@ class LaneHeads:
 
 @dataclass(frozen=True, slots=True)
 class JobsClaimed:
-    """The answer to a request.
+    """The answer to :class:`ClaimRequested`.
 
     Attributes:
-        left: what waits in each lane that the request named, when these jobs are claimed.
+        left: the first jobs that still wait in each lane of the request.
     """
 
     sequence: int
@@ -127,14 +129,14 @@ class JobsClaimed:
 
 @dataclass(frozen=True, slots=True)
 class ClaimFailed:
-    """The database could not be asked; lanes will be found again."""
+    """The database could not be reached; the next poll finds the lanes again."""
 
     sequence: int
 
 
 @dataclass(frozen=True, slots=True)
 class CancelRequested:
-    """Somebody asked to cancel this job."""
+    """Somebody asked to cancel this job, which runs."""
 
     job_id: int
 
@@ -159,10 +161,10 @@ class RunningJob:
 
 @dataclass(frozen=True, slots=True)
 class RunningJobs:
-    """All jobs that a marketplace's actor runs, as the database has it.
+    """All jobs that a marketplace's actor runs, as the database has them.
 
-    What it does not know of was claimed for it and got lost; a cancellation or a pause it has
-    not heard of, too.
+    The actor compares this with its own runs. So it finds jobs that were claimed for it while the
+    answer got lost, and requests to cancel or pause of which it has not heard.
     """
 
     jobs: tuple[RunningJob, ...]

@@ -1,4 +1,4 @@
-"""What is closed, on its way between the database and those who obey it."""
+"""Messages that carry closures between the database and the actors that obey them."""
 
 from dataclasses import dataclass
 
@@ -8,17 +8,18 @@ from runtime.rate_limits.closures import Closure, Scope
 
 @dataclass(frozen=True, slots=True)
 class ClosuresChanged:
-    """Somebody closed or opened a scope of this marketplace; listener to supervisor."""
+    """Somebody closed or opened a scope of this marketplace; the listener tells the supervisor."""
 
     marketplace: str
 
 
 @dataclass(frozen=True, slots=True)
 class LoadClosures:
-    """Read the closures of a marketplace, behind those that are still to be written.
+    """The recorder is to read the closures of a marketplace, after it has written its queue.
 
-    To the recorder; it alone writes what actors close, so what it reads is never older than
-    what it acknowledged. Answered with :class:`ClosuresLoaded`.
+    Only the recorder writes the closures of actors, so its reading is never older than its
+    acknowledgements, and no reload opens a scope that was closed a moment ago. The answer is
+    :class:`ClosuresLoaded`.
     """
 
     reply_to: str
@@ -27,20 +28,20 @@ class LoadClosures:
 
 @dataclass(frozen=True, slots=True)
 class ClosuresLoaded:
-    """All closures of a marketplace, as the database has them; what is missing is open."""
+    """All closures of a marketplace, as the database has them; every other scope is open."""
 
     closures: tuple[Closure, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ClosureRecorded:
-    """It is committed; to the actor of the scope's marketplace."""
+    """A closure or an opening is committed; the actor of the scope's marketplace gets this."""
 
     entry: RecordClosure | RecordOpening
 
 
 @dataclass(frozen=True, slots=True)
 class ClosureOver:
-    """The time of a closure ended; marketplace actor to itself."""
+    """The time of a closure is over; a marketplace actor tells itself."""
 
     scope: Scope

@@ -1,4 +1,4 @@
-"""Life and death of actors."""
+"""Messages on the start, failure, restart and stop of actors."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,7 +6,7 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class ActorStarted:
-    """An actor runs; to the supervisor."""
+    """An actor runs, as it tells the supervisor."""
 
     name: str
     incarnation: int
@@ -14,7 +14,7 @@ class ActorStarted:
 
 @dataclass(frozen=True, slots=True)
 class ActorFailed:
-    """An actor died of an exception; to the supervisor."""
+    """An actor died of an exception, as it tells the supervisor."""
 
     name: str
     incarnation: int
@@ -23,7 +23,7 @@ class ActorFailed:
 
 @dataclass(frozen=True, slots=True)
 class ActorStopped:
-    """An actor stopped because it was told to; to the supervisor."""
+    """An actor stopped because it was told to, as it tells the supervisor."""
 
     name: str
     incarnation: int
@@ -31,7 +31,7 @@ class ActorStopped:
 
 @dataclass(frozen=True, slots=True)
 class RestartDue:
-    """The backoff before an actor's restart is over; supervisor to itself."""
+    """The backoff before an actor's restart is over; the supervisor tells itself."""
 
     name: str
     incarnation: int
@@ -39,30 +39,30 @@ class RestartDue:
 
 @dataclass(frozen=True, slots=True)
 class ActorRestarted:
-    """An actor began anew and forgot what it was asked; ask again. From the supervisor."""
+    """An actor began anew and forgot its requests; the supervisor tells the others to ask again."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class CheckChildren:
-    """Look for actors that died without a word, and for dead nodes; supervisor to itself."""
+    """The supervisor tells itself to look for actors and nodes that died without a word."""
 
 
 @dataclass(frozen=True, slots=True)
 class Drain:
-    """Take nothing new; end what runs until the deadline, then hand it back."""
+    """The actor is to take no new work, and to hand back the runs that the deadline interrupts."""
 
     deadline: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class DrainDeadline:
-    """The time to end what runs is over."""
+    """The time for running jobs to end is over."""
 
 
 @dataclass(frozen=True, slots=True)
 class Drained:
-    """The actor has nothing left to do; to the supervisor."""
+    """The actor has no more work, as it tells the supervisor."""
 
     name: str

@@ -1,4 +1,4 @@
-"""Names of actors."""
+"""The names by which actors address each other."""
 
 SUPERVISOR = "supervisor"
 BRIDGE = "bridge"

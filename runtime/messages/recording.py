@@ -1,4 +1,4 @@
-"""To the recorder and back."""
+"""Messages to the recorder, which writes to the database, and its answers."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,7 +15,7 @@ from runtime.runs.settlement import Settlement
 
 @dataclass(frozen=True, slots=True)
 class RecordSettlement:
-    """Write down how a run ended."""
+    """The recorder is to write how a run ended."""
 
     reply_to: str
     settlement: Settlement
@@ -23,10 +23,10 @@ class RecordSettlement:
 
 @dataclass(frozen=True, slots=True)
 class SettlementRecorded:
-    """It is committed.
+    """A settlement is committed.
 
     Attributes:
-        kept: False where the run had lost its job before, so that nothing was written.
+        kept: whether it was written; it was not if the run had lost its job before.
     """
 
     job_id: int
@@ -45,12 +45,15 @@ class SettlementRefused:
 
 @dataclass(frozen=True, slots=True)
 class RecordIntent:
-    """Write down that a write of a step is about to leave.
+    """The recorder is to write that a write of a step is about to leave.
+
+    The intent is recorded when the write's turn has come, and not when the handler asks for it:
+    ``leaves_within`` would run out while the write waits for its pace.
 
     Attributes:
-        request: what is about to be sent, redacted.
-        leaves_within: it leaves in this time or not at all.
-        settles_within: how long after it left it can take effect.
+        request: the request, without secrets.
+        leaves_within: the write leaves within this time or not at all.
+        settles_within: the longest time from leaving until the write takes effect.
         within: the step that this step is part of.
     """
 
@@ -67,10 +70,10 @@ class RecordIntent:
     def of(
         cls, ticket: CallTicket, effect: Perform, leaves_within: timedelta, request_id: str | None
     ) -> Self:
-        """The intent of a write that is part of a step.
+        """Make the intent of a write that is part of a step.
 
         Args:
-            request_id: under which a browser executes it.
+            request_id: the id of the command if a browser executes the write, or None.
         """
         call, step = effect.call, effect.step
         assert isinstance(call, WebSocketCall | HttpCall)
@@ -83,7 +86,7 @@ class RecordIntent:
 
 @dataclass(frozen=True, slots=True)
 class IntentRecorded:
-    """The write may leave; where ``kept`` is False, the run has lost its job."""
+    """The write may leave, unless ``kept`` is False: then the run has lost its job."""
 
     ticket: CallTicket
     kept: bool
@@ -91,10 +94,10 @@ class IntentRecorded:
 
 @dataclass(frozen=True, slots=True)
 class RecordOutcome:
-    """Write down how a step ended; answered with :class:`CallSettled`.
+    """The recorder is to write how a step ended; the answer is :class:`CallSettled`.
 
     Attributes:
-        took: how long ago this run began it.
+        took: the time since this run began the step.
     """
 
     ticket: CallTicket
@@ -106,7 +109,7 @@ class RecordOutcome:
 
 @dataclass(frozen=True, slots=True)
 class RecordProgress:
-    """Write down how far a run is."""
+    """The recorder is to write the progress of a run."""
 
     job_id: int
     fence: int
@@ -115,7 +118,7 @@ class RecordProgress:
 
 @dataclass(frozen=True, slots=True)
 class RecordPresence:
-    """Write down that a seller came or went."""
+    """The recorder is to write that a seller connected or disconnected."""
 
     user_id: int
     connected: bool
@@ -123,44 +126,51 @@ class RecordPresence:
 
 @dataclass(frozen=True, slots=True)
 class PresenceDue:
-    """Write who came and went since the last time; recorder to itself."""
+    """The recorder tells itself to write the collected changes of presence.
+
+    It waits for a moment before that, so that a connection that flaps costs no statement each time.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class RecordClosure:
-    """Write down that a scope is closed; of one kind the newer word counts."""
+    """The recorder is to write that a scope is closed."""
 
     closure: Closure
 
     @property
     def key(self) -> tuple[Scope, ClosureKind]:
-        """What it is a word on; of several words the last counts."""
+        """The scope and kind; of several entries with one key only the last is written."""
         return self.closure.key
 
 
 @dataclass(frozen=True, slots=True)
 class RecordOpening:
-    """Write down that a scope is not closed any more for this reason."""
+    """The recorder is to write that a closure of this kind ended."""
 
     scope: Scope
     kind: ClosureKind
 
     @property
     def key(self) -> tuple[Scope, ClosureKind]:
-        """What it is a word on; of several words the last counts."""
+        """The scope and kind; of several entries with one key only the last is written."""
         return self.scope, self.kind
 
 
 @dataclass(frozen=True, slots=True)
 class RecordUsage:
-    """Write down how many calls went through scopes of the budgets."""
+    """The recorder is to write the usage of scopes of the rate limits.
+
+    Usage is written after its calls have left, so that no call waits for it; a kill loses the
+    releases of the milliseconds of one group commit.
+    """
 
     usage: tuple[Usage, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class UsageWanted:
-    """Tell what went through the scopes of a marketplace, behind what is to be written of it."""
+    """The recorder is to read the usage of a marketplace, after it has written its queue."""
 
     reply_to: str
     marketplace: str
@@ -168,14 +178,17 @@ class UsageWanted:
 
 @dataclass(frozen=True, slots=True)
 class UsageLoaded:
-    """What went through the scopes of the budgets, as the database has it."""
+    """The usage of scopes of the rate limits, as the database has it."""
 
     usage: tuple[Usage, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class ReleaseJobs:
-    """Hand back every job of a marketplace that this node runs, behind what is queued.
+    """The recorder is to hand back a marketplace's running jobs, after it has written its queue.
+
+    Anybody else could overtake an ending that the dead actor sent before, and the finished job
+    would run again.
 
     Attributes:
         suspect: the job whose code ran when the marketplace's actor hung.
@@ -188,7 +201,7 @@ class ReleaseJobs:
 
 @dataclass(frozen=True, slots=True)
 class JobsReleased:
-    """They are pending again."""
+    """The jobs of a marketplace are handed back, and are pending again."""
 
     marketplace: str
     count: int
@@ -196,4 +209,4 @@ class JobsReleased:
 
 @dataclass(frozen=True, slots=True)
 class Flush:
-    """Write what has gathered; recorder to itself."""
+    """The recorder tells itself to write the entries that have gathered."""

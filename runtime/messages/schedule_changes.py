@@ -1,13 +1,13 @@
-"""Schedules: that somebody changed them, and that one may be due."""
+"""Messages on schedules: somebody changed them, or one of them may be due."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class SchedulesChanged:
-    """A schedule was added, changed or removed; look again. A hint."""
+    """A schedule was added, changed or removed; this is a hint to look again."""
 
 
 @dataclass(frozen=True, slots=True)
 class ScheduleDue:
-    """A schedule may be due; the schedules actor to itself."""
+    """A schedule may be due; the schedules actor tells itself."""
