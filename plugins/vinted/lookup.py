@@ -3,7 +3,7 @@
 What is known before the first try is which items were the newest then. An item that stands
 above them now has come since. It is the job's own where it bears the job's reference. Where
 the browser plugin does not know references, it is one with the product's title and price; that
-it is not what another job published, is for :func:`runtime.storage.selling.published.adopt` to say.
+it is not what another job published, is for :func:`runtime.store.adopt_listing` to say.
 
 Two things of the same title and price, which the seller put on sale by hand in the same minutes,
 cannot be told from it.
