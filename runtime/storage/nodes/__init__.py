@@ -1,1 +1,1 @@
-"""The processes that run jobs: which live, what they tell of themselves, and who cleans up."""
+"""The queries on nodes, the processes that run jobs: liveness, presence, rescue, cleaning."""

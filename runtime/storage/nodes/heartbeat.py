@@ -1,4 +1,4 @@
-"""Heartbeat: says that this node lives, from a thread that no handler can block."""
+"""Says that this node is alive, from a thread that no handler can block."""
 
 import threading
 from collections.abc import Callable
@@ -22,10 +22,10 @@ class Heartbeat:
     """Holds the node's session lock and confirms its heartbeat once a second.
 
     Args:
-        clock: tells when a heartbeat was sent.
-        lease: renewed with each heartbeat that is confirmed.
-        each_beat: called after each beat with whether the node had been taken for dead; must
-            not block.
+        clock: gives the time at which a heartbeat was sent.
+        lease: is renewed with each confirmed heartbeat.
+        each_beat: is called after each beat with whether the node had been taken for dead; it
+            must not block.
         serves: see :func:`runtime.storage.nodes.membership.register_node`.
     """
 
@@ -50,12 +50,12 @@ class Heartbeat:
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
     def start(self) -> None:
-        """Take the lock, then go on in a thread."""
+        """Take the session lock, and then go on in a thread."""
         self._beat()
         self._thread.start()
 
     def stop(self) -> None:
-        """Give the lock back; a database that answers nothing is not waited for."""
+        """Give the lock back, without waiting for a database that does not answer."""
         self._stopping.set()
         self._thread.join(STOP_PATIENCE_SECONDS)
         self._drop_lock()

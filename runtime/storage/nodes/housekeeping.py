@@ -1,6 +1,6 @@
-"""Housekeeping: what expired is ended, what has ended is closed, what is old is removed.
+"""Expires jobs, closes batches whose jobs have ended, and removes old rows.
 
-A little at a time.
+It works in small batches, so that no transaction locks many rows for long.
 """
 
 import threading
@@ -28,7 +28,8 @@ _FINAL = ", ".join(f"'{status.value}'" for status in sorted(FINAL))
 
 _SHORT_LOCKS = text("SET LOCAL lock_timeout = '1s'")
 
-# The jobs of a batch are kept as long as the batch, which counts them when it closes.
+# The jobs of an open batch stay, because the batch counts them when it closes, and because a job
+# that is run again needs the others.
 _PRUNE = text(f"""
     DELETE FROM {SCHEMA}.marketplace_jobs
     WHERE id IN (
@@ -54,7 +55,7 @@ class Housekeeper:
     """Tidies up in a thread of its own.
 
     Args:
-        retention: how long jobs that are over are kept, with their journal.
+        retention: the time for which ended jobs are kept, with their journal.
         needing_sellers: the marketplaces whose jobs run only while their seller's browser is
             connected.
     """
@@ -69,17 +70,17 @@ class Housekeeper:
         self._thread = threading.Thread(target=self._run, name="housekeeper", daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End after the batch at hand."""
+        """Stop the thread after its current batch."""
         self._stopping.set()
         self._thread.join(STOP_PATIENCE_SECONDS)
 
     def tidy(self) -> tuple[int, int]:
-        """Do what there is to do; returns how many jobs expired and how many were removed."""
-        # In this order, so that what is blocked does not expire first.
+        """Tidy up once; returns how many jobs expired and how many were removed."""
+        # The time of blocked jobs is held first, so that they do not expire.
         self._in_batches("hold", lambda session: hold_expiry(session, self._needing_sellers, BATCH))
         self._in_batches(
             "unhold", lambda session: release_expiry(session, self._needing_sellers, BATCH)
@@ -123,5 +124,5 @@ class Housekeeper:
 
 
 def prune_jobs(session: Session, retention: timedelta) -> int:
-    """Remove one batch of jobs that have been over for that long, with their journal."""
+    """Remove one batch of jobs that ended so long ago, with their journal; returns how many."""
     return len(session.execute(_PRUNE, {"retention": retention, "batch": BATCH}).all())

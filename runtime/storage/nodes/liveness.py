@@ -1,4 +1,4 @@
-"""Which services live, and whose browsers are connected to them."""
+"""Finds the services that are alive, and the sellers whose browsers are connected to them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,17 +12,17 @@ from runtime.runs.job_states import JobStatus
 from runtime.storage.models import BrowserPresence, MarketplaceJob, RuntimeNode
 
 FRESH = timedelta(seconds=30)
-"""A node whose heartbeat is older is taken for dead."""
+"""A node whose last heartbeat is older is taken for dead."""
 
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """What a waiting job depends on.
+    """The circumstances on which waiting jobs depend.
 
     Attributes:
         now: the database's time.
         connected: the users whose browser is connected to a living service.
-        down: marketplaces that no living service can serve for now, each with the reason.
+        down: the marketplaces that no living service can serve for now, each with the reason.
     """
 
     now: datetime
@@ -70,7 +70,7 @@ def fewest_running(session: Session, marketplace: str) -> int:
 
 
 def interrupted_jobs(session: Session, marketplace: str) -> Sequence[MarketplaceJob]:
-    """Running jobs that no living node runs."""
+    """Return the jobs whose status is running although no living node runs them."""
     runner = exists().where(RuntimeNode.id == MarketplaceJob.node_id, _is_fresh())
     return session.scalars(
         select(MarketplaceJob)

@@ -1,4 +1,4 @@
-"""Nodes: who is alive, and the jobs of those who are not."""
+"""Registers nodes, finds dead ones, and hands their jobs back."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from runtime.storage.queue.batch_rows import close_ended
 from runtime.storage.queue.journal_rows import close_open_steps
 
 LOCK_SPACE = 0x6D72
-"""First key of the advisory locks that nodes hold; the second is the node's id."""
+"""The first key of the advisory locks that nodes hold; the second key is the node's id."""
 
 MAX_POISONINGS = 5
 
@@ -28,7 +28,7 @@ _REGISTER = text(f"""
     VALUES (:hostname, :pid, :serves) RETURNING id
 """)
 
-# A node that was taken for dead and lives on comes back under its own id.
+# A node that was taken for dead but is alive comes back under its own id.
 _HEARTBEAT = text(f"""
     INSERT INTO {SCHEMA}.runtime_nodes (id, hostname, pid, serves) OVERRIDING SYSTEM VALUE
     VALUES (:id, :hostname, :pid, :serves)
@@ -58,7 +58,8 @@ _DEAD = text(f"""
     )
 """)
 
-# A run that may have killed its process, and had recorded nothing new, has poisoned it once.
+# A run counts as a poisoning if its code was running when the process died, and it had recorded
+# nothing new. Jobs that merely waited are not suspected.
 _HAND_BACK = text(f"""
     UPDATE {SCHEMA}.marketplace_jobs AS job
     SET node_id = NULL,
@@ -99,7 +100,7 @@ _RUNNING = text(f"""
     WHERE node_id = :node_id AND status = 'running'
 """)
 
-# A process that was stopped within a transaction may hold its row for long.
+# SKIP LOCKED, because a process that was stopped within a transaction may lock its row for long.
 _FORGET = text(f"""
     DELETE FROM {SCHEMA}.runtime_nodes WHERE id IN (
         SELECT id FROM {SCHEMA}.runtime_nodes WHERE id = ANY(:nodes) FOR UPDATE SKIP LOCKED
@@ -111,7 +112,8 @@ def register_node(session: Session, *, serves: bool = True) -> int:
     """Add this process; returns its node id.
 
     Args:
-        serves: False: it runs one job by itself, and nobody is to count on it for others.
+        serves: whether it is a service; a process that runs a single job is none, so that nobody
+            counts on it for other jobs.
     """
     return int(session.execute(_REGISTER, _identity() | {"serves": serves}).scalar_one())
 
@@ -134,7 +136,7 @@ def running_jobs(session: Session, node_id: int) -> list[RunningJob]:
 
 
 def dead_nodes(session: Session, node_id: int) -> list[int]:
-    """Nodes that do not live any more, and those of which nothing but running jobs is left."""
+    """Return the nodes that are dead, also those of which only running jobs remain."""
     dead = session.scalars(
         _DEAD,
         {
@@ -156,13 +158,14 @@ def hand_back_jobs(
     suspects: Collection[int] = (),
     reason: str | None = None,
 ) -> dict[str, list[LaneShop]]:
-    """Make the running jobs of a node pending again; uses up no attempt.
+    """Make the running jobs of a node pending again; this uses up no attempt.
 
     Args:
-        marketplace: only its jobs.
-        suspects: jobs whose code was running when the node died or hung. Where the run had
-            recorded nothing new, it counts; more than ``MAX_POISONINGS`` fail a job.
-        reason: what the jobs wait for now.
+        marketplace: limits this to the jobs of one marketplace.
+        suspects: the jobs whose code was running when the node died or hung. This counts as a
+            poisoning if the run had recorded nothing new; a job fails after more than
+            ``MAX_POISONINGS``.
+        reason: the reason for which the jobs wait now.
 
     Returns:
         The shop of each job, by marketplace.
@@ -194,14 +197,14 @@ def hand_back_jobs(
 
 
 def forget_nodes(session: Session, node_ids: Sequence[int]) -> None:
-    """Remove nodes and what they knew of connected browsers."""
+    """Remove nodes, and their records of connected browsers."""
     if node_ids:
         remember_seen(session, node_ids)
         session.execute(_FORGET, {"nodes": list(node_ids)})
 
 
 def leave(session: Session, node_id: int) -> None:
-    """Hand back what a stopping node still has, and forget the node."""
+    """Hand back the remaining jobs of a stopping node, and forget the node."""
     hand_back_jobs(session, node_id)
     forget_nodes(session, [node_id])
 

@@ -46,7 +46,7 @@ def record_presence(session: Session, node_id: int, presence: dict[int, bool]) -
 
 
 def remember_seen(session: Session, node_ids: Sequence[int]) -> None:
-    """Note when sellers were last seen whose nodes are forgotten: while these were alive."""
+    """Note when the sellers on these nodes were last seen, before the nodes are forgotten."""
     session.execute(_SEEN_BY, {"nodes": list(node_ids)})
 
 

@@ -1,4 +1,4 @@
-"""Jobs of nodes that died: handed back, with those counted that may have killed them."""
+"""Hands back the jobs of dead nodes, and counts the jobs that may have killed them."""
 
 from pathlib import Path
 
@@ -16,11 +16,11 @@ def rescue_dead_nodes(
     """Make the running jobs of dead nodes pending again, and forget the nodes.
 
     Args:
-        node_id: who asks.
-        markers: where nodes of this data directory mark which job's code runs.
+        node_id: the id of the calling node.
+        markers: the directory in which nodes mark which job's code runs.
 
     Returns:
-        Of each dead node the shops of its jobs, by marketplace.
+        For each dead node the shops of its jobs, by marketplace.
 
     Raises:
         DatabaseUnavailable: nothing was rescued.

@@ -1,1 +1,1 @@
-"""The PostgreSQL server and the connections to it."""
+"""The PostgreSQL server, and the connections to it."""

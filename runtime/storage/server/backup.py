@@ -1,4 +1,4 @@
-"""A dump of the database, made by PostgreSQL's own program."""
+"""Dumps the database with PostgreSQL's own program."""
 
 import contextlib
 import os
@@ -25,11 +25,11 @@ LOCK_WAIT = "30s"
 
 @dataclass(frozen=True, slots=True)
 class Dump:
-    """A database in a file.
+    """The result of a dump.
 
     Attributes:
-        size: in bytes.
-        restore: the ``pg_restore`` that can read it; an older one cannot.
+        size: the size of the file in bytes.
+        restore: the path of a ``pg_restore`` that can read the file; an older one cannot.
     """
 
     size: int
@@ -39,10 +39,10 @@ class Dump:
 def dump(database: Database, settings: Settings, target: Path, *, overwrite: bool) -> Dump:
     """Write the whole database to a file, in PostgreSQL's custom format.
 
-    Whoever works on the database goes on meanwhile. The file appears whole or not at all.
+    Others can work on the database meanwhile. The file appears complete or not at all.
 
     Raises:
-        InputError: the file is there already, or cannot be written.
+        InputError: the file exists already, or cannot be written.
         ConfigurationError: no suitable ``pg_dump`` is installed.
         DatabaseUnavailable: the dump failed.
     """
@@ -90,7 +90,7 @@ def _run(program: str, connection: dict[str, Any], target: Path) -> None:
     password = connection.pop("password", None)
     environment = dict(os.environ)
     if password is not None:
-        # Not an argument: everybody on the machine can read those.
+        # The password is no argument, because everybody on the machine can read arguments.
         environment["PGPASSWORD"] = str(password)
     done = subprocess.run(  # noqa: S603 - no shell, and arguments of our own making
         [

@@ -1,4 +1,4 @@
-"""What an operator wants to know of the database before relying on it."""
+"""Checks of the database that an operator makes before relying on it."""
 
 import select
 import time
@@ -25,7 +25,7 @@ def server_version(database: Database) -> str:
     """Return the server's version, such as ``18.4``.
 
     Raises:
-        DatabaseUnavailable: it cannot be asked.
+        DatabaseUnavailable: the server cannot be reached.
     """
     with database_errors(), database.engine.connect() as connection:
         version: str = connection.execute(text("SHOW server_version")).scalar_one()
@@ -36,9 +36,10 @@ def clock_difference(database: Database) -> timedelta:
     """Return how far the server's clock is ahead of this machine's.
 
     Raises:
-        DatabaseUnavailable: it cannot be asked.
+        DatabaseUnavailable: the server cannot be reached.
     """
     with database_errors(), database.engine.connect() as connection:
+        # The first statement opens the transaction, so that its time does not count below.
         connection.execute(text("SELECT 1"))
         before = datetime.now(UTC)
         there: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
@@ -47,10 +48,10 @@ def clock_difference(database: Database) -> timedelta:
 
 
 def check_sessions(database: Database) -> None:
-    """See that a direct connection keeps what belongs to a session: locks and LISTEN.
+    """Check that a direct connection keeps its session, which session locks and LISTEN need.
 
     Raises:
-        ConfigurationError: it does not.
+        ConfigurationError: it does not, for example because of a transaction-pooling proxy.
         DatabaseUnavailable: the server cannot be reached.
     """
     one = database.direct_connection()
@@ -69,7 +70,7 @@ def check_sessions(database: Database) -> None:
 
 
 def _check_lock(one: Connection, other: Connection) -> None:
-    # Two connections that come out at one session of the server share its locks.
+    # Two connections that a proxy maps to one session of the server share its locks.
     with one.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
     with other.cursor() as cursor:

@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL server, shared by every process on one data directory."""
+"""Manages the embedded PostgreSQL server, which all processes on one data directory share."""
 
 import fcntl
 import os
@@ -23,24 +23,25 @@ CLUSTER_DIRECTORY = "postgres"
 USERS_FILE = "postgres.users.lock"
 STARTING_FILE = "postgres.starting.lock"
 LOCK_PATIENCE_SECONDS = PATIENCE_SECONDS + 30
-"""Longer than whoever holds the lock may take over what it does."""
+"""The wait for a lock is longer than its holder may take to start or stop the server."""
 
 _SOCKET_PATH_LIMIT = 107 if sys.platform == "linux" else 103
 
 
 class EmbeddedServer:
-    """What one process has of the server.
+    """The share of one process in the server.
 
     Each process that uses the server holds a shared lock on a file beside it. The kernel drops
-    the lock however the process ends, so the one that stops cleanly and can turn its lock into
-    an exclusive one is the last, and stops the server.
+    the lock however the process ends. A process that stops cleanly and can turn its lock into an
+    exclusive one is therefore the last user, and stops the server. The wheel's own list of
+    process ids would not do, because it keeps the ids of processes that died.
 
     Attributes:
-        url: where the server is, for SQLAlchemy; good as long as this process uses it.
+        url: the server's URL for SQLAlchemy, valid as long as this process uses the server.
     """
 
     def __init__(self, data_dir: Path) -> None:
-        """Take the lock. Use :meth:`start`."""
+        """Open the lock files; callers use :meth:`start`."""
         self._cluster = PostgresCluster(data_dir / CLUSTER_DIRECTORY)
         self._directory: int | None = None
         self._users: int | None = _open_lock(data_dir / USERS_FILE)
@@ -48,7 +49,7 @@ class EmbeddedServer:
 
     @classmethod
     def start(cls, data_dir: Path) -> Self:
-        """Attach to the server of that directory; start it, or make it, where there is none.
+        """Attach to the server of that directory; create the cluster and start it if needed.
 
         Raises:
             DataDirectoryError: the directory cannot be used.
@@ -65,10 +66,10 @@ class EmbeddedServer:
         return server
 
     def ensure_running(self) -> None:
-        """Start the server where it does not run.
+        """Start the server if it does not run.
 
         Raises:
-            DatabaseUnavailable: it does not start.
+            DatabaseUnavailable: the server does not start.
         """
         data_dir = self._cluster.path.parent
         starting = _open_lock(data_dir / STARTING_FILE)
@@ -79,7 +80,10 @@ class EmbeddedServer:
             os.close(starting)
 
     def release(self) -> None:
-        """Stop using the server; stop it if nobody else does. Harmless when repeated."""
+        """End the use of the server, and stop it if nobody else uses it.
+
+        A second call does nothing.
+        """
         users, self._users = self._users, None
         directory, self._directory = self._directory, None
         if directory is not None:
@@ -94,7 +98,8 @@ class EmbeddedServer:
 
     def _attach(self, data_dir: Path) -> None:
         assert self._users is not None
-        # First of all: whoever is stopping the server holds this lock until it has stopped.
+        # This lock comes first, because a process that is stopping the server holds it until the
+        # server has stopped.
         _lock(self._users, fcntl.LOCK_SH, f"stopping the embedded PostgreSQL in {data_dir}")
         self.ensure_running()
         self.url = URL.create(

@@ -1,4 +1,4 @@
-"""The way to the database: one engine, and connections of one's own beside it."""
+"""Opens the database: one engine with a pool, and direct connections to the server."""
 
 import re
 from collections.abc import Iterator
@@ -29,8 +29,8 @@ _ACCEPTED_DRIVERS = frozenset({"postgres", "postgresql", _DRIVER})
 _CONNECT_DEFAULTS = {
     "application_name": "marketplace-runtime",
     "connect_timeout": "5",
-    # Without these a server that vanished without a word is waited for by the hour. They are
-    # ignored on a Unix socket.
+    # Without keepalives a client waits for hours for a server that vanished without a word.
+    # Unix sockets ignore them.
     "keepalives": "1",
     "keepalives_idle": "30",
     "keepalives_interval": "10",
@@ -39,9 +39,10 @@ _CONNECT_DEFAULTS = {
 }
 
 LONGEST_IDLE = DEAD_AFTER
-"""How long a transaction may hold its locks and ask for nothing: its process is stopped."""
+"""A transaction that holds its locks for so long and sends nothing is ended by the server: its
+process has been stopped."""
 
-# Compiling a claim takes PostgreSQL longer than to run it.
+# JIT is off, because PostgreSQL takes longer to compile a claim than to run it.
 _SET_UP = text(
     "SELECT set_config('idle_in_transaction_session_timeout', :limit, true), "
     "set_config('jit', 'off', true)"
@@ -49,7 +50,7 @@ _SET_UP = text(
 
 _AWAY_CLASS = "08"
 _AWAY_CODES = frozenset({"25P03", "57P01", "57P02", "57P03", "53300"})
-# Read-only for a while, out of disk or memory, deadlocks, time-outs: what passes in time.
+# Errors that pass in time: a server that is read-only for a while, deadlocks, time-outs.
 _PASSING_CODES = frozenset({"25006", "40001", "40P01", "55P03", "57014"})
 _PASSING_CLASS = "53"
 _CLOSED = re.compile(r"connection (already closed|.*unexpectedly)")
@@ -59,9 +60,9 @@ class Database:
     """The database of one process.
 
     Attributes:
-        engine: SQLAlchemy's, with a pool.
+        engine: SQLAlchemy's engine, with a pool.
         session: makes sessions: ``with database.session() as session:`` leaves the commit to
-            the caller, ``with database.session.begin() as session:`` commits.
+            the caller; ``with database.session.begin() as session:`` commits.
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class Database:
         pool_size: int = 10,
         embedded: EmbeddedServer | None = None,
     ) -> None:
-        """Make the engine; connects to nothing yet."""
+        """Make the engine, which does not connect yet."""
         self._direct_url = direct_url or url
         self._embedded = embedded
         self.engine: Engine = create_engine(
@@ -104,14 +105,15 @@ class Database:
         """Open a session whose work is committed at the end.
 
         Args:
-            name: what is committed, for the points at which a test ends the process.
+            name: the name of the commit; a test ends the process before and after each name.
 
         Raises:
-            DatabaseUnavailable: the server is away, and whether it committed is not known; or
-                what passes in time was in the way: a deadlock, a lock, a full disk.
+            DatabaseUnavailable: the server is away, so that nobody knows whether it committed;
+                or a passing problem prevented it: a deadlock, a lock, a full disk.
         """
         with database_errors(), _passing_errors(), self.session.begin() as session:
-            # For each transaction, because a pooling proxy shares connections out.
+            # Settings are made for each transaction, because a pooling proxy gives each
+            # transaction another connection.
             limit = f"{LONGEST_IDLE.total_seconds() * 1000:.0f}ms"
             session.execute(_SET_UP, {"limit": limit})
             yield session
@@ -120,7 +122,7 @@ class Database:
         reached(f"{name}.after_commit")
 
     def revive(self) -> None:
-        """Start an embedded server again that died; does nothing for an operator's server."""
+        """Start the embedded server again if it died; an operator's server is left alone."""
         if self._embedded is None:
             return
         try:
@@ -129,19 +131,19 @@ class Database:
             log.warning("the embedded PostgreSQL does not start", reason=str(error))
 
     def dispose(self) -> None:
-        """Close the pool; end an embedded server that nobody else uses."""
+        """Close the pool, and stop an embedded server that nobody else uses."""
         self.engine.dispose()
         if self._embedded is not None:
             self._embedded.release()
 
 
 def open_database(settings: Settings) -> Database:
-    """Open the operator's database, or the embedded one where none is set.
+    """Open the operator's database, or the embedded one if none is configured.
 
     Raises:
         ConfigurationError: a URL cannot be used.
         DataDirectoryError: the embedded database's directory cannot be used.
-        DatabaseUnavailable: there is no reaching the server.
+        DatabaseUnavailable: the server cannot be reached.
     """
     pool_size = settings.worker_threads + 4
     if settings.database_url is None:
@@ -174,9 +176,9 @@ def database_beside(session: Session, settings: Settings) -> Database:
 
 @contextmanager
 def database_errors() -> Iterator[None]:
-    """Turn every way in which the server can be away into :class:`DatabaseUnavailable`.
+    """Map all errors of a server that is away to :class:`DatabaseUnavailable`.
 
-    Errors about what was asked of the server pass unchanged.
+    Errors about the statements themselves pass unchanged.
     """
     try:
         yield
@@ -194,7 +196,7 @@ def database_errors() -> Iterator[None]:
 
 @contextmanager
 def _passing_errors() -> Iterator[None]:
-    """Take what passes in time for the server being away: whoever tries again gets through."""
+    """Map passing problems to :class:`DatabaseUnavailable`, because a retry gets through."""
     try:
         yield
     except DBAPIError as error:
@@ -258,7 +260,7 @@ def _defaults_for(url: URL) -> dict[str, str]:
 
 
 def _place(url: URL) -> str:
-    """Where the URL points, without the user's secrets."""
+    """Name the place to which the URL points, without secrets."""
     host = url.host or url.query.get("host") or "the local socket"
     port = url.port or url.query.get("port") or 5432
     return f"{url.database or url.username or ''!r} at {host}, port {port}"

@@ -1,4 +1,4 @@
-"""How long a statement may wait for another transaction's lock."""
+"""Limits the time for which a statement waits for another transaction's lock."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,8 +27,8 @@ _REPLACE = text("""
 def bounded_lock_waits(session: Session, what: str, seconds: float | None = None) -> Iterator[None]:
     """Give up on a lock that another transaction holds for long.
 
-    The former ``lock_timeout`` comes back afterwards: the transaction is the caller's and
-    goes on.
+    The former ``lock_timeout`` is restored afterwards, because the transaction is the caller's
+    and goes on.
 
     Args:
         seconds: how long; by default ``LONGEST_WAIT_SECONDS``.

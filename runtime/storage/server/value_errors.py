@@ -1,4 +1,4 @@
-"""Values that PostgreSQL does not accept: mapped once, where they are written."""
+"""Maps the errors of values that PostgreSQL does not accept, in the one place of their writing."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from runtime.errors import DatabaseRefused, InputError
 
 @contextmanager
 def mapped_value_errors() -> Iterator[None]:
-    """Map the database's complaints about values."""
+    """Map errors about values to :class:`DatabaseRefused`."""
     try:
         yield
     except InputError:
