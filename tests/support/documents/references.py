@@ -20,6 +20,7 @@ _PATH = re.compile(
     r"((?:::\w+)*)(?![\w/*{<])"
 )
 _DOTTED = re.compile(r"(?<![\w/.@:\"-])((?:runtime|actors|plugins|tests)(?:\.[A-Za-z_]\w*)+)")
+_FILE = re.compile(r"(?<![\w/.*-])([a-z_]\w*\.py)\b")
 _SUFFIXES = {"py", "md", "toml", "json", "db"}
 
 
@@ -30,6 +31,11 @@ def references(text: str) -> Iterator[str]:
     for dotted in _DOTTED.findall(text):
         if dotted.rsplit(".", 1)[1] not in _SUFFIXES:
             yield dotted
+
+
+def file_names(text: str) -> Iterator[str]:
+    """Every name of a Python file that stands without its directory."""
+    yield from _FILE.findall(text)
 
 
 def prose(source: str) -> str:
@@ -50,6 +56,14 @@ def exists(reference: str) -> bool:
             return file.is_dir() if path.endswith("/") else file.is_file()
         return file.is_file() and _defines(file, names)
     return _is_module(reference.split("."))
+
+
+@cache
+def known_file_names() -> frozenset[str]:
+    """The names of all Python files of this checkout's packages, and of those beside them."""
+    roots = (CHECKOUT / name for name in _ROOTS.split("|") if name != "clients")
+    files = [file for root in roots for file in root.rglob("*.py")]
+    return frozenset(file.name for file in [*files, *CHECKOUT.glob("*.py")])
 
 
 def _is_module(parts: list[str]) -> bool:

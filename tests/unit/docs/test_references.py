@@ -6,12 +6,17 @@ import pytest
 
 from tests.support.checkout import CHECKOUT
 from tests.support.documents.pages import pages
-from tests.support.documents.references import exists, prose, references
+from tests.support.documents.references import (
+    exists,
+    file_names,
+    known_file_names,
+    prose,
+    references,
+)
 
 PACKAGES = ("runtime", "actors", "plugins", "migrations", "tests", "benchmarks")
 # These speak of names on purpose that are not there, or not there any more.
 EXEMPT = {
-    "CHANGELOG.md",
     "runtime/former_paths.py",
     "tests/unit/test_former_paths.py",
     "tests/unit/docs/test_references.py",
@@ -20,24 +25,32 @@ EXEMPT = {
 
 def files() -> list[str]:
     sources = [file for name in PACKAGES for file in (CHECKOUT / name).rglob("*.py")]
+    sources += (CHECKOUT / "migrations").rglob("*.mako")
     others = [CHECKOUT / "pyproject.toml", *CHECKOUT.glob("*.py"), CHECKOUT / ".ci" / "run"]
     found = [*pages(), *sources, *others]
     return sorted({file.relative_to(CHECKOUT).as_posix() for file in found} - EXEMPT)
 
 
-def missing(file: Path) -> list[str]:
+def text_of(file: Path) -> str:
     text = file.read_text()
-    return sorted(
-        {
-            one
-            for one in references(prose(text) if file.suffix == ".py" else text)
-            if not exists(one)
-        }
-    )
+    return prose(text) if file.suffix == ".py" else text
+
+
+def missing(file: Path) -> list[str]:
+    return sorted({one for one in references(text_of(file)) if not exists(one)})
 
 
 def test_everything_that_is_named_exists() -> None:
     named = {file: missing(CHECKOUT / file) for file in files()}
+    assert {file: names for file, names in named.items() if names} == {}
+
+
+def test_every_file_that_is_named_without_its_directory_exists() -> None:
+    # Tests write files of names that they make up.
+    spoken = [file for file in files() if not file.startswith("tests/")]
+    named = {
+        file: set(file_names(text_of(CHECKOUT / file))) - known_file_names() for file in spoken
+    }
     assert {file: names for file, names in named.items() if names} == {}
 
 
