@@ -1,1 +1,1 @@
-"""What one process needs: settings, its directory, log, time, and its sign of life."""
+"""The surroundings of one process: settings, data directory, log, time, lease, crash marker."""

@@ -1,4 +1,4 @@
-"""A message at the earliest of many times, without a timer for each."""
+"""Tells an actor a message at the earliest of many times, without a timer for each."""
 
 from datetime import datetime
 from typing import Any
@@ -7,10 +7,10 @@ from runtime.process.clock import Clock
 
 
 class Alarm:
-    """Tells an actor the same message at each of the times that it is set to, or earlier.
+    """Tells an actor the same message at each of its times, or earlier.
 
-    A time is passed over where an earlier one is set: who is told looks what is due, and sets it
-    anew. So no timer is ever taken back, and few are set.
+    A time is ignored while an earlier one is set: the actor then looks what is due, and sets the
+    alarm anew. So no timer is ever cancelled, and few are set.
     """
 
     def __init__(self, clock: Clock, actor: str, message: Any) -> None:
@@ -20,7 +20,7 @@ class Alarm:
         self._set: list[datetime] = []
 
     def set(self, when: datetime | None) -> None:
-        """Tell at that time at the latest; None: at no time."""
+        """Tell the message at that time at the latest; None sets no time."""
         now = self._clock.now()
         while self._set and self._set[-1] <= now:
             self._set.pop()

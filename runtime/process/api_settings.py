@@ -1,4 +1,4 @@
-"""What every marketplace that is called over HTTP lets an operator set."""
+"""The settings that all marketplaces with an HTTP API share."""
 
 from pydantic import field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -7,7 +7,7 @@ from runtime.process.config import checked_base_url
 
 
 class ApiSettings(BaseSettings):
-    """The settings of one marketplace; a subclass names their prefix and where the marketplace is.
+    """The settings of one marketplace; a subclass names their prefix and the addresses.
 
         class ExampleSettings(ApiSettings):
             model_config = SettingsConfigDict(env_prefix="RUNTIME_EXAMPLE_")
@@ -15,12 +15,12 @@ class ApiSettings(BaseSettings):
             api_url: str = "https://api.example"
             auth_url: str = "https://example"
 
-    Each field is an environment variable: ``api_url`` is ``RUNTIME_EXAMPLE_API_URL``. An empty one
-    counts as missing, and blanks around a value do not count.
+    Each field is an environment variable: ``api_url`` is ``RUNTIME_EXAMPLE_API_URL``. An empty
+    variable counts as missing, and blanks around a value are removed.
 
     Attributes:
-        api_url: the base of the API, or of what stands in its place: a proxy, a test server.
-        auth_url: where sellers consent.
+        api_url: the base URL of the API, or of a proxy or a test server in its place.
+        auth_url: the base URL of the pages on which sellers consent.
     """
 
     model_config = SettingsConfigDict(

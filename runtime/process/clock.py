@@ -1,7 +1,7 @@
-"""Time: what it is, and messages that are due at a time.
+"""Tells the time, and delivers messages at a time.
 
-``SystemClock`` has one thread with a heap. ``ManualClock`` stands still until it is moved, so
-that tests of timeouts, pacing and backoff sleep nowhere.
+``SystemClock`` has one thread with a heap. ``ManualClock`` stands still until a test moves it, so
+that tests of timeouts, pacing and backoff never sleep.
 """
 
 import heapq
@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 LONGEST_WAIT_SECONDS = 3_600.0
-# Far longer ones are more than a lock can wait for.
+# A lock raises OverflowError for waits that are much longer.
 
 
 def epoch_ms(when: datetime) -> int:
@@ -22,11 +22,11 @@ def epoch_ms(when: datetime) -> int:
 
 
 Tell = Callable[[str, Any], None]
-"""Delivers a message to an actor by name; never raises."""
+"""Delivers a message to an actor by name, and never raises."""
 
 
 class Timer:
-    """A message that is due; :meth:`cancel` takes it back."""
+    """A message that is due at a time; :meth:`cancel` withdraws it."""
 
     __slots__ = ("actor", "cancelled", "message")
 
@@ -36,29 +36,29 @@ class Timer:
         self.cancelled = False
 
     def cancel(self) -> None:
-        """Do not deliver it; does nothing where it was delivered already."""
+        """Withdraw the message; this does nothing if it was delivered already."""
         self.cancelled = True
 
 
 class Clock(Protocol):
-    """What actors know of time."""
+    """The time as actors know it."""
 
     def now(self) -> datetime:
         """Return the time in UTC. It never steps back."""
 
     def call_at(self, when: datetime, actor: str, message: Any) -> Timer:
-        """Tell the actor the message at that time; at once where it has passed."""
+        """Tell the actor the message at that time, or at once if the time has passed."""
 
 
 class _Schedule:
-    """A heap of timers; of equal times the earlier made comes first."""
+    """A heap of timers; of two with equal times, the one that was made earlier comes first."""
 
     def __init__(self) -> None:
         self._heap: list[tuple[datetime, int, Timer]] = []
         self._order = itertools.count()
 
     def push(self, when: datetime, timer: Timer) -> bool:
-        """Add it; returns whether it is now the first."""
+        """Add a timer; returns whether it is now the first."""
         heapq.heappush(self._heap, (when, next(self._order), timer))
         return self._heap[0][2] is timer
 
@@ -75,7 +75,11 @@ class _Schedule:
 
 
 class SystemClock:
-    """Real time. Anchored once, so that a step of the system's clock moves no timer."""
+    """The real time: the system's time at the start plus the monotonic clock.
+
+    So a correction of the system's clock moves no deadline. Times of jobs go to the database as
+    durations, so that its clock alone decides what is due.
+    """
 
     def __init__(self, tell: Tell) -> None:
         self._tell = tell
@@ -90,7 +94,7 @@ class SystemClock:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop delivering; timers that are left are forgotten."""
+        """Stop delivering; the remaining timers are forgotten."""
         with self._changed:
             self._stopped = True
             self._changed.notify()
@@ -147,7 +151,7 @@ class ManualClock:
         return self._schedule.first()
 
     def advance(self, duration: timedelta) -> None:
-        """Move on, delivering what falls due, each at its own time."""
+        """Move the time on, and deliver each message that falls due at its own time."""
         end = self._now + duration
         while (first := self._schedule.first()) is not None and first <= end:
             self._now = max(self._now, first)

@@ -1,4 +1,4 @@
-"""Settings, from the environment (prefix ``RUNTIME_``)."""
+"""Reads the settings from the environment (prefix ``RUNTIME_``)."""
 
 from datetime import timedelta
 from pathlib import Path
@@ -12,15 +12,15 @@ from runtime.errors import ConfigurationError
 
 LONGEST_SECONDS = 86_400
 _FROM_HERE = "Value error, "
-"""What pydantic puts before words of our own."""
+"""pydantic puts these words before a message of ours."""
 S = TypeVar("S", bound=BaseSettings)
 
 
 class Settings(BaseSettings):
-    """What an operator can set.
+    """The settings of an operator.
 
     Every field is an environment variable: ``bridge_port`` is ``RUNTIME_BRIDGE_PORT``.
-    Durations are seconds. An empty variable is one that is not set.
+    Durations are in seconds. An empty variable counts as missing.
     """
 
     model_config = SettingsConfigDict(
@@ -29,36 +29,36 @@ class Settings(BaseSettings):
 
     data_dir: Path = Path("data")
     database_url: SecretStr | None = None
-    """Unset: an embedded PostgreSQL in the data directory."""
+    """The operator's server; by default an embedded PostgreSQL in the data directory."""
     database_direct_url: SecretStr | None = None
-    """Where ``database_url`` is a transaction-pooling proxy: the server itself."""
+    """The server itself, if ``database_url`` is a transaction-pooling proxy."""
 
     bridge_host: str = "127.0.0.1"
     bridge_port: int = Field(8765, ge=0, le=65535)
     bridge_origins: Annotated[tuple[str, ...], NoDecode] = ()
-    """Origins of pages that may connect, comma-separated; ``*`` allows every one."""
+    """The origins of pages that may connect, separated by commas; ``*`` allows all origins."""
     bridge_max_bytes: int = Field(10_000_000, ge=1_000)
     bridge_grace_seconds: float = Field(20, gt=0, le=LONGEST_SECONDS)
 
     media_dir: Path | None = None
-    """Images of products; unset: ``media`` in the data directory."""
+    """The directory of product images; by default ``media`` in the data directory."""
     media_url: str | None = None
-    """Where browsers reach the bridge to fetch them; unset: its own host and port."""
+    """The base URL at which browsers fetch images; by default the bridge's host and port."""
     media_url_seconds: float = Field(3_600, gt=0, le=7 * LONGEST_SECONDS)
-    """How long the URL of an image can be used."""
+    """The time for which the URL of an image is valid."""
 
     token_secret: SecretStr | None = None
-    """Unset: generated into the data directory."""
+    """The secret that signs tokens; by default it is generated into the data directory."""
     token_algorithm: Literal["HS256", "HS384", "HS512"] = "HS256"
     encryption_keys: SecretStr | None = None
-    """Comma-separated Fernet keys, the newest first; unset: generated."""
+    """Fernet keys, the newest first, separated by commas; by default a key is generated."""
 
     drain_seconds: float = Field(25, ge=0, le=LONGEST_SECONDS)
     retention_days: float = Field(30, gt=0, le=36_500)
-    """How long jobs that are over are kept, with their journal."""
+    """The time for which ended jobs are kept, with their journal."""
     poll_seconds: float = Field(5, gt=0, le=LONGEST_SECONDS)
     aging_seconds: float = Field(900, ge=1, le=LONGEST_SECONDS)
-    """How long a job waits until it rises by one level of priority."""
+    """The time that a job waits until its level rises by one."""
     worker_threads: int = Field(8, ge=1)
     http_threads: int = Field(16, ge=1)
     log_format: Literal["auto", "console", "json"] = "auto"
@@ -87,32 +87,32 @@ class Settings(BaseSettings):
 
     @property
     def media_url_lifetime(self) -> timedelta:
-        """How long the URL of an image can be used."""
+        """The time for which the URL of an image is valid."""
         return timedelta(seconds=self.media_url_seconds)
 
     @property
     def grace(self) -> timedelta:
-        """How long a seller has to reconnect."""
+        """The time in which a seller can reconnect."""
         return timedelta(seconds=self.bridge_grace_seconds)
 
     @property
     def poll_interval(self) -> timedelta:
-        """How long an announcement that was lost can cost."""
+        """The time between two polls, which a lost announcement costs at most."""
         return timedelta(seconds=self.poll_seconds)
 
     @property
     def aging(self) -> timedelta:
-        """How long a job waits until it rises by one level of priority."""
+        """The time that a job waits until its level rises by one."""
         return timedelta(seconds=self.aging_seconds)
 
     @property
     def retention(self) -> timedelta:
-        """How long jobs that are over are kept."""
+        """The time for which ended jobs are kept."""
         return timedelta(days=self.retention_days)
 
     @property
     def drain_time(self) -> timedelta:
-        """How long running jobs may go on when the service stops."""
+        """The time for which running jobs may go on when the service stops."""
         return timedelta(seconds=self.drain_seconds)
 
 
@@ -120,7 +120,7 @@ def checked_base_url(value: str) -> str:
     """Return an address to which paths are appended, without a slash at its end.
 
     Raises:
-        ValueError: it is none.
+        ValueError: the text is no such address.
     """
     try:
         parts = urlsplit(value)

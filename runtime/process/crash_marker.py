@@ -1,9 +1,9 @@
-"""Which job's code was running when a process died.
+"""Tells which job's code was running when a process died.
 
-Every thread that runs code of handlers writes the job's id into a slot of a mapped file before,
-and clears it after. The system keeps what was written when the process is killed, so whoever
-rescues the jobs of a dead node can tell the one that may have killed it from those that merely
-waited.
+Every thread writes the job's id into a slot of a mapped file before it runs code of a handler,
+and clears the slot afterwards. The operating system keeps the file's content when the process is
+killed. So the rescuer of a dead node can tell the job that may have killed it from the jobs that
+merely waited.
 """
 
 import mmap
@@ -21,7 +21,7 @@ class CrashMarker:
     """The file of one node.
 
     Args:
-        directory: where the markers of all nodes of this data directory lie.
+        directory: the directory with the markers of all nodes of this data directory.
     """
 
     def __init__(self, directory: Path, node_id: int) -> None:
@@ -35,7 +35,7 @@ class CrashMarker:
 
     @contextmanager
     def running(self, job_id: int) -> Iterator[None]:
-        """Code of this job runs in the meantime."""
+        """Mark the job while the block runs its code."""
         with self._lock:
             slot = self._free.pop() if self._free else None
         if slot is None:

@@ -1,4 +1,4 @@
-"""The data directory: secrets that were generated, images, and the embedded database."""
+"""The data directory holds generated secrets, images, and the embedded database."""
 
 import os
 import secrets
@@ -16,10 +16,10 @@ MEDIA_DIRECTORY = "media"
 
 
 def ensure_data_directory(settings: Settings) -> Path:
-    """Make the directory where it is missing.
+    """Create the directory if it is missing.
 
     Raises:
-        DataDirectoryError: it cannot be made or written.
+        DataDirectoryError: the directory cannot be created or written.
     """
     path = settings.data_dir.expanduser().absolute()
     try:
@@ -39,7 +39,7 @@ def token_secret(settings: Settings) -> str:
     """Return the key that signs bridge tokens.
 
     Raises:
-        ConfigurationError: the one that is set is too short to be safe.
+        ConfigurationError: the configured key is too short to be safe.
     """
     if settings.token_secret is not None:
         secret = settings.token_secret.get_secret_value()
@@ -55,10 +55,10 @@ def token_secret(settings: Settings) -> str:
 
 
 def media_directory(settings: Settings) -> Path:
-    """Return the directory of images; made where it is missing.
+    """Return the directory of images, which is created if it is missing.
 
     Raises:
-        DataDirectoryError: it cannot be made.
+        DataDirectoryError: the directory cannot be created.
     """
     if settings.media_dir is None:
         path = ensure_data_directory(settings) / MEDIA_DIRECTORY
@@ -78,7 +78,7 @@ def encryption_keys(settings: Settings) -> list[str]:
     """Return the Fernet keys for credentials, the newest first.
 
     Raises:
-        ConfigurationError: one of those that are set is no Fernet key.
+        ConfigurationError: one of the configured keys is no Fernet key.
     """
     if settings.encryption_keys is not None:
         text = settings.encryption_keys.get_secret_value()

@@ -1,7 +1,7 @@
-"""Points at which a test can end the process, to prove that nothing depends on what follows.
+"""Points at which a test can kill the process, to prove that nothing is lost or done twice.
 
-``RUNTIME_FAULT="settle.before_commit@3"`` kills the process, as ``kill -9`` would, when that
-point is reached for the third time. Unset, which it is outside of tests, a point costs one
+``RUNTIME_FAULT="settle.before_commit@3"`` kills the process as ``kill -9`` would, when it reaches
+that point for the third time. Outside of tests the variable is unset, and a point costs one
 comparison.
 """
 

@@ -1,7 +1,7 @@
-"""The time until which this node may send writes.
+"""The lease of a node: the time until which it may send writes.
 
-Others take a node for dead when it has confirmed no heartbeat for 30 s, and take its jobs over.
-So a node that has not confirmed one for half of that sends nothing that could be done twice.
+Other nodes take a node for dead if it has confirmed no heartbeat for 30 s, and take its jobs over.
+So a node whose last confirmed heartbeat is 15 s old sends no write that another could repeat.
 """
 
 from datetime import datetime, timedelta
@@ -9,19 +9,19 @@ from datetime import datetime, timedelta
 DEAD_AFTER = timedelta(seconds=30)
 DEAD_WITHOUT_LOCK_AFTER = timedelta(seconds=2)
 DEAD_AFTER_SERVER_START = timedelta(seconds=10)
-"""Just after the server started nobody holds a lock yet, so its absence says nothing then."""
+"""Right after the server's start no node holds its lock yet, so a missing lock says nothing."""
 LASTS = DEAD_AFTER / 2
 
 
 class Lease:
-    """Renewed with every confirmed heartbeat; may be read from any thread."""
+    """The lease is renewed with every confirmed heartbeat; any thread may read it."""
 
     def __init__(self, now: datetime) -> None:
         self.until = now
 
     def leaves_within(self, now: datetime) -> timedelta:
         """Return how long a write may still leave; zero means that none may."""
-        # Not negative, so that a node whose lease ran out sends nothing but looks again.
+        # Never negative: a node whose lease has expired sends nothing, and asks again.
         return max(self.until - now, timedelta(0))
 
     def renew(self, asked_at: datetime) -> None:

@@ -1,4 +1,4 @@
-"""Logging: structlog for everything, console or JSON, to standard error, without secrets."""
+"""Sets up logging: structlog for all loggers, as text or JSON, without secrets."""
 
 import logging
 import sys
@@ -12,7 +12,7 @@ from runtime.values.redaction import redacted
 
 
 def configure_logging(settings: Settings) -> None:
-    """Send every logger's lines, those of libraries too, through one formatter."""
+    """Send the lines of all loggers, also of libraries, through one formatter to standard error."""
     as_json = settings.log_format == "json" or (
         settings.log_format == "auto" and not sys.stderr.isatty()
     )
@@ -66,7 +66,7 @@ def redact(
     method: str,  # noqa: ARG001
     event: MutableMapping[str, Any],
 ) -> MutableMapping[str, Any]:
-    """Remove what is named like a secret, or looks like one."""
+    """Remove values that are named like a secret or look like one."""
     for name, value in event.items():
         event[name] = redacted(value, name)
     return event

@@ -1,1 +1,1 @@
-"""What is sold: products, their images, and the orders for them."""
+"""Products, their images, and the orders for them."""

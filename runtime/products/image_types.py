@@ -1,7 +1,7 @@
-"""Which images are taken, told by their first bytes. Pure."""
+"""Recognises the accepted types of images by their first bytes. Pure."""
 
 HEAD_BYTES = 16
-"""How many of the first bytes are enough to tell."""
+"""So many of the first bytes are enough."""
 
 _SIGNATURES = (
     (b"\xff\xd8\xff", "image/jpeg"),
@@ -18,7 +18,7 @@ SUFFIXES = {
 
 
 def image_type(head: bytes) -> str | None:
-    """Return the content type of an image that begins like this; None: it is no such image."""
+    """Return the content type of an image that begins like this, or None for other files."""
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "image/webp"
     return next((kind for begin, kind in _SIGNATURES if head.startswith(begin)), None)

@@ -1,4 +1,4 @@
-"""Reading products from JSON lines: each line checked by itself, whatever stands in the others."""
+"""Reads products from JSON lines; a wrong line does not spoil the others."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -9,7 +9,7 @@ from runtime.errors import InputError, InvalidProduct
 from runtime.products.product import MAX_BYTES, checked_product
 
 LONGEST_LINE = 4 * MAX_BYTES
-"""In bytes; any character may have been written as a longer escape."""
+"""The longest line in bytes; escapes make a line longer than the product that it holds."""
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -18,9 +18,9 @@ class Line:
     """One line that is not blank.
 
     Attributes:
-        number: from 1.
-        product: None where the line cannot be used.
-        flaw: why it cannot.
+        number: the line's number, from 1.
+        product: the product, or None if the line cannot be used.
+        flaw: the reason why it cannot, or None.
     """
 
     number: int
@@ -32,7 +32,7 @@ def read_lines(file: BinaryIO, count: Callable[[int], None]) -> Iterator[Line]:
     """Yield the lines of a file; memory holds one line at most, however long they are.
 
     Args:
-        count: told how many bytes were read.
+        count: is called with the number of bytes of each part that was read.
     """
     number = 0
     while chunk := file.readline(LONGEST_LINE + 1):

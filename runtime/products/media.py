@@ -1,4 +1,4 @@
-"""The media directory: images of products, found, kept and given to browsers."""
+"""The media directory holds the images of products, and gives browsers URLs of them."""
 
 import hashlib
 import os
@@ -20,9 +20,9 @@ class Media:
     """The images below one directory.
 
     Args:
-        base_url: tells where browsers reach the server of :mod:`runtime.bridge.media_server`.
-        key: signs URLs.
-        lifetime: how long a URL can be used.
+        base_url: returns the base URL of the server of :mod:`runtime.bridge.media_server`.
+        key: the key that signs URLs.
+        lifetime: the time for which a URL is valid.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Media:
         """Return the bytes of an image in the media directory.
 
         Raises:
-            ImageRefused: it is not there, is no image, or is too large.
+            ImageRefused: the file is missing, is no image, or is too large.
         """
         file = self._existing(path)
         try:
@@ -130,7 +130,7 @@ def _no_image(path: str) -> ImageRefused:
 
 
 def _write_whole(target: Path, content: bytes) -> None:
-    """Nobody sees a file that is half written, not even after a crash."""
+    """Write a file in such a way that nobody sees half of it, not even after a crash."""
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = target.with_name(f".{secrets.token_hex(8)}.draft")
     try:

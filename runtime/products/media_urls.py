@@ -1,4 +1,4 @@
-"""Signed URLs of images: whoever has one may fetch that image until it expires. Pure.
+"""Signs and checks URLs of images: whoever has one may fetch the image until it expires. Pure.
 
 ``<base>/media/<path>?expires=<seconds since 1970>&signature=<hex>``
 """
@@ -16,7 +16,7 @@ _NUMBER = re.compile(r"[0-9]{1,12}", re.ASCII)
 
 
 def media_key(token_secret: str) -> bytes:
-    """Return the key that signs URLs; it tells nothing of the secret that it is made from."""
+    """Return the key that signs URLs; it does not reveal the secret from which it is derived."""
     return hmac.digest(token_secret.encode(), _PURPOSE, "sha256")
 
 
@@ -30,7 +30,7 @@ def refusal(path: str, query: str, key: bytes, now: datetime) -> str | None:
     """Return why a request may not have the path, or None where it may.
 
     Args:
-        query: of the URL, undecoded.
+        query: the query of the URL, not decoded.
     """
     given = _single_values(query)
     expires, signature = given.get("expires", ""), given.get("signature", "")

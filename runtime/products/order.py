@@ -1,4 +1,4 @@
-"""Orders as the storage takes them: JSON values, checked. Pure."""
+"""Checks orders and turns them into the JSON values that the storage takes. Pure."""
 
 import reprlib
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ V = TypeVar("V")
 
 
 class OrderLineRow(TypedDict):
-    """One thing of an order; the listing or the SKU tells which product it is."""
+    """One line of an order; the listing or the SKU identifies the product."""
 
     external_id: str
     listing_external_id: str | None
@@ -29,7 +29,7 @@ class OrderLineRow(TypedDict):
 
 
 class OrderRow(TypedDict):
-    """One order; ``sold`` says whether its pieces are gone, and not just asked for or cancelled."""
+    """One order; ``sold`` tells that its pieces are really sold, not only requested."""
 
     external_id: str
     status: str | None
@@ -53,11 +53,12 @@ def checked_order_line(
     """Check one line of an order.
 
     Args:
-        external_id: the marketplace's own id of it; unique within the order.
+        external_id: the marketplace's own id of the line, unique within the order.
         listing: the marketplace's own id of the listing.
 
     Raises:
-        InputError: it cannot be told what was sold, or how many. An unusable title becomes None.
+        InputError: the line does not say what was sold, or how many pieces. An unusable title
+            becomes None instead.
     """
     if isinstance(quantity, bool) or not isinstance(quantity, int) or quantity < 1:
         raise InputError(f"a quantity must be a whole number from 1, not {quantity!r}")

@@ -1,1 +1,1 @@
-"""Which account a job acts for, and in whose name: choice, settings, consent, access tokens."""
+"""The shops of sellers: their choice, settings and pauses, consents and access tokens."""

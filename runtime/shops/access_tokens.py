@@ -1,4 +1,4 @@
-"""The access tokens of shops: read from the database, renewed early, by one at a time."""
+"""Gives out the access tokens of shops, and renews each before it expires."""
 
 import threading
 import time
@@ -16,31 +16,32 @@ from runtime.storage.selling import credential_rows as stored
 from runtime.storage.server.engine import Database, database_errors
 
 EARLY = timedelta(minutes=5)
-"""A token that ends sooner is renewed before it is used."""
+"""A token that expires sooner is renewed before it is used."""
 REMEMBERED = timedelta(minutes=1)
-"""How long what was read is used: a shop may be disconnected, or connected anew, elsewhere."""
+"""Credentials from the database are read again after this time, because another process may
+disconnect the shop or connect it anew."""
 
 STORE_PAUSES = (0.1, 0.3, 1.0, 3.0, 5.0)
-"""Seconds between tries to store what was renewed, before the call is given up for now."""
+"""The pauses in seconds between attempts to store renewed tokens; after them the call fails."""
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class _Renewal:
-    """Credentials for which the marketplace gave others."""
+    """Former credentials, and those by which the marketplace replaced them."""
 
     former: Credentials
     renewed: Credentials
 
 
 class Authorizer:
-    """Gives every HTTP call the token it needs. Called from many threads.
+    """Gives every HTTP call the token that it needs; many threads may call it.
 
     A marketplace limits how often tokens are renewed, and may give a new refresh token each
-    time, which ends the former one. So of all threads and processes one renews a shop's tokens
-    while the others wait, and what it got is committed before it is used. What cannot be committed
-    is kept until it can.
+    time, which ends the former one. So a single thread of all processes renews a shop's tokens
+    while the others wait, and commits the new ones before it uses them. If the commit fails, the
+    tokens stay in memory until it succeeds.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class Authorizer:
         """Return an access token for the shop.
 
         Args:
-            refused: a token that the marketplace just refused, so that it counts no more.
+            refused: a token that the marketplace has just refused, so that it is not valid.
 
         Raises:
             NotAuthorized: the seller has to consent again.
@@ -112,7 +113,7 @@ class Authorizer:
     def _renewed(
         self, marketplace: str, auth: OAuth2, shop_id: int, refused: str | None
     ) -> Credentials:
-        """Renew; where it is the COMMIT that fails, try that again, and not the renewal."""
+        """Renew the tokens; if the COMMIT fails, repeat the COMMIT and not the renewal."""
         for pause in STORE_PAUSES:
             try:
                 return self._renewed_and_stored(marketplace, auth, shop_id, refused)
@@ -131,7 +132,7 @@ class Authorizer:
             credentials = self._unlocked(marketplace, shop_id, secret)
             renewed = self._renewal_of(shop_id, credentials)
             if renewed is None:
-                # Another process may have renewed it while this one waited for the row.
+                # Another process may have renewed the tokens while this one waited for the row.
                 if self._is_good(credentials, refused):
                     return credentials
                 try:
@@ -154,7 +155,7 @@ class Authorizer:
         """Return the renewal of these credentials that could not be stored before."""
         known = self._unstored.get(shop_id)
         if known is None or known.former != credentials:
-            # It was stored after all, or the seller consented anew.
+            # The renewal was stored after all, or the seller consented anew.
             self._unstored.pop(shop_id, None)
             return None
         return known.renewed

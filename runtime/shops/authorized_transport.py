@@ -1,4 +1,4 @@
-"""HTTP calls in the name of a shop: authorized, and sent again once where a token was refused."""
+"""Sends HTTP calls in the name of a shop, and repeats a call whose token was refused."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -21,7 +21,7 @@ class AuthorizedTransport:
     """Carries out calls for shops.
 
     Args:
-        marketplaces: how the calls of each are authorized.
+        marketplaces: the records, which say how calls are authorized.
     """
 
     def __init__(
@@ -44,8 +44,8 @@ class AuthorizedTransport:
     ) -> Outcome:
         """Send the call; see :meth:`HttpTransport.perform`.
 
-        A refused token surely kept the call from having any effect, so it is sent again with
-        another one; once.
+        A call with a refused token surely had no effect, so it is sent once more with another
+        token.
         """
         known = self._marketplaces.get(marketplace)
         auth = known.auth if known is not None else None
@@ -60,7 +60,7 @@ class AuthorizedTransport:
             except MarketplaceRuntimeError as error:
                 return Failure(_not_sent(error, call))
             except Exception as error:
-                # Whatever it is, of the call itself nothing has left.
+                # Any error counts as not sent, because nothing of the call itself has left.
                 log.exception("no token", shop_id=shop_id, marketplace=marketplace)
                 return Failure(_not_sent(error, call))
             headers = {**(call.headers or {}), **authorization(auth, token)}

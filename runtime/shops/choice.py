@@ -1,4 +1,4 @@
-"""Which shop a caller means, and adding one."""
+"""Chooses the shop that a caller means, and adds shops."""
 
 from collections.abc import Sequence
 
@@ -20,8 +20,8 @@ def chosen_shop(
     """Return the shop that is meant; both ids may be left out where only one shop is possible.
 
     Raises:
-        ShopNotFound: the named shop is not there, or is another marketplace's or user's.
-        ShopRequired: none was named, and there is not exactly one.
+        ShopNotFound: the shop does not exist, or belongs to another marketplace or user.
+        ShopRequired: no shop was named, and more or fewer than one is possible.
     """
     if user_id is not None:
         checked_id(user_id, "user_id")
@@ -38,7 +38,7 @@ def chosen_shop(
 def add_shop(
     session: Session, marketplace: str, user_id: int, external_id: str, name: str | None = None
 ) -> Shop:
-    """Add a seller's account; an account that the same user added before is returned.
+    """Add a seller's account, or return it if the same user added it before.
 
     Raises:
         InputError: a value cannot be used, or the account is another user's.
@@ -61,7 +61,7 @@ def existing_shop(session: Session, shop_id: int) -> Shop:
     """Return the shop of an id.
 
     Raises:
-        ShopNotFound: there is none.
+        ShopNotFound: there is no such shop.
     """
     shop = shop_rows.shop_by_id(session, checked_id(shop_id, "shop_id"))
     if shop is None:
@@ -72,10 +72,10 @@ def existing_shop(session: Session, shop_id: int) -> Shop:
 
 
 def check_marketplace(session: Session, marketplace: str) -> None:
-    """Refuse a marketplace on which nothing can be done.
+    """Check that the marketplace has any actions.
 
     Raises:
-        InputError: it is not known.
+        InputError: the marketplace is not known.
     """
     known = known_marketplaces(session)
     if marketplace not in known:

@@ -1,6 +1,6 @@
-"""Connecting a shop: from a seller's consent, or from tokens that the operator has already.
+"""Connects a shop, by a seller's consent or by tokens that the operator has already.
 
-For the command line and for a web back end alike::
+The command line and a web back end use it in the same way::
 
     consent = ask_consent(marketplace.auth, redirect_uri)      # keep it with the seller's session
     credentials = trade_code(marketplace.auth, consent, code_of(consent, address), now)
@@ -35,7 +35,7 @@ def auth_of(marketplace: Marketplace) -> OAuth2:
     """Return how the marketplace's shops are connected.
 
     Raises:
-        InputError: they are not: its calls need no consent.
+        InputError: its shops are not connected, because its calls need no consent.
     """
     if marketplace.auth is None:
         raise InputError(
@@ -46,10 +46,10 @@ def auth_of(marketplace: Marketplace) -> OAuth2:
 
 
 def credentials_from_refresh_token(auth: OAuth2, refresh_token: str, now: datetime) -> Credentials:
-    """Fresh credentials from a refresh token that somebody else obtained.
+    """Make credentials from a refresh token that somebody else obtained.
 
     Raises:
-        ConsentRefused: it does not count.
+        ConsentRefused: the refresh token is not valid.
         NotSent: the marketplace could not be asked.
     """
     given = Credentials("", now, refresh_token)
@@ -84,7 +84,7 @@ def identified(marketplace: Marketplace, credentials: Credentials) -> tuple[str,
 
 
 def check_owner(session: Session, marketplace: Marketplace, user_id: int, external_id: str) -> None:
-    """Refuse an account that is another user's, before a token is spent that counts once.
+    """Check that an account is no other user's, before a code is spent that is valid only once.
 
     Raises:
         InputError
@@ -104,9 +104,9 @@ def connect_shop(
     credentials: Credentials,
     name: str | None = None,
 ) -> Shop:
-    """Add the shop where it is missing, and keep its credentials; the caller commits.
+    """Add the shop if it is missing, and store its credentials; the caller commits.
 
-    The jobs of a shop that waited for a consent go on.
+    Jobs of the shop that waited for a consent go on.
 
     Raises:
         InputError: the account belongs to another user.
@@ -124,7 +124,7 @@ def connect_shop(
 
 
 def disconnect_shop(session: Session, shop_id: int) -> Shop:
-    """Forget the shop's credentials; its jobs wait from then on. The caller commits.
+    """Remove the shop's credentials, so that its jobs wait; the caller commits.
 
     Raises:
         ShopNotFound

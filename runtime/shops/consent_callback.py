@@ -1,4 +1,4 @@
-"""The local address to which a seller's browser is sent back after a consent."""
+"""Listens at the local address to which a seller's browser returns after a consent."""
 
 import html
 import threading
@@ -16,17 +16,18 @@ POLL_SECONDS = 0.05
 PAGE = "<!doctype html><meta charset=utf-8><title>Marketplace Runtime</title><p>{}</p>"
 
 Accept = Callable[[str], str]
-"""Takes the address of a request.
+"""Takes the address of a request, and returns the code in it.
 
-Raises ``ConsentRefused`` where it is not the answer, ``ConsentDeclined`` where it is, and is no.
+It raises ``ConsentRefused`` if the request is not the answer, and ``ConsentDeclined`` if the
+seller said no.
 """
 
 
 class Callback:
-    """Listens on the loopback interface for one answer. A context manager.
+    """Listens on the loopback interface for one answer, as a context manager.
 
     Attributes:
-        address: to which the answer has to go.
+        address: the address to which the answer has to go.
 
     Raises:
         ConfigurationError: the port is taken.
@@ -43,14 +44,14 @@ class Callback:
         self.address = f"http://127.0.0.1:{self._server.server_port}{PATH}"
 
     def wait(self, accept: Accept, patience: timedelta) -> str:
-        """Wait for the answer; gives what ``accept`` makes of it.
+        """Wait for the answer; returns the value that ``accept`` reads from it.
 
         Raises:
-            ConsentDeclined: it came, and is no.
-            ConsentRefused: none came in time.
+            ConsentDeclined: the seller said no.
+            ConsentRefused: no answer came in time.
         """
         self._server.accept = accept
-        # Requests have threads of their own: one that hangs keeps the answer from nobody.
+        # Each request has a thread of its own, so that a request that hangs blocks no answer.
         threading.Thread(
             target=self._server.serve_forever, args=(POLL_SECONDS,), daemon=True
         ).start()
@@ -67,7 +68,7 @@ class Callback:
         return answer
 
     def __enter__(self) -> "Callback":
-        """Nothing more to do."""
+        """Return this, because the socket listens already."""
         return self
 
     def __exit__(
@@ -87,7 +88,7 @@ class _Server(ThreadingHTTPServer):
         self.answered = threading.Event()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Whoever talks nonsense on this port is no concern of the person who waits."""
+        """Ignore the error: nonsense on this port does not concern the person who waits."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -95,7 +96,7 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = LONGEST_REQUEST_SECONDS
 
     def do_GET(self) -> None:
-        """Take an answer; anything else on this port is none."""
+        """Take an answer; every other path gets a 404."""
         if self.path.partition("?")[0] != PATH:
             self._say(404, "There is nothing here.")
             return
@@ -113,7 +114,7 @@ class _Handler(BaseHTTPRequestHandler):
             else:
                 self._say(200, "Thank you. You can close this window.")
         finally:
-            # Behind the page: the process may end with the answer.
+            # This comes after the page is sent, because the process may end with the answer.
             self.server.answer = answer
             self.server.answered.set()
 

@@ -1,4 +1,4 @@
-"""Encrypting every shop's credentials anew, under the newest key."""
+"""Encrypts the credentials of all shops anew, under the newest key."""
 
 from collections.abc import Callable
 
@@ -13,14 +13,14 @@ BATCH = 100
 def rotate_keys(
     database: Database, vault: Vault, look: Callable[[int, int], None]
 ) -> tuple[int, tuple[int, ...]]:
-    """Do it, in small transactions; can be done again at any time.
+    """Encrypt all credentials anew, in small transactions; it can be repeated at any time.
 
     Args:
-        look: is shown how many are done, and how many there are.
+        look: is called with the number of shops that are done, and the number of all.
 
     Returns:
-        How many were encrypted anew, and the shops whose credentials no key fits; these stay
-        as they are.
+        The number of shops whose credentials were encrypted anew, and the ids of the shops whose
+        credentials no key decrypts; these are not changed.
     """
     with database.transaction("rotate_keys") as session:
         total = count_secrets(session)

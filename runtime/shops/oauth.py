@@ -1,6 +1,6 @@
-"""OAuth 2: asking a seller's consent, and trading codes and refresh tokens for tokens.
+"""OAuth 2: asks for a seller's consent, and trades codes and refresh tokens for access tokens.
 
-Nothing is stored here. Requests go to the token endpoint only.
+This module stores nothing, and sends requests only to the token endpoint.
 """
 
 import base64
@@ -22,9 +22,9 @@ from runtime.marketplaces.record import OAuth2
 from runtime.values.redaction import redacted
 
 TIMEOUT_SECONDS = (5.0, 15.0)
-"""For connecting and for each read."""
+"""The time limits for connecting and for each read."""
 PATIENCE = timedelta(seconds=20)
-"""For all of it: others wait for the shop's row meanwhile."""
+"""The time limit for the whole request; others wait for the lock of the shop's row meanwhile."""
 MAX_BYTES = 100_000
 SHORTEST_LIFETIME = timedelta(minutes=1)
 ASSUMED_LIFETIME = timedelta(hours=1)
@@ -34,17 +34,17 @@ GRANT_ENDED = frozenset({"invalid_grant"})
 
 
 class GrantEnded(Exception):
-    """The refresh token does not count any more; the seller has to consent again."""
+    """The refresh token is not valid any more, so the seller has to consent again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """A consent that was asked for; whoever keeps it can tell the answer from a forged one.
+    """A consent that was asked for; with it the caller can tell a forged answer.
 
     Attributes:
-        url: where the seller consents.
-        state: comes back with the answer.
-        verifier: proves that who trades the code is who asked (PKCE); None where not used.
+        url: the address at which the seller consents.
+        state: the random value that comes back with the answer.
+        verifier: proves that the same party asks and trades the code (PKCE); None if not used.
     """
 
     url: str = field(repr=False)
@@ -57,7 +57,7 @@ def ask_consent(auth: OAuth2, redirect_uri: str | None = None) -> Consent:
     """Make the address at which a seller consents.
 
     Args:
-        redirect_uri: where the answer is to go, unless the marketplace has a name for it.
+        redirect_uri: the address for the answer, unless the marketplace's record names one.
 
     Raises:
         ConfigurationError: the application's own credentials are not set.
@@ -87,7 +87,7 @@ def code_of(consent: Consent, redirected_to: str) -> str:
 
     Raises:
         ConsentDeclined: the seller declined.
-        ConsentRefused: this is no answer to that consent.
+        ConsentRefused: the address holds no answer to that consent.
     """
     _, _, query = redirected_to.partition("?")
     given = parse_qs(query.partition("#")[0])
@@ -109,7 +109,7 @@ def trade_code(auth: OAuth2, consent: Consent, code: str, now: datetime) -> Cred
     """Trade the code of a consent for tokens.
 
     Raises:
-        ConsentRefused: it does not count, or not any more.
+        ConsentRefused: the code is not valid, or has expired.
         NotSent: the marketplace could not be asked.
     """
     form = {
@@ -128,10 +128,10 @@ def trade_code(auth: OAuth2, consent: Consent, code: str, now: datetime) -> Cred
 def refresh(auth: OAuth2, credentials: Credentials, now: datetime) -> Credentials:
     """Trade the refresh token for a new access token.
 
-    A refresh token that comes with it replaces the former one; where none comes, that is kept.
+    A new refresh token replaces the former one; if the answer has none, the former one stays.
 
     Raises:
-        GrantEnded: the refresh token does not count any more.
+        GrantEnded: the refresh token is not valid any more.
         NotSent: the marketplace could not be asked.
     """
     if credentials.refresh_token is None:

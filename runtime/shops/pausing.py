@@ -1,4 +1,4 @@
-"""What an operator closes and opens: shops and marketplaces."""
+"""Closes and opens shops and marketplaces for an operator."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -18,13 +18,13 @@ BY_AN_OPERATOR = "paused by an operator"
 def pause_shop(
     session: Session, shop_id: int, reason: str | None, until: datetime | None
 ) -> Closure:
-    """Close a shop; what it has under way ends, nothing further leaves."""
+    """Close a shop: calls under way end, and no further call leaves."""
     shop = existing_shop(session, shop_id)
     return _pause(session, Scope(shop.marketplace, Level.SHOP, shop.id), reason, until)
 
 
 def resume_shop(session: Session, shop_id: int) -> list[Closure]:
-    """Open a shop, whoever closed it; returns what was closed."""
+    """Open a shop, whoever closed it; returns the closures that this ended."""
     shop = existing_shop(session, shop_id)
     what = f"what closes shop {shop.id}"
     return again_and_again(session, what, lambda: closure_rows.open_shop(session, shop.id))
@@ -48,7 +48,7 @@ def resume_marketplace(session: Session, marketplace: str) -> list[Closure]:
 
 
 def by_shop(found: Iterable[Closure]) -> dict[int, list[Closure]]:
-    """Closures of shops and of their actions, by shop."""
+    """Group the closures of shops and of their actions by shop."""
     grouped: dict[int, list[Closure]] = {}
     for closure in found:
         if closure.scope.shop_id is not None:

@@ -1,4 +1,4 @@
-"""Which seller a caller means."""
+"""Chooses the seller that a caller means."""
 
 from sqlalchemy.orm import Session
 
@@ -13,8 +13,8 @@ def chosen_seller(session: Session, user_id: int | None) -> int:
     """Return the id of the seller that is meant; it may be left out where there is only one.
 
     Raises:
-        SellerRequired: none was named, and there is not exactly one.
-        InputError: it is no id.
+        SellerRequired: no seller was named, and more or fewer than one is possible.
+        InputError: the value is no id.
     """
     if user_id is not None:
         return checked_id(user_id, "user_id")

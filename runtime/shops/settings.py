@@ -1,4 +1,4 @@
-"""Settings of shops: which a marketplace knows, and what they may hold. Pure."""
+"""Reads and checks the settings of shops, which each marketplace declares. Pure."""
 
 import json
 import re
@@ -15,14 +15,14 @@ EVERYWHERE = {
         "yes: what is sold in another shop is updated or deleted here", pattern="yes|no"
     )
 }
-"""Settings that shops of every marketplace have."""
+"""The settings that shops of all marketplaces have."""
 
 
 def parsed_settings(marketplace: Marketplace, assignments: Iterable[str]) -> dict[str, Any]:
-    """Read ``name=value`` pairs; an empty value takes a setting away (None).
+    """Read ``name=value`` pairs; an empty value removes a setting (None).
 
     Raises:
-        InputError: names everything that is wrong at once.
+        InputError: a pair cannot be used; the message names all such pairs at once.
     """
     known = {**marketplace.shop_settings, **EVERYWHERE}
     found: dict[str, Any] = {}

@@ -1,4 +1,7 @@
-"""Whose browsers are connected, and when those that are not were seen last."""
+"""Records which sellers' browsers are connected, and when the others were seen last.
+
+It is a table and not only memory, so that another process can tell why a job waits.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
