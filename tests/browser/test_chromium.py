@@ -90,7 +90,7 @@ def staged(
         chromium.inject(PLUGIN)
     with database.session.begin() as session:
         shop_id = MarketplaceJobService(session).add_shop("vinted", SELLER, ACCOUNT).id
-        unpaced(session, timeout_seconds=60)
+    unpaced(database)
     with SellerSite(dist, Wardrobe(shop_id=ACCOUNT)) as site:
         changes = {"bridge_origins": (site.origin,), **changes}
         with running_node(settings, database, hasty_registry(), **changes) as scene:

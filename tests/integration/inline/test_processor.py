@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from functools import partial
 
 import pytest
@@ -14,7 +15,9 @@ from sqlalchemy import text
 from plugins.vinted.processor import VintedJobProcessor
 from runtime.errors import JobNotFound
 from runtime.handlers.registry import Registry
+from runtime.inline import processor
 from runtime.inline.parts import inline_driver
+from runtime.jobs import completion
 from runtime.jobs.service import MarketplaceJobService
 from runtime.process.config import Settings
 from runtime.storage.models import SCHEMA
@@ -39,6 +42,25 @@ def registry(httpserver: HTTPServer) -> Registry:
 @pytest.fixture
 def make(database: Database, settings: Settings, registry: Registry) -> Make:
     return maker(database, settings, registry)
+
+
+def once_it_waits(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> None:
+    """Do this as soon as the processor has seen that the job is not over yet."""
+    watch = completion.watch
+
+    def watch_and_act(read, over, *more):
+        seen = []
+
+        def read_and_act():
+            value = read()
+            if not seen and not over(value):
+                seen.append(value)
+                act()
+            return value
+
+        return watch(read_and_act, over, *more)
+
+    monkeypatch.setattr(completion, "watch", watch_and_act)
 
 
 DYING = """
@@ -113,12 +135,12 @@ class TestByAService:
 
         does(slowly)
         with running_node(settings, database, registry):
-            processor = make()
-            service = MarketplaceJobService(processor._session)
+            asked = make()
+            service = MarketplaceJobService(asked._session)
             job = service.create_job("depop", "publish", user_id=7)
             job_id = job.id
 
-            done = process(processor)
+            done = process(asked)
 
         assert done is not None
         assert done.pop("duration_ms") >= 300
@@ -126,7 +148,13 @@ class TestByAService:
         assert done["result"]["by"].startswith("worker")
 
     def test_a_job_that_runs_already_is_waited_for(
-        self, make: Make, database: Database, settings: Settings, registry: Registry, shop: int
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        make: Make,
+        database: Database,
+        settings: Settings,
+        registry: Registry,
+        shop: int,
     ) -> None:
         release = threading.Event()
 
@@ -137,7 +165,7 @@ class TestByAService:
         with running_node(settings, database, registry) as scene:
             job_id = add_job(database, shop, "publish", "depop")
             scene.reaches(job_id, "running")
-            threading.Timer(0.2, release.set).start()
+            once_it_waits(monkeypatch, release.set)
 
             done = process(make())
 
@@ -173,13 +201,19 @@ class TestByAService:
         }  # fmt: skip
 
     def test_a_job_that_is_removed_while_it_is_waited_for_is_named(
-        self, make: Make, database: Database, settings: Settings, registry: Registry
+        self,
+        monkeypatch: pytest.MonkeyPatch,
+        make: Make,
+        database: Database,
+        settings: Settings,
+        registry: Registry,
     ) -> None:
         """As `import-former --undo` does."""
+        monkeypatch.setattr(processor, "PRESENCE_PATIENCE_SECONDS", 60)
         job_id = add_job(database, add_shop(database))
         remove = f"DELETE FROM {SCHEMA}.marketplace_jobs"
         with running_node(settings, database, registry):
-            threading.Timer(0.2, run, (database, remove)).start()
+            once_it_waits(monkeypatch, lambda: run(database, remove))
 
             with pytest.raises(JobNotFound, match=f"job {job_id}"):
                 process(make("vinted"))
@@ -230,8 +264,8 @@ class TestFormerName:
         parts = {"registry": registry, "make_driver": partial(inline_driver, settings=settings)}
 
         with database.session() as session, pytest.warns(DeprecationWarning, match="Marketplace"):
-            processor = VintedJobProcessor(session, user_id=7, **parts)
-        done = process(processor)
+            former = VintedJobProcessor(session, user_id=7, **parts)
+        done = process(former)
 
         assert done is not None
         assert done["job_id"] == job_id

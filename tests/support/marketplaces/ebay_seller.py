@@ -27,13 +27,13 @@ from runtime.storage.models import Listing, MarketplaceJob, Product
 from runtime.storage.server.engine import Database
 from tests.support.database.job_rows import add_job
 from tests.support.deadline import wait_until
+from tests.support.marketplaces.action_types import IMPATIENT_SECONDS, unpaced
 from tests.support.marketplaces.openapi_validation import assert_conforms
 from tests.support.processes.running_node import Scene, registry_of, running_node
 
 SELLER = 7
 ACCOUNT = "example-seller"
 SETTLES_WITHIN = timedelta(seconds=0.3)
-LONGEST_CALL_SECONDS = 2
 SETTINGS = {
     "marketplace_id": "EBAY_FR",
     "currency": "EUR",
@@ -159,6 +159,10 @@ class EbayShop:
                 {"new": json.dumps(settings), "id": self.id},
             )
 
+    def calls_end_early(self) -> None:
+        """From the next job on, give up a call that takes two seconds."""
+        unpaced(self.database, timeout_seconds=IMPATIENT_SECONDS)
+
     def consent(self) -> None:
         """The seller consents, again."""
         connect(self.database, self.vault, self.ebay, self.record)
@@ -199,14 +203,7 @@ def open_ebay(
     with EbaySandbox() as sandbox:
         record = record_of(sandbox)
         vault = Vault(encryption_keys(settings))
-        with database.session.begin() as session:
-            session.execute(
-                text(
-                    "UPDATE public.marketplace_action_types "
-                    "SET rate_limit_ms = 0, timeout_seconds = :timeout"
-                ),
-                {"timeout": LONGEST_CALL_SECONDS},
-            )
+        unpaced(database)
         shop_id = connect(database, vault, sandbox, record)
         keyed = {(action, "ebay"): handler for action, handler in HANDLERS.items()}
         with running_node(settings, database, registry_of(record, handlers=keyed)) as scene:

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import text
-
 from plugins.etsy.delete import DeleteEtsy
 from plugins.etsy.marketplace import etsy
 from plugins.etsy.publish import PublishEtsy
@@ -31,6 +29,7 @@ from runtime.storage.selling.product_rows import upsert_products
 from runtime.storage.server.engine import Database
 from tests.support.database.job_rows import add_job, get_job
 from tests.support.deadline import wait_until
+from tests.support.marketplaces.action_types import IMPATIENT_SECONDS, unpaced
 from tests.support.marketplaces.openapi_validation import assert_conforms
 from tests.support.marketplaces.sandboxes import EtsyApp
 from tests.support.processes.running_node import Scene, registry_of, running_node
@@ -142,6 +141,10 @@ class Shop:
 
         return wait_until(probe, 30)
 
+    def calls_end_early(self) -> None:
+        """From the next job on, give up a call that takes two seconds."""
+        unpaced(self.database, timeout_seconds=IMPATIENT_SECONDS)
+
     def retry(self, job_id: int) -> None:
         """An operator lets a job be tried again."""
         with self.database.session.begin() as session:
@@ -208,9 +211,6 @@ def _connected(settings: Settings, database: Database, sandbox: EtsySandbox) -> 
         account = str(sandbox.shop_id)
         shop = connect_shop(session, vault, record_of(sandbox), SELLER, account, credentials)
         shop.settings = SETTINGS
-        session.execute(
-            text(
-                "UPDATE public.marketplace_action_types SET rate_limit_ms = 0, timeout_seconds = 2"
-            )
-        )
-        return shop.id
+        shop_id = shop.id
+    unpaced(database)
+    return shop_id

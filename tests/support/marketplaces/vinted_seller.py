@@ -6,9 +6,6 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import text
-from sqlalchemy.orm import Session
-
 from plugins.vinted.delete import DeleteVinted
 from plugins.vinted.link_product import LinkProductVinted
 from plugins.vinted.marketplace import vinted
@@ -31,6 +28,7 @@ from runtime.storage.selling.product_rows import upsert_products
 from runtime.storage.server.engine import Database
 from tests.support.database.job_rows import add_job
 from tests.support.deadline import wait_until
+from tests.support.marketplaces.action_types import IMPATIENT_SECONDS, unpaced
 from tests.support.processes.running_node import Scene, registry_of, running_node
 
 SELLER = 7
@@ -68,17 +66,6 @@ def hasty_registry() -> Registry:
     """All handlers of Vinted, at that pace."""
     keyed = {(action, "vinted"): handler for action, handler in HANDLERS.items()}
     return registry_of(HASTY, handlers=keyed)
-
-
-def unpaced(session: Session, timeout_seconds: float) -> None:
-    """Take the pace out of the table of action types, too."""
-    session.execute(
-        text(
-            "UPDATE public.marketplace_action_types "
-            "SET rate_limit_ms = 0, timeout_seconds = :timeout"
-        ),
-        {"timeout": timeout_seconds},
-    )
 
 
 def product(sku: str = "A-1", **changes: Any) -> dict[str, Any]:
@@ -156,10 +143,15 @@ class Shop:
 
     def unanswered(self, action: str, **input_data: Any) -> None:
         """A job that is tried twice, and fails because nobody answers it."""
+        self.calls_end_early()
         given = {"input_data": input_data, "max_retries": 1}
         job_id = add_job(self.database, self.shop_id, action, **given)
         job = self.scene.ended(job_id, seconds=30)
         assert (job.status, job.retry_count) == ("failed", 1), job.error_message
+
+    def calls_end_early(self) -> None:
+        """From the next job on, give up a call that takes two seconds."""
+        unpaced(self.database, timeout_seconds=IMPATIENT_SECONDS)
 
     def add_products(self, *products: dict[str, Any]) -> None:
         """Store products of the seller."""
@@ -212,7 +204,7 @@ def open_shop(settings: Settings, database: Database, items: int = 0) -> Iterato
     """A running node, and a shop with so many invented items on sale; nobody is connected yet."""
     with database.session.begin() as session:
         shop_id = MarketplaceJobService(session).add_shop("vinted", SELLER, ACCOUNT).id
-        unpaced(session, timeout_seconds=2)
+    unpaced(database)
     with running_node(settings, database, hasty_registry(), bridge_grace_seconds=0.5) as scene:
         shop = Shop(scene, database, scene.settings, Wardrobe.of(items, shop_id=ACCOUNT), shop_id)
         try:

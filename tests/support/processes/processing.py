@@ -36,7 +36,7 @@ def add_depop(database: Database) -> int:
             text(
                 "INSERT INTO public.marketplace_action_types (marketplace, code, name, "
                 "rate_limit_ms, max_retries, timeout_seconds) VALUES "
-                "('depop', 'publish', 'Publish', 0, 3, 5), ('depop', 'sync', 'Sync', 0, 3, 5)"
+                "('depop', 'publish', 'Publish', 0, 3, 60), ('depop', 'sync', 'Sync', 0, 3, 60)"
             )
         )
     return add_shop(database, "depop")

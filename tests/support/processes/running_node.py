@@ -25,11 +25,11 @@ class Scene:
     database: Database
     settings: Settings
 
-    def ended(self, job_id: int, seconds: float = 15.0) -> MarketplaceJob:
+    def ended(self, job_id: int, seconds: float = 60.0) -> MarketplaceJob:
         """The job once it is over."""
         return self.reaches(job_id, *FINAL, seconds=seconds)
 
-    def reaches(self, job_id: int, *statuses: str, seconds: float = 15.0) -> MarketplaceJob:
+    def reaches(self, job_id: int, *statuses: str, seconds: float = 60.0) -> MarketplaceJob:
         """The job once it has one of these statuses."""
 
         def probe() -> MarketplaceJob | None:

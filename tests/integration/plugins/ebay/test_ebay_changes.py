@@ -76,6 +76,7 @@ def test_an_update_that_changes_nothing_uses_up_no_revision(shop):
 @pytest.mark.parametrize("operation", ["createOrReplaceInventoryItem", "updateOffer"])
 @pytest.mark.parametrize("fault", FAULTS)
 def test_an_update_comes_to_its_end_whatever_becomes_of_a_write(shop, app, operation, fault):
+    shop.calls_end_early()
     app.publish("A-1")
     kind, options = FAULTS[fault]
     shop.ebay.faults.plan(operation, kind, **options)

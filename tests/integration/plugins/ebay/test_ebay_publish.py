@@ -68,6 +68,7 @@ FAULTS = {
 @pytest.mark.parametrize("operation", WRITES)
 @pytest.mark.parametrize("fault", FAULTS)
 def test_it_is_listed_once_whatever_becomes_of_a_write(shop, operation, fault):
+    shop.calls_end_early()
     kind, options = FAULTS[fault]
     shop.ebay.faults.plan(operation, kind, **options)
     shop.done("publish", product=product())

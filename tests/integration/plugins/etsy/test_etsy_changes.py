@@ -52,6 +52,7 @@ BAD_ANSWERS = (
 @pytest.mark.parametrize("fault", BAD_ANSWERS, ids=lambda fault: fault.name)
 @pytest.mark.parametrize("operation", ["updateListing", "updateListingInventory"])
 def test_an_update_with_a_bad_answer_is_done_again(shop, listing_id, operation, fault):
+    shop.calls_end_early()
     shop.etsy.faults.plan(operation, fault, size=25_000_000)
     shop.done("update", product=product(title="Robe bleue", price="9.90"))
     assert shop.etsy.listings[int(listing_id)]["title"] == "Robe bleue"

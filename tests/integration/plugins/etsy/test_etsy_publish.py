@@ -105,6 +105,7 @@ def test_a_bad_answer_leaves_it_on_sale_once(shop, operation, fault):
 
 @pytest.mark.parametrize("operation", WRITES)
 def test_an_answer_that_comes_too_late_leaves_it_on_sale_once(shop, operation):
+    shop.calls_end_early()
     shop.etsy.faults.plan(operation, Fault.SLOW, delay=timedelta(seconds=2.5))
     result = shop.done("publish", product=product())
     assert_on_sale_once(shop, result["external_id"])

@@ -75,6 +75,7 @@ def test_an_empty_shop_is_synced(shop):
 
 @pytest.mark.parametrize("fault", READ_FAULTS, ids=lambda fault: fault.name)
 def test_a_sync_that_meets_a_bad_answer_loses_nothing(shop, small_pages, fault):
+    shop.calls_end_early()
     app = shop.app()
     ids = [str(app.publish(f"S-{number}")) for number in range(3)]
     shop.etsy.faults.plan(
@@ -208,6 +209,7 @@ def test_a_sale_that_was_cancelled_before_it_was_read_lowers_nothing(shop):
 
 @pytest.mark.parametrize("fault", READ_FAULTS, ids=lambda fault: fault.name)
 def test_a_sync_of_orders_that_meets_a_bad_answer_loses_nothing(shop, small_pages, fault):
+    shop.calls_end_early()
     shop.add_product(quantity=5)
     shop.done("publish", product=product(quantity=5))
     for _ in range(3):

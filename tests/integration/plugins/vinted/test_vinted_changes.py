@@ -31,6 +31,7 @@ def listed(shop) -> str:
 
 @pytest.mark.parametrize("faults", BAD_ANSWERS, ids=lambda faults: "-".join(faults) or "well")
 def test_an_update_arrives_whatever_becomes_of_its_answer(shop, listed, faults):
+    shop.calls_end_early()
     only(shop.browsers[0], "VINTED_UPDATE", **faults)
     result = shop.done("update", product=product(title="Robe rouge", price="9"))
     assert result == {"success": True, "external_id": listed, "updated": [listed]}
@@ -63,6 +64,7 @@ def test_a_listing_that_is_gone_cannot_be_updated_and_is_noted_as_gone(shop, lis
 
 @pytest.mark.parametrize("faults", BAD_ANSWERS, ids=lambda faults: "-".join(faults) or "well")
 def test_a_delete_leaves_nothing_on_sale_whatever_becomes_of_its_answer(shop, listed, faults):
+    shop.calls_end_early()
     only(shop.browsers[0], "VINTED_DELETE", **faults)
     result = shop.done("delete", product=product())
     assert (result["success"], result["external_id"]) == (True, listed)

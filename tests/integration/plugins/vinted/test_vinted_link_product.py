@@ -83,6 +83,7 @@ def test_makes_a_product_with_its_photos(shop, internet):
     ids="-".join,
 )
 def test_a_bad_answer_leaves_the_product_made_once(shop, internet, faults):
+    shop.calls_end_early()
     listed = put(shop, internet, PNG)
     only(shop.browsers[0], "VINTED_API_CALL", **faults)
     result = shop.done("link_product", external_id=listed)

@@ -49,6 +49,7 @@ def test_replies_and_returns_the_message(shop):
     ids="-".join,
 )
 def test_a_bad_answer_leaves_it_said_once(shop, faults):
+    shop.calls_end_early()
     shop.done("message", conversation_id=TALK, text="Yes.")
     only(shop.browsers[0], "VINTED_MESSAGE", **faults)
     job = shop.scene.ended(shop.job("message", conversation_id=TALK, text="Yes."), seconds=60)
@@ -60,6 +61,7 @@ def test_a_bad_answer_leaves_it_said_once(shop, faults):
 
 
 def test_two_replies_of_the_same_words_are_two(shop):
+    shop.calls_end_early()
     only(shop.browsers[0], "VINTED_MESSAGE", never=True, forgetful=True)
     jobs = [shop.job("message", conversation_id=TALK, text="Yes.") for _ in range(2)]
     ids = {shop.ended(one).result_data["message"]["id"] for one in jobs}

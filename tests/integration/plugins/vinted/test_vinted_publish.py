@@ -88,6 +88,7 @@ def test_a_stored_product_is_published_as_it_is_there(shop):
 )
 @pytest.mark.parametrize("resume", [False, True])
 def test_a_bad_answer_leaves_the_item_on_sale_once(shop, faults, resume):
+    shop.calls_end_early()
     browser = shop.browser(resume=resume)
     only(browser, "VINTED_PUBLISH", **faults)
     result = shop.done("publish", product=product())
@@ -96,6 +97,7 @@ def test_a_bad_answer_leaves_the_item_on_sale_once(shop, faults, resume):
 
 
 def test_an_answer_that_comes_after_the_look_changes_nothing(shop):
+    shop.calls_end_early()
     slow = shop.browser()
     only(slow, "VINTED_PUBLISH", late=4.0)
     job_id = shop.job("publish", product=product())
@@ -109,6 +111,7 @@ def test_an_answer_that_comes_after_the_look_changes_nothing(shop):
 
 
 def test_a_command_that_was_lost_is_sent_again_once_a_look_showed_that_nothing_happened(shop):
+    shop.calls_end_early()
     browser = shop.browser()
     only(browser, "VINTED_PUBLISH", lost=1)
     job = shop.scene.ended(shop.job("publish", product=product()), seconds=60)
@@ -125,6 +128,7 @@ def test_an_older_plugin_that_cannot_show_the_wardrobe_publishes_all_the_same(sh
 
 
 def test_an_older_plugin_that_does_not_answer_leaves_a_question_for_a_person(shop):
+    shop.calls_end_early()
     browser = shop.browser()
     browser.faults.older_plugin = True
     browser.faults.only = frozenset({"VINTED_PUBLISH"})
@@ -180,6 +184,7 @@ def test_nothing_is_sent_to_another_account(shop):
 
 
 def test_an_item_that_was_linked_to_another_product_meanwhile_is_not_published_again(shop):
+    shop.calls_end_early()
     browser = shop.browser()
     only(browser, "VINTED_PUBLISH", never=True)
     shop.add_products(product("B-1"))
@@ -203,6 +208,7 @@ def test_two_tabs_publish_once(shop):
 
 
 def test_two_products_that_look_the_same_get_a_listing_each(shop):
+    shop.calls_end_early()
     browser = shop.browser()
     only(browser, "VINTED_PUBLISH", never=True)
     browser.extension.faults.forgetful = True
@@ -217,6 +223,7 @@ def test_two_products_that_look_the_same_get_a_listing_each(shop):
 
 
 def test_an_older_item_that_looks_the_same_is_not_taken_for_it(shop):
+    shop.calls_end_early()
     browser = shop.browser()
     older = shop.wardrobe.make(
         {"title": "Robe A-1", "price": {"amount": "12.50", "currency_code": "EUR"}}

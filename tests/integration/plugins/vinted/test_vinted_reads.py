@@ -19,6 +19,7 @@ def shop(settings, database):
 
 @pytest.mark.parametrize("faults", BAD_ANSWERS, ids=lambda faults: "-".join(faults) or "well")
 def test_all_sales_are_stored_once(shop, faults):
+    shop.calls_end_early()
     for number in range(100):
         shop.wardrobe.sell(example_order(number))
     only(shop.browsers[0], "VINTED_ORDERS", **faults)
@@ -110,6 +111,7 @@ def test_without_any_answer_nothing_is_stored_until_it_is_asked_for_again(shop, 
 
 @pytest.mark.parametrize("faults", BAD_ANSWERS, ids=lambda faults: "-".join(faults) or "well")
 def test_a_sync_sees_all_that_is_on_sale(shop, faults):
+    shop.calls_end_early()
     for number in range(100):
         shop.wardrobe.add(example_item(number))
     shop.done("sync")

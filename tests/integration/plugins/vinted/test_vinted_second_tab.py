@@ -76,6 +76,7 @@ def test_one_of_two_tabs_carries_it_out(shop, action):
 
 @pytest.mark.parametrize("action", JOBS)
 def test_the_tab_is_closed_before_it_answers_and_another_was_open_all_along(shop, action):
+    shop.calls_end_early()
     command, given, changed = JOBS[action]
     tab = shop.second_tab()
     only(tab, command, never=True)
@@ -87,6 +88,7 @@ def test_the_tab_is_closed_before_it_answers_and_another_was_open_all_along(shop
 
 @pytest.mark.parametrize("action", JOBS)
 def test_the_tab_is_closed_before_it_answers_and_another_is_opened(shop, action):
+    shop.calls_end_early()
     command, given, changed = JOBS[action]
     tab = shop.browsers[0]
     tab.executed.clear()
