@@ -29,6 +29,7 @@ from runtime.errors import (
     RejectionSuppressed,
     SellerNotConnected,
     Snooze,
+    StepFailed,
 )
 from runtime.errors.program import PROGRAM
 from runtime.handlers.base import BaseJobHandler
@@ -82,6 +83,7 @@ __all__ = [
     "Shop",
     "ShopSetting",
     "Snooze",
+    "StepFailed",
     "WebSocketCall",
     "checked_base_url",
     "checked_product",

@@ -31,9 +31,11 @@ from runtime.errors import (
 )
 from runtime.inline.processor import MarketplaceJobProcessor
 from runtime.jobs.batch_service import Batch, BatchJobService
+from runtime.jobs.request import JobRequest
 from runtime.jobs.schedule_service import ScheduleService
 from runtime.jobs.service import MarketplaceJobService
 from runtime.process.config import Settings, load_settings
+from runtime.rate_limits.closures import Closure, Scope
 from runtime.runs.batch_status import BatchCounts, BatchStatus
 from runtime.runs.job_states import JobStatus
 from runtime.storage.models import (
@@ -41,6 +43,7 @@ from runtime.storage.models import (
     MarketplaceActionType,
     MarketplaceJob,
     MarketplaceTask,
+    Shop,
 )
 from runtime.storage.server.engine import Database, open_database
 
@@ -52,6 +55,7 @@ __all__ = [
     "BatchJobService",
     "BatchNotFound",
     "BatchStatus",
+    "Closure",
     "Database",
     "DatabaseNotMigrated",
     "DatabaseRefused",
@@ -60,6 +64,7 @@ __all__ = [
     "IllegalTransition",
     "InvalidJson",
     "JobNotFound",
+    "JobRequest",
     "JobSchedule",
     "JobStatus",
     "MarketplaceActionType",
@@ -73,8 +78,10 @@ __all__ = [
     "ScheduleExists",
     "ScheduleNotFound",
     "ScheduleService",
+    "Scope",
     "SellerRequired",
     "Settings",
+    "Shop",
     "ShopNotFound",
     "ShopRequired",
     "WaitTimeout",

@@ -65,7 +65,7 @@ class BaseJobHandler:
     def product(self) -> dict[str, Any] | None:
         """The product as it was when the job first started; None where the job has none.
 
-        A JSON object with every field that :mod:`runtime.products.product` names.
+        A JSON object with every field that :func:`runtime.checked_product` gives.
 
         Raises:
             JobFailed: the job's product was deleted before the job first started.
@@ -234,7 +234,14 @@ class BaseJobHandler:
         return calls.ProgressCall(current, total, message)
 
     def gather(self, *branches: calls.Call | Coroutine[Any, Any, Any]) -> calls.Gather:
-        """Several calls or coroutines at once; see :class:`runtime.runs.calls.Gather`."""
+        """Several calls or coroutines at once; awaiting it gives their results in this order.
+
+        All of them are waited for. Where some fail, the failure of the first of them in this order
+        is raised then.
+
+        Raises:
+            InvalidCall: one of them is neither a call nor a coroutine.
+        """
         return calls.Gather(*branches)
 
     async def step(

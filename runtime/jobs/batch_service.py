@@ -51,8 +51,8 @@ class Batch:
 class BatchJobService:
     """Creates batches, and looks after them, in the caller's transaction.
 
-    No method commits. Every method raises :class:`runtime.errors.DatabaseUnavailable` if the
-    server is away.
+    No method commits. Every method raises :class:`runtime.applications.DatabaseUnavailable` if
+    the server is away.
     """
 
     def __init__(self, session: Session) -> None:

@@ -23,7 +23,7 @@ class ScheduleService:
     """Adds schedules, and looks after them, in the caller's transaction.
 
     No method commits; running services notice a change with the commit. Every method raises
-    :class:`runtime.errors.DatabaseUnavailable` if the server is away.
+    :class:`runtime.applications.DatabaseUnavailable` if the server is away.
     """
 
     def __init__(self, session: Session) -> None:
@@ -48,7 +48,7 @@ class ScheduleService:
         Args:
             cron: five fields: minute, hour, day of month, month, day of week.
             timezone: an IANA name; the fields are local time there.
-            user_id: see :meth:`runtime.jobs.service.MarketplaceJobService.create_job`, as for
+            user_id: see :meth:`runtime.applications.MarketplaceJobService.create_job`, as for
                 ``shop_id``, ``input_data`` and ``priority``.
 
         Raises:

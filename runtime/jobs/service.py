@@ -38,7 +38,7 @@ class MarketplaceJobService:
     No method commits, so that a rollback leaves neither the job nor its announcement. Only
     :meth:`wait` works outside the transaction; it needs the job to be committed.
 
-    Every method raises :class:`runtime.errors.DatabaseUnavailable` if the server is away.
+    Every method raises :class:`runtime.applications.DatabaseUnavailable` if the server is away.
     """
 
     def __init__(self, session: Session) -> None:
@@ -112,7 +112,7 @@ class MarketplaceJobService:
     def create_job(self, request: JobRequest) -> MarketplaceJob:
         """Create a job; the insert is flushed, and running services hear of it with the commit.
 
-        The arguments are the fields of :class:`runtime.jobs.request.JobRequest`.
+        The arguments are the fields of :class:`runtime.applications.JobRequest`.
 
         An ``update`` withdraws older updates of the same product and shop that never started;
         a ``delete`` withdraws such publishes and updates. They end as cancelled, with

@@ -1,4 +1,4 @@
-"""What simulated marketplaces are made of; knows none of them.
+"""What simulated marketplaces are made of, for plugins and for the tests of their authors.
 
 A sandbox is a stateful HTTP server on a free port of this machine. It is what the demo and the
 tests have in the place of a marketplace:
@@ -19,11 +19,12 @@ from runtime.marketplaces.simulation import (
     SimulatedAccount,
     Tally,
 )
-from runtime.sandbox.exchange import Answer, Exchange, Request, Unreadable
-from runtime.sandbox.faults import Fault, Faults
+from runtime.sandbox.delivery import Delivery
+from runtime.sandbox.exchange import Answer, Exchange, Part, Request, Unreadable
+from runtime.sandbox.faults import Fault, Faults, Plan
 from runtime.sandbox.quota import Quota
 from runtime.sandbox.routes import Call, Route
-from runtime.sandbox.seller import ApiAccount, SellerSandbox
+from runtime.sandbox.seller import ApiAccount, Consents, SellerSandbox
 from runtime.sandbox.server import Refused, Sandbox
 from runtime.sandbox.tokens import BadGrant, Grant, Tokens
 
@@ -33,12 +34,16 @@ __all__ = [
     "ApiAccount",
     "BadGrant",
     "Call",
+    "Consents",
     "Credentials",
+    "Delivery",
     "Exchange",
     "Fault",
     "Faults",
     "Grant",
     "OpenAccount",
+    "Part",
+    "Plan",
     "Quota",
     "Refused",
     "Request",
