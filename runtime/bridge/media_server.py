@@ -10,7 +10,7 @@ from runtime.process.config import Settings
 from runtime.process.data_directory import media_directory
 from runtime.products.image_types import HEAD_BYTES, image_type
 from runtime.products.media import Media
-from runtime.products.media_urls import PREFIX, media_key, refusal
+from runtime.products.media_urls import PREFIX, media_key, rejection
 
 CHUNK_BYTES = 65_536
 _SAFE = [
@@ -55,7 +55,7 @@ class MediaServer:
             allow = ("Allow", "GET, HEAD")
             return _plain(start_response, "405 Method Not Allowed", [*headers, allow], "read only")
         path = path.removeprefix(PREFIX)
-        reason = refusal(path, environ.get("QUERY_STRING", ""), self._key, self._now())
+        reason = rejection(path, environ.get("QUERY_STRING", ""), self._key, self._now())
         if reason is not None:
             return _plain(start_response, "403 Forbidden", headers, reason)
         file = self._media.find(path)

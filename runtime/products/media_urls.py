@@ -26,7 +26,7 @@ def signed_url(base: str, path: str, key: bytes, expires_at: datetime) -> str:
     return f"{base}{PREFIX}{quote(path)}?expires={expires}&signature={_sign(path, expires, key)}"
 
 
-def refusal(path: str, query: str, key: bytes, now: datetime) -> str | None:
+def rejection(path: str, query: str, key: bytes, now: datetime) -> str | None:
     """Return why a request may not have the path, or None where it may.
 
     Args:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from runtime.errors import ImageRefused
 from runtime.products.media import MAX_IMAGE_BYTES, Media
-from runtime.products.media_urls import PREFIX, media_key, refusal, signed_url
+from runtime.products.media_urls import PREFIX, media_key, rejection, signed_url
 from tests.support.servers.images import JPEG, PNG
 
 NOW = datetime(2026, 1, 9, tzinfo=UTC)
@@ -38,8 +38,8 @@ def test_a_product_image_below_the_directory_gets_a_url_that_lets_it_be_fetched(
     assert (parts.scheme, parts.netloc) == ("https", "media.example")
     path = unquote(parts.path).removeprefix(PREFIX)
     assert path == "photos/1.jpg"
-    assert refusal(path, parts.query, KEY, NOW + HOUR - timedelta(seconds=1)) is None
-    assert refusal(path, parts.query, KEY, NOW + HOUR) == "the URL has expired"
+    assert rejection(path, parts.query, KEY, NOW + HOUR - timedelta(seconds=1)) is None
+    assert rejection(path, parts.query, KEY, NOW + HOUR) == "the URL has expired"
 
 
 @pytest.mark.parametrize(
@@ -96,13 +96,13 @@ def test_a_signature_is_good_for_its_own_path_time_and_key(path, other, expires_
     expires_at = expires_at.replace(microsecond=0, tzinfo=UTC)
     query = urlsplit(signed_url("http://x", path, KEY, expires_at)).query
     before = expires_at - timedelta(seconds=1)
-    assert refusal(path, query, KEY, before) is None
-    assert refusal(path, query, KEY, expires_at) is not None
-    assert refusal(path, query, media_key("another"), before) is not None
+    assert rejection(path, query, KEY, before) is None
+    assert rejection(path, query, KEY, expires_at) is not None
+    assert rejection(path, query, media_key("another"), before) is not None
     if other != path:
-        assert refusal(other, query, KEY, before) is not None
+        assert rejection(other, query, KEY, before) is not None
     later = query.replace("expires=", "expires=1", 1)
-    assert refusal(path, later, KEY, before) is not None
+    assert rejection(path, later, KEY, before) is not None
 
 
 @pytest.mark.parametrize(
@@ -111,4 +111,4 @@ def test_a_signature_is_good_for_its_own_path_time_and_key(path, other, expires_
      "expires=99999999999&signature=%C3%A9", "a=1&" * 50, "expires=\u0661&signature=0"],
 )  # fmt: skip
 def test_whatever_else_a_query_says_is_refused(query):
-    assert refusal("photos/1.jpg", query, KEY, NOW) is not None
+    assert rejection("photos/1.jpg", query, KEY, NOW) is not None
