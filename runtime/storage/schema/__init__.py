@@ -1,1 +1,1 @@
-"""The schema of the database: migrations, and what they need beside Alembic."""
+"""The schema of the database: migrations, and their helpers beside Alembic."""

@@ -1,4 +1,4 @@
-"""Foreign keys that follow a table to another one; for migrations."""
+"""Moves foreign keys from one table to another, for migrations."""
 
 import re
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from runtime.errors import DatabaseConflict
 
 
 class Reference(NamedTuple):
-    """A foreign key that points at a table; every name is qualified and quoted."""
+    """A foreign key that refers to a table; all names are qualified and quoted."""
 
     table: str
     constraint: str
@@ -22,10 +22,10 @@ class Reference(NamedTuple):
 def repoint(
     connection: sa.Connection, source: str, target: str, moved: Mapping[int, int]
 ) -> list[str]:
-    """Make every foreign key on ``source`` one on ``target``, renaming the ids that moved.
+    """Move every foreign key on ``source`` to ``target``, and replace the ids that changed.
 
     Returns:
-        What an operator is to be told of columns that have no foreign key.
+        Lines for the operator on columns that have no foreign key, and keep the former ids.
     """
     told: list[str] = []
     references = _references(connection, source)
@@ -39,7 +39,7 @@ def repoint(
             sa.text(f"ALTER TABLE {reference.table} DROP CONSTRAINT {reference.constraint}")
         )
     if moved:
-        # One statement for all ids: with 1 → 5 and 5 → 1, one by one would merge the two.
+        # One statement replaces all ids: with 1 → 5 and 5 → 1, one by one would merge the two.
         pairs = ", ".join(f"({old}, {new})" for old, new in moved.items())
         for table, column in sorted({(one.table, one.column) for one in references}):
             connection.execute(
@@ -49,7 +49,7 @@ def repoint(
                     f"WHERE t.{column} = moved.old_id"
                 )
             )
-        # What is still to be checked at the end of the transaction keeps a table from changing.
+        # PostgreSQL alters no table whose constraint checks are still deferred in this transaction.
         connection.execute(sa.text("SET CONSTRAINTS ALL IMMEDIATE"))
         told = _what_cannot_follow(connection, references, moved)
     for reference in references:
@@ -67,7 +67,7 @@ def repoint(
 def _what_cannot_follow(
     connection: sa.Connection, references: list[Reference], moved: Mapping[int, int]
 ) -> list[str]:
-    """Tell of columns that look as if they referred to the table, but do not say so."""
+    """Describe columns that seem to refer to the table, but have no foreign key."""
     named = connection.scalars(
         sa.text(
             """

@@ -1,7 +1,7 @@
-"""What the migrations remember of ``vinted.action_types``: which id stood for which action.
+"""Remembers which ids of ``vinted.action_types`` stood for which actions.
 
-Ids may change when the rows move to ``public.marketplace_action_types``, and jobs of the former
-system go on naming them; both the import and the way back need to know.
+Ids may change when the rows move to ``public.marketplace_action_types``, but jobs of the former
+system still name the old ids. The import of these jobs and the downgrade both need them.
 """
 
 from collections.abc import Iterable
@@ -13,11 +13,11 @@ TABLE = "marketplace_runtime.former_action_types"
 
 
 class Remembered(NamedTuple):
-    """A row that was carried over.
+    """A row of the legacy table that was moved.
 
     Attributes:
-        former_id, former_code: as they were in the legacy table.
-        id: of its row in ``public.marketplace_action_types``.
+        former_id, former_code: its id and code in the legacy table.
+        id: the id of its row in ``public.marketplace_action_types``.
     """
 
     former_id: int
@@ -28,7 +28,7 @@ class Remembered(NamedTuple):
 
 
 def prepare_memory(connection: Connection) -> None:
-    """Make the table, where it is not there."""
+    """Create the table if it is missing."""
     if connection.scalar(text("SELECT to_regclass(:name)"), {"name": TABLE}) is None:
         connection.execute(
             text(f"""
@@ -42,7 +42,7 @@ def prepare_memory(connection: Connection) -> None:
 
 
 def remember(connection: Connection, carried: Iterable[tuple[int, str, str, str]]) -> None:
-    """Note (former id, former code, marketplace, code) of each row; the newer word counts."""
+    """Note (former id, former code, marketplace, code) of each row, in place of older notes."""
     rows = [
         dict(zip(("former_id", "former_code", "marketplace", "code"), one, strict=True))
         for one in carried
@@ -75,15 +75,15 @@ def remembered(connection: Connection) -> list[Remembered]:
 
 
 def forget(connection: Connection) -> None:
-    """The legacy table is back."""
+    """Drop the table, because the legacy table is back."""
     connection.execute(text(f"DROP TABLE IF EXISTS {TABLE}"))
 
 
 def former_ids(connection: Connection) -> dict[int, tuple[str, int]]:
     """Return the legacy table as it comes back: for each id of today, its code and its id there.
 
-    Every row that came from it gets its former code and id again; one that was added since
-    keeps its id where that is free, and gets the next one else.
+    Every row that came from it gets its former code and id again. A row that was added since
+    keeps its id if that is free, or else gets the next one.
     """
     known = remembered(connection)
     places = {one.id: (one.former_code, one.former_id) for one in known}

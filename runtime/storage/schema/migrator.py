@@ -1,4 +1,4 @@
-"""Bring the database to the revision that this version needs, and tell whether it is there."""
+"""Brings the database to the revision that this version needs, and checks whether it is there."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 HEAD = "20260109_1200"
-"""The revision that this version needs: the last in ``migrations/versions``."""
+"""This version needs this revision, which is the last in ``migrations/versions``."""
 
 MIGRATION_LOCK = 0x6D72_6D69_6772
-"""The advisory lock that whoever migrates holds ("mrmigr")."""
+"""The key of the advisory lock that a migration holds ("mrmigr")."""
 
 PATIENCE = timedelta(minutes=5)
-"""How long to wait for another process that migrates."""
+"""The time to wait for another process that migrates."""
 
 LOCK_TIMEOUT = "15s"
-"""How long a migration waits for a table; all who come after it wait as long."""
+"""The time for which a migration waits for a table; later statements queue behind it as long."""
 
 _POLL_SECONDS = 0.2
 
@@ -43,14 +43,14 @@ def migrate(
     """Run the migrations that are missing.
 
     Args:
-        report: receives a line for everything that was done, once it is committed.
-        patience: how long to wait for another process that migrates.
+        report: is called with a line for each change after its commit.
+        patience: the time to wait for another process that migrates.
 
     Raises:
-        DatabaseNotMigrated: the database is of a later version.
-        DatabaseConflict: it holds something else where a table of ours should be.
-        DatabaseUnavailable: it went away, or is held up by others for too long.
-        ConfigurationError: it refuses, for example because its role may not do what is needed.
+        DatabaseNotMigrated: the database belongs to a later version.
+        DatabaseConflict: it holds a foreign object in place of a table of ours.
+        DatabaseUnavailable: it went away, or others block the migration for too long.
+        ConfigurationError: it refuses, for example because our role lacks a privilege.
     """
     if _is_current(database):
         return
@@ -63,10 +63,10 @@ def migrate(
 def migration_lock(
     database: Database, report: Callable[[str], None], patience: timedelta = PATIENCE
 ) -> Iterator[None]:
-    """Be the only one that migrates the database; wait while another does.
+    """Hold the lock of migrations during a block; wait while another process holds it.
 
     Raises:
-        DatabaseUnavailable: the other does not finish.
+        DatabaseUnavailable: the other process does not finish in time.
     """
     deadline = time.monotonic() + patience.total_seconds()
     said = False
@@ -92,11 +92,11 @@ def _try_lock(connection: RawConnection) -> bool:
 
 
 def check_migrated(database: Database) -> None:
-    """See that the database is at the revision that this version needs.
+    """Check that the database is at the revision that this version needs.
 
     Raises:
-        DatabaseNotMigrated: it is not.
-        DatabaseUnavailable: it cannot be asked.
+        DatabaseNotMigrated: it is at another revision, or has no tables.
+        DatabaseUnavailable: it cannot be reached.
     """
     if not _is_current(database):
         raise DatabaseNotMigrated(
@@ -124,7 +124,7 @@ def _revisions(database: Database) -> set[str]:
 
 
 def _known_revisions() -> set[str]:
-    # Imported late, as below: what every command asks needs nothing but the HEAD.
+    # Alembic is imported late, here and below: the check that every command makes needs only HEAD.
     from alembic.script import ScriptDirectory
 
     scripts = ScriptDirectory.from_config(_configuration())
@@ -165,8 +165,8 @@ def _explained(error: DBAPIError) -> ConfigurationError:
 def _configuration() -> "Config":
     from alembic.config import Config
 
-    # Beside the package `runtime`, in a checkout as in an installation. Not by import: an
-    # application that uses this one may well have a package `migrations` of its own.
+    # The directory lies beside the package `runtime`, in a checkout and in an installation. It is
+    # not imported, because an application may have a package `migrations` of its own.
     directory = Path(__file__).resolve().parents[3] / "migrations"
     configuration = Config()
     configuration.set_main_option("script_location", str(directory).replace("%", "%%"))

@@ -1,4 +1,4 @@
-"""Action types that handler plugins bring: inserted when missing, never changed."""
+"""Inserts the action types of handler plugins if they are missing, and never changes them."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -11,10 +11,10 @@ from runtime.storage.models import MarketplaceActionType
 
 
 def ensure_action_types(session: Session, declared: Mapping[tuple[str, str], ActionType]) -> None:
-    """Insert what is missing.
+    """Insert the action types that are missing; an operator's changes to others stay.
 
     Args:
-        declared: by marketplace and code.
+        declared: the action types by marketplace and code.
     """
     if not declared:
         return

@@ -1,1 +1,1 @@
-"""What is sold: shops, products, listings, orders and conversations."""
+"""The queries on shops, products, listings, orders and conversations."""

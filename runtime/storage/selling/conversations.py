@@ -1,4 +1,4 @@
-"""What buyers and sellers wrote to each other."""
+"""Stores the conversations between buyers and sellers."""
 
 from typing import Any
 
@@ -13,12 +13,12 @@ from runtime.values.marketplace_values import checked_data, checked_identity
 def upsert_conversation(
     session: Session, shop_id: int, external_id: object, data: dict[str, Any]
 ) -> bool:
-    """Store a conversation as the marketplace tells it now; returns whether it is new.
+    """Store a conversation as the marketplace shows it now; returns whether it is new.
 
-    Runs inside the caller's transaction.
+    This runs inside the caller's transaction.
 
     Raises:
-        InputError: it cannot be stored.
+        InputError: the id or the data cannot be stored.
     """
     statement = insert(Conversation).values(
         shop_id=shop_id,

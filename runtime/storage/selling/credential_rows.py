@@ -1,4 +1,4 @@
-"""The credentials of shops, as they are stored: encrypted, and changed by one at a time."""
+"""Stores the encrypted credentials of shops, which one process at a time changes."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -21,7 +21,7 @@ def load_secret_to_change(session: Session, shop_id: int) -> str | None:
     """Return the shop's secret, and lock it until this transaction ends.
 
     Raises:
-        DatabaseUnavailable: another process is at it for long.
+        DatabaseUnavailable: another process holds the lock for long.
     """
     query = select(ShopCredentials.secret).where(ShopCredentials.shop_id == shop_id)
     with bounded_lock_waits(session, f"the tokens of shop {shop_id}"):
@@ -35,7 +35,7 @@ def store_secret(
     access_expires_at: datetime,
     refresh_expires_at: datetime | None,
 ) -> None:
-    """Keep the secret in place of the former one."""
+    """Store the secret in place of the former one."""
     values = {
         "secret": secret,
         "access_expires_at": access_expires_at,
@@ -66,7 +66,7 @@ def secrets_after(session: Session, shop_id: int, limit: int) -> Sequence[tuple[
 
 
 def replace_secret(session: Session, shop_id: int, secret: str) -> None:
-    """Keep the same credentials, encrypted anew."""
+    """Store the same credentials, encrypted anew."""
     session.execute(
         update(ShopCredentials).where(ShopCredentials.shop_id == shop_id).values(secret=secret)
     )

@@ -1,4 +1,4 @@
-"""What the demo's own database holds in the end."""
+"""Counts the rows of the demo's own database in the end."""
 
 from collections.abc import Sequence
 

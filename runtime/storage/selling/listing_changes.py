@@ -1,6 +1,6 @@
-"""What a handler did to one listing of a shop.
+"""Stores the changes that a handler made to one listing of a shop.
 
-All functions run inside the caller's transaction, and doing them twice is doing them once.
+All functions run inside the caller's transaction, and a second call changes nothing.
 """
 
 from typing import TypedDict
@@ -26,8 +26,8 @@ def record_listing(
     """Store a listing that is on sale now; returns its id.
 
     Args:
-        row: made by :func:`runtime.store.checked_listing`; its ``sku`` names the product.
-        product_id: the product's, where the job has one.
+        row: the result of :func:`runtime.store.checked_listing`; its ``sku`` names the product.
+        product_id: the id of the job's product, or None.
     """
     upsert_listings(session, shop_id, begin_walk(session, shop_id), [row])
     if product_id is not None:
@@ -40,12 +40,12 @@ def record_listing(
 
 
 def link_listing(session: Session, shop_id: int, external_id: str, product_id: int) -> bool:
-    """Say which product a listing sells; returns whether the listing is known."""
+    """Link a listing to the product that it sells; returns whether the listing is known."""
     return _set_link(session, shop_id, external_id, product_link(product_id, None))
 
 
 def mark_listing_gone(session: Session, shop_id: int, external_id: str) -> bool:
-    """Mark a listing as not on sale any more; returns whether it was until now."""
+    """Mark a listing as not on sale any more; returns whether it was live before."""
     marked = session.scalars(
         update(Listing)
         .where(

@@ -1,8 +1,8 @@
-"""What is on sale in a shop, as the walks over its wardrobe have seen it.
+"""Stores the listings of a shop, as walks over its pages have seen them.
 
-A walk is a moment that :func:`begin_walk` gives out. Everything that the walk meets is stamped
-with that moment or a later one, so that afterwards "not met in this walk" is a comparison of
-two columns of the database, whatever clocks, retries and replays lie between the pages.
+A walk is a moment that :func:`begin_walk` returns. Each listing that the walk meets is stamped
+with that moment or a later one. Afterwards "not met in this walk" is a comparison of two columns
+of the database, whatever clocks, retries and replays lie between the pages.
 
 All functions that take a session run inside the caller's transaction and return JSON values.
 """
@@ -30,13 +30,11 @@ _DETAILS = ("title", "price", "currency", "url", "data")
 
 
 class ListingRow(TypedDict):
-    """One listing as :func:`upsert_listings` takes it: a JSON value.
+    """One listing as a JSON value, which :func:`checked_listing` makes.
 
-    It is made by :func:`checked_listing`.
-
-    Where ``flaw`` says that the details cannot be stored, they are left out: the listing is
-    known to be on sale, and the details of an earlier walk stay. ``sku`` is there where the
-    marketplace tells it.
+    If ``flaw`` says that the details cannot be stored, they are omitted: the listing is known to
+    be on sale, and the details of an earlier walk stay. ``sku`` is present if the marketplace
+    tells it.
     """
 
     external_id: str
@@ -50,7 +48,7 @@ class ListingRow(TypedDict):
 
 
 class ListingCounts(TypedDict):
-    """How many listings were new, were known before, and could be stored only by their id."""
+    """The numbers of listings that were new, were known, or could be stored only by their id."""
 
     imported: int
     updated: int
@@ -67,17 +65,17 @@ def checked_listing(
     url: object = None,
     sku: object = None,
 ) -> ListingRow:
-    """Check what a marketplace says of one listing.
+    """Check the data of a marketplace on one listing.
 
     Args:
-        external_id: the marketplace's own id of it, a string or an integer.
-        data: everything the marketplace says of it; not empty.
-        price: a number, or a string of one.
-        sku: the seller's own name of the product; links the listing to it.
+        external_id: the marketplace's own id of the listing, a string or an integer.
+        data: all data of the marketplace on the listing; not empty.
+        price: a number, or a string that holds one.
+        sku: the seller's own name of the product, which links the listing to the product.
 
     Raises:
-        InputError: the id is missing or cannot be used, so it cannot be told which listing
-            it is. Unusable details raise nothing; they become the row's ``flaw``.
+        InputError: the id is missing or cannot be used, so that nobody knows which listing it
+            is. Unusable details raise nothing; they become the row's ``flaw``.
     """
     identity = checked_identity(external_id, "a listing's id")
     try:
@@ -108,10 +106,10 @@ def checked_listing(
 
 
 def begin_walk(session: Session, shop_id: int) -> str:
-    """Begin a walk: a moment, as ISO text, later than every sighting in this shop so far.
+    """Begin a walk: return a moment as ISO text, later than every stamp in this shop so far.
 
-    Later than those too that were stamped by a database server whose clock has been set back
-    since, or that another walk stamped in this very microsecond.
+    It is also later than stamps of a database server whose clock has been set back since, and
+    than stamps of another walk in this very microsecond.
     """
     latest = select(func.max(Listing.last_seen_at)).where(Listing.shop_id == shop_id)
     moment: datetime = session.scalars(
@@ -123,7 +121,7 @@ def begin_walk(session: Session, shop_id: int) -> str:
 def upsert_listings(
     session: Session, shop_id: int, walk: str, rows: Sequence[ListingRow]
 ) -> ListingCounts:
-    """Store one page of a walk; what was gone is live again.
+    """Store one page of a walk; listings that were gone are live again.
 
     A listing counts once in a walk, however often the walk meets it.
     """
@@ -166,9 +164,9 @@ def count_unseen_listings(session: Session, shop_id: int, walk: str) -> int:
 
 
 def mark_unseen_gone(session: Session, shop_id: int, walk: str) -> int:
-    """Mark the live listings that the walk has not met as gone; says how many.
+    """Mark the live listings that the walk has not met as gone; returns how many.
 
-    Only for a walk that is known to have met everything.
+    The caller must know that the walk has met all listings.
     """
     marked = session.scalars(
         update(Listing)
@@ -191,7 +189,7 @@ def _unseen(shop_id: int, walk: str) -> tuple[ColumnElement[bool], ...]:
 def _upsert_statement(
     shop_id: int, walked: datetime, rows: Iterable[ListingRow], linked: Mapping[str, ProductLink]
 ) -> CTE:
-    # Never earlier than the walk, even where the server's clock was set back in between.
+    # The stamp is never earlier than the walk, even if the server's clock was set back since.
     sighted = func.greatest(func.now(), walked)
     statement = insert(Listing).values(
         [
@@ -207,7 +205,7 @@ def _upsert_statement(
     )
     told = statement.excluded
     described = told.data != {}
-    # A name alone says less than the row that the listing is known to sell.
+    # A link to a product's row is worth more than a SKU alone, and is not replaced by one.
     links_better = or_(told.product_id.is_not(None), Listing.product_id.is_(None))
     return (
         statement.on_conflict_do_update(
@@ -240,5 +238,5 @@ def _without_duplicates(rows: Iterable[ListingRow]) -> list[ListingRow]:
     for one in rows:
         if not one["flaw"] or one["external_id"] not in unique:
             unique[one["external_id"]] = one
-    # In one order for everybody, so that two transactions never wait for each other's rows.
+    # All transactions use this order, so that two of them never wait for each other's rows.
     return [unique[external_id] for external_id in sorted(unique)]

@@ -1,4 +1,4 @@
-"""What was sold, and what of it has been taken from the products' quantities.
+"""Stores orders, and takes sold pieces from the quantities of products once.
 
 All functions run inside the caller's transaction.
 """
@@ -17,13 +17,13 @@ from runtime.storage.selling.product_links import links
 from runtime.storage.selling.product_rows import lower_quantity
 
 CLOCKS_DIFFER = timedelta(minutes=1)
-"""Marketplaces have clocks of their own, and some tell whole seconds."""
+"""The tolerance for the clocks of marketplaces, some of which tell only whole seconds."""
 
 _IS_NEW: ColumnElement[bool] = literal_column("orders.xmax = 0")
 
 
 class Sale(TypedDict):
-    """Pieces of a product that were sold, and taken from its quantity just now."""
+    """Pieces of a product were sold, and were taken from its quantity just now."""
 
     line_id: int
     product_id: int
@@ -32,7 +32,7 @@ class Sale(TypedDict):
 
 
 class UpsertedOrders(TypedDict):
-    """What came of orders that were handed in; ``new`` and ``known`` are their external ids."""
+    """The result of storing orders; ``new`` and ``known`` hold their external ids."""
 
     new: list[str]
     known: list[str]
@@ -54,11 +54,11 @@ def known_orders(session: Session, shop_id: int, external_ids: Collection[str]) 
 
 
 def upsert_orders(session: Session, shop_id: int, rows: Sequence[OrderRow]) -> UpsertedOrders:
-    """Store orders; what they sold is taken from the products' quantities once.
+    """Store orders, and take their pieces from the products' quantities once.
 
-    Once for each line, however often and from wherever the order comes in; also where its
-    listing becomes known later than the order. What was sold before there was the product lowers
-    nothing: whoever stated its quantity knew of that.
+    Each line lowers a quantity once, however often the order comes in, and also if its listing
+    becomes known later than the order. A sale from before the product's creation lowers nothing,
+    because whoever stated the quantity knew of it.
     """
     unique = {row["external_id"]: row for row in rows}
     if not unique:
@@ -66,7 +66,7 @@ def upsert_orders(session: Session, shop_id: int, rows: Sequence[OrderRow]) -> U
     new: list[str] = []
     known: list[str] = []
     lines: list[_Line] = []
-    # In one order for everybody, so that two transactions never wait for each other's rows.
+    # All transactions use this order, so that two of them never wait for each other's rows.
     for external_id in sorted(unique):
         row = unique[external_id]
         order_id, ordered_at, is_new = session.execute(_upsert(shop_id, row)).one()
@@ -99,7 +99,7 @@ def _upsert(shop_id: int, row: OrderRow) -> Any:
 
 
 def _upsert_lines(session: Session, order_id: int, rows: Sequence[OrderLineRow]) -> list[OrderLine]:
-    """Store the lines; returns those that no product's quantity was lowered for yet."""
+    """Store the lines; returns those that have not lowered any product's quantity yet."""
     unique = {row["external_id"]: row for row in rows}
     if not unique:
         return []
@@ -140,7 +140,7 @@ def _matched(session: Session, shop_id: int, lines: Sequence[OrderLine]) -> list
 def _since_known(
     session: Session, lines: Sequence[_Line], ordered_at: datetime | None
 ) -> list[_Line]:
-    """Without those of products that were not there yet when the order was made."""
+    """Return the lines whose products existed already when the order was made."""
     if ordered_at is None or not lines:
         return list(lines)
     query = select(Product.id).where(

@@ -1,8 +1,9 @@
-"""Until when all that happened to a shop's orders is stored.
+"""Notes until when all changes of a shop's orders are stored.
 
-A sync of orders begins where the last one that reached its end began, so what is changed while
-pages are read is read again; what a sync stores before it fails is stored once more by the next.
-So is what it could not read: an order that is passed over is a sale that nobody notices.
+A sync of orders begins at the moment at which the last complete sync began. So orders that change
+while pages are read, orders of a sync that failed, and orders that could not be read are all read
+again: an order that is missed is a sale that nobody notices. A stored order does not show that all
+orders before it are stored, because each page is stored as it comes.
 All functions run inside the caller's transaction.
 """
 
@@ -15,14 +16,13 @@ from sqlalchemy.orm import Session
 from runtime.storage.models import Shop
 
 OVERLAP = timedelta(minutes=10)
-"""Clocks differ, and an order may take a moment to show up where it is searched."""
+"""Syncs overlap by this time: clocks differ, and a search may show an order a moment late."""
 
 
 class OrderWindow(TypedDict):
-    """What a sync of orders has to read: moments as ISO text in UTC.
+    """The period that a sync of orders has to read, as ISO texts in UTC.
 
-    ``since`` is None where no sync has reached its end yet. ``began`` is for
-    :func:`finish_order_sync`.
+    ``since`` is None if no sync was complete yet. ``began`` is for :func:`finish_order_sync`.
     """
 
     since: str | None
@@ -30,7 +30,7 @@ class OrderWindow(TypedDict):
 
 
 def begin_order_sync(session: Session, shop_id: int) -> OrderWindow:
-    """Where a sync that starts now has to begin."""
+    """Return the period for a sync that starts now."""
     synced, now = session.execute(
         select(Shop.orders_synced_at, func.now()).where(Shop.id == shop_id)
     ).one()
@@ -39,7 +39,7 @@ def begin_order_sync(session: Session, shop_id: int) -> OrderWindow:
 
 
 def finish_order_sync(session: Session, shop_id: int, began: str) -> None:
-    """Note that a sync which began then has reached its end; an older one changes nothing."""
+    """Note that a sync which began then is complete; an older sync changes nothing."""
     moment = datetime.fromisoformat(began)
     session.execute(
         update(Shop)

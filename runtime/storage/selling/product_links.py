@@ -1,4 +1,4 @@
-"""Which of a seller's products a SKU, a listing or a job speaks of."""
+"""Finds the product of a seller that a SKU, a listing or a job means."""
 
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from runtime.waiting.product_key import product_key
 
 
 class ProductLink(NamedTuple):
-    """How a listing names its product: by the row where there is one, else by the SKU."""
+    """The name of a product in a listing: the product's row if it has one, or else the SKU."""
 
     product_id: int | None
     product_key: str | None
@@ -39,7 +39,7 @@ def product_link(product_id: int | None, sku: str | None) -> ProductLink:
 
 
 def product_keys(product_id: int | None, sku: str | None) -> set[str]:
-    """Under which a listing may name the product: before and after it had a row."""
+    """Return the keys under which listings may name the product, with and without a row."""
     keys = {product_link(product_id, sku).product_key, product_link(None, sku).product_key}
     return {key for key in keys if key is not None}
 
@@ -56,7 +56,7 @@ def link_of_listing(session: Session, shop_id: int, external_id: str) -> Product
 
 
 def adopt_listings(session: Session, user_id: int, skus: Sequence[str]) -> None:
-    """Let listings that name a product by its SKU name its row, now that there is one."""
+    """Link listings that name these SKUs to the products' new rows."""
     if not skus:
         return
     keys = {product_key(None, {"product": {"sku": sku}}): sku for sku in skus}

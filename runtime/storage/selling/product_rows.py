@@ -1,4 +1,4 @@
-"""What sellers have to sell.
+"""Stores the products of sellers.
 
 All functions run inside the caller's transaction. Products are JSON as
 :func:`runtime.products.product.checked_product` returns it.
@@ -17,12 +17,12 @@ from runtime.storage.server.locks import bounded_lock_waits
 from runtime.values.arguments import LARGEST_ID
 
 _QUANTITY: ColumnElement[Any] = literal_column("'{quantity}'")
-# A row that was updated has a former version.
+# xmax is 0 only in a row that was inserted; an updated row has the id of its transaction there.
 _IS_NEW: ColumnElement[bool] = literal_column("products.xmax = 0")
 
 
 class ProductCounts(TypedDict):
-    """What became of products that were handed in."""
+    """The numbers of products that were created, updated, or not changed."""
 
     created: int
     updated: int
@@ -32,11 +32,13 @@ class ProductCounts(TypedDict):
 def upsert_products(
     session: Session, user_id: int, products: Sequence[dict[str, Any]], *, restock: bool = False
 ) -> ProductCounts:
-    """Store a user's products under their SKUs; of two with one SKU the last counts.
+    """Store a user's products under their SKUs; the last of two with one SKU wins.
+
+    A quantity that equals the last imported one changes nothing, so that an import every night
+    does not put pieces back on sale that were sold during the day.
 
     Args:
-        restock: a quantity counts even where the last one that was handed in was the same; else
-            what was sold since then stays sold.
+        restock: set each quantity, also if it equals the last imported one.
     """
     unique = {product["sku"]: product for product in products}
     if not unique:
@@ -72,7 +74,7 @@ def product_by_sku(session: Session, user_id: int, sku: str) -> Product | None:
 def list_products(
     session: Session, *, user_id: int | None = None, limit: int | None = None
 ) -> Sequence[Product]:
-    """Products, by user and SKU."""
+    """Return the products in the order of their users and SKUs."""
     query = select(Product).order_by(Product.user_id, Product.sku).limit(limit)
     if user_id is not None:
         query = query.where(Product.user_id == user_id)
@@ -80,14 +82,14 @@ def list_products(
 
 
 def skus_like(session: Session, user_id: int, sku: str, limit: int) -> Sequence[str]:
-    """Some of the user's SKUs, those that begin like this one first."""
+    """Return some of the user's SKUs, first those that begin like this one."""
     alike = func.starts_with(func.lower(Product.sku), sku[:3].lower())
     query = select(Product.sku).where(Product.user_id == user_id)
     return session.scalars(query.order_by(alike.desc(), Product.sku).limit(limit)).all()
 
 
 def lower_quantity(session: Session, product_id: int, pieces: int) -> int | None:
-    """Take sold pieces away, never to below 0; the quantity left, or None: no such product."""
+    """Lower the quantity by sold pieces, to 0 at least; return it, or None without a product."""
     left = func.greatest(Product.quantity - pieces, 0)
     return session.scalars(
         update(Product)
@@ -103,7 +105,7 @@ def lower_quantity(session: Session, product_id: int, pieces: int) -> int | None
 
 
 def _upsert(user_id: int, unique: dict[str, dict[str, Any]], restock: bool) -> Any:
-    """Returns the SKU of each product that was written, and whether it is new."""
+    """Make the statement, which returns the SKU of each written product and whether it is new."""
     statement = insert(Product).values(
         [
             {
@@ -114,7 +116,7 @@ def _upsert(user_id: int, unique: dict[str, dict[str, Any]], restock: bool) -> A
                 "stated_quantity": unique[sku]["quantity"],
                 "data": unique[sku],
             }
-            # In one order for everybody, so that two imports never wait for each other's rows.
+            # All imports use this order, so that two of them never wait for each other's rows.
             for sku in sorted(unique)
         ]
     )

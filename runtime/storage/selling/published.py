@@ -1,7 +1,7 @@
-"""Which listings are whose: as the handlers ask that put products on sale, change and end them.
+"""Assigns listings to products, for the handlers that publish, change and end listings.
 
-A listing sells one product at most, and the first job that says so is right: of two jobs that
-look for what became of their publishing, only one can take the same listing for its own.
+A listing sells one product at most, and the first job that claims it wins: two jobs that look for
+the listings of their lost publishings cannot take the same listing.
 
 All functions run inside the caller's transaction.
 """
@@ -20,7 +20,7 @@ from runtime.storage.selling.product_links import product_keys
 
 
 class ListingTaken(InputError):
-    """The listing sells another product."""
+    """The listing belongs to another product."""
 
 
 class ProductListings(TypedDict):
@@ -31,7 +31,7 @@ class ProductListings(TypedDict):
 
 
 class LiveListing(TypedDict):
-    """A listing that is on sale, and all that the marketplace says of it."""
+    """A listing that is on sale, and all data of the marketplace on it."""
 
     external_id: str
     data: dict[str, Any]
@@ -44,12 +44,12 @@ def adopt_listing(
     sku: str,
     candidates: Sequence[ListingRow],
 ) -> ListingRow:
-    """Store the first of the listings that sells no other product, as live and as this one's.
+    """Store the first listing that sells no other product as a live listing of this product.
 
     Raises:
         ListingTaken: all of them sell other products; nothing was written.
     """
-    # One at a time in a shop: a listing that is not there yet cannot be locked.
+    # The lock is on the shop, because a listing that has no row yet cannot be locked.
     shop = select(Shop.id).where(Shop.id == shop_id)
     session.execute(shop.with_for_update(key_share=True))
     ids = [one["external_id"] for one in candidates]
@@ -89,7 +89,7 @@ def live_listings(
     """Return the live listings of a product with the marketplace's data, the newest first.
 
     Args:
-        external_id: only this one, whichever product it sells.
+        external_id: limits the result to this listing, whichever product it sells.
     """
     query = select(Listing.external_id, Listing.data).where(
         Listing.shop_id == shop_id, Listing.status == "live"
@@ -105,7 +105,7 @@ def live_listings(
 def describe_listing(
     session: Session, shop_id: int, external_id: str, product: dict[str, str | None]
 ) -> None:
-    """Note what a listing says since it was made what the product is."""
+    """Note the title, price and currency of a listing that now shows the product."""
     session.execute(
         update(Listing)
         .where(Listing.shop_id == shop_id, Listing.external_id == external_id)

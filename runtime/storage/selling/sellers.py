@@ -1,4 +1,4 @@
-"""Who sells here."""
+"""Finds the users who sell anything."""
 
 from collections.abc import Sequence
 

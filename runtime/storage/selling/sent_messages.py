@@ -1,7 +1,7 @@
-"""Which job sent which message, kept with the conversation.
+"""Stores with a conversation which job sent which message.
 
-In its row's ``data``: what the marketplace says of it, and ``sent``, which maps the ids of
-messages to the references of the jobs that sent them.
+The row's ``data`` holds the marketplace's data and ``sent``, which maps the ids of messages to the
+references of the jobs that sent them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +19,7 @@ MOST_SENT = 500
 
 
 class MessageTaken(InputError):
-    """Another job sent the message."""
+    """Another job has sent the message."""
 
 
 def record_sent_message(
@@ -30,13 +30,13 @@ def record_sent_message(
     conversation: Mapping[str, Any] | None,
     candidates: Sequence[dict[str, Any]],
 ) -> dict[str, Any]:
-    """Store the first of the messages that no other job sent, as this one's; returns it.
+    """Store the first message that no other job sent as this job's message; returns it.
 
-    Runs inside the caller's transaction.
+    This runs inside the caller's transaction.
 
     Args:
-        reference: names the job.
-        conversation: what the marketplace said of it last.
+        reference: the name of the job.
+        conversation: the marketplace's latest data on the conversation, or None.
         candidates: messages with an ``id``.
 
     Raises:
@@ -53,7 +53,7 @@ def record_sent_message(
         identity = str(message["id"])
         if sent.get(identity, reference) != reference:
             continue
-        # JSON objects come back in an order of their own; the newest ids are the largest.
+        # jsonb does not keep the order of keys. The largest ids are the newest.
         newest = sorted({**sent, identity: reference}.items(), key=lambda one: _age(one[0]))
         data["sent"] = dict(newest[-MOST_SENT:])
         others = [one for one in data.get("messages", []) if str(one.get("id")) != identity]
@@ -67,7 +67,7 @@ def _age(identity: str) -> tuple[int, str]:
 
 
 def _fitting(data: dict[str, Any], messages: list[dict[str, Any]]) -> dict[str, Any]:
-    """With as many of the last messages as a row holds: one that was sent must be recorded."""
+    """Return the data with as many of the last messages as fit: a sent one must be recorded."""
     while messages:
         try:
             return checked_data({**data, "messages": messages}, "the conversation")

@@ -1,4 +1,4 @@
-"""Sellers' accounts."""
+"""Stores shops, which are the accounts of sellers."""
 
 from collections.abc import Sequence
 
@@ -23,7 +23,7 @@ _DROP_UNUSED = text(
 def insert_shop(
     session: Session, marketplace: str, user_id: int, external_id: str, name: str | None
 ) -> Shop:
-    """Add the account, or return it as it is there, whoever owns it."""
+    """Add the account, or return the existing row, whoever owns it."""
     statement = (
         insert(Shop)
         .values(marketplace=marketplace, user_id=user_id, external_id=external_id, name=name)
@@ -50,14 +50,14 @@ def shop_by_external_id(session: Session, marketplace: str, external_id: str) ->
 
 
 def move_jobs(session: Session, source: int, target: int) -> None:
-    """Make all jobs of one shop those of another."""
+    """Move all jobs of one shop to another shop."""
     session.execute(
         update(MarketplaceJob).where(MarketplaceJob.shop_id == source).values(shop_id=target)
     )
 
 
 def drop_unused(session: Session, prefix: str) -> None:
-    """Remove the shops with such an external id that nothing belongs to."""
+    """Remove the shops whose external id has this prefix and to which nothing belongs."""
     session.execute(_DROP_UNUSED, {"prefix": prefix})
 
 
@@ -68,7 +68,7 @@ def list_shops(
     user_id: int | None = None,
     limit: int | None = None,
 ) -> Sequence[Shop]:
-    """Shops in the order in which they were added."""
+    """Return the shops in the order in which they were added."""
     query = select(Shop).order_by(Shop.id).limit(limit)
     if marketplace is not None:
         query = query.where(Shop.marketplace == marketplace)
