@@ -1,1 +1,1 @@
-"""What the rows of the former job system mean here. Pure."""
+"""Reads the rows of the former job system, and decides what becomes of them here. Pure."""

@@ -1,4 +1,4 @@
-"""What changed in the former system after it was taken over: pure decisions, no I/O."""
+"""Decides about rows that changed in the former system after their import. Pure."""
 
 import hashlib
 import json
@@ -18,9 +18,9 @@ class Remembered:
     """A row that was taken over before.
 
     Attributes:
-        new_id: of the row that it became.
-        status: what it said there; None where that was not noted.
-        fingerprint: of all that was read of it; None where that was not noted.
+        new_id: the id of the row that it became here.
+        status: its status there at that time; None if that was not noted.
+        fingerprint: the digest of the columns that were read; None if that was not noted.
     """
 
     new_id: int

@@ -1,4 +1,4 @@
-"""The columns of the rows here that jobs and batches of the former system become."""
+"""Makes the columns of our rows from jobs and batches of the former system."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ from runtime.waiting.product_key import product_key
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What belongs to a job here.
+    """The rows here to which a job belongs.
 
     Attributes:
-        product, batch: their ids here, where it has any.
-        key: its idempotency key, unless that is taken.
+        product, batch: their ids here, or None.
+        key: the idempotency key, or None if another job has it.
     """
 
     user_id: int

@@ -1,4 +1,4 @@
-"""What an import from the former system did, would do, and could not do."""
+"""The report of an import from the former system: numbers, notes, and rows with problems."""
 
 from collections import Counter
 from dataclasses import dataclass, field, fields
@@ -7,10 +7,10 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class RowProblem:
-    """A row that somebody has to look at, and why: most often, why it could not be taken over.
+    """A row that a person has to look at, with the reason; most often it was not taken over.
 
     Attributes:
-        former_id: None: the schema or the table as a whole.
+        former_id: the id of the row; None means the schema or the table as a whole.
     """
 
     schema: str
@@ -19,22 +19,23 @@ class RowProblem:
     reason: str
 
     def __str__(self) -> str:
-        """``user_1.marketplace_jobs 7: it names …``."""
+        """Write it as ``user_1.marketplace_jobs 7: it names …``."""
         place = self.schema if self.table is None else f"{self.schema}.{self.table}"
         return f"{place}{'' if self.former_id is None else f' {self.former_id}'}: {self.reason}"
 
 
 @dataclass
 class Report:
-    """What was, or would be, done.
+    """The numbers of rows that an import took over, or that a dry run would take over.
 
     Attributes:
-        jobs: how many were taken over, by the status that they got.
-        known: rows that were taken over before.
-        linked: jobs that got a product which was not there when they were taken over.
-        old: jobs that ended so long ago that the service will remove them.
-        changed: rows that are not what they were when they were taken over.
-        notes: what an operator should know beside.
+        jobs: the number of jobs by the status that they got.
+        known: the number of rows that were taken over before.
+        linked: the number of jobs that got a product which was missing at their import.
+        old: the number of jobs that ended so long ago that the service will remove them.
+        skipped: the rows that were not taken over.
+        changed: the rows that changed there after they were taken over.
+        notes: further lines for the operator.
     """
 
     schemas: list[str] = field(default_factory=list)

@@ -1,6 +1,6 @@
-"""What a row of the former system becomes here: pure decisions, no I/O.
+"""Reads rows of the former system, and decides what becomes of each. Pure.
 
-Each function raises :class:`runtime.errors.InputError` where a row cannot be taken over.
+Each function raises :class:`runtime.errors.InputError` if a row cannot be taken over.
 """
 
 import json
@@ -19,7 +19,7 @@ from runtime.values.arguments import LARGEST_ID, MOST_RETRIES
 from runtime.values.json_values import MAX_BYTES, checked_json
 
 BEYOND = "values beyond"
-"""In a row that was read: what of it cannot be had, in words; None where all can."""
+"""The key of a row's values that are out of range, in words; its value is None if none is."""
 CRITICAL, LOW = 1, 4
 _OVER = frozenset(BatchStatus) - {BatchStatus.PENDING, BatchStatus.RUNNING}
 
@@ -37,12 +37,12 @@ class ActionType:
 
 @dataclass(frozen=True, slots=True)
 class KnownActions:
-    """The action types, as jobs of the former system name them.
+    """Finds the action types that jobs of the former system name.
 
     Attributes:
-        by_id: the rows that are there.
-        former: what ids of the former table stood for; they may have changed.
-        misplaced: ids of former rows that belonged to another marketplace than their table.
+        by_id: the rows of today.
+        former: the meaning of the former table's ids, which may have changed.
+        misplaced: the ids of former rows that belonged to another marketplace than their table.
     """
 
     by_id: Mapping[int, ActionType]
@@ -53,10 +53,10 @@ class KnownActions:
         """Return the action type that a row names.
 
         Args:
-            follows: its table refers to the rows that are there.
+            follows: whether the row's table has a foreign key on the rows of today.
 
         Raises:
-            InputError: there is none, or it is another marketplace's than the row's.
+            InputError: there is no such action type, or it belongs to another marketplace.
         """
         if former_id is None:
             raise InputError("it names no action type: fill one in, and import again")
@@ -81,7 +81,7 @@ class KnownActions:
         """Return the action type of a pair.
 
         Raises:
-            InputError: there is none.
+            InputError: there is no such action type.
         """
         for one in self.by_id.values():
             if (one.marketplace, one.code) == (_word(marketplace), _word(code)):
@@ -94,11 +94,11 @@ class KnownActions:
 
 @dataclass(frozen=True, slots=True)
 class FormerJob:
-    """A job of the former system, checked.
+    """A checked job of the former system.
 
     Attributes:
         was: its status there.
-        status: the one it gets here.
+        status: its status here.
     """
 
     id: int
@@ -123,23 +123,23 @@ class FormerJob:
 
     @property
     def product(self) -> Any:
-        """The product that comes with the job, if one does."""
+        """The product that stands in the job, or None."""
         return self.input_data.get("product")
 
     @property
     def began_before(self) -> bool:
-        """Whether it waits for another attempt."""
+        """Whether the job waits for another attempt, so that it began there before."""
         tried = self.retry_count > 0 or self.started_at is not None
         return tried and self.status is JobStatus.PENDING
 
 
 @dataclass(frozen=True, slots=True)
 class FormerBatch:
-    """A batch of the former system, checked.
+    """A checked batch of the former system.
 
     Attributes:
-        over: its status there, where it was over.
-        counts: what was counted there, for one whose jobs are gone.
+        over: its status there if it was over, or None.
+        counts: its counts there, for a batch whose jobs are gone.
     """
 
     id: int
@@ -162,16 +162,16 @@ def read_job(
 ) -> FormerJob:
     """Decide what becomes of a job.
 
-    One that ran waits for a person, because nobody knows how far it came. One that waited
-    goes on waiting, unless its time ran out; one that was paused has all the time there is,
-    because its time would be over whenever it is resumed.
+    A job that ran there waits for a person: it has no journal, so nobody knows how far it came.
+    A job that waited goes on waiting, unless its time is over. A paused job never expires,
+    because its time would be over as soon as it is resumed.
 
     Args:
         now: the database's time.
-        expires: False: what waits has all the time there is.
+        expires: whether waiting jobs expire.
 
     Raises:
-        InputError: it cannot be taken over; the message says why and what to do.
+        InputError: the job cannot be taken over; the message says why and what to do.
     """
     _check_in_range(row)
     action = actions.named(row["action_type_id"], row.get("marketplace"), follows=follows)
@@ -236,7 +236,7 @@ def read_batch(
 
 
 def running_reason(place: str, job: FormerJob, new_id: int) -> str:
-    """Return what a person is asked about a job that ran when it was taken over."""
+    """Return the question to a person about a job that ran when it was taken over."""
     return (
         f"it was running in the former system ({place} {job.id}) when it was taken over, and "
         f"nobody knows how far it came: look on {job.action.marketplace}, then "
@@ -245,7 +245,7 @@ def running_reason(place: str, job: FormerJob, new_id: int) -> str:
 
 
 def product_reason(schema: str, job: FormerJob) -> str:
-    """Return what a job waits for whose product is not here."""
+    """Return the reason why a job waits whose product is not here."""
     return (
         f"its product ({job.product_id} in {schema}) is not here: import it with "
         f'`{PROGRAM} products import`, {{"attributes": {{"former_id": "{job.product_id}"}}}} in '

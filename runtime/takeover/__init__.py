@@ -1,1 +1,1 @@
-"""Taking over the jobs of a former installation."""
+"""Takes over the jobs of the former job system."""

@@ -1,4 +1,4 @@
-"""Taking over what one schema of the former system holds, a page of rows at a time."""
+"""Takes over the rows of one schema of the former system, page by page."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -35,13 +35,14 @@ BEGAN = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """How an import is to be made.
+    """The terms of an import.
 
     Attributes:
         shops: finds the shop of each job.
-        expires: False: jobs that wait do so however long, those too whose time ran out.
-        retention: jobs that ended longer ago are removed when the service tidies up.
-        progress: told how many more rows were looked at.
+        expires: whether waiting jobs expire; if not, they wait however long, also those whose
+            time is over.
+        retention: the service will remove jobs that ended longer ago than this.
+        progress: is called with the number of rows of each part.
     """
 
     shops: FormerShops
@@ -51,7 +52,7 @@ class Terms:
 
 
 class FormerSchema:
-    """The import of one schema, which is one seller."""
+    """Imports one schema, which belongs to one seller."""
 
     def __init__(
         self, database: Database, terms: Terms, report: Report, schema: str, user_id: int
@@ -73,7 +74,7 @@ class FormerSchema:
         return self._shops.dry_run
 
     def take_over(self, batches: FormerTable | None, jobs: FormerTable | None) -> None:
-        """Batches first, which jobs name; they are closed when their jobs are there."""
+        """Take over the batches, then their jobs, and close the batches that are over."""
         if batches is not None and not self._each_page(batches, self._take_batches):
             batches = None
         if jobs is not None and self._each_page(jobs, self._take_jobs):
@@ -99,7 +100,7 @@ class FormerSchema:
     def _each_page(
         self, table: FormerTable, take: Callable[[Session, FormerTable, list[Row]], None]
     ) -> bool:
-        """Take each page of the table; False where not all of it can be read."""
+        """Take each page of the table; returns False if a part of it cannot be read."""
         try:
             doubtful = self._skip_doubtful(table)
             for page in self._pages(table):
@@ -230,7 +231,7 @@ class FormerSchema:
             try:
                 batch = read_batch(row, actions, now, self._user_id, follows=table.follows)
             except InputError:
-                # It was changed since it was taken over; its jobs close it.
+                # The batch was changed since it was taken over, so its jobs close it.
                 continue
             former = (batch.over, batch.counts, batch.completed_at)
             storage.close_batch(session, new_id, former)
@@ -301,7 +302,7 @@ class FormerSchema:
     def _free_keys(
         self, session: Session, table: FormerTable, read: list[FormerJob]
     ) -> dict[int, str]:
-        """Return the idempotency keys of jobs, but for those that stand for another job already."""
+        """Return the idempotency keys of jobs, except keys that stand for another job already."""
         named = [(one.id, one.idempotency_key) for one in read if one.idempotency_key is not None]
         taken = set(storage.taken_keys(session, self._user_id, [key for _, key in named]))
         free: dict[int, str] = {}

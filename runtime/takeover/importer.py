@@ -1,6 +1,6 @@
-"""Taking the jobs and batches of the former system over; twice is the same as once.
+"""Takes over the jobs and batches of the former system; a second import changes nothing.
 
-The former tables are read and never written, so the former system can be gone back to.
+The former tables are only read, so that an operator can go back to the former system.
 """
 
 import re
@@ -20,11 +20,11 @@ from runtime.values.arguments import LARGEST_ID
 _SELLERS = re.compile(r"[^0-9]*?([1-9][0-9]*)")
 
 Found = tuple[str, FormerTable | None, FormerTable | None, int]
-"""A schema, its tables of batches and of jobs where they can be read, and their rows."""
+"""A schema, its tables of batches and of jobs if they can be read, and the number of rows."""
 
 
 class FormerImport:
-    """One import."""
+    """Makes one import."""
 
     def __init__(self, database: Database, terms: Terms) -> None:
         self._database = database
@@ -65,7 +65,7 @@ class FormerImport:
         """Take everything over, in small transactions.
 
         Args:
-            begin: told how many rows there are.
+            begin: is called with the number of rows.
 
         Raises:
             InputError, DatabaseUnavailable
@@ -88,7 +88,7 @@ class FormerImport:
         return self.report
 
     def _sellers(self, found: list[Found]) -> dict[str, int]:
-        """Whose jobs each schema holds."""
+        """Return the seller of each schema."""
         sellers: dict[str, int] = {}
         for name, batches, jobs, _ in found:
             user_id = _user_of(name)

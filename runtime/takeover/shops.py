@@ -1,4 +1,4 @@
-"""Which shop a job of the former system belongs to here."""
+"""Finds the shop to which a job of the former system belongs here."""
 
 import re
 from collections.abc import Collection, Iterable
@@ -18,14 +18,14 @@ _ASSIGNMENT = re.compile(r"([0-9]+)/([a-z][a-z0-9]*)(?:/([0-9]+))?=\s*(\S.*)")
 PLACEHOLDER = "former:"
 
 ShopKey = tuple[int, str, int | None]
-"""A user, a marketplace, and the former system's id of the shop, where it has one."""
+"""A user, a marketplace, and the former system's id of the shop, or None."""
 
 
 def parsed_shops(assignments: Iterable[str]) -> dict[ShopKey, str]:
     """Read ``USER/MARKETPLACE[/FORMER_SHOP_ID]=EXTERNAL_ID``.
 
     Raises:
-        InputError: one cannot be read.
+        InputError: an assignment cannot be read.
     """
     found: dict[ShopKey, str] = {}
     for assignment in assignments:
@@ -45,14 +45,14 @@ def parsed_shops(assignments: Iterable[str]) -> dict[ShopKey, str]:
 
 @dataclass
 class FormerShops:
-    """Finds the shops of jobs, and makes those that are missing.
+    """Finds the shops of jobs, and creates missing shops.
 
-    In this order: the account that the operator names; the one whose external id is the former
-    shop id; the only one that the user has there; a placeholder, which is closed until the
-    operator names the account.
+    The shop is the account that the operator names, or else the account whose external id is the
+    former shop id, or else the only account of the user there. Without any of these it is a
+    placeholder, which is closed until the operator names the account.
 
     Attributes:
-        made: the external ids of shops that were not there, by user and marketplace.
+        made: the user, marketplace and external id of each shop that was created.
     """
 
     named: dict[ShopKey, str]
@@ -78,10 +78,10 @@ class FormerShops:
         self._known.clear()
 
     def check(self, session: Session, users: Collection[int]) -> list[str]:
-        """Tells of assignments that are of no use; they may be mistyped.
+        """Describe assignments that match nothing, because they may be mistyped.
 
         Args:
-            users: whose jobs are taken over.
+            users: the users whose jobs are taken over.
 
         Raises:
             InputError: there is no such marketplace.
@@ -97,7 +97,7 @@ class FormerShops:
         return [f"--shop-of names user {one}, of whom no schema was looked at" for one in others]
 
     def name_placeholders(self, session: Session) -> list[str]:
-        """Give placeholders the accounts that the operator names now; returns what was done."""
+        """Give placeholders the accounts that the operator names now; returns lines about it."""
         done = []
         for (user_id, marketplace, former_id), external in self.named.items():
             placeholder = shop_rows.shop_by_external_id(
@@ -159,7 +159,7 @@ class FormerShops:
 
 
 def is_placeholder(external_id: str) -> bool:
-    """Return whether the account of a shop is yet to be named."""
+    """Return whether the operator still has to name the account of a shop."""
     return external_id.startswith(PLACEHOLDER)
 
 

@@ -1,1 +1,1 @@
-"""The tables of the former job system, read; what was taken over from them, written."""
+"""The queries that read the former job system's tables, and that write the imported rows."""

@@ -1,4 +1,4 @@
-"""Writing what is taken over from the former system; each row once."""
+"""Writes the rows that are taken over from the former system, each once."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
@@ -28,7 +28,7 @@ from runtime.storage.server.engine import Database, database_errors
 from runtime.storage.server.value_errors import mapped_value_errors
 
 IMPORT_LOCK = 0x6D72_696D_7074
-"""The advisory lock that whoever imports holds ("mrimpt")."""
+"""The key of the advisory lock that an import holds ("mrimpt")."""
 
 _NEXT_IDS = text("""
     SELECT nextval(pg_get_serial_sequence(:table, 'id')) FROM generate_series(1, :count)
@@ -99,7 +99,7 @@ _EMPTY_BATCHES = text(f"""
     RETURNING former.schema_name, former.former_id
 """)
 
-# Those too that ran here, and were removed when the service tidied up.
+# Jobs that ran here and were pruned since are among these.
 _STAYED = text(f"""
     SELECT former.schema_name, former.former_id, former.new_id, job.status
     FROM {SCHEMA}.former_rows AS former
@@ -112,10 +112,10 @@ _STAYED = text(f"""
 
 @contextmanager
 def import_lock(database: Database) -> Iterator[None]:
-    """Be the only one that imports.
+    """Hold the lock of imports during a block.
 
     Raises:
-        DatabaseConflict: somebody else does.
+        DatabaseConflict: another import holds it.
     """
     with database_errors(), closing(database.direct_connection()) as connection:
         with connection.cursor() as cursor:
@@ -128,7 +128,8 @@ def import_lock(database: Database) -> Iterator[None]:
         try:
             yield
         finally:
-            # Closing alone lets it go a little later, when the next import may have begun.
+            # Closing the connection alone releases the lock a little later, so that the next
+            # import might still meet it.
             with suppress(psycopg2.Error), connection.cursor() as cursor:
                 cursor.execute("SELECT pg_advisory_unlock(%s)", (IMPORT_LOCK,))
 
@@ -175,30 +176,30 @@ def taken_over(
 
 
 def remember(session: Session, schema: str, table: str, said: Sequence[Mapping[str, Any]]) -> None:
-    """Note what rows say that were taken over before: ``former_id``, and what is noted of it."""
+    """Note the present state of rows that were taken over: ``former_id`` and other columns."""
     rows = [{"schema_name": schema, "table_name": table, **one} for one in said]
     session.execute(update(FormerRow), rows)
 
 
 def hold_jobs(session: Session, reasons: Mapping[int, str]) -> None:
-    """Pause those of these jobs that have not been worked on; each says why."""
+    """Pause those of the jobs that no run has begun here, each with its reason."""
     session.execute(_HOLD, [{"id": one, "reason": why} for one, why in reasons.items()])
     session.execute(_HELD, {"ids": list(reasons)})
 
 
 def join_batches(session: Session, batch_of: Mapping[int, int]) -> None:
-    """Put jobs that are in no batch into theirs, which came later."""
+    """Put jobs without a batch into their batches, which were taken over later."""
     session.execute(_JOIN_BATCH, [{"id": one, "batch": to} for one, to in batch_of.items()])
 
 
 def reopen_batches(session: Session, ids: Collection[int]) -> None:
-    """They get more jobs, so they may not be over."""
+    """Open batches again that get more jobs, because they may not be over."""
     if ids:
         session.execute(_REOPEN, {"ids": list(ids)})
 
 
 def next_ids(session: Session, table: str, count: int) -> list[int]:
-    """Ids for so many new rows, ascending."""
+    """Return ids for so many new rows, in ascending order."""
     values = {"table": f"{SCHEMA}.{table}", "count": count}
     return sorted(session.scalars(_NEXT_IDS, values))
 
@@ -221,7 +222,7 @@ def taken_keys(session: Session, user_id: int, keys: Sequence[str]) -> frozenset
 def write_jobs(
     session: Session, jobs: Sequence[Mapping[str, Any]], former: Sequence[Mapping[str, Any]]
 ) -> None:
-    """Insert jobs together with what they were.
+    """Insert jobs together with the records of their former rows.
 
     Raises:
         DatabaseRefused: PostgreSQL does not accept a value; nothing was written.
@@ -234,7 +235,7 @@ def write_jobs(
 def write_batches(
     session: Session, made: Sequence[Mapping[str, Any]], former: Sequence[Mapping[str, Any]]
 ) -> None:
-    """Insert batches together with what they were; still open."""
+    """Insert open batches together with the records of their former rows."""
     with mapped_value_errors():
         session.execute(insert(BatchJob), list(made))
         session.execute(insert(FormerRow), list(former))
@@ -245,7 +246,7 @@ def close_batch(
     batch_id: int,
     former: tuple[BatchStatus | None, dict[str, int], datetime | None],
 ) -> None:
-    """Close a batch whose jobs are all over, as of the time when they were."""
+    """Close a batch whose jobs are all over, with the time at which the last one ended."""
     batch = session.get(BatchJob, batch_id, with_for_update=True)
     if batch is None or batch.completed_at is not None:
         return
@@ -267,7 +268,7 @@ def close_batch(
 
 
 def link_products(session: Session, schema: str, user_id: int) -> int:
-    """Give jobs their products that were not there before; returns how many go on."""
+    """Link jobs to products that were missing before; returns how many jobs go on."""
     rows = session.execute(_MISSING_PRODUCT, {"schema": schema}).all()
     found = products_of(session, user_id, {row.former_product_id for row in rows})
     linked = [row for row in rows if row.former_product_id in found]
@@ -284,10 +285,10 @@ def link_products(session: Session, schema: str, user_id: int) -> int:
 
 
 class Stayed(NamedTuple):
-    """A job that the former system does not know the end of.
+    """A job whose end the former system does not know.
 
     Attributes:
-        status: here, where it is now still kept.
+        status: its status here, or None if it was removed.
     """
 
     schema: str
@@ -297,10 +298,10 @@ class Stayed(NamedTuple):
 
 
 def take_back(session: Session, schemas: Sequence[str]) -> tuple[int, int, list[Stayed]]:
-    """Remove what was taken over and has not been worked on since.
+    """Remove imported rows on which no run has worked since.
 
     Returns:
-        How many jobs and batches were removed, and which jobs have run since, and stay.
+        The numbers of removed jobs and batches, and the jobs that have run here and stay.
     """
     values = {"schemas": list(schemas)}
     jobs = session.execute(_UNTOUCHED, values).all()

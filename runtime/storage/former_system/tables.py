@@ -1,4 +1,4 @@
-"""Reading the tables of the former system, whatever shape exactly they have."""
+"""Reads the tables of the former system, whose exact shapes differ."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,19 +16,19 @@ from runtime.storage.models import SCHEMA
 JOBS = "marketplace_jobs"
 BATCHES = "batch_jobs"
 
-# Python knows the years 1 to 9999 only, whatever the time zone; infinity is no time.
+# Python knows only the years 1 to 9999, in any time zone, and no infinite time.
 _SAYABLE = "{0} BETWEEN '0001-01-02' AND '9999-12-30'"
 _SIZE = "octet_length(CAST({0} AS text))"
 LARGEST_BYTES = 50_000_000
-"""A text that is larger is not read at all; whitespace counts, so this is more than is kept."""
+"""Larger texts are not read at all. Whitespace counts, so the limit exceeds that for storing."""
 PAGE_BYTES = 30_000_000
-"""After so many bytes of texts a page ends."""
+"""A page ends after so many bytes of texts, so that memory stays bounded."""
 _BEYOND = {
     "time": f"CASE WHEN isfinite({{0}}) AND NOT {_SAYABLE} THEN '{{0}} is ' || {{0}} END",
     "text": f"CASE WHEN {_SIZE} > {LARGEST_BYTES} THEN '{{0}} has ' || {_SIZE} || ' bytes' END",
 }
 _BEYOND["local time"] = _BEYOND["time"]
-# Times without a zone are UTC.
+# Times without a zone count as UTC.
 _READ = {
     "number": "{0}",
     "time": f"CASE WHEN {_SAYABLE} THEN {{0}} END",
@@ -102,7 +102,7 @@ _COLUMNS = text("""
     ORDER BY a.attnum
 """)
 
-# Whether the migrations renamed the ids in it, because it says what they refer to.
+# A table with a foreign key followed the migrations, so that its ids are those of today.
 _FOLLOWS = text("""
     SELECT count(*) FROM pg_constraint AS c
     JOIN pg_class AS t ON t.oid = c.conrelid JOIN pg_namespace AS n ON n.oid = t.relnamespace
@@ -112,7 +112,7 @@ _FOLLOWS = text("""
 """)
 
 Row = dict[str, Any]
-"""One row of a former table: the columns that are known, others not; JSON as text."""
+"""The known columns of one row of a former table; JSON stands in them as text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +120,10 @@ class FormerTable:
     """A table of the former system.
 
     Attributes:
-        columns: those that are read, with what they hold.
-        left_out: those that are not known, or hold something else than expected.
-        follows: its ``action_type_id`` names rows of ``public.marketplace_action_types``; else
-            it names what the former table of action types had.
+        columns: the columns that are read, each with the kind of its values.
+        left_out: the columns that are not known, or hold values of another kind.
+        follows: whether its ``action_type_id`` names rows of
+            ``public.marketplace_action_types``, and not of the former table of action types.
     """
 
     schema: str
@@ -134,12 +134,12 @@ class FormerTable:
 
     @property
     def missing(self) -> tuple[str, ...]:
-        """Columns without which nothing in it can be read."""
+        """The missing columns without which no row can be read."""
         return tuple(one for one in NEEDED[self.name] if one not in self.columns)
 
     @property
     def place(self) -> str:
-        """As people write it."""
+        """The name of the table with its schema, as people write it."""
         return f"{self.schema}.{self.name}"
 
 
@@ -179,17 +179,17 @@ def _readable() -> Iterator[None]:
 
 @_readable()
 def count_rows(session: Session, table: FormerTable) -> int:
-    """Return how many rows it has.
+    """Return the number of rows of the table.
 
     Raises:
-        InputError: it cannot be read; so for the other functions too.
+        InputError: the table cannot be read; the other functions raise this, too.
     """
     return int(session.scalar(text(f"SELECT count(*) FROM {_quoted(table)}")) or 0)
 
 
 @_readable()
 def doubtful_ids(session: Session, table: FormerTable) -> dict[int | None, int]:
-    """Ids that several rows have, and None where rows have no id; with how many rows."""
+    """Return the ids that several rows share, with the numbers of rows; None is a missing id."""
     query = (
         f"SELECT id, count(*) FROM {_quoted(table)} GROUP BY id HAVING count(*) > 1 OR id IS NULL"
     )
@@ -198,9 +198,9 @@ def doubtful_ids(session: Session, table: FormerTable) -> dict[int | None, int]:
 
 @_readable()
 def read_page(session: Session, table: FormerTable, after: int | None, limit: int) -> list[Row]:
-    """Return the rows behind that id, in the order of their ids; those without one are left out.
+    """Return the rows after that id in the order of ids; rows without an id are omitted.
 
-    Fewer than the limit, where they are large.
+    A page of large rows holds fewer than ``limit`` rows.
     """
     columns = table.columns.items()
     chosen = [f"{_READ[holds].format(name)} AS {name}" for name, holds in columns]
@@ -226,5 +226,5 @@ def read_page(session: Session, table: FormerTable, after: int | None, limit: in
 
 def _quoted(table: FormerTable) -> str:
     schema = table.schema.replace('"', '""')
-    # A colon in a schema's name is no parameter; of a percent sign SQLAlchemy takes care.
+    # A colon in a schema's name would be a parameter; SQLAlchemy escapes percent signs itself.
     return f'"{schema}".{table.name}'.replace(":", "\\:")

@@ -1,7 +1,7 @@
-"""The tables.
+"""The tables as SQLAlchemy's models.
 
-``public.marketplace_action_types`` is shared with the application; everything else lives in
-the schema ``marketplace_runtime``. Migrations make the tables; a test compares the two.
+``public.marketplace_action_types`` is shared with the application; all other tables lie in the
+schema ``marketplace_runtime``. Migrations create the tables, and a test compares the two.
 """
 
 from runtime.storage.models.action_types import MarketplaceActionType

@@ -1,4 +1,4 @@
-"""Action types; shared with the application."""
+"""The table of action types, which is shared with the application."""
 
 from datetime import datetime
 
@@ -16,7 +16,7 @@ from runtime.storage.models.declarative_base import Base
 
 
 class MarketplaceActionType(Base):
-    """What can be done on a marketplace, and how fast."""
+    """An action of a marketplace, with its default priority, attempts and least pace."""
 
     __tablename__ = "marketplace_action_types"
     __table_args__ = (

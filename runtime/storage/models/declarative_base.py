@@ -1,4 +1,4 @@
-"""What all tables have in common."""
+"""The base of all tables: names of constraints, and the types of columns."""
 
 from datetime import datetime
 from typing import Any
@@ -15,7 +15,7 @@ SCHEMA = "marketplace_runtime"
 
 
 class Base(DeclarativeBase):
-    """Every table of this project."""
+    """The class that every table of this project inherits."""
 
     metadata = MetaData(
         naming_convention={

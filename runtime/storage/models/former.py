@@ -1,4 +1,4 @@
-"""What is remembered of the former system."""
+"""The tables that remember the former system."""
 
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from runtime.storage.models.declarative_base import SCHEMA, Base
 
 
 class FormerActionType(Base):
-    """Which action an id of ``vinted.action_types`` stood for; written by the migrations."""
+    """The action for which an id of ``vinted.action_types`` stood; migrations write it."""
 
     __tablename__ = "former_action_types"
     __table_args__ = ({"schema": SCHEMA},)
@@ -21,11 +21,13 @@ class FormerActionType(Base):
 
 
 class FormerRow(Base):
-    """A job or batch of the former system that was taken over; it outlives the row it became.
+    """A job or batch of the former system that was taken over.
+
+    It outlives the row that it became, so that an import never takes a pruned job over again.
 
     Attributes:
-        awaits_product: the job is paused until its product is there.
-        former_status, fingerprint: what it said when it was taken over, so that a change is seen.
+        awaits_product: whether the job is paused until its product is imported.
+        former_status, fingerprint: its state when it was taken over, which shows later changes.
     """
 
     __tablename__ = "former_rows"

@@ -1,4 +1,4 @@
-"""Jobs and their steps."""
+"""The tables of jobs and their steps."""
 
 from datetime import datetime
 from typing import Any
@@ -30,7 +30,7 @@ _STEP_STATUSES = ", ".join(f"'{status.value}'" for status in StepStatus)
 
 
 class MarketplaceJob(Base):
-    """One thing to do on one shop."""
+    """One action to be done for one shop."""
 
     __tablename__ = "marketplace_jobs"
     __table_args__ = (
@@ -62,7 +62,7 @@ class MarketplaceJob(Base):
             "expires_at",
             postgresql_where=text("started_at IS NULL AND expires_at IS NOT NULL"),
         ),
-        # The time of those whose shop is blocked stands still.
+        # The sweep of expiry finds by this the jobs of blocked shops whose time runs.
         Index(
             "ix_marketplace_jobs_expiry_running",
             "shop_id",
@@ -86,7 +86,8 @@ class MarketplaceJob(Base):
                 "product_key IS NOT NULL AND status IN ('pending', 'running', 'paused')"
             ),
         ),
-        # No two claims, whatever each could see of the other, run two of them at once.
+        # Two claims that cannot see each other might both take a job of one product. This index
+        # lets the later one fail as a whole, and it is made again.
         Index(
             "uq_marketplace_jobs_product_running",
             "shop_id",
@@ -99,7 +100,7 @@ class MarketplaceJob(Base):
             "batch_job_id",
             postgresql_where=text("batch_job_id IS NOT NULL"),
         ),
-        # Whether a batch is over is one probe, however many jobs it has.
+        # One probe of this index tells whether a batch is over, however many jobs it has.
         Index(
             "ix_marketplace_jobs_batch_unfinished",
             "batch_job_id",
@@ -153,10 +154,10 @@ class MarketplaceJob(Base):
 
 
 class MarketplaceTask(Base):
-    """The step journal: one row for each step that a run of a job has begun to write.
+    """One row of the step journal, for each step of a job that a run has recorded.
 
-    ``fence`` names the run that wrote it last, ``within`` the step that it is part of.
-    ``ended_run`` marks a failure that ended its run, so that the next one does the step again.
+    ``fence`` names the run that wrote the row last, ``within`` the step that it is part of.
+    ``ended_run`` marks a failure that ended its run, so that the next run does the step again.
     """
 
     __tablename__ = "marketplace_tasks"

@@ -1,4 +1,4 @@
-"""Running services, and who is connected to them."""
+"""The tables of nodes, and of the sellers who are connected to them."""
 
 from datetime import datetime
 
@@ -19,11 +19,12 @@ from runtime.storage.models.declarative_base import SCHEMA, Base
 
 
 class RuntimeNode(Base):
-    """A process that runs jobs. It holds a session advisory lock on its id.
+    """A process that runs jobs, and holds a session advisory lock on its id.
 
     Attributes:
-        serves: a service; False: a process that runs one job by itself and takes no others.
-        down: marketplaces that it cannot serve for now, each with the reason.
+        serves: whether it is a service; if not, it is a process that runs a single job.
+        down: the marketplaces that it cannot serve for now, each with the reason. They stand here
+            and not in the closures, which would stop the marketplace on other services, too.
     """
 
     __tablename__ = "runtime_nodes"
@@ -52,7 +53,7 @@ class BrowserPresence(Base):
 
 
 class BrowserLastSeen(Base):
-    """When a seller's last browser disconnected."""
+    """The time at which a seller's last browser disconnected."""
 
     __tablename__ = "browser_last_seen"
     __table_args__ = ({"schema": SCHEMA},)

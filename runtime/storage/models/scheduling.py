@@ -1,4 +1,4 @@
-"""What scheduling remembers: closures, usage, batches, schedules."""
+"""The tables of closures, usage, batches and schedules."""
 
 from datetime import datetime
 from typing import Any
@@ -25,7 +25,7 @@ from runtime.storage.models.declarative_base import SCHEMA, Base
 
 
 class BudgetClosure(Base):
-    """A node of the budgets through which no call goes; until a time, or until it is opened."""
+    """A closed scope of the rate limits; it opens at a time, or when somebody opens it."""
 
     __tablename__ = "budget_closures"
     __table_args__ = (
@@ -49,7 +49,7 @@ class BudgetClosure(Base):
 
 
 class BudgetUsage(Base):
-    """How many calls went through a node in one bucket of a long window."""
+    """The number of calls that went through a scope in one bucket of a long window."""
 
     __tablename__ = "budget_usage"
     __table_args__ = ({"schema": SCHEMA},)
@@ -64,8 +64,9 @@ class BudgetUsage(Base):
 class BatchJob(Base):
     """Many jobs that were created together.
 
-    While one of them is unfinished they alone say how the batch stands; ``status``, ``counts``
-    and ``completed_at`` are written when the last one has ended, and outlive the jobs.
+    The state of a batch with unfinished jobs is computed from its jobs, so that it is always
+    right. ``status``, ``counts`` and ``completed_at`` are written when the last job has ended,
+    and outlive the jobs.
     """
 
     __tablename__ = "batch_jobs"
@@ -96,7 +97,7 @@ class BatchJob(Base):
 
 
 class JobSchedule(Base):
-    """A job that is created again and again, by a cron expression."""
+    """A schedule, which creates a job again and again by a cron expression."""
 
     __tablename__ = "job_schedules"
     __table_args__ = (

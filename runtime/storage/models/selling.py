@@ -1,4 +1,4 @@
-"""Products, and what became of them on the marketplaces."""
+"""The tables of products, listings, orders and conversations."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -23,7 +23,7 @@ from runtime.storage.models.declarative_base import SCHEMA, Base
 
 
 class Listing(Base):
-    """What is, or was, on sale in a shop."""
+    """A listing that is, or was, on sale in a shop."""
 
     __tablename__ = "listings"
     __table_args__ = (
@@ -57,11 +57,11 @@ class Listing(Base):
 
 
 class Product(Base):
-    """Something that a seller sells, on any marketplace.
+    """A product that a seller sells on any marketplace.
 
-    ``data`` holds the whole of it as :mod:`runtime.products.product` describes it; a few columns
-    repeat what is searched and counted. ``stated_quantity`` is what was imported last: the same
-    again does not bring back what was sold since.
+    ``data`` holds all fields as :mod:`runtime.products.product` describes them; a few columns
+    repeat those that are searched and counted. ``stated_quantity`` is the last imported quantity:
+    the same quantity again does not bring back pieces that were sold since.
     """
 
     __tablename__ = "products"
@@ -86,7 +86,7 @@ class Product(Base):
 
 
 class Order(Base):
-    """A sale."""
+    """An order of a buyer."""
 
     __tablename__ = "orders"
     __table_args__ = (UniqueConstraint("shop_id", "external_id"), {"schema": SCHEMA})
@@ -105,7 +105,7 @@ class Order(Base):
 
 
 class OrderLine(Base):
-    """One thing that was sold in an order.
+    """One line of an order.
 
     Once ``product_id`` is set, the product's quantity has been lowered for this line.
     """
@@ -124,7 +124,7 @@ class OrderLine(Base):
 
 
 class Conversation(Base):
-    """What a buyer and a seller wrote to each other."""
+    """A conversation between a buyer and a seller."""
 
     __tablename__ = "conversations"
     __table_args__ = (UniqueConstraint("shop_id", "external_id"), {"schema": SCHEMA})

@@ -1,4 +1,4 @@
-"""Sellers' accounts."""
+"""The tables of shops and their credentials."""
 
 from datetime import datetime
 from typing import Any
@@ -19,9 +19,9 @@ from runtime.storage.models.declarative_base import SCHEMA, Base
 
 
 class Shop(Base):
-    """One seller's account on one marketplace.
+    """The account of a seller on a marketplace.
 
-    Until ``orders_synced_at`` all that happened to its orders is stored.
+    All changes of its orders until ``orders_synced_at`` are stored.
     """
 
     __tablename__ = "shops"
@@ -42,7 +42,7 @@ class Shop(Base):
 
 
 class ShopCredentials(Base):
-    """What lets the runtime act for a shop; encrypted."""
+    """The encrypted credentials with which the runtime acts for a shop."""
 
     __tablename__ = "shop_credentials"
     __table_args__ = ({"schema": SCHEMA},)
