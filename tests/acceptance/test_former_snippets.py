@@ -15,11 +15,14 @@ from sqlalchemy.orm import Session
 from plugins.vinted.marketplace import vinted
 from plugins.vinted.sandbox import SimulatedBrowser, Wardrobe
 from runtime import BaseJobHandler
-from runtime.applications import MarketplaceJobProcessor, MarketplaceJobService
+from runtime.applications import (
+    Database,
+    MarketplaceJobProcessor,
+    MarketplaceJobService,
+    Settings,
+)
 from runtime.bridge.seller_tokens import issue_token
-from runtime.process.config import Settings
 from runtime.process.data_directory import token_secret
-from runtime.storage.server.engine import Database
 from tests.support.database.job_rows import add_job, add_shop
 from tests.support.processes.commands import on_database
 from tests.support.processes.running_node import registry_of, running_node

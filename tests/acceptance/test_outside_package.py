@@ -35,12 +35,15 @@ PYPROJECT = """
 PING = '''
     """ping_example: answer with what was sent."""
     from runtime import BaseJobHandler, hookimpl
+    from runtime.store import checked_listing, record_listing
 
 
     class PingExample(BaseJobHandler):
         async def execute(self, job):
             await self.sleep(0.01)
-            return {"success": True, "pong": job.input_data.get("ping")}
+            listing = checked_listing("L-1", data={"id": "L-1"})
+            known = await self.transaction("record", record_listing, self.shop_id, listing)
+            return {"success": True, "pong": job.input_data.get("ping"), "recorded": known > 0}
 
 
     @hookimpl
@@ -126,7 +129,8 @@ def test_the_job_of_an_outside_package_runs(installation):
             ),
             30,
         )
-    assert (ended["status"], ended["result"]) == ("completed", {"success": True, "pong": 5})
+    assert ended["status"] == "completed"
+    assert ended["result"] == {"success": True, "pong": 5, "recorded": True}
 
 
 def test_a_message_names_the_command_that_pip_installed(installation):

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from runtime.process.config import Settings
-from runtime.storage.server.engine import Database, open_database
+from runtime.applications import Database, Settings, open_database
 from tests.support.database.job_rows import get_job
 from tests.support.deadline import wait_until
 from tests.support.processes.seller_page import SellerPage

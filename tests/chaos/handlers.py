@@ -6,8 +6,7 @@ from typing import Any
 
 from sqlalchemy import text
 
-from runtime import ActionType, BaseJobHandler, Budgets, Limit, Marketplace
-from runtime.errors import CallRejected
+from runtime import ActionType, BaseJobHandler, Budgets, CallRejected, Limit, Marketplace
 from runtime.handlers.registry import Registry
 from tests.support.processes.running_node import registry_of
 

@@ -1,5 +1,6 @@
 """The public face: what it exports is documented, speaks of itself alone, and loads lightly."""
 
+import ast
 import inspect
 import re
 import subprocess
@@ -8,6 +9,7 @@ import tomllib
 from collections.abc import Iterator
 from functools import partial
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -16,10 +18,12 @@ from sqlalchemy.orm import DeclarativeBase
 
 from runtime import Marketplace
 from tests.support.checkout import CHECKOUT
+from tests.support.documents.pages import pages
 
 PAGE = (CHECKOUT / "docs" / "public_api.md").read_text()
 SECTION = re.compile(r"^## `(runtime[a-z._]*)`\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 ROW = re.compile(r"^\| `(\w+)` \| [^|]+ \|$", re.MULTILINE)
+EXAMPLE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 DOCUMENTED = {name: ROW.findall(text) for name, text in SECTION.findall(PAGE)}
 MODULES = [import_module(name) for name in DOCUMENTED]
 PUBLIC = {id(getattr(module, name)) for module in MODULES for name in module.__all__}
@@ -99,6 +103,19 @@ def test_what_is_exported_speaks_of_nothing_private(module: ModuleType) -> None:
         for kind in private_types(hint)
     }
     assert found == set()
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
+def test_the_examples_of_a_page_import_public_names_alone(page: Path) -> None:
+    private = {
+        f"{node.module}.{one.name}"
+        for example in EXAMPLE.findall(page.read_text())
+        for node in ast.walk(ast.parse(example))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "runtime"
+        for one in node.names
+        if one.name not in DOCUMENTED.get(node.module or "", [])
+    }
+    assert private == set()
 
 
 @pytest.mark.parametrize(
