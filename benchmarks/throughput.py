@@ -1,11 +1,11 @@
-"""How much of what PostgreSQL alone could do is left when jobs run through the actors.
+"""Measures the share of PostgreSQL's own throughput that jobs reach through the actors.
 
-Two measurements of one run, on the same machine and the same database:
+One run makes two measurements on the same machine and the same database:
 
-- *floor*: jobs are claimed and settled in batches by the same statements, with nothing between;
+- *floor*: the same statements claim and settle jobs in batches, with nothing between;
 - *service*: the same number of jobs that do nothing run through a whole node.
 
-The ratio is what counts; the absolute figures are the machine's.
+Only their ratio can be compared between machines.
 
     python benchmarks/throughput.py [--jobs 10000] [--lanes 50] [--rounds 3]
 """
@@ -38,7 +38,7 @@ BATCH = 100
 
 
 class Nothing(BaseJobHandler):
-    """Does nothing."""
+    """A handler that does nothing."""
 
     async def execute(self, job: Job) -> dict[str, int]:  # noqa: ARG002 - the interface
         """Return at once."""
@@ -58,7 +58,7 @@ REGISTRY = Registry(
 
 
 def add_jobs(database: Database, jobs: int, lanes: int) -> None:
-    """Pending jobs, spread over the lanes."""
+    """Insert pending jobs, spread over the lanes."""
     with database.session.begin() as session:
         service = MarketplaceJobService(session)
         shops = [service.add_shop("benchmark", user, str(user)).id for user in range(1, lanes + 1)]
@@ -67,7 +67,7 @@ def add_jobs(database: Database, jobs: int, lanes: int) -> None:
 
 
 def floor(database: Database) -> None:
-    """Claim and settle until nothing is left."""
+    """Claim and settle jobs until none is pending."""
     with database.session.begin() as session:
         node = register_node(session)
     while True:
@@ -88,7 +88,7 @@ def floor(database: Database) -> None:
 
 
 def service(database: Database, settings: Settings) -> float:
-    """Run a node until the last job has ended; returns the seconds that took."""
+    """Run a node until the last job has ended; returns the duration in seconds."""
     node = Node(settings, database, REGISTRY)
     started = time.monotonic()
     node.start()
@@ -103,7 +103,7 @@ def service(database: Database, settings: Settings) -> float:
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure the rounds, and print the results."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--jobs", type=int, default=10_000)
     parser.add_argument("--lanes", type=int, default=50)

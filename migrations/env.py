@@ -1,4 +1,4 @@
-"""What Alembic runs: one transaction around all the migrations that are missing."""
+"""Alembic runs this module: one transaction surrounds all missing migrations."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -24,9 +24,9 @@ def _run(connection: Connection, report: Callable[[str], None]) -> None:
     context.config.attributes["done"] = done
     context.configure(connection=connection, version_table_schema=SCHEMA)
     with connection.begin():
-        # Whoever waits for a table also holds up everybody who comes after.
+        # A statement that waits for a table holds up all statements behind it.
         connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT}'"))
-        # Not IF NOT EXISTS, which asks for the right to create one even where there is one.
+        # IF NOT EXISTS would need the privilege to create a schema even if the schema exists.
         if connection.scalar(text("SELECT to_regnamespace(:name)"), {"name": SCHEMA}) is None:
             connection.execute(text(f"CREATE SCHEMA {SCHEMA}"))
         with context.begin_transaction():

@@ -1,8 +1,8 @@
 """Unify the action types in public.marketplace_action_types.
 
-The rows of ``vinted.action_types`` move there, with their ids where these are free. What refers to
-them goes on meaning the same action: foreign keys follow, and for what has none it is remembered
-which id stood for which action.
+The rows of ``vinted.action_types`` move there, with their ids if these are free. References go on
+meaning the same action: foreign keys follow the rows, and a table remembers the former ids for
+columns without a foreign key.
 
 Revision ID: 20260109_0200
 Revises: None
@@ -62,7 +62,7 @@ TYPES: Mapping[str, frozenset[str]] = {
 
 
 def upgrade() -> None:
-    """Make the table, or adopt the one that is there; carry the legacy rows over."""
+    """Create the table, or adopt an existing one, and move the legacy rows into it."""
     connection = op.get_bind()
     legacy_action_types.prepare_memory(connection)
     if _kind(connection, TABLE):
@@ -80,7 +80,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Bring vinted.action_types back, with the ids and codes that it had."""
+    """Create vinted.action_types again, with its former ids and codes."""
     connection = op.get_bind()
     places = legacy_action_types.former_ids(connection)
     _refuse_to_lose(connection, list(places))
@@ -157,7 +157,7 @@ def _create(connection: sa.Connection, name: str, *, key: str) -> None:
 
 
 def _put_right(connection: sa.Connection) -> None:
-    """Make rows that stand under the wrong marketplace rows of the right one."""
+    """Move rows from a wrong marketplace to the right one."""
     for misplaced, (marketplace, code) in MISPLACED.items():
         ids = {
             (row.marketplace, row.code): row.id
@@ -253,7 +253,7 @@ def _drop(connection: sa.Connection, name: str) -> None:
 
 
 def _advance_sequence(connection: sa.Connection, name: str, beyond: int = 0) -> None:
-    """Let the next id be greater than every one there is, and than ``beyond``."""
+    """Let the next id be greater than all existing ids, and greater than ``beyond``."""
     sequence = _sequence(connection, name)
     connection.execute(
         sa.text(

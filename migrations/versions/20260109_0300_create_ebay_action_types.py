@@ -30,7 +30,7 @@ CODES = ["publish", "update", "delete", "sync", "sync_orders"]
 
 
 def upgrade() -> None:
-    """Insert the rows that are missing; those that are there stay as they are."""
+    """Insert the rows that are missing; existing rows are not changed."""
     inserted = op.get_bind().execute(
         sa.text(
             f"INSERT INTO {TABLE} (marketplace, {COLUMNS}, created_at) "
@@ -43,7 +43,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Delete them, unless something refers to them; what came from the legacy table goes back."""
+    """Delete the rows, unless others refer to them; rows of the legacy table return to it."""
     connection = op.get_bind()
     found = connection.scalars(
         sa.text(f"SELECT id FROM {TABLE} WHERE marketplace = 'ebay' AND code = ANY (:codes)"),

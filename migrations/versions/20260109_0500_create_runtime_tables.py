@@ -18,7 +18,7 @@ TABLES = ("shops", "marketplace_jobs", "listings", "runtime_nodes", "browser_pre
 
 
 def upgrade() -> None:
-    """Make the tables."""
+    """Create the tables."""
     _refuse_if_there(op.get_bind())
     _create_shops()
     _create_marketplace_jobs()
@@ -29,7 +29,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop the tables, unless jobs in them have yet to end."""
+    """Drop the tables, unless they hold unfinished jobs."""
     unfinished = op.get_bind().scalar(
         sa.text(
             f"SELECT count(*) FROM {SCHEMA}.marketplace_jobs "

@@ -13,14 +13,14 @@ down_revision = "20260109_0500"
 
 SCHEMA = "marketplace_runtime"
 
-# What pruning and expiry look for.
+# Pruning and expiry find their rows by these indexes.
 HOUSEKEEPING = {
     "completed_at": "completed_at IS NOT NULL",
     "expires_at": "started_at IS NULL AND expires_at IS NOT NULL",
 }
 
-# A job's row is rewritten several times in its life, so dead rows gather by the thousand while
-# the defaults wait for a fifth of the table.
+# A job's row is rewritten several times in its life, so thousands of dead rows gather while
+# autovacuum's defaults wait for a fifth of the table.
 HOT_TABLES = {
     "marketplace_jobs": "autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000,"
     " autovacuum_analyze_scale_factor = 0.02, autovacuum_vacuum_cost_delay = 0, fillfactor = 80",

@@ -1,4 +1,4 @@
-"""Create what scheduling remembers: which product a job is for, what is closed, what was used.
+"""Create the tables of closures and usage, and the column for the product of a job.
 
 Revision ID: 20260109_0700
 Revises: 20260109_0600

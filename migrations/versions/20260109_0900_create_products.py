@@ -1,4 +1,4 @@
-"""Create products, orders and conversations, and say which product a listing sells.
+"""Create products, orders and conversations, and link listings to products.
 
 Revision ID: 20260109_0900
 Revises: 20260109_0800

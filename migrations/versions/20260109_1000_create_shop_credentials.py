@@ -1,4 +1,4 @@
-"""Create the credentials of shops, encrypted, apart from what is read every day.
+"""Create the encrypted credentials of shops, in a table apart from that of the shops.
 
 Revision ID: 20260109_1000
 Revises: 20260109_0900

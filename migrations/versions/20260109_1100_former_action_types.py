@@ -1,4 +1,4 @@
-"""Create what taking over from the former system remembers, and tell processors from services.
+"""Create the tables that remember the former system, and tell processors from services.
 
 Revision ID: 20260109_1100
 Revises: 20260109_1000
@@ -17,7 +17,7 @@ SCHEMA = "marketplace_runtime"
 
 def upgrade() -> None:
     """Make the table and the column."""
-    # The first revision makes it now; one that ran before it did so has not.
+    # The first revision creates the table today, but databases that ran an older one lack it.
     prepare_memory(op.get_bind())
     op.create_table(
         "former_rows",

@@ -1,4 +1,4 @@
-"""Remember what rows of the former system said when they were taken over.
+"""Remember the state of rows of the former system when they were taken over.
 
 Revision ID: 20260109_1200
 Revises: 20260109_1100

@@ -1,4 +1,4 @@
-"""The whole command line: its commands, and what becomes of their errors."""
+"""Builds the command line from its commands, and turns their errors into messages."""
 
 import os
 import signal
@@ -74,13 +74,14 @@ def build_app(parts: Parts) -> typer.Typer:
 
 
 def run(parts: Parts, arguments: Sequence[str] | None = None) -> int:
-    """Carry one command out; returns the exit code.
+    """Run one command; returns the exit code.
 
-    0: done; 1: an error, told in one line; 2: the command line is wrong; 130: interrupted.
+    The code is 0 for success, 1 for an error (in one line), 2 for a wrong command line, and 130
+    for an interruption.
     """
     command = typer.main.get_command(build_app(parts))
     given = list(sys.argv[1:] if arguments is None else arguments)
-    # So that an embedded server is stopped, and what was begun undone, as by Ctrl-C.
+    # SIGTERM acts like Ctrl-C, so that blocks are left in order and an embedded server is stopped.
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         code = command.main(given, prog_name=PROGRAM, standalone_mode=False)

@@ -1,4 +1,4 @@
-"""Batches as a person, or a program, reads them."""
+"""Prints batches for a person or a program."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""The checks that doctor makes. Each returns what it found, or raises what is wrong."""
+"""The checks of the command doctor; each returns its finding, or raises the problem."""
 
 import http.client
 import socket
@@ -33,7 +33,7 @@ _PATIENCE_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one check found."""
+    """The result of one check."""
 
     name: str
     status: Literal["ok", "failed", "skipped"]
@@ -41,7 +41,7 @@ class Finding:
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
-    """Make every check; what depends on a failed one is skipped."""
+    """Make all checks; those that depend on a failed one are skipped."""
     yield Finding("settings", "ok", _describe(settings))
     yield _finding("data directory", lambda: str(ensure_data_directory(settings)))
     yield _finding("secrets", lambda: _check_secrets(settings))
@@ -109,7 +109,7 @@ def _check_handlers() -> str:
 
 
 def check_migrations(database: Database, settings: Settings) -> str:
-    """See that the database is of this version; the embedded one is brought to it.
+    """Check that the database has this version; an embedded one is migrated to it.
 
     Raises:
         DatabaseNotMigrated, DatabaseUnavailable
@@ -155,7 +155,7 @@ def _is_free(host: str, port: int) -> bool:
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
         with socket.socket(family, kind, protocol) as probe:
-            # As the bridge does: a port on which connections only linger is free.
+            # The bridge sets this option, too: a port on which old connections linger is free.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
     except socket.gaierror as error:

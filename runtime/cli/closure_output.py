@@ -1,4 +1,4 @@
-"""What was closed and opened, as a person, or a program, reads it."""
+"""Prints closures for a person or a program."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from runtime.rate_limits.closures import Closure, in_words
 
 
 def print_closed(closure: Closure, as_json: bool) -> None:
-    """Print what is closed from now on."""
+    """Print a new closure."""
     if as_json:
         print_json(closure_view(closure))
     else:
@@ -16,7 +16,7 @@ def print_closed(closure: Closure, as_json: bool) -> None:
 
 
 def print_opened(what: str, opened: Sequence[Closure], as_json: bool) -> None:
-    """Print what was closed until now."""
+    """Print the closures that were ended."""
     if as_json:
         print_json([closure_view(one) for one in opened])
     elif not opened:

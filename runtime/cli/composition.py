@@ -1,4 +1,4 @@
-"""What the composition root hands to the commands, because it imports what they may not."""
+"""The parts that the composition root hands to the commands, which must not import actors."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class Service(Protocol):
         """The port that the bridge listens on."""
 
     def start(self) -> None:
-        """Start everything, or raise and leave nothing running."""
+        """Start all actors, or raise and leave none of them running."""
 
     def stop(self) -> bool:
         """Stop in order; returns whether everything was recorded."""
@@ -25,6 +25,6 @@ class Service(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What the commands need of actors and handler plugins."""
+    """The parts of actors and handler plugins that the commands need."""
 
     make_service: Callable[[Settings, Database, Registry], Service]

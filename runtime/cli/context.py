@@ -1,4 +1,4 @@
-"""What one command needs: settings, logging, the database."""
+"""The surroundings of one command: settings, logging, the database, and plugins."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ from runtime.waiting.lane_policy import LanePolicy
 
 
 def command_settings() -> Settings:
-    """Return the settings, with logging set up for a command: quiet, unless asked to be more so."""
+    """Read the settings, and set up logging for a command: only warnings, unless set otherwise."""
     settings = load_settings()
     quiet = settings.model_copy(update={"log_level": "warning"})
     configure_logging(quiet if settings.log_level == "info" else settings)
@@ -27,8 +27,8 @@ def command_settings() -> Settings:
 def opened_database(settings: Settings) -> Iterator[Database]:
     """Yield the database of this command, ready for use, whether a service runs or not.
 
-    The embedded one is ours and is brought up to date; an operator's server is changed only
-    by ``migrate`` and ``serve``.
+    An embedded database is migrated first. On an operator's server only the commands ``migrate``
+    and ``serve`` change the schema.
 
     Raises:
         DatabaseUnavailable, DatabaseNotMigrated, DataDirectoryError, ConfigurationError
@@ -56,7 +56,7 @@ def command_session() -> Iterator[Session]:
 
 
 class Plugins:
-    """The handler plugins, loaded only where a command turns out to need them."""
+    """The handler plugins, which are loaded when a command first needs them."""
 
     def __init__(self, load: Callable[[], Registry] = load_registry) -> None:
         self._load = load
@@ -64,7 +64,7 @@ class Plugins:
 
     @property
     def registry(self) -> Registry:
-        """What was loaded."""
+        """The loaded plugins."""
         if self._registry is None:
             self._registry = self._load()
         return self._registry
@@ -74,7 +74,7 @@ class Plugins:
         return self.registry.lanes_of(marketplace)
 
     def introduce(self, session: Session) -> None:
-        """Make the actions of a plugin known that was installed since a service last started."""
+        """Insert the actions of plugins that were installed since a service last started."""
         ensure_action_types(session, self.registry.action_types)
 
 

@@ -1,4 +1,4 @@
-"""Jobs as a person, or a program, reads them."""
+"""Prints jobs for a person or a program."""
 
 import json
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Times on the command line: read with or without a time zone, shown in local time."""
+"""Reads times of the command line, with or without a time zone, and shows local times."""
 
 import re
 from datetime import datetime, timedelta
@@ -30,7 +30,7 @@ def parse_duration(text: str, option: str) -> timedelta:
     """Read the length of time of an option, such as ``30d``.
 
     Raises:
-        typer.BadParameter: it is not one, or is zero.
+        typer.BadParameter: the text is no length of time, or is zero.
     """
     match = re.fullmatch(r"([0-9]{1,9})([smhdw])", text.strip())
     duration = timedelta(**{_UNITS[match[2]]: int(match[1])}) if match else timedelta(0)
@@ -47,7 +47,7 @@ def parse_end(until: str | None, for_: str | None) -> datetime | None:
     """Return the end that ``--until`` or ``--for`` names, or None where neither was given.
 
     Raises:
-        typer.BadParameter: both were, or one that cannot be used.
+        typer.BadParameter: both were given, or one of them cannot be used.
     """
     if until is not None and for_ is not None:
         raise typer.BadParameter("give either --until or --for, not both")

@@ -11,7 +11,7 @@ JobId = Annotated[int, typer.Argument(metavar="ID", min=1, max=LARGEST_ID, help=
 Marketplace = Annotated[str | None, typer.Option(help="Only this marketplace's.")]
 ShopId = Annotated[int, typer.Argument(metavar="ID", min=1, max=LARGEST_ID, help="The shop's id.")]
 EXAMPLE = "For example vinted."
-"""Helps whoever has to name a marketplace."""
+"""The hint for an option that names a marketplace."""
 
 MarketplaceName = Annotated[str, typer.Argument(metavar="NAME", help=EXAMPLE)]
 Reason = Annotated[str | None, typer.Option(help="Why, in words for people.")]

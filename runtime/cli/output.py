@@ -1,4 +1,4 @@
-"""What commands print: results to standard output, everything else to standard error."""
+"""Prints results to standard output, and everything else to standard error."""
 
 import json
 import sys
@@ -23,18 +23,18 @@ def print_line(text: str) -> None:
 
 
 def print_error(message: str) -> None:
-    """Print ``error: ...`` on one line, whatever the message holds."""
+    """Print ``error: ...`` on one line, even if the message has several."""
     sys.stderr.write(f"error: {printable(' '.join(message.split()))}\n")
 
 
 def print_aside(text: str | None) -> None:
-    """Tell a person who looks on what goes on; a program that reads along is not told."""
+    """Print a remark for a person at a terminal; programs do not see it."""
     if text and sys.stderr.isatty():
         sys.stderr.write(f"{printable(text)}\n")
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Print a table; on a pipe without colours, and wide enough to break no line."""
+    """Print a table; on a pipe it has no colours and is wide enough to break no line."""
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for row in rows:
         table.add_row(*(cell(value) for value in row))

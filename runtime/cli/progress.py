@@ -1,4 +1,4 @@
-"""A progress bar on standard error, where that is a terminal."""
+"""Shows progress bars on standard error if that is a terminal."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -22,10 +22,10 @@ from runtime.storage.models import MarketplaceJob
 
 
 def job_bars(*, errors: bool, passing: bool = False) -> Progress:
-    """Bars of which each shows a job, to be kept up to date by :func:`show`.
+    """Make bars that each show a job; :func:`show` updates them.
 
     Args:
-        passing: they vanish in the end.
+        passing: whether the bars vanish in the end.
     """
     return Progress(
         TextColumn("{task.description}", markup=False),
@@ -43,7 +43,7 @@ def add_bar(bars: Progress, description: str) -> TaskID:
 
 
 def show(bars: Progress, bar: TaskID, job: MarketplaceJob) -> None:
-    """Bring a bar up to date."""
+    """Update a bar with the state of its job."""
     progress = job.progress or {}
     state = f"{job.status} {progress_text(job.progress)}".strip()
     bars.update(

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM: the first asks to stop in order, the second ends the process."""
+"""Handles SIGINT and SIGTERM: the first asks to stop in order, the second ends the process."""
 
 import os
 import queue
@@ -14,15 +14,16 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class StopSignals:
-    """While it is entered, a signal is noted instead of raising in the middle of something.
+    """Notes signals while its block runs, instead of raising in the middle of other work.
 
     Attributes:
-        asked: whether a signal came.
+        asked: whether a signal has come.
     """
 
     def __init__(self) -> None:
         self.asked = False
-        # Unlike an Event, it may be used by a signal handler that interrupts its own wait.
+        # Unlike an Event, this queue is reentrant: a signal handler that interrupts the wait on it
+        # may put something in.
         self._arrivals: queue.SimpleQueue[int] = queue.SimpleQueue()
         self._former: dict[signal.Signals, Any] = {}
 
@@ -44,15 +45,15 @@ class StopSignals:
 
     def wait(self) -> None:
         """Block until a signal comes."""
-        # Python notes a signal that comes just before the wait begins, and runs its handler only
-        # after the wait; so no wait is long.
+        # If a signal comes right before the wait begins, Python runs its handler only after the
+        # wait. So no wait is long.
         while not self.asked:
             with suppress(queue.Empty):
                 self._arrivals.get(timeout=LONGEST_WAIT_SECONDS)
 
     def _receive(self, number: int, _frame: FrameType | None) -> None:
         if self.asked:
-            # Whoever asks twice does not want to wait for what the first one started.
+            # A person who asks twice does not want to wait for the orderly stop.
             os.write(sys.stderr.fileno(), b"error: stopped at once, by a second signal\n")
             os._exit(128 + number)
         self.asked = True

@@ -1,1 +1,1 @@
-"""One module for each command, or group of commands, of the command line."""
+"""The commands of the command line, one module for each command or group."""

@@ -1,4 +1,4 @@
-"""backup: write the database to a file."""
+"""The command backup writes the database to a file."""
 
 from pathlib import Path
 from typing import Annotated

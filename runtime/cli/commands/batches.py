@@ -1,4 +1,4 @@
-"""batches create, list, show, cancel, wait."""
+"""The commands batches create, list, show, cancel and wait."""
 
 from typing import Annotated
 
@@ -17,7 +17,7 @@ from runtime.values.arguments import LARGEST_ID
 from runtime.values.json_values import parsed_object
 
 NOT_COMPLETED = 3
-"""Exit code of a wait whose batch ended otherwise than completed."""
+"""The exit code of a wait whose batch did not complete."""
 
 BatchId = Annotated[
     int, typer.Argument(metavar="ID", min=1, max=LARGEST_ID, help="The batch's id.")

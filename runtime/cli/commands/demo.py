@@ -1,4 +1,4 @@
-"""demo: the whole way of jobs, with simulated sellers on simulated marketplaces."""
+"""The command demo shows the whole way of jobs, with simulated sellers and marketplaces."""
 
 import tempfile
 import time
@@ -24,7 +24,7 @@ from runtime.process.logs import configure_logging
 
 DRAIN_SECONDS = 0.5
 PHOTO_HOST = "https://photos.example"
-"""Where the marketplaces are told that the image is; none of them is real, and none looks."""
+"""The address of the image for the simulated marketplaces, none of which fetches it."""
 
 
 def add_demo(app: typer.Typer, parts: Parts) -> None:
@@ -65,7 +65,7 @@ def add_demo(app: typer.Typer, parts: Parts) -> None:
 
 
 def _be_quiet() -> None:
-    """Warnings of what is lost on purpose would be noise, unless they are asked for."""
+    """Silence warnings about answers that are lost on purpose, unless a person asks for them."""
     given = command_settings()
     if given.log_level == "info":
         configure_logging(given.model_copy(update={"log_level": "error"}))
@@ -101,7 +101,7 @@ def _stage(
     with opened_database(settings) as database, ExitStack() as stack:
         play = Play(settings, database, Watch(database, stop))
         registry = play.cast(stack, sellers, items)
-        # Sellers come before the service on the stack: it stops first, with them connected.
+        # Sellers come before the service on the stack, so that it stops while they are connected.
         browsers = stack.enter_context(ExitStack())
         service = parts.make_service(settings, database, registry)
         service.start()

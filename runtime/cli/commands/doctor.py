@@ -1,4 +1,4 @@
-"""doctor: is everything as the service needs it?"""
+"""The command doctor checks whether the installation is as the service needs it."""
 
 from dataclasses import asdict
 from typing import Annotated

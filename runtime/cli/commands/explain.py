@@ -1,4 +1,4 @@
-"""jobs explain: why a job does not run, or where its time went."""
+"""The command jobs explain says why a job does not run, or where its time went."""
 
 from datetime import UTC, datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""handlers list."""
+"""The command handlers list."""
 
 import typer
 

@@ -1,4 +1,4 @@
-"""import-former: take the jobs of the former system over."""
+"""The command import-former takes over the jobs of the former system."""
 
 from typing import Annotated, Any
 
@@ -18,7 +18,7 @@ from runtime.takeover.importer import FormerImport
 from runtime.takeover.shops import PLACEHOLDER, FormerShops, is_placeholder, parsed_shops
 
 SOME_SKIPPED = 3
-"""Exit code of an import that left rows out."""
+"""The exit code of an import that skipped rows."""
 MOST_TOLD = 20
 
 

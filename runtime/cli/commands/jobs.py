@@ -1,4 +1,4 @@
-"""jobs create, list, show, wait, cancel, retry."""
+"""The commands jobs create, list, show, wait, cancel, pause, resume and retry."""
 
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -25,7 +25,7 @@ from runtime.values.arguments import LARGEST_ID
 from runtime.values.json_values import parsed_object
 
 NOT_COMPLETED = 3
-"""Exit code of a wait whose job ended otherwise than completed."""
+"""The exit code of a wait whose job did not complete."""
 
 app = typer.Typer(help="Jobs.")
 app.command()(explain)
@@ -79,7 +79,7 @@ def create(
             idempotency_key=key,
             force=force,
         )
-        # As it was created: once committed, a running service may be faster than this line.
+        # The view is taken before the commit, because a running service may change the job at once.
         created = _view(session, job.id, plugins)
         session.commit()
         if wait_:
@@ -189,7 +189,7 @@ def _change(
 def _finish_waiting(session: Session, job_id: int, timeout: float | None, as_json: bool) -> None:
     plugins = Plugins()
     print_aside(_view(session, job_id, plugins)["waiting_reason"])
-    # The transaction would stay open for as long as the job takes.
+    # Without this the transaction would stay open for as long as the job takes.
     session.rollback()
     with waiting_bar() as look:
         job = MarketplaceJobService(session).wait(job_id, timeout, look)

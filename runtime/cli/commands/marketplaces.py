@@ -1,4 +1,4 @@
-"""marketplaces list, pause, resume."""
+"""The commands marketplaces list, pause and resume."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""migrate: bring the database up to date."""
+"""The command migrate brings the database up to date."""
 
 from runtime.cli.context import command_settings
 from runtime.cli.options import AsJson

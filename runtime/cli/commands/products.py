@@ -1,4 +1,4 @@
-"""products import, list, show."""
+"""The commands products import, list and show."""
 
 import sys
 from collections import Counter
@@ -25,7 +25,7 @@ from runtime.storage.selling import product_rows
 from runtime.values.arguments import LARGEST_ID, checked_id
 
 SOME_UNUSABLE = 3
-"""Exit code of an import that left lines out."""
+"""The exit code of an import that skipped lines."""
 BATCH = 200
 MOST_TOLD = 20
 KEPT_PROBLEMS = 1_000

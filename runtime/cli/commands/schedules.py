@@ -1,4 +1,4 @@
-"""schedules add, list, show, pause, resume, remove, run-now."""
+"""The commands schedules add, list, show, pause, resume, remove and run-now."""
 
 from collections.abc import Callable
 from typing import Annotated, Any

@@ -1,4 +1,4 @@
-"""serve: run the service until it is told to stop."""
+"""The command serve runs the service until it is told to stop."""
 
 import structlog
 

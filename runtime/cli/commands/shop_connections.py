@@ -1,4 +1,4 @@
-"""shops connect, disconnect, set, rotate-keys."""
+"""The commands shops connect, disconnect, set and rotate-keys."""
 
 import json
 import sys
@@ -36,7 +36,7 @@ from runtime.values.arguments import LARGEST_ID
 PATIENCE = timedelta(minutes=10)
 SOME_UNREADABLE = 1
 CALLBACK_PORT = 8767
-"""The same each time: Etsy sends a seller back only to an address that it was told before."""
+"""The port is always the same, because Etsy sends a seller back only to a registered address."""
 
 ShopId = Annotated[int, typer.Argument(metavar="ID", min=1, max=LARGEST_ID, help="The shop's id.")]
 
@@ -72,7 +72,8 @@ def connect(
         raise InputError(
             f"{marketplace} does not say which account consented: name it with --external-id"
         )
-    # Before a token is asked for that could not be kept then, and that may end a former one.
+    # These checks come before a token is asked for: a token that cannot be stored afterwards would
+    # be lost, and may have ended the former one.
     with command_session() as session:
         Plugins().introduce(session)
         if external_id is not None:
@@ -179,7 +180,7 @@ def _consented(auth: OAuth2, port: int, *, paste: bool) -> Credentials:
 
 
 def _typed(value: Any) -> str:
-    """Return a setting as it would be given again."""
+    """Return a setting in the form in which the command line takes it."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 

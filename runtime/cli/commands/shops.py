@@ -1,4 +1,4 @@
-"""shops add, list, pause, resume."""
+"""The commands shops add, list, pause and resume."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""doctor --structure: do migrations, action types and handlers fit together?"""
+"""doctor --structure checks whether migrations, action types and handlers fit together."""
 
 from collections.abc import Iterator
 

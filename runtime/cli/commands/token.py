@@ -1,4 +1,4 @@
-"""token: what a seller's browser shows to the bridge."""
+"""The command token prints the token with which a seller's browser connects to the bridge."""
 
 from typing import Annotated
 

@@ -1,1 +1,1 @@
-"""The demo: sellers on simulated marketplaces, watched while they sell."""
+"""The demo shows sellers at work on simulated marketplaces."""

@@ -1,4 +1,4 @@
-"""What came of the demo: the jobs, what the marketplaces saw, and whether it is as promised."""
+"""Prints the outcome of the demo: the jobs, and the promises compared with the counts."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,10 +19,10 @@ try next
 
 @dataclass(frozen=True, slots=True)
 class JobRow:
-    """A job that is over, or that nothing happens to any more.
+    """A job that is over, or does not change any more.
 
     Attributes:
-        note: what came of it, or why it is not over.
+        note: its result, or the reason why it is not over.
     """
 
     id: int
@@ -44,10 +44,10 @@ class JobRow:
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """A number that had to be, and the one that was counted.
+    """An expected number, and the number that was counted.
 
     Attributes:
-        where: a marketplace, or what is stored here.
+        where: the place of the count: a marketplace, or the database here.
     """
 
     what: str
@@ -57,7 +57,7 @@ class Promise:
 
     @property
     def is_kept(self) -> bool:
-        """Whether they are the same."""
+        """Whether the numbers are equal."""
         return self.expected == self.found
 
     def __str__(self) -> str:
@@ -66,7 +66,7 @@ class Promise:
 
 
 def print_outcome(jobs: Sequence[JobRow], promises: Sequence[Promise], seconds: float) -> bool:
-    """Print it all; returns whether every job completed and every promise was kept."""
+    """Print the outcome; returns whether every job completed and every promise was kept."""
     print_line("")
     print_table(
         ("job", "seller", "does", "status", "outcome", "seconds"),

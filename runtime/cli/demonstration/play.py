@@ -1,4 +1,4 @@
-"""The scenes of the demo."""
+"""Plays the scenes of the demo."""
 
 import base64
 from collections import Counter
@@ -31,7 +31,7 @@ from runtime.storage.server.engine import Database, database_errors
 FIRST_SELLER = 9001
 TOKEN_LIFETIME = timedelta(days=1)
 PACE = timedelta(milliseconds=100)
-"""Between two calls of one action and shop: simulated marketplaces need no more rest."""
+"""The least time between two calls of one action and shop; simulated marketplaces need no more."""
 MOST_JOBS = 1_000
 HERE = "stored"
 IMAGE = base64.b64decode(
@@ -46,7 +46,7 @@ class Part:
     """One seller's account.
 
     Attributes:
-        listings: what it begins with.
+        listings: the number of listings with which it begins.
     """
 
     user_id: int
@@ -55,12 +55,12 @@ class Part:
 
     @property
     def marketplace(self) -> str:
-        """Where it is."""
+        """The marketplace of the account."""
         return self.account.marketplace.name
 
 
 class Play:
-    """Who takes part, and what they do."""
+    """The accounts that take part, and their scenes."""
 
     def __init__(self, settings: Settings, database: Database, watch: Watch) -> None:
         self.url = ""
@@ -72,10 +72,10 @@ class Play:
         self._shops: dict[tuple[int, str], int] = {}
 
     def cast(self, stack: ExitStack, sellers: int, items: int) -> Registry:
-        """Open the accounts; gives the handlers with records that lead to the simulations.
+        """Open the accounts; returns the handlers, with records that lead to the simulations.
 
         Raises:
-            ConfigurationError: no marketplace that is installed can be simulated.
+            ConfigurationError: no installed marketplace can be simulated.
         """
         registry = load_registry()
         simulated = [one for _, one in sorted(registry.marketplaces.items()) if one.sandbox]
@@ -96,7 +96,7 @@ class Play:
         return replace(registry, marketplaces={**registry.marketplaces, **records})
 
     def enter(self, browsers: ExitStack, url: str) -> None:
-        """Connect everybody to the running service."""
+        """Connect all accounts to the running service."""
         self.url = url
         secret, vault = token_secret(self._settings), Vault(encryption_keys(self._settings))
         with self._database.session() as session, session.begin():
@@ -122,7 +122,7 @@ class Play:
         print_line(f"a service at {url}, simulated sellers, and simulations of {places}")
 
     def sync(self) -> None:
-        """Everybody who has something on sale lets it be read."""
+        """Sync all accounts that have listings."""
         print_line(f"\n1. {len(self._syncing)} seller(s) sync what they have on sale")
         self._carry_out("sync", self._syncing)
 
@@ -137,7 +137,7 @@ class Play:
         self._carry_out("publish", self._selling, EXAMPLE_PRODUCT["sku"])
 
     def sell(self) -> None:
-        """Sold on one, it must not stay on sale on the others."""
+        """Sell the product on one marketplace, which must take it off the others."""
         part = self._selling[0]
         print_line(
             f"\n3. it is bought on {part.marketplace}; the sale takes it off the other marketplaces"

@@ -16,14 +16,14 @@ from runtime.storage.queue.job_rows import jobs_by_ids
 from runtime.storage.server.engine import Database, database_errors
 
 STALLED_SECONDS = 60.0
-"""Without any change for so long, a scene is over."""
+"""A scene is over if no job changes for so long."""
 
 
 class Watch:
     """Shows jobs to a person.
 
     Args:
-        stop: whether the person wants no more.
+        stop: the signals by which the person ends the demo.
     """
 
     def __init__(self, database: Database, stop: StopSignals) -> None:
@@ -31,7 +31,7 @@ class Watch:
         self._stop = stop
 
     def follow(self, job_ids: Sequence[int]) -> None:
-        """Show the jobs until all are over, or nothing happens any more.
+        """Show the jobs until all are over, or none changes any more.
 
         Raises:
             KeyboardInterrupt: the demo was told to stop.
