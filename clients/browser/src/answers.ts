@@ -1,10 +1,10 @@
-/** Makes responses of what `execute` returned or threw. Pure. */
+/** Turns the value or the error of `execute` into a response for the bridge. Pure. */
 
 import { OUTCOME_UNKNOWN, type Command, type PluginResponse } from "./protocol.js";
 
 const LONGEST_EXCERPT = 200;
 
-/** The response for what `execute` returned. Without a boolean `success` nothing is certain. */
+/** Makes the response for a returned value; without a boolean `success` the outcome is unknown. */
 export function answerOf(command: Command, result: unknown): PluginResponse {
   let value: unknown;
   try {
@@ -27,7 +27,7 @@ export function answerOf(command: Command, result: unknown): PluginResponse {
   return { ...response, ...failureFields(value) };
 }
 
-/** The response where `execute` threw: it may have thrown before or after the deed. */
+/** Makes the response for an error: `execute` may have thrown before or after the deed. */
 export function answerOfThrown(command: Command, thrown: unknown): PluginResponse {
   const fields = isObject(thrown) ? failureFields(thrown) : {};
   return {
@@ -37,7 +37,7 @@ export function answerOfThrown(command: Command, thrown: unknown): PluginRespons
   };
 }
 
-/** The response that says that it may or may not have happened. */
+/** Makes the response which says that the command may or may not have taken effect. */
 export function unknownOutcome(command: { request_id: string }, why: string): PluginResponse {
   return {
     request_id: command.request_id,
@@ -47,7 +47,7 @@ export function unknownOutcome(command: { request_id: string }, why: string): Pl
   };
 }
 
-/** The response that says that it did not happen and why. */
+/** Makes the response which says that the command was not executed, and why. */
 export function notExecuted(command: Command, error_code: string, why: string): PluginResponse {
   return {
     request_id: command.request_id,
@@ -57,7 +57,7 @@ export function notExecuted(command: Command, error_code: string, why: string): 
   };
 }
 
-/** What was thrown, in words. */
+/** Describes a thrown value in words. */
 export function textOf(thrown: unknown): string {
   if (thrown instanceof Error) return thrown.message || thrown.name;
   return typeof thrown === "string" ? thrown : excerpt(thrown);
@@ -76,7 +76,7 @@ function failureFields(from: Record<string, unknown>) {
   return fields;
 }
 
-/** The value as it will arrive, so that what is remembered and what is sent are the same. */
+/** Gives the value as it will arrive, so that the memory holds exactly the sent response. */
 function plain(value: unknown): unknown {
   const text = JSON.stringify(value, (_key, one: unknown) => {
     if (typeof one === "bigint") return one.toString();

@@ -1,4 +1,4 @@
-/** How long to wait before the next try: doubling, bounded, with jitter. */
+/** Computes the delay before the next try: it doubles, is bounded, and has jitter. */
 export class Backoff {
   #tries = 0;
 
@@ -8,7 +8,7 @@ export class Backoff {
     private readonly random: () => number = Math.random,
   ) {}
 
-  /** The next delay in milliseconds: between half and all of what is due. */
+  /** Gives the next delay in milliseconds, at random between half of the present step and all. */
   next(): number {
     const due = Math.min(this.longestMs, this.firstMs * 2 ** this.#tries);
     this.#tries = Math.min(this.#tries + 1, 30);

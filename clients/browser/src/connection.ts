@@ -10,7 +10,7 @@ const CONNECTED_WITHIN_MS = 20_000;
 
 export type Transport = "websocket" | "polling";
 
-/** How it ended: the bridge refused to let it in, or it was lost. */
+/** The way in which a connection ended: the bridge refused it, or it was lost. */
 export interface ConnectionEnd {
   refused: boolean;
   reason: string;
@@ -27,7 +27,7 @@ export interface ConnectionOptions {
 
 export class Connection {
   readonly ended: Promise<ConnectionEnd>;
-  /** The largest packet that the bridge takes, in bytes; known once it is connected. */
+  /** The largest packet that the bridge takes, in bytes; it is known after connecting. */
   maxBytes = Infinity;
   readonly #socket: Socket;
   #end: (end: ConnectionEnd) => void = () => {};
@@ -50,14 +50,14 @@ export class Connection {
     socket.on("connect", options.onOpen);
     socket.on("plugin_command", options.onCommand);
     socket.on("connect_error", (error: Error) => {
-      // Refused by the bridge itself, the socket is given up; without that it is still trying.
+      // The library gives a socket up if the bridge refused it; else it goes on trying.
       const refused = !socket.active;
       this.#over(refused, refused ? error.message : unreachable(error));
     });
     socket.on("disconnect", (reason) => this.#over(false, `the connection was lost: ${reason}`));
   }
 
-  /** Send a response. Undefined: it is not known whether the bridge took it. */
+  /** Sends a response; gives undefined if nobody knows whether the bridge took it. */
   send(response: PluginResponse): Promise<Acknowledgement | undefined> {
     if (!this.#socket.connected) return Promise.resolve(undefined);
     return new Promise((resolve) => {
@@ -69,7 +69,7 @@ export class Connection {
     });
   }
 
-  /** The latest that the bridge's clock may show now, in ms. Undefined: it did not say. */
+  /** Gives the latest time that the bridge's clock may show now, in ms, or undefined. */
   bridgeTime(): Promise<number | undefined> {
     if (!this.#socket.connected) return Promise.resolve(undefined);
     const asked = Date.now();
@@ -78,7 +78,7 @@ export class Connection {
         .timeout(ACKNOWLEDGED_WITHIN_MS)
         .emit("bridge_clock", (error: Error | null, answer: { now?: unknown } | undefined) => {
           const now = error === null ? answer?.now : undefined;
-          // The page may have been frozen meanwhile: all of the time may have passed since.
+          // The page may have been frozen, so the whole time may lie after the bridge's answer.
           const passed = Math.max(0, Date.now() - asked);
           resolve(typeof now === "number" ? now + passed : undefined);
         });
@@ -95,7 +95,7 @@ export class Connection {
   }
 }
 
-/** Browsers do not tell a page why: a bridge that is down looks like one that wants other pages. */
+/** A page cannot tell a bridge that is down from one that rejects the page's origin. */
 function unreachable(error: Error): string {
   return (
     `the bridge cannot be reached (${error.message}): it is down, or this page's origin is not ` +

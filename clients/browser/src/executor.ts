@@ -1,4 +1,4 @@
-/** Carries a command out once, whatever happens, and remembers that and how it went. */
+/** Carries each command out once, whatever happens, and remembers its beginning and its answer. */
 
 import { answerOf, answerOfThrown, notExecuted, textOf, unknownOutcome } from "./answers.js";
 import type { Report } from "./events.js";
@@ -14,11 +14,11 @@ export interface ExecutorOptions {
   report: Report;
 }
 
-/** Where a command came from. */
+/** The connection from which a command came. */
 export interface Origin {
-  /** Whether this page still is the one that may execute. */
+  /** Whether this page still is the one that may execute commands. */
   held: () => boolean;
-  /** The latest that the bridge's clock may show now, in ms; undefined where it does not say. */
+  /** Gives the latest time that the bridge's clock may show now, in ms, or undefined. */
   bridgeTime: () => Promise<number | undefined>;
   /** Takes each response that has to be sent now. */
   deliver: (response: PluginResponse) => void;
@@ -34,7 +34,7 @@ export class Executor {
     return this.#running.has(requestId);
   }
 
-  /** Fulfilled once nothing is being carried out any more. */
+  /** Gives a promise that is fulfilled when no command is being carried out any more. */
   async idle(): Promise<void> {
     await Promise.all(this.#running.values());
   }
@@ -82,7 +82,7 @@ export class Executor {
     }
     const late = await whyTooLate(command, origin);
     if (!origin.held()) {
-      // Another tab may be asked from now on; this one has done nothing.
+      // This tab has executed nothing, and another tab may get the command from now on.
       await memory.withdraw(command.request_id).catch(() => {});
       return undefined;
     }
@@ -96,7 +96,7 @@ export class Executor {
     return this.#remember(response);
   }
 
-  /** What is kept in this page at least, and what a former answer may have settled already. */
+  /** Stores a response, at least in this page, unless a former response settled the command. */
   async #remember(response: PluginResponse): Promise<PluginResponse> {
     const { memory, report } = this.options;
     try {
@@ -109,8 +109,10 @@ export class Executor {
 }
 
 /**
- * A page that was frozen, or whose computer slept, finds a command that the runtime has given up
- * and perhaps looked for already: to carry it out now could be the second time.
+ * Says why a command must not begin any more, or gives undefined.
+ *
+ * A page may have been frozen, or its computer may have slept. Meanwhile the runtime may have
+ * given the command up, looked for its effect, and sent it again: it could now happen twice.
  */
 async function whyTooLate(command: Command, origin: Origin): Promise<string | undefined> {
   if (command.not_after === undefined) return undefined;

@@ -1,8 +1,8 @@
 /**
- * What this browser was asked, and what it answered: so that nothing is executed twice.
+ * Remembers the commands of this browser and their answers, so that none is executed twice.
  *
- * The whole of it is held in this object and written through to a store that outlives the page.
- * Only the tab that holds the lock uses it, so nobody else writes meanwhile.
+ * This object holds the whole memory, and writes it through to a store that outlives the page.
+ * Only the tab that holds the lock uses the memory, so that nobody else writes meanwhile.
  */
 
 import { unknownOutcome } from "./answers.js";
@@ -10,7 +10,7 @@ import type { Command, PluginResponse } from "./protocol.js";
 
 /** A command can be repeated while the runtime waits for its answer: minutes, not days. */
 export const KEPT_MS = 24 * 3_600_000;
-/** Acknowledged answers serve a bridge that was restarted before it had passed them on. */
+/** Acknowledged answers stay for a bridge that is restarted before it has passed them on. */
 export const KEPT_ACKNOWLEDGED_MS = 3_600_000;
 export const MOST_ENTRIES = 1_000;
 export const MOST_CHARACTERS = 20_000_000;
@@ -19,14 +19,14 @@ export interface Entry {
   request_id: string;
   action: string;
   begun_at: number;
-  /** Absent: begun and not finished. */
+  /** It is absent while the command has begun and has not ended. */
   response?: PluginResponse;
   acknowledged_at?: number;
-  /** Characters of the response as JSON. */
+  /** The length of the response as JSON, in characters. */
   size: number;
 }
 
-/** What outlives the page. A promise is fulfilled once what it stands for is durable. */
+/** The store outlives the page. Each promise is fulfilled when its change is durable. */
 export interface Store {
   load(): Promise<{ clientId: string; entries: Entry[] }>;
   put(entry: Entry): Promise<void>;
@@ -43,8 +43,8 @@ export class Memory {
   ) {}
 
   /**
-   * Read the store. What was begun and is not running in this page any more has an unknown
-   * outcome from now on.
+   * Reads the store. Commands that have begun, and do not run in this page any more, get an
+   * unknown outcome.
    *
    * @returns the `client_id` that names this memory.
    */
@@ -73,7 +73,7 @@ export class Memory {
     return this.#entries.get(requestId);
   }
 
-  /** The responses that the bridge has not acknowledged, oldest first. */
+  /** Gives the responses that the bridge has not acknowledged, the oldest first. */
   unacknowledged(): PluginResponse[] {
     return [...this.#entries.values()]
       .filter((entry) => entry.response !== undefined && entry.acknowledged_at === undefined)
@@ -81,19 +81,19 @@ export class Memory {
       .flatMap((entry) => entry.response ?? []);
   }
 
-  /** Mark a command as begun; once this is fulfilled, no reload makes anybody forget it. */
+  /** Marks a command as begun; when the promise is fulfilled, the mark survives a reload. */
   async begin(command: Command): Promise<void> {
     const { request_id, action } = command;
     await this.#put({ request_id, action, begun_at: this.now(), size: 0 });
   }
 
-  /** Take back a mark of what was not executed after all. */
+  /** Removes the mark of a command that was not executed after all. */
   async withdraw(requestId: string): Promise<void> {
     this.#entries.delete(requestId);
     await this.store.remove([requestId]);
   }
 
-  /** Keep the response of a command. The first one counts: it may have been sent already. */
+  /** Stores the first response of a command; a later one is ignored, as the first may be sent. */
   async finish(response: PluginResponse): Promise<void> {
     const entry = this.#entries.get(response.request_id);
     if (entry?.response !== undefined) return;
@@ -107,7 +107,7 @@ export class Memory {
     });
   }
 
-  /** The bridge needs the response no more. */
+  /** Notes that the bridge has acknowledged the response. */
   async acknowledge(requestId: string): Promise<void> {
     const entry = this.#entries.get(requestId);
     if (entry === undefined || entry.acknowledged_at !== undefined) return;
@@ -133,8 +133,8 @@ export class Memory {
 }
 
 /**
- * Which entries have to go: those that are too old, and while there is too much, the oldest of
- * those that are acknowledged. One that is not might be asked for again.
+ * Chooses the entries to remove: those that are too old, and the oldest acknowledged ones while
+ * the memory is too large. The bridge may still ask for an answer that it has not acknowledged.
  */
 export function overdue(entries: Entry[], now: number): string[] {
   const left = entries.filter((entry) => {

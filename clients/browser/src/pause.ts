@@ -1,8 +1,8 @@
-/** Waiting that can be cut short. */
+/** A pause that can be ended early. */
 export class Pause {
   #end: () => void = () => {};
 
-  /** Wait so many milliseconds (Infinity: without an end), until `end`, or until the signal. */
+  /** Waits so many milliseconds (Infinity: no limit), until `end`, or until the signal. */
   for(milliseconds: number, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       const timer = Number.isFinite(milliseconds) ? setTimeout(() => over(), milliseconds) : undefined;
@@ -16,7 +16,7 @@ export class Pause {
     });
   }
 
-  /** End the present pause. */
+  /** Ends the present pause. */
   end(): void {
     this.#end();
   }

@@ -1,12 +1,12 @@
-/** What passes between a page and the bridge; told in full in docs/protocol.md. */
+/** The messages between a page and the bridge; docs/protocol.md describes them in full. */
 
 export interface Command {
   request_id: string;
   action: string;
   payload: unknown;
-  /** It may have been sent before, to this browser or to another of the seller's. */
+  /** Whether the command may have been sent before, to this or another browser of the seller. */
   repeated?: boolean;
-  /** When it must not be begun any more, in ms since 1970 by the bridge's clock. */
+  /** The command must not begin after this time, in ms since 1970 by the bridge's clock. */
   not_after?: number;
 }
 
@@ -24,10 +24,10 @@ export interface Acknowledgement {
   request_id: string | null;
 }
 
-/** The error code of what may or may not have happened. */
+/** The error code of a command that may or may not have taken effect. */
 export const OUTCOME_UNKNOWN = "outcome_unknown";
 
-/** The command that arrived, or undefined where it is not one. */
+/** Reads a command that arrived; gives undefined if the message is none. */
 export function readCommand(value: unknown): Command | undefined {
   if (typeof value !== "object" || value === null) return undefined;
   const { request_id, action, payload, repeated, not_after } = value as Record<string, unknown>;
@@ -38,7 +38,7 @@ export function readCommand(value: unknown): Command | undefined {
   return typeof not_after === "number" ? { ...command, not_after } : command;
 }
 
-/** Whether the bridge took a response, or will never want it: then it may be forgotten. */
+/** Tells whether the bridge took a response, or will never want it, so that it may be forgotten. */
 export function isAcknowledgement(value: unknown): value is Acknowledgement {
   if (typeof value !== "object" || value === null) return false;
   const { status } = value as Record<string, unknown>;

@@ -19,40 +19,40 @@ const ENVELOPE_BYTES = 1_000;
 const READS = new Set(["VINTED_SYNC", "VINTED_ORDERS", "VINTED_GET_WARDROBE"]);
 
 export interface RelayOptions {
-  /** Where the bridge is, for example `https://bridge.example`. */
+  /** The address of the bridge, for example `https://bridge.example`. */
   url: string;
-  /** A token, or what fetches a fresh one before every connection. */
+  /** A token, or a function that fetches a fresh one before every connection. */
   token: TokenSource;
-  /** The seller; has to be the one that the token is for. */
+  /** The id of the seller, who has to be the one of the token. */
   userId: number | string;
-  /** Carries a command out. Default: `window.stoflow.executeAction`, once it is there. */
+  /** Carries a command out; the default is `window.stoflow.executeAction`, once it is there. */
   execute?: Execute;
-  /** Whether an action changes nothing, so that carrying it out again does no harm. */
+  /** Tells whether an action changes nothing, so that a second execution does no harm. */
   isRead?: (action: string, payload: unknown) => boolean;
-  /** Hears of everything that the relay does. */
+  /** Is called with every event of the relay. */
   onEvent?: (event: RelayEvent) => void;
-  /** Path of the bridge's Socket.IO endpoint. */
+  /** The path of the bridge's Socket.IO endpoint. */
   path?: string;
-  /** Tried in this order. */
+  /** The transports, which are tried in this order. */
   transports?: Transport[];
 }
 
 export interface Relay {
   readonly state: RelayState;
-  /** Why it is in this state, in words for a tooltip; may be empty. */
+  /** The reason for the state, in words for a tooltip; it may be empty. */
   readonly detail: string;
-  /** Call a listener now and at every change. Returns what ends that. */
+  /** Calls a listener now and at every change; returns a function that ends this. */
   onState(listener: (state: RelayState, detail: string) => void): () => void;
-  /** Go on with another token: the answer to the state `refused`. */
+  /** Goes on with another token, which the state `refused` asks for. */
   useToken(token: TokenSource): void;
   /**
-   * Disconnect for good. Fulfilled when what was being carried out has ended; until then no
-   * other tab takes over.
+   * Disconnects for good. The promise is fulfilled when the running command has ended; until then
+   * no other tab takes over.
    */
   close(): Promise<void>;
 }
 
-/** Connect a seller's page to the bridge, as long as it is open. */
+/** Connects a seller's page to the bridge for as long as the page is open. */
 export function connectRelay(options: RelayOptions): Relay {
   if (!options.url) throw new TypeError("connectRelay: `url` is missing");
   if (!options.userId) throw new TypeError("connectRelay: `userId` is missing");
@@ -132,7 +132,7 @@ class RunningRelay implements Relay {
     while (!this.#closed) {
       this.#visit = new AbortController();
       try {
-        // Before the lock: a tab without the plugin must not be in the way of one that has it.
+        // The plugin comes before the lock, so that a tab without it does not block another tab.
         await this.#plugin(this.#visit.signal);
         this.#set("waiting-for-tab");
         await holdingTab(this.#name, this.#visit.signal, () => this.#hold(this.#visit.signal));
@@ -157,7 +157,7 @@ class RunningRelay implements Relay {
     }
   }
 
-  /** A page that its browser keeps for the back button is frozen: another tab may take over. */
+  /** Ends the visit when the browser freezes the page, so that another tab may take over. */
   #watchPage(): () => void {
     if (typeof addEventListener !== "function") return () => {};
     const listeners: [string, (event: Event) => void][] = [
@@ -184,7 +184,7 @@ class RunningRelay implements Relay {
     if (this.#closed) await this.#executor.idle();
   }
 
-  /** One connection from its beginning to its end; gives the delay before the next. */
+  /** Runs one connection from its beginning to its end; gives the delay before the next. */
   async #connect(signal: AbortSignal): Promise<number> {
     if (this.#state !== "refused") this.#set("connecting");
     const clientId = await this.#memory.open(this.#executor);
@@ -253,7 +253,7 @@ class RunningRelay implements Relay {
     });
   }
 
-  /** Send a response over the connection of the moment; the next one brings what this loses. */
+  /** Sends a response over the present connection; the next connection sends lost ones again. */
   async #deliver(response: PluginResponse): Promise<void> {
     const connection = this.#connection;
     const { request_id } = response;
@@ -296,7 +296,7 @@ class RunningRelay implements Relay {
   }
 }
 
-/** A response that the bridge can take: a larger one would cost the connection every time. */
+/** Replaces a response that is too large: it would break every connection that sends it. */
 function fitting(response: PluginResponse, maxBytes: number): PluginResponse {
   const bytes = new TextEncoder().encode(JSON.stringify(response)).length;
   if (bytes + ENVELOPE_BYTES <= maxBytes) return response;
@@ -306,7 +306,7 @@ function fitting(response: PluginResponse, maxBytes: number): PluginResponse {
   );
 }
 
-/** What listeners throw is their own affair, and must not stop the relay. */
+/** Calls a listener; an error of the listener must not stop the relay. */
 function guarded(call: () => void): void {
   try {
     call();

@@ -1,4 +1,4 @@
-/** Where the memory is kept: in IndexedDB, or nowhere. */
+/** The stores of the memory: IndexedDB, or the page alone. */
 
 import type { Entry, Store } from "./memory.js";
 
@@ -7,8 +7,8 @@ const ABOUT = "about";
 const CLIENT_ID = "client_id";
 
 /**
- * IndexedDB rather than localStorage: it can say when something is on the disk (`strict`
- * durability), answers of several hundred kilobytes fit, and the page is not blocked.
+ * IndexedDB and not localStorage, because it tells when a change is on the disk (`strict`
+ * durability), holds answers of several hundred kilobytes, and does not block the page.
  */
 export class IndexedDbStore implements Store {
   #database: IDBDatabase | undefined;
@@ -50,7 +50,7 @@ export class IndexedDbStore implements Store {
     try {
       return this.#database.transaction([COMMANDS, ABOUT], "readwrite", { durability: "strict" });
     } catch (error) {
-      // The browser closed it, for instance because the user had the site's data removed.
+      // The browser closed the database, for instance because the user removed the site's data.
       this.close();
       throw error;
     }
@@ -74,8 +74,8 @@ export class IndexedDbStore implements Store {
 }
 
 /**
- * A memory that lives as long as the page, and so does its `client_id`. The bridge takes every
- * page load for another browser then, and sends it nothing that the last one had.
+ * A memory that lives as long as the page, as does its `client_id`. The bridge takes every load
+ * of the page for another browser, and sends it no command that a former load got.
  */
 export class VolatileStore implements Store {
   readonly #clientId = randomId();

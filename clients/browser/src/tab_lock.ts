@@ -1,13 +1,13 @@
-/** Of all tabs of a seller in this browser, one relays. */
+/** Lets only one of a seller's tabs in this browser relay. */
 
 export interface Surroundings {
   /** Whether one tab can exclude the others. */
   locks: boolean;
-  /** Whether something can outlive the page. */
+  /** Whether data can outlive the page. */
   storage: boolean;
 }
 
-/** What this browser, or Node, has to offer here. */
+/** The abilities of this browser, or of Node. */
 export function surroundings(): Surroundings {
   return {
     locks: typeof navigator !== "undefined" && typeof navigator.locks?.request === "function",
@@ -16,10 +16,11 @@ export function surroundings(): Surroundings {
 }
 
 /**
- * Wait until no other tab holds the lock, and hold it until the task is over. The browser frees
- * it when the page goes, however it goes.
+ * Waits until no other tab holds the lock, and holds it until the task is over. The browser
+ * releases it when the page ends, however it ends. So whoever reads "begun" in the memory knows
+ * that no other tab is at work on it.
  *
- * Without Web Locks it begins at once.
+ * Without Web Locks the task begins at once.
  */
 export async function holdingTab(
   name: string,

@@ -1,10 +1,10 @@
-/** Where the next token comes from, and which one is not worth sending again. */
+/** Gets the next token, and remembers the refused one, which must not be sent again. */
 
 import { textOf } from "./answers.js";
 
 /**
- * A token, or what fetches one. It is asked before every connection; `refused` says why the last
- * token was refused, and null or "" means that there is none (the seller must log in).
+ * A token, or a function that fetches one before every connection. Its argument `refused` says why
+ * the last token was refused. Null or "" means that there is none: the seller must log in.
  */
 export type TokenSource =
   | string
@@ -15,13 +15,13 @@ export class Tokens {
 
   constructor(private source: TokenSource) {}
 
-  /** Whether asking again can bring another one than was refused. */
+  /** Whether another call can give another token than the refused one. */
   get canRenew(): boolean {
     const { source } = this;
     return typeof source === "function" || (source !== "" && source !== this.#refused?.token);
   }
 
-  /** Why there is no token to connect with. */
+  /** The reason why there is no token to connect with. */
   get reason(): string {
     return this.#refused?.reason ?? "there is no token";
   }
@@ -35,7 +35,7 @@ export class Tokens {
     this.#refused = { token, reason };
   }
 
-  /** A token to try; undefined where there is none but the refused one. */
+  /** Gives a token to try, or undefined if there is only the refused one. */
   async next(): Promise<string | undefined> {
     const token = typeof this.source === "function" ? await this.#fetch(this.source) : this.source;
     return token && token !== this.#refused?.token ? token : undefined;
