@@ -142,6 +142,7 @@ class SocketIOServer:
     # --- the thread ----------------------------------------------------------------------
 
     def _run(self, bell: socket.socket, limit: int) -> None:
+        # eventlet would print the tracebacks that clients cause to standard error.
         hubs.get_hub().debug_exceptions = False
         pool = eventlet.GreenPool(limit)
         accepting = eventlet.spawn(self._accept, pool)
@@ -190,6 +191,7 @@ class SocketIOServer:
         library_log = LibraryLog()
         sio = socketio.Server(
             async_mode="eventlet",
+            # Handlers run in the order of the packets, and only hand messages over.
             async_handlers=False,
             cors_allowed_origins=self._origins.permits,
             max_http_buffer_size=self._max_bytes,
@@ -201,6 +203,8 @@ class SocketIOServer:
         sio.on("plugin_response", self._on_response)
         sio.on("bridge_clock", self._on_clock)
         sio.on("*", self._on_unknown_event)
+        # Engine.IO's handlers are wrapped: Socket.IO tells nothing of sessions that never
+        # authenticate, nor of packets that it cannot read.
         inner = dict(sio.eio.handlers)
         sio.eio.on("connect", partial(self._on_session, inner["connect"]))
         sio.eio.on("message", partial(self._on_packet, inner["message"]))
@@ -209,6 +213,7 @@ class SocketIOServer:
 
     def _on_session(self, inner: Callable[..., Any], eio_sid: str, environ: Any) -> Any:
         environ[EIO_SID] = eio_sid
+        # A session that does not authenticate in time must not hold a connection for good.
         eventlet.spawn_after(STRANGER_SECONDS, self._close_stranger, eio_sid)
         return inner(eio_sid, environ)
 
@@ -257,8 +262,10 @@ class SocketIOServer:
                 lambda answer: self._wakeups.post(partial(_answer, answered, answer)),
             )
         )
+        # The client forgets its answer with the acknowledgement, so this waits for the actor.
         answer: dict[str, Any] | None = answered.wait(timeout=ACKNOWLEDGE_SECONDS)
         if answer is None:
+            # The client connects again, and sends the answer once more.
             log.warning("response not acknowledged in time; its socket is closed", sid=sid)
             self._close(sid)
         return answer

@@ -1,4 +1,4 @@
-"""How the command line of this installation is called, for all messages that name a command."""
+"""Knows the name of this installation's command line, for all messages that name a command."""
 
 from pathlib import Path
 
@@ -16,4 +16,4 @@ def program(root: Path) -> str:
 
 
 PROGRAM = program(_ROOT)
-"""What a person types here before the name of a command, as in ``f"`{PROGRAM} jobs list`"``."""
+"""A person types this before the name of a command, as in ``f"`{PROGRAM} jobs list`"``."""

@@ -118,6 +118,7 @@ def _followed(url: str, limits: Limits, limit: Deadline) -> bytes:
             with connection.getresponse() as answer:
                 if answer.status not in _REDIRECTS:
                     return _image(url, answer, limits.max_bytes)
+                # The loop checks this address like the first one.
                 url = urljoin(url, answer.headers.get("Location", ""))
     raise _refused(url, f"more than {MAX_REDIRECTS} redirects")
 
@@ -136,6 +137,7 @@ def _checked_url(url: str) -> SplitResult:
 
 def _connected(parts: SplitResult, limits: Limits, limit: Deadline) -> PinnedConnection:
     host, port = parts.hostname or "", parts.port or HTTPS_PORT
+    # DNS has no time limit of its own.
     addresses = limit.bounded(lambda: limits.resolve(host, port))
     limits.refuse(host, addresses)
     trust = limits.trust()
@@ -159,9 +161,11 @@ def _image(url: str, answer: http.client.HTTPResponse, max_bytes: int) -> bytes:
     kind = answer.headers.get_content_type() if "Content-Type" in answer.headers else ""
     if not kind.startswith("image/") and kind not in _UNTYPED:
         raise _refused(url, f"it is {kind}, no image")
+    # A small compressed body may unfold to gigabytes.
     if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise _refused(url, "it is compressed, which was not asked for")
     content = _read(url, answer, max_bytes)
+    # Servers name types as they like, so the bytes decide.
     if image_type(content[:HEAD_BYTES]) is None:
         raise _refused(url, "it is no image (JPEG, PNG, GIF or WebP), whatever it is called")
     return content
@@ -176,6 +180,7 @@ def _read(url: str, answer: http.client.HTTPResponse, max_bytes: int) -> bytes:
         content += chunk
         if len(content) > max_bytes:
             raise _refused(url, f"it has more than {max_bytes:,} bytes")
+    # http.client takes a connection that ends early for the end of the body.
     if announced is not None and len(content) < announced:
         raise ConnectionLost(f"{url}: it ended after {len(content):,} of {announced:,} bytes")
     return bytes(content)

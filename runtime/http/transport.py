@@ -107,6 +107,7 @@ class HttpTransport:
                         min(CONNECT_TIMEOUT, timeout).total_seconds(),
                         timeout.total_seconds(),
                     ),
+                    # A redirect could lead a seller's token to a foreign host.
                     allow_redirects=False,
                     stream=True,
                 )
@@ -161,6 +162,7 @@ class HttpTransport:
                     headers=call.headers,
                 )
             )
+            # http.client encodes headers as Latin-1 only while it sends, which would be too late.
             for name, value in request.headers.items():
                 f"{name}: {value}".encode("latin-1")
         except (InvalidCall, ImageRefused, NotSent):
@@ -186,6 +188,7 @@ class HttpTransport:
                 )
             return path
         url = urljoin(base.rstrip("/") + "/", path.lstrip("/"))
+        # The session's headers hold secrets of the application, which no other host may see.
         if urlsplit(url)[:2] != urlsplit(base)[:2]:
             raise InvalidCall(f"{path!r} leads away from {base}: give a path below it")
         return url
@@ -196,6 +199,7 @@ def _sorted(
 ) -> Outcome:
     status = response.status_code
     where = f"{call.method} {call.path}"
+    # A redirect is an error, too, because it is not followed.
     if status >= 300:
         return _refused(where, status, refusal_in(read, status, body), call)
     if not body and _is_complete(response):
@@ -204,6 +208,7 @@ def _sorted(
         return Success(_value(body))
     except (ValueError, RecursionError):
         message = f"{where} answered {status} with something that is not JSON: {excerpt(body)}"
+        # The status says that a write was accepted, but its result is lost: it has to be looked up.
         if call.writes:
             return Failure(
                 OutcomeUnknown(message, status=status, error_code=UNREADABLE, writes=True)
@@ -225,6 +230,8 @@ def _finite(number: str) -> float:
 
 
 def _refused(where: str, status: int, refusal: Refusal, call: HttpCall) -> Outcome:
+    # A server that failed may have failed after it had done the write, unless the marketplace's
+    # own words rule this out.
     open_ended = status >= 500 and call.writes and not refusal.undone
     kind = OutcomeUnknown if open_ended else CallRejected
     return Failure(
@@ -295,6 +302,7 @@ def _in_handshake(error: exceptions.RequestException) -> bool:
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
     cause: BaseException | None = error
+    # urllib3 raises some errors from others, and some while it handles others.
     while cause is not None:
         yield cause
         cause = cause.__cause__ or cause.__context__

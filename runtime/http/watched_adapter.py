@@ -101,7 +101,7 @@ class _Watched(HTTPConnection):
         _ask(self.owner.may_leave, self)
 
     def putrequest(self, *args: Any, **options: Any) -> None:
-        if self.sock is not None:  # a connection that was used before
+        if self.sock is not None:  # this connection was used before
             _watched(self.owner.limit, self, self.sock)
         super().putrequest(*args, **options)
 

@@ -1,4 +1,4 @@
-"""Waiting until a job, or a batch, is over."""
+"""Waits until a job or a batch is over."""
 
 import time
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Creating jobs: checks, the shop that is meant, the idempotency key, and what is superseded."""
+"""Creates jobs: checks the request, looks up its key, and withdraws older jobs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -72,7 +72,7 @@ def create(session: Session, request: JobRequest) -> MarketplaceJob:
 def create_for_products(
     session: Session, request: JobRequest, product_ids: Sequence[int]
 ) -> list[MarketplaceJob]:
-    """Insert one job like the request for each product, all of them or none.
+    """Insert a job of this request for each product, all of them or none.
 
     Raises:
         InputError: see :func:`create`.
@@ -94,7 +94,7 @@ def create_for_products(
 
 
 def _made(session: Session, action: str, made: list[MarketplaceJob]) -> list[MarketplaceJob]:
-    """Withdraw what the new jobs, all of one shop, make needless; announce them once."""
+    """Withdraw older jobs that the new jobs of a shop make needless, and announce the new ones."""
     withdraw_older(session, action, made)
     # A new job opens its batch again, in the same transaction.
     if made[0].batch_job_id is not None:

@@ -37,7 +37,7 @@ MOST_COUNTED = 1000
 
 @dataclass(frozen=True, slots=True)
 class JobExplanation:
-    """Why a job does not run, and where its time went.
+    """The reasons why a job does not run, and the periods of its time so far.
 
     Attributes:
         obstacles: the reasons why the job does not run, the gravest first.
@@ -116,7 +116,7 @@ def _used_up(
 
 
 def _history(job: MarketplaceJob, steps: list[MarketplaceTask], now: datetime) -> History:
-    # A job that was snoozed or tried again has a later run_at; it waited since it was created.
+    # A snooze or a retry moves run_at on, so a job that has started waited since its creation.
     due_at = job.created_at if job.started_at is not None else min(job.run_at, now)
     return History(
         now=now,

@@ -79,7 +79,7 @@ def note_job(schedule: JobSchedule, job: MarketplaceJob, now: datetime) -> None:
 
 
 def _fire(session: Session, schedule: JobSchedule, action: str, now: datetime) -> str | None:
-    """Fire once; returns why there is no job, or None."""
+    """Fire a schedule once; returns the reason why there is no job, or None."""
     due = schedule.next_run_at
     # The idempotency key makes the firing happen once, even if the next time is set back.
     key = f"schedule:{schedule.id}:{due.astimezone(UTC).isoformat()}"

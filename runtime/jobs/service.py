@@ -60,7 +60,7 @@ class MarketplaceJobService:
     def add_shop(
         self, marketplace: str, user_id: int, external_id: str, name: str | None = None
     ) -> Shop:
-        """Add a seller's account; an account that the same user added before is returned.
+        """Add a seller's account, or return it if the same user added it before.
 
         Raises:
             InputError: a value cannot be used, or the account is another user's.

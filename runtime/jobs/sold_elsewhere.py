@@ -1,6 +1,6 @@
 """Takes a product that was sold in one shop off the seller's other shops.
 
-A shop takes part where its setting ``follow_sales`` is ``yes``.
+A shop takes part if its setting ``follow_sales`` is ``yes``.
 """
 
 from collections.abc import Sequence
@@ -19,13 +19,13 @@ from runtime.storage.selling.order_rows import Sale, UpsertedOrders, upsert_orde
 
 
 class StoredOrders(UpsertedOrders):
-    """What came of orders that were stored; ``jobs`` bring the seller's other shops up to date."""
+    """The result of storing orders; ``jobs`` bring the seller's other shops up to date."""
 
     jobs: list[int]
 
 
 def store_orders(session: Session, shop_id: int, rows: Sequence[OrderRow]) -> StoredOrders:
-    """Store orders, and let the seller's other shops follow what they sold."""
+    """Store orders, and create the jobs that take sold products off the seller's other shops."""
     stored = upsert_orders(session, shop_id, rows)
     return StoredOrders(**stored, jobs=follow_sales(session, shop_id, stored["sales"]))
 

@@ -18,10 +18,10 @@ Row = tuple[MarketplaceJob, str]
 """A job with the code of its action."""
 
 LanesOf = Callable[[str], LanePolicy]
-"""The lanes of a marketplace; asked only for pending jobs, since it may load all plugins."""
+"""Returns the lanes of a marketplace; it is called only for pending jobs: it may load plugins."""
 
 NOT_ASKED = LanePolicy(jobs=1, calls=1)
-"""A job that is not pending does not wait for its lane, whatever that is."""
+"""The lane of a job that is not pending does not matter, because the job does not wait for it."""
 
 
 def job_views(session: Session, rows: Sequence[Row], lanes_of: LanesOf) -> list[dict[str, Any]]:

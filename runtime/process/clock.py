@@ -63,6 +63,7 @@ class _Schedule:
         return self._heap[0][2] is timer
 
     def first(self) -> datetime | None:
+        # A cancelled timer stays in the heap until it comes first: a heap finds no inner entry.
         while self._heap and self._heap[0][2].cancelled:
             heapq.heappop(self._heap)
         return self._heap[0][0] if self._heap else None

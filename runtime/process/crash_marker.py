@@ -39,6 +39,8 @@ class CrashMarker:
         with self._lock:
             slot = self._free.pop() if self._free else None
         if slot is None:
+            # There are more threads than slots. The marker is only a help for the rescue, so the
+            # job runs without it.
             yield
             return
         _SLOT.pack_into(self._map, slot * _SLOT.size, job_id)
@@ -60,6 +62,7 @@ def jobs_running_at_death(directory: Path, node_id: int) -> frozenset[int] | Non
         content = _path(directory, node_id).read_bytes()
     except OSError:
         return None
+    # The process may have died before the file had its full size.
     usable = content[: len(content) // _SLOT.size * _SLOT.size]
     return frozenset(job_id for (job_id,) in _SLOT.iter_unpack(usable) if job_id)
 

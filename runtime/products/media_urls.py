@@ -36,6 +36,7 @@ def rejection(path: str, query: str, key: bytes, now: datetime) -> str | None:
     expires, signature = given.get("expires", ""), given.get("signature", "")
     if not _NUMBER.fullmatch(expires) or not signature.isascii():
         return "the URL is not signed"
+    # The signature comes before the expiry, so that a forged URL learns nothing of the clock.
     if not hmac.compare_digest(signature, _sign(path, int(expires), key)):
         return "the signature of the URL is wrong"
     if datetime.fromtimestamp(int(expires), UTC) <= now:
@@ -51,5 +52,6 @@ def _single_values(query: str) -> Mapping[str, str]:
 
 
 def _sign(path: str, expires: int, key: bytes) -> str:
+    # The expiry stands in front, so that no path can be read as a part of another expiry.
     signed = f"{expires}\n{path}".encode("utf-8", "surrogateescape")
     return hmac.new(key, signed, hashlib.sha256).hexdigest()

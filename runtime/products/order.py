@@ -85,15 +85,15 @@ def checked_order(
     currency: object = None,
     ordered_at: object = None,
 ) -> OrderRow:
-    """Check what a marketplace says of one order.
+    """Check the data of a marketplace on one order.
 
     Args:
-        sold: whether its pieces are gone.
+        sold: whether the pieces are really sold, and not only requested or cancelled.
         ordered_at: a datetime, ISO text, or seconds since 1970; without a time zone it is UTC.
 
     Raises:
-        InputError: the id cannot be used. Details that cannot be become None: what was sold
-            must not stay on sale because a price was not understood.
+        InputError: the id cannot be used. Unusable details become None instead, because a sold
+            product must not stay on sale only for a price that nobody can read.
     """
     return OrderRow(
         external_id=checked_identity(external_id, "an order's id"),

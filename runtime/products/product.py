@@ -1,11 +1,11 @@
-"""What a product is: one model, for rows, for imports and for those that stand in a job. Pure.
+"""Defines a product: one model for rows, for imports, and for products in jobs. Pure.
 
-In JSON, which is what handlers and browsers are given::
+Handlers and browsers get a product as JSON::
 
     {sku, title, description, price: "12.50", currency, quantity, brand, condition, category,
      size, color, images: ["https://…", "photos/1.jpg"], attributes: {}}
 
-A price is text there, so that no binary fraction changes it on its way.
+A price is text in it, so that no binary fraction changes the price on its way.
 """
 
 import re
@@ -36,7 +36,7 @@ LONGEST_IMAGE = 2_048
 MOST_IMAGES = 50
 MOST_PIECES = 1_000_000
 MAX_BYTES = 256_000
-"""Largest product, as JSON."""
+"""The size of the largest product, in bytes of JSON."""
 MAX_PRICE = Decimal("9999999999.99")
 
 _CENT = Decimal("0.01")
@@ -57,10 +57,10 @@ def checked_product(value: object, name: str = "the product") -> dict[str, Any]:
     """Return the product in JSON, with every field.
 
     Args:
-        value: an object with at least sku, title and price; null is as good as left out.
+        value: an object with at least sku, title and price; a field that is null counts as missing.
 
     Raises:
-        InvalidProduct: names every field that cannot be used.
+        InvalidProduct: fields cannot be used; the message names all of them.
     """
     if not isinstance(value, dict):
         raise InvalidProduct(f"{name} must be a JSON object, not {reprlib.repr(value)}")
@@ -97,7 +97,7 @@ def is_image_url(image: str) -> bool:
 
 
 def _words(value: object) -> object:
-    """Numbers are sizes, ids of categories and SKUs as well."""
+    """Turn numbers into text, because sizes, ids of categories and SKUs may be numbers."""
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
     return value.strip() if isinstance(value, str) else value

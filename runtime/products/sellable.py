@@ -1,4 +1,4 @@
-"""Whether a job's product can be sold on a marketplace; told before anything is sent. Pure."""
+"""Checks whether a job's product can be sold on a marketplace, before anything is sent. Pure."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +11,7 @@ def product_to_sell(product: dict[str, Any] | None) -> dict[str, Any]:
     """Return the product of a job, with every field.
 
     Raises:
-        JobFailed: the job has none, or it names every field that cannot be used.
+        JobFailed: the job has no product, or its fields cannot be used; the message names them.
     """
     if product is None:
         raise JobFailed(
@@ -28,10 +28,10 @@ def refuse_flaws(sku: str, marketplace: str, flaws: Sequence[str]) -> None:
 
     Args:
         marketplace: its name for people.
-        flaws: what is missing or wrong, each in words for people.
+        flaws: the problems of the product, in words for people.
 
     Raises:
-        JobFailed: names all flaws; there is one at least.
+        JobFailed: there are flaws; the message names all of them.
     """
     if flaws:
         raise JobFailed(

@@ -74,6 +74,8 @@ class Authorizer:
         """
         known = self._remembered(shop_id, refused)
         if known is None:
+            # The lock comes first, and then a second look: of many threads that find no token, one
+            # renews it, and the others use the result.
             with self._lock(shop_id):
                 known = self._remembered(shop_id, refused)
                 if known is None:
@@ -139,6 +141,7 @@ class Authorizer:
                     renewed = oauth.refresh(auth, credentials, self._now())
                 except oauth.GrantEnded as error:
                     raise NotAuthorized(shop_id, marketplace, str(error)) from None
+                # The former refresh token may be void by now, so these outlive a failed COMMIT.
                 self._unstored[shop_id] = _Renewal(credentials, renewed)
             stored.store_secret(
                 session,

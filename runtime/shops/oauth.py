@@ -62,6 +62,7 @@ def ask_consent(auth: OAuth2, redirect_uri: str | None = None) -> Consent:
     Raises:
         ConfigurationError: the application's own credentials are not set.
     """
+    # The state keeps a stranger from slipping a code of his own into the answer.
     state = secrets.token_urlsafe(32)
     redirect = auth.redirect_uri or redirect_uri
     if redirect is None:
@@ -74,6 +75,7 @@ def ask_consent(auth: OAuth2, redirect_uri: str | None = None) -> Consent:
         "state": state,
     }
     verifier = None
+    # PKCE makes a stolen code worthless without the verifier, which never leaves this side before.
     if auth.pkce:
         verifier = secrets.token_urlsafe(64)
         digest = hashlib.sha256(verifier.encode()).digest()
@@ -92,6 +94,7 @@ def code_of(consent: Consent, redirected_to: str) -> str:
     _, _, query = redirected_to.partition("?")
     given = parse_qs(query.partition("#")[0])
     answer = {name: values[0] for name, values in given.items()}
+    # The comparison takes the same time for every text, so that its duration reveals nothing.
     if not secrets.compare_digest(answer.get("state", "").encode(), consent.state.encode()):
         raise ConsentRefused(
             "the answer does not belong to this consent (its state differs): open the address "

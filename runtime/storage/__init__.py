@@ -1,1 +1,1 @@
-"""SQL. Nothing outside this package writes any."""
+"""All SQL of the project; no module outside this package contains any."""

@@ -69,16 +69,20 @@ class Heartbeat:
                 reason = str(error).strip().partition("\n")[0]
                 log.warning("heartbeat not confirmed", node=self._node_id, reason=reason)
                 self._drop_lock()
+                # An embedded server that crashed has nobody else who would start it.
                 self._database.revive()
             self._each_beat(was_forgotten)
 
     def _beat(self) -> bool:
+        # The lease counts from before the statement was sent, because others count from the moment
+        # at which the database wrote it.
         sent_at = self._clock.now()
         if self._lock is None:
             lock = self._database.direct_connection()
             with lock.cursor() as cursor:
                 cursor.execute(HOLD_LOCK, (LOCK_SPACE, self._node_id))
             self._lock = lock
+        # The lock's connection may have died without a word, and the lock with it.
         with self._lock.cursor() as cursor:
             cursor.execute("SELECT 1")
         with self._database.transaction("heartbeat") as session:

@@ -54,5 +54,5 @@ def remember_seen(session: Session, node_ids: Sequence[int]) -> None:
 
 
 def last_seen(session: Session, user_id: int) -> datetime | None:
-    """Return when the browser of a seller who is away was connected last; None: never."""
+    """Return when the browser of an absent seller was connected last, or None for never."""
     return session.scalar(select(BrowserLastSeen.seen_at).where(BrowserLastSeen.user_id == user_id))

@@ -163,6 +163,8 @@ def claim_jobs(
         DatabaseUnavailable: another claim took a job of the same product at the same moment;
             nothing was claimed.
     """
+    # A lane names its shops, because a seller's browser serves all shops of the seller; the claim
+    # itself reads one index by shop.
     wanted = {**_wanted(lanes), "marketplace": marketplace}
     parameters = {
         "limit": limit,
@@ -174,6 +176,8 @@ def claim_jobs(
     try:
         rows = session.execute(_CLAIM, wanted | parameters).all()
     except IntegrityError as error:
+        # Two claims that did not see each other took jobs of one product, and the unique index
+        # let only the first of them through. The actor asks again as after a lost connection.
         raise DatabaseUnavailable(
             "another claim took a job of the same product at the same moment"
         ) from error

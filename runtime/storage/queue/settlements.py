@@ -90,6 +90,8 @@ def settle_jobs(session: Session, settlements: Sequence[Settlement]) -> Written[
         DatabaseRefused: PostgreSQL does not accept a value in them; nothing was written.
     """
     statuses = [after(JobStatus.RUNNING, one.event) for one in settlements]
+    # Only these two ends give way to a request to cancel: a job that completed or failed before
+    # the request was heard stays completed or failed.
     again = {JobEvent.RETRY, JobEvent.SNOOZE}
     with mapped_value_errors():
         rows = session.execute(
@@ -105,6 +107,8 @@ def settle_jobs(session: Session, settlements: Sequence[Settlement]) -> Written[
                 "errors": [one.error for one in settlements],
                 "failed_steps": [one.failed_step for one in settlements],
                 "waiting_reasons": [one.waiting_reason for one in settlements],
+                # A job that waits for a closed lane or a seller keeps its run_at, and so its age:
+                # a new time would put it behind the backlog again and again.
                 "delays": [
                     one.delay if one.event in again and not one.keeps_place else None
                     for one in settlements
@@ -116,6 +120,7 @@ def settle_jobs(session: Session, settlements: Sequence[Settlement]) -> Written[
         session,
         [(one.job_id, name) for one in settlements if one.job_id in left for name in one.ended_by],
     )
+    # No further run will look these steps up, so they must not seem to be under way.
     close_open_steps(session, [job for job, status in left.items() if status != JobStatus.PENDING])
     close_ended(session, (batch_id for _, status, batch_id in rows if status in FINAL))
     runs = [(one.job_id, one.fence) for one in settlements]

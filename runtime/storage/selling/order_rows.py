@@ -92,6 +92,7 @@ def _upsert(shop_id: int, row: OrderRow) -> Any:
     return statement.on_conflict_do_update(
         index_elements=[Order.shop_id, Order.external_id],
         set_={
+            # A detail that the marketplace does not tell this time stays as it was.
             **{name: func.coalesce(told[name], getattr(Order, name)) for name in values},
             "last_seen_at": func.now(),
         },
@@ -115,6 +116,7 @@ def _upsert_lines(session: Session, order_id: int, rows: Sequence[OrderLineRow])
         ).returning(OrderLine),
         execution_options={"populate_existing": True},
     )
+    # The line remembers the product whose quantity it lowered, which makes the sale happen once.
     return [line for line in stored if line.product_id is None]
 
 
@@ -129,6 +131,7 @@ def _matched(session: Session, shop_id: int, lines: Sequence[OrderLine]) -> list
     by_sku = links(session, shop_id, {line.sku for line in lines if line.sku is not None})
     found: list[_Line] = []
     for line in lines:
+        # The listing is surer than the SKU, which a seller may use for another product by now.
         product_id = by_listing.get(line.listing_external_id or "")
         if product_id is None and line.sku is not None:
             product_id = by_sku[line.sku].product_id
@@ -153,6 +156,7 @@ def _since_known(
 
 def _lowered(session: Session, lines: Sequence[_Line]) -> list[Sale]:
     sales: list[Sale] = []
+    # Sorted by product, so that two transactions never wait for each other's rows.
     for line in sorted(lines, key=lambda line: (line.product_id, line.id)):
         left = lower_quantity(session, line.product_id, line.quantity)
         if left is None:

@@ -41,7 +41,7 @@ class EmbeddedServer:
     """
 
     def __init__(self, data_dir: Path) -> None:
-        """Open the lock files; callers use :meth:`start`."""
+        """Open the users' lock file; callers use :meth:`start`."""
         self._cluster = PostgresCluster(data_dir / CLUSTER_DIRECTORY)
         self._directory: int | None = None
         self._users: int | None = _open_lock(data_dir / USERS_FILE)
@@ -91,6 +91,7 @@ class EmbeddedServer:
         if users is None:
             return
         try:
+            # While others use the server, their shared locks keep this one from getting its own.
             if _try_lock(users, fcntl.LOCK_EX):
                 self._cluster.stop()
         finally:
@@ -117,6 +118,8 @@ class EmbeddedServer:
             raise DataDirectoryError(
                 f"the path {path} is too long for a socket: set RUNTIME_DATA_DIR to a shorter one"
             )
+        # The path of a socket is limited to about a hundred bytes; a path by way of an open
+        # descriptor is short, however long the real one is.
         self._directory = os.open(path, os.O_PATH | os.O_DIRECTORY)
         return f"/proc/{os.getpid()}/fd/{self._directory}"
 

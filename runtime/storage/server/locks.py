@@ -31,7 +31,7 @@ def bounded_lock_waits(session: Session, what: str, seconds: float | None = None
     and goes on.
 
     Args:
-        seconds: how long; by default ``LONGEST_WAIT_SECONDS``.
+        seconds: the longest wait; the default is ``LONGEST_WAIT_SECONDS``.
 
     Raises:
         LockHeld: ``what`` stayed locked.
@@ -51,9 +51,10 @@ def bounded_lock_waits(session: Session, what: str, seconds: float | None = None
 
 
 def again_and_again(session: Session, what: str, change: Callable[[], T]) -> T:
-    """Make a change for which a lock may have to be waited for, a second at a time.
+    """Make a change, and wait for its lock a second at a time.
 
-    In between, nobody queues behind it. What the transaction did before stays.
+    Between the attempts no statement of others queues behind this one. A failed attempt undoes
+    only itself, and not the earlier work of the transaction.
 
     Raises:
         LockHeld: ``what`` stayed locked; nothing was changed.

@@ -93,6 +93,7 @@ class Listener:
             try:
                 self._listen()
             except (psycopg2.Error, DatabaseUnavailable, OSError) as error:
+                # A connection that lasted for a while starts the backoff anew.
                 if time.monotonic() - started > self._interval:
                     delay = 0.1
                 reason = str(error).strip().partition("\n")[0]
@@ -110,6 +111,7 @@ class Listener:
                 # for its own.
                 probe = f"{PROBE_CHANNEL}_{connection.info.backend_pid}"
                 cursor.execute(f'LISTEN "{probe}"')
+            # Announcements of the time without LISTEN are lost, so somebody has to look.
             self._deliver(ListeningAgain())
             self._receive(connection, probe)
         finally:
@@ -131,12 +133,14 @@ class Listener:
             elif now - heard >= self._interval:
                 with connection.cursor() as cursor:
                     cursor.execute("SELECT pg_notify(%s, '')", (probe,))
+                # A notification to oneself comes back with the answer to the statement.
                 if not connection.notifies:
                     raise psycopg2.OperationalError("a probe did not come back")
                 self._hand_on(connection)
                 heard = now
 
     def _hand_on(self, connection: Connection) -> None:
+        # Many notifications of one shop become one hint.
         announced: dict[str, set[LaneShop]] = {}
         changed: dict[str, None] = {}
         for notification in connection.notifies:
