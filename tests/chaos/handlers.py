@@ -8,6 +8,7 @@ from sqlalchemy import text
 
 from runtime import ActionType, BaseJobHandler, Budgets, CallRejected, Limit, Marketplace
 from runtime.handlers.registry import Registry
+from tests.chaos.counting_marketplace import GATE_SECONDS
 from tests.support.processes.running_node import registry_of
 
 SETTLES_WITHIN = 1.0
@@ -125,7 +126,7 @@ def _action_types(names: Iterable[str]) -> tuple[ActionType, ...]:
     return tuple(
         ActionType(
             name, name, rate_limit=timedelta(0), max_retries=1_000, timeout=timedelta(seconds=5)
-            if name != "gated" else timedelta(seconds=60),
+            if name != "gated" else timedelta(seconds=GATE_SECONDS),
         )
         for name in names
     )  # fmt: skip

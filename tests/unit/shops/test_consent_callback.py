@@ -8,6 +8,7 @@ import pytest
 import requests
 
 from runtime.errors import ConfigurationError, ConsentDeclined, ConsentRefused
+from runtime.shops import consent_callback
 from runtime.shops.consent_callback import Callback
 
 PATIENCE = timedelta(seconds=30)
@@ -27,27 +28,32 @@ def test_only_the_answer_ends_the_wait() -> None:
             address = callback.address
             elsewhere = f"{address.rpartition('/')[0]}/favicon.ico"
             addresses = (elsewhere, f"{address}?x=forged", f"{address}?x=good")
-            pages.extend(requests.get(one, timeout=10) for one in addresses)
+            pages.extend(requests.get(one, timeout=60) for one in addresses)
 
         browser = threading.Thread(target=browse)
         browser.start()
         assert callback.wait(accept, PATIENCE) == "code"
-        browser.join(10)
+        browser.join(60)
     assert [page.status_code for page in pages] == [404, 400, 200]
     assert "that is &lt;none&gt;" in pages[1].text
 
 
-def test_a_request_that_hangs_keeps_the_answer_from_nobody() -> None:
+def test_a_request_that_hangs_keeps_the_answer_from_nobody(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Given up sooner, it would let the answer pass even if there were only one thread.
+    monkeypatch.setattr(consent_callback._Handler, "timeout", 2 * PATIENCE.total_seconds())
     with Callback(0) as callback:
         port = int(callback.address.rpartition(":")[2].partition("/")[0])
         with socket.create_connection(("127.0.0.1", port)) as hanging:
             hanging.sendall(b"GET /call")
-            browser = threading.Timer(
-                0.1, lambda: requests.get(f"{callback.address}?x=good", timeout=10)
+            # It connects after the request that hangs, so it is taken after that one.
+            browser = threading.Thread(
+                target=lambda: requests.get(f"{callback.address}?x=good", timeout=60)
             )
             browser.start()
-            assert callback.wait(accept, timedelta(seconds=4)) == "code"
-            browser.join(10)
+            assert callback.wait(accept, PATIENCE) == "code"
+            browser.join(60)
 
 
 @pytest.mark.parametrize("path", ["//[", "/callback//[?x=good", "*", "/x?%zz"])
@@ -59,12 +65,12 @@ def test_nonsense_on_the_port_is_survived(path: str, capfd: pytest.CaptureFixtur
             with socket.create_connection(("127.0.0.1", port)) as line:
                 line.sendall(f"GET {path} HTTP/1.0\r\n\r\n".encode())
                 line.recv(100)
-            requests.get(f"{callback.address}?x=good", timeout=10)
+            requests.get(f"{callback.address}?x=good", timeout=60)
 
         browser = threading.Thread(target=browse)
         browser.start()
         assert callback.wait(accept, PATIENCE) == "code"
-        browser.join(10)
+        browser.join(60)
     assert capfd.readouterr().err == ""
 
 
@@ -77,7 +83,7 @@ def test_a_no_ends_the_wait() -> None:
         browser.start()
         with pytest.raises(ConsentDeclined):
             callback.wait(decline, PATIENCE)
-        browser.join(10)
+        browser.join(60)
 
 
 def test_patience_ends() -> None:
