@@ -21,6 +21,8 @@ _PATH = re.compile(
 )
 _DOTTED = re.compile(r"(?<![\w/.@:\"-])((?:runtime|actors|plugins|tests)(?:\.[A-Za-z_]\w*)+)")
 _FILE = re.compile(r"(?<![\w/.*-])([a-z_]\w*\.py)\b")
+_FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+_IDENTIFIER = re.compile(r"`([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)(?:\(\))?`")
 _SUFFIXES = {"py", "md", "toml", "json", "db"}
 
 
@@ -36,6 +38,12 @@ def references(text: str) -> Iterator[str]:
 def file_names(text: str) -> Iterator[str]:
     """Every name of a Python file that stands without its directory."""
     yield from _FILE.findall(text)
+
+
+def identifiers(page: str) -> set[str]:
+    """Every name that a page sets in backticks, and each part of one with dots."""
+    found = _IDENTIFIER.findall(_FENCE.sub("", page))
+    return {part for name in found for part in name.split(".")}
 
 
 def prose(source: str) -> str:

@@ -1,5 +1,6 @@
 """Neither a page nor the code speaks of a file, a module or a test that does not exist."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,12 +10,15 @@ from tests.support.documents.pages import pages
 from tests.support.documents.references import (
     exists,
     file_names,
+    identifiers,
     known_file_names,
     prose,
     references,
 )
 
 PACKAGES = ("runtime", "actors", "plugins", "migrations", "tests", "benchmarks")
+# Headers of HTTP, and the file that a release writes.
+NOT_OF_THE_CODE = {"RateLimit", "CHANGELOG", "md"}
 # These speak of names on purpose that are not there, or not there any more.
 EXEMPT = {
     "runtime/former_paths.py",
@@ -52,6 +56,16 @@ def test_every_file_that_is_named_without_its_directory_exists() -> None:
         file: set(file_names(text_of(CHECKOUT / file))) - known_file_names() for file in spoken
     }
     assert {file: names for file, names in named.items() if names} == {}
+
+
+def test_every_identifier_that_a_page_for_developers_names_is_in_the_code() -> None:
+    sources = [file for name in PACKAGES for file in (CHECKOUT / name).rglob("*.py")]
+    words = {word for file in sources for word in re.findall(r"\w+", file.read_text())}
+    words |= set(re.findall(r"\w+", (CHECKOUT / "pyproject.toml").read_text()))
+    spoken = [CHECKOUT / "CONTRIBUTING.md", CHECKOUT / "docs" / "architecture.md"]
+    spoken += [CHECKOUT / "docs" / "glossary.md", *(CHECKOUT / "docs" / "decisions").glob("*.md")]
+    named = {page.name: identifiers(page.read_text()) - words - NOT_OF_THE_CODE for page in spoken}
+    assert {page: names for page, names in named.items() if names} == {}
 
 
 @pytest.mark.parametrize(
