@@ -58,6 +58,7 @@ class MediaServer:
         reason = rejection(path, environ.get("QUERY_STRING", ""), self._key, self._now())
         if reason is not None:
             return _plain(start_response, "403 Forbidden", headers, reason)
+        # A signed path is checked again: its file may have been replaced by a link or another file.
         file = self._media.find(path)
         opened = None if file is None else _opened_image(file)
         if opened is None:
@@ -66,6 +67,7 @@ class MediaServer:
         headers += [
             ("Content-Type", kind),
             ("Content-Length", str(size)),
+            # Private: no cache of others may serve the image after the URL has expired.
             ("Cache-Control", "private, max-age=3600"),
         ]
         start_response("200 OK", headers)
@@ -88,6 +90,7 @@ def media_of(settings: Settings, secret: str, port: Callable[[], int]) -> tuple[
         secret: the key that signs bridge tokens; the key of the URLs is derived from it.
         port: returns the port that the server listens on.
     """
+    # A key of its own: a signature of a URL must never be valid as that of a token.
     key = media_key(secret)
 
     def base_url() -> str:

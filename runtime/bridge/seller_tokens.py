@@ -79,6 +79,7 @@ def _claims(token: object, secret: str, algorithm: str) -> dict[str, Any]:
     if not isinstance(token, str) or len(token) > LONGEST_TOKEN:
         raise TokenError(f"the token is malformed (not a JWT): {WAY_OUT}")
     try:
+        # One algorithm alone is accepted: a token must not choose how it is verified.
         claims: dict[str, Any] = jwt.decode(token, secret, algorithms=[algorithm], options=CHECKS)
     except jwt.ExpiredSignatureError:
         raise TokenError(f"the token has expired: {WAY_OUT}") from None
@@ -109,6 +110,7 @@ def _number(value: object) -> int | None:
     """Read a positive integer, given as such or in digits."""
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
         value = int(value)
+    # Python takes True for 1.
     if isinstance(value, bool) or not isinstance(value, int):
         return None
     return value if 0 < value <= LARGEST_USER_ID else None

@@ -59,5 +59,6 @@ def _part(image: str, open_image: OpenImage) -> tuple[str, bytes, str]:
     except CallFailed as error:
         # The download may have failed in any way, but of the request itself nothing has left.
         raise NotSent(str(error)) from error
+    # The bytes and not the name decide, because marketplaces reject a wrong type.
     kind = image_type(content[:HEAD_BYTES]) or "application/octet-stream"
     return f"image{SUFFIXES.get(kind, '')}", content, kind

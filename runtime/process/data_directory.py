@@ -120,6 +120,7 @@ def _write_once(path: Path, text: str) -> None:
     with os.fdopen(descriptor, "w") as file:
         file.write(text + "\n")
     try:
+        # A hard link appears with its whole content, and fails if another process was first.
         path.hardlink_to(draft)
     except FileExistsError:
         pass

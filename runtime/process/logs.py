@@ -67,6 +67,7 @@ def redact(
     event: MutableMapping[str, Any],
 ) -> MutableMapping[str, Any]:
     """Remove values that are named like a secret or look like one."""
+    # This runs behind the formatting of errors, because tracebacks may hold secrets, too.
     for name, value in event.items():
         event[name] = redacted(value, name)
     return event

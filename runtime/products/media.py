@@ -73,6 +73,7 @@ class Media:
         file = self._existing(path)
         try:
             with file.open("rb") as stream:
+                # One byte more than allowed tells a file that is too large, without reading all.
                 content = stream.read(MAX_IMAGE_BYTES + 1)
         except OSError as error:
             raise ImageRefused(f"the image {path} cannot be read: {error.strerror}") from None
@@ -92,6 +93,8 @@ class Media:
         kind = image_type(content[:HEAD_BYTES])
         if kind is None:
             raise ImageRefused("it is no image (JPEG, PNG, GIF or WebP)")
+        # The name is made from the content, so that the same image is stored once, and a repeated
+        # step writes the same file.
         name = hashlib.sha256(content).hexdigest()
         path = f"{FOLDER}/{name[:2]}/{name}{SUFFIXES[kind]}"
         target = self._directory / path
@@ -100,7 +103,7 @@ class Media:
         return path
 
     def _url(self, path: str) -> str:
-        self._type(path)  # what is no image is not served either
+        self._type(path)  # raises for a file that the server would not serve
         return signed_url(self._base_url(), path, self._key, self._now() + self._lifetime)
 
     def _type(self, path: str) -> str:

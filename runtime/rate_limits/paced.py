@@ -45,6 +45,8 @@ class PacedWindow:
 
     def release(self, now: datetime, rate: float = 1.0) -> None:
         """Count a release."""
+        # The next release is planned from the plan and not from a wake-up that is a little late,
+        # or the delays would add up.
         planned = self._next
         if planned is None or now - planned > CATCH_UP:
             planned = now

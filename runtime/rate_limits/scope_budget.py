@@ -92,6 +92,8 @@ class ScopeBudget:
             counted.left(released_at, now)
         if self._guessed is not None:
             self._guessed.left(released_at, now)
+        # A write is counted when it leaves, behind the commit of its intent: by the marketplace's
+        # clock the next call would come too early by that time.
         if self._open_at is not None and self._open_at > released_at:
             self._open_at += now - released_at
 
@@ -109,6 +111,7 @@ class ScopeBudget:
         """
         if not self._rate.halve(now, left_at):
             return False
+        # The guess counts only while the rate is not whole.
         if not self._paced:
             self._guessed = PacedWindow(Limit(self._observed.count, LOOK_BACK))
         return True

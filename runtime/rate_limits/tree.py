@@ -65,10 +65,12 @@ class BudgetTree:
         self.budgets = budgets
         self.closures = Closures()
         self._scopes: dict[Scope, ScopeBudget] = {}
+        # Stored usage waits here for its window: limits that answers announce are not known yet.
         self._former: dict[Scope, list[Usage]] = {}
         self._changed: dict[Scope, None] = {}
         self._idle: list[tuple[datetime, int, Scope]] = []
         self._order = count()
+        # Scopes of other levels have no limit and learn none, so that they cost no memory.
         watched = {level for level in Level if budgets.of(level)} | {budgets.speaks_of}
         self._watched = frozenset(watched | (OF_ONE_ACCOUNT if budgets.jitter else set()))
 

@@ -52,6 +52,7 @@ class AuthorizedTransport:
         if auth is None or call.authorization is Authorization.NONE:
             return self._transport.perform(marketplace, call, timeout, may_leave)
         token: str | None = None
+        # Twice: a second refusal means that it is not the token's age.
         for _ in range(2):
             try:
                 token = self._token(marketplace, auth, shop_id, call, token)

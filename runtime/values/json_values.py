@@ -43,6 +43,8 @@ def json_text(value: Any, name: str, *, max_bytes: int = MAX_BYTES) -> str:
     if size > max_bytes:
         raise InvalidJson(f"{name} has {size:,} bytes; at most {max_bytes:,} are accepted")
     try:
+        # The text may hold an escaped backslash before u0000, which is no NUL; so this only
+        # decides whether the costly search is needed.
         has_nul = "\\u0000" in text and _contains_nul(json.loads(text))
     except RecursionError:
         raise InvalidJson(f"{name} is nested too deeply") from None

@@ -24,6 +24,7 @@ def redacted(value: Any, name: str = "") -> Any:
     Args:
         name: the key under which the value stands, if there is one.
     """
+    # None stays, because it tells that a secret is not set.
     if _SECRET_NAME.search(name) and value is not None:
         return REDACTED
     if value is None or isinstance(value, bool | int | float):

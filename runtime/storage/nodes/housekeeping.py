@@ -90,6 +90,7 @@ class Housekeeper:
         self._in_batches("forget", lambda session: prune_closures(session, BATCH))
         pruned = self._in_batches("prune", lambda session: prune_jobs(session, self._retention))
         self._in_batches("prune", prune_usage)
+        # Batches come after their jobs, because the jobs refer to them.
         self._in_batches(
             "prune-batches",
             lambda session: batch_rows.prune_batches(session, self._retention, BATCH),
@@ -115,6 +116,7 @@ class Housekeeper:
         total = 0
         while not self._stopping.is_set():
             with self._database.transaction(name) as session:
+                # Nothing here is urgent enough to wait for a lock of others.
                 session.execute(_SHORT_LOCKS)
                 done = work(session)
             total += done

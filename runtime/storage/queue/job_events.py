@@ -70,6 +70,7 @@ def pause(session: Session, job_id: int) -> MarketplaceJob:
     are under way have to be recorded first.
     """
     at_once = or_(MarketplaceJob.status != JobStatus.RUNNING, MarketplaceJob.node_id.is_(None))
+    # The time of a paused job stands still at once, without waiting for the next sweep.
     held = func.coalesce(MarketplaceJob.expiry_held_since, func.clock_timestamp())
     paused: dict[str, Any] = {
         "status": target(JobEvent.PAUSE).value,

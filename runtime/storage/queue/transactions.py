@@ -58,12 +58,14 @@ def run_transaction(
     while True:
         try:
             with mapped_value_errors(), database.transaction("transaction") as session:
+                # A COMMIT whose connection broke may have been carried out.
                 if again and (done := _committed(session, job, call)) is not None:
                     return done[0]
                 result = _called(call, session)
                 session.flush()
                 if not record_transaction(session, job.id, job.fence, call.name, result, within):
                     raise FenceLost(job.id, job.fence)
+                # The handler gets the value as the journal has it, like every later run.
                 (recorded,) = recorded_transaction(session, job.id, job.fence, call.name) or (None,)
             return recorded
         except InvalidJson as error:
@@ -84,6 +86,7 @@ def _called(call: TransactionCall, session: Session) -> Any:
     try:
         return call.function(session, *call.arguments)
     except (ValueError, TypeError) as error:
+        # These would be taken for complaints of psycopg2 about a value.
         raise _RaisedByHandlerError(error) from error
     except DBAPIError as error:
         # A statement that was cancelled for its duration would take as long the next time.

@@ -55,6 +55,7 @@ def migrate(
     if _is_current(database):
         return
     with migration_lock(database, report, patience):
+        # The process that held the lock before may have migrated the database.
         if not _is_current(database):
             _upgrade(database, report)
 
@@ -169,5 +170,6 @@ def _configuration() -> "Config":
     # not imported, because an application may have a package `migrations` of its own.
     directory = Path(__file__).resolve().parents[3] / "migrations"
     configuration = Config()
+    # Alembic's configuration is a ConfigParser, in which a percent sign begins a reference.
     configuration.set_main_option("script_location", str(directory).replace("%", "%%"))
     return configuration

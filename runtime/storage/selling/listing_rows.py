@@ -125,6 +125,7 @@ def upsert_listings(
 
     A listing counts once in a walk, however often the walk meets it.
     """
+    # PostgreSQL updates no row twice in one statement.
     unique = _without_duplicates(rows)
     if not unique:
         return ListingCounts(imported=0, updated=0, errors=0)
@@ -145,6 +146,7 @@ def upsert_listings(
     )
     counts = ListingCounts(imported=0, updated=0, errors=0)
     for external_id, seen_before in sightings:
+        # The walk, or a former run of its page, has met this listing already.
         if seen_before is not None and seen_before >= walked:
             continue
         if external_id in flawed:
@@ -204,6 +206,7 @@ def _upsert_statement(
         ]
     )
     told = statement.excluded
+    # A row without details only tells that the listing is on sale, and erases no details.
     described = told.data != {}
     # A link to a product's row is worth more than a SKU alone, and is not replaced by one.
     links_better = or_(told.product_id.is_not(None), Listing.product_id.is_(None))

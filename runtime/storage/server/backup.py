@@ -78,7 +78,8 @@ def _candidates(settings: Settings) -> Iterator[str]:
 
 
 def _connection(database: Database, settings: Settings) -> dict[str, Any]:
-    """Return the environment that libpq needs, the password included."""
+    """Return the connection parameters of libpq, the password included."""
+    # A transaction-pooling proxy does not keep the session that pg_dump's snapshot lives in.
     url: URL = database.engine.url
     if settings.database_direct_url is not None:
         url = make_url(settings.database_direct_url.get_secret_value())
@@ -118,6 +119,7 @@ def _draft(target: Path, *, overwrite: bool) -> Iterator[Path]:
         os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         try:
             yield draft
+            # A dump takes long, so another one may have made the file meanwhile.
             _refuse_existing(target, overwrite=overwrite)
             draft.replace(target)
         finally:

@@ -104,7 +104,16 @@ class PostgresCluster:
             # Somebody may have closed a parent directory since the server started.
             _let_others_traverse(self.path)
         stopped = self._run(
-            "pg_ctl", "stop", "-w", "-m", "fast", "-t", str(PATIENCE_SECONDS), "-D", str(self.path)
+            # Fast: connections that applications forgot must not keep the server from stopping.
+            "pg_ctl",
+            "stop",
+            "-w",
+            "-m",
+            "fast",
+            "-t",
+            str(PATIENCE_SECONDS),
+            "-D",
+            str(self.path),
         )
         if stopped.returncode != 0:
             raise DatabaseUnavailable(
@@ -172,6 +181,7 @@ class PostgresCluster:
             lines = pid_file.read_text().splitlines()
         except FileNotFoundError:
             return None
+        # A standalone backend writes its pid with a minus sign.
         try:
             pid = abs(int(lines[0]))
         except (IndexError, ValueError):
@@ -185,6 +195,7 @@ class PostgresCluster:
     def _serves_us(self, pid: int) -> bool:
         import psutil  # type: ignore[import-untyped]
 
+        # Many clusters may run on a machine; PostgreSQL's working directory is its data directory.
         try:
             process = psutil.Process(pid)
             return process.name() == "postgres" and self.path.samefile(process.cwd())
