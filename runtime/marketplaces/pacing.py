@@ -10,7 +10,8 @@ import structlog
 from runtime.answers.limit_keeper import LimitKeeper, Sent
 from runtime.marketplaces.record import Marketplace
 from runtime.rate_limits import BudgetTree
-from runtime.rate_limits.call_queue import CallQueue, Wish
+from runtime.rate_limits.call_queue import CallQueue
+from runtime.rate_limits.streams import Wish
 from runtime.runs.calls import Call
 from runtime.runs.job import Job
 

@@ -1,21 +1,47 @@
-"""Calls that wait for their turn: pure, driven by whoever knows the time.
+"""Calls that wait until they may leave: pure, driven by whoever knows the time.
 
-Calls of one action of one shop make a *stream*. A stream waits at the one scope of its path that
-stands in its way for longest, and is looked at again when that scope is free; or for a place in
-its lane. Among streams that may go, better priority comes first, then lanes in turns, then who
-came first. What waits rises by one level of priority per interval of aging.
+Calls of one action of one shop make a *stream*, and only a stream's first call is looked at. What
+happens to it::
+
+                    put                                 withdraw, from wherever it waits
+                     │                                                  │
+                     ▼                                                  ▼
+              ┌─────────────┐  a place of its lane is free        ┌───────────┐
+        ┌────►│    FRESH    │◄───────────────────────────┐        │   GONE    │
+        │     └──────┬──────┘  (place_freed)             │        └───────────┘
+        │            │ take                              │              ▲
+        │            ▼                                   │              │ place_freed
+        │     ┌─────────────┐  all places are taken ┌────┴─────┐  ┌─────┴─────┐
+        │     │    TRIED    ├──────────────────────►│  PARKED  │  │ IN FLIGHT │
+        │     └┬─────┬─────┬┘                       └──────────┘  └───────────┘
+        │      │     │     │ nothing is in its way                      ▲
+        │      │     │     └────────────────────────────────────────────┘
+        │      │     │ a scope is closed for longer than PATIENCE   ┌─────────┐
+        │      │     └─────────────────────────────────────────────►│ REFUSED │
+        │      │ a scope of its path is in its way                  └─────────┘
+        │      ▼                                                    with its whole stream
+        │  ┌────────────┐
+        └──┤ AT A SCOPE │  the scope is due (take), and the stream is the first that waits there
+           └────────────┘
+
+A stream waits at the one scope of its path that stands in its way for longest. Among streams that
+may go, better priority comes first, then lanes in turns, then who came first. What waits rises by
+one level of priority per interval of aging.
 """
 
 import heapq
-from collections import deque
-from collections.abc import Callable, Hashable, Iterator
+from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import count
-from typing import Generic, TypeVar
+from typing import Generic
 
 from runtime.rate_limits import Blocked, BudgetTree
 from runtime.rate_limits.closures import Scope, path
+from runtime.rate_limits.lane_turns import LaneTurns
+from runtime.rate_limits.scope_queues import AT_ONCE, ScopeQueues
+from runtime.rate_limits.streams import Item, Rank, Stream, WaitingCall, Wish
 
 PATIENCE = timedelta(seconds=60)
 """A call waits so long for a scope to open; one that would have to wait longer is refused."""
@@ -23,27 +49,8 @@ PATIENCE = timedelta(seconds=60)
 AGING = timedelta(minutes=15)
 """A call that waits so long counts as one level more urgent, so that none waits for ever."""
 
-AT_ONCE = datetime.min.replace(tzinfo=UTC)
-
-Item = TypeVar("Item", bound=Hashable)
-Rank = tuple[int, int, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Wish(Generic[Item]):
-    """A call that wants to leave.
-
-    Attributes:
-        lane: whose places it needs one of.
-        gap: least time until the next call of the same stream.
-    """
-
-    item: Item
-    shop_id: int
-    action: str
-    lane: int
-    priority: int
-    gap: timedelta = timedelta(0)
+Ready = tuple[Rank, Stream[Item], Scope | None]
+"""A stream that is to be tried, and the scope that it left, where the next one waits."""
 
 
 @dataclass(slots=True)
@@ -52,40 +59,6 @@ class Turn(Generic[Item]):
 
     released: list[Wish[Item]] = field(default_factory=list)
     refused: list[tuple[Item, Blocked]] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class _Lane:
-    """Attributes: ``turn`` grows with each release; lanes with a smaller one come first."""
-
-    turn: int
-    released: int = 0
-    in_flight: int = 0
-    streams: int = 0
-    parked: list["_Stream"] = field(default_factory=list)
-
-
-class _Stream:
-    """Attributes: ``entry`` numbers its one valid entry in a heap; ``at`` is where it waits."""
-
-    __slots__ = ("at", "entry", "lane", "lane_key", "scopes", "wishes")
-
-    def __init__(self, scopes: tuple[Scope, ...], lane_key: int, lane: _Lane) -> None:
-        self.scopes = scopes
-        self.lane_key = lane_key
-        self.lane = lane
-        self.wishes: list[tuple[int, int, datetime, Wish]] = []  # type: ignore[type-arg]
-        self.at: Scope | None = None
-        self.entry = -1
-
-    @property
-    def rank(self) -> Rank:
-        """Smaller goes first."""
-        priority, order, *_ = self.wishes[0]
-        return (priority, self.lane.turn, order)
-
-
-_Heap = list[tuple[Rank, int, _Stream]]
 
 
 class CallQueue(Generic[Item]):
@@ -110,29 +83,22 @@ class CallQueue(Generic[Item]):
         self._places = places
         self._draw = draw
         self._aging = aging
-        self._ages: list[tuple[datetime, tuple[int, str]]] = []
-        self._ages_of: set[tuple[int, str]] = set()
         self._order = count()
-        self._streams: dict[tuple[int, str], _Stream] = {}
-        self._of_item: dict[Item, _Stream] = {}
-        self._lanes: dict[int, _Lane] = {}
-        self._resting: dict[int, _Lane] = {}
-        self._round = 0
-        self._fresh: list[_Stream] = []
-        self._waiting: dict[Scope, _Heap] = {}
-        self._due: list[tuple[datetime, int, Scope]] = []
-        self._due_at: dict[Scope, datetime] = {}
-        self._released = 0
-        self._in_flight = 0
+        self._calls: dict[Item, WaitingCall[Item]] = {}
+        self._streams: dict[tuple[int, str], Stream[Item]] = {}
+        self._lanes: LaneTurns[Item] = LaneTurns()
+        self._fresh: dict[Stream[Item], None] = {}
+        self._scopes: ScopeQueues[Item] = ScopeQueues()
+        self._rising: OrderedDict[Stream[Item], datetime] = OrderedDict()
 
     def __len__(self) -> int:
         """How many calls wait."""
-        return len(self._of_item)
+        return len(self._calls)
 
     @property
     def remembered(self) -> int:
         """How many streams, lanes and scopes there is something to remember of."""
-        return len(self._streams) + len(self._lanes) + len(self._waiting)
+        return len(self._streams) + len(self._lanes) + len(self._scopes)
 
     def in_flight(self, lane: int) -> int:
         """How many places of the lane are taken."""
@@ -142,255 +108,151 @@ class CallQueue(Generic[Item]):
     def released(self, lane: int | None = None) -> int:
         """How many calls have had their turn; of a lane, since it had something to do."""
         if lane is None:
-            return self._released
+            return self._lanes.released
         known = self._lanes.get(lane)
         return known.released if known is not None else 0
 
     def landed(self, lane: int | None = None) -> int:
         """How many of them have left their place again."""
-        in_flight = self._in_flight if lane is None else self.in_flight(lane)
+        in_flight = self._lanes.in_flight if lane is None else self.in_flight(lane)
         return self.released(lane) - in_flight
 
     def put(self, wish: Wish[Item], now: datetime) -> None:
         """A call wants to leave; :meth:`take` says when it may."""
-        key = (wish.shop_id, wish.action)
-        stream = self._streams.get(key)
-        if stream is None:
-            lane = self._lane(wish.lane)
-            lane.streams += 1
-            scopes = path(self._marketplace, wish.shop_id, wish.action)
-            stream = self._streams[key] = _Stream(scopes, wish.lane, lane)
-            self._fresh.append(stream)
-        before = stream.wishes[0][:2] if stream.wishes else None
-        heapq.heappush(stream.wishes, (wish.priority, next(self._order), now, wish))
-        self._of_item[wish.item] = stream
+        stream = self._stream_of(wish)
+        call = WaitingCall(wish, next(self._order), now, stream)
+        stream.add(call)
+        self._calls[wish.item] = call
         if wish.priority > 1:
-            self._grow_older(key, now)
-        if stream.at is not None and stream.wishes[0][:2] != before:
-            self._enter(stream, stream.at)
+            self._rising.setdefault(stream, now + self._aging)
+        self._scopes.rank_again(stream)
 
     def withdraw(self, item: Item) -> None:
         """The call does not want to leave any more; does nothing where it does not wait."""
-        stream = self._of_item.pop(item, None)
-        if stream is not None and not self._has_wishes(stream):
-            self._dissolve(stream)
+        call = self._calls.pop(item, None)
+        if call is None:
+            return
+        call.stream.remove(call)
+        if call.stream.calls:
+            self._scopes.rank_again(call.stream)
+        else:
+            self._dissolve(call.stream)
 
     def place_freed(self, lane: int) -> None:
         """A call of the lane that had left was answered."""
-        known = self._lanes[lane]
-        known.in_flight -= 1
-        self._in_flight -= 1
-        self._fresh.extend(known.parked)
-        known.parked = []
-        self._rest(lane, known)
+        known = self._lanes.get(lane)
+        assert known is not None
+        self._fresh.update(known.parked)
+        known.parked.clear()
+        self._lanes.free_place(known)
 
     def changed(self, scope: Scope) -> None:
         """A scope was closed or opened, or its limits are others: look at who waits there."""
-        if scope in self._waiting:
-            self._due_at[scope] = AT_ONCE
-            heapq.heappush(self._due, (AT_ONCE, next(self._order), scope))
+        if scope in self._scopes:
+            self._scopes.look_at(scope, AT_ONCE)
 
     def next_due(self) -> datetime | None:
         """When a call may leave that may not now; None where none waits for a time."""
-        while self._due:
-            when, _, scope = self._due[0]
-            if self._due_at.get(scope) == when:
-                return when
-            heapq.heappop(self._due)
-        return None
+        return self._scopes.next_look()
 
     def take(self, now: datetime) -> Turn[Item]:
         """Let go what may go now."""
         turn: Turn[Item] = Turn()
         self._let_rise(now)
-        ready: list[tuple[Rank, int, _Stream, Scope | None]] = []
-        for stream in self._take_fresh():
-            heapq.heappush(ready, (stream.rank, next(self._order), stream, None))
-        for scope in self._due_scopes(now):
-            self._next_of(scope, ready, now)
+        ready: list[Ready[Item]] = [(stream.rank, stream, None) for stream in self._fresh]
+        heapq.heapify(ready)
+        self._fresh = {}
+        for scope in self._scopes.take_due(now):
+            self._call_first(scope, now, ready)
         while ready:
-            _, _, stream, left = heapq.heappop(ready)
-            again = self._try(stream, now, turn)
-            if again is not None:
-                heapq.heappush(ready, (again.rank, next(self._order), again, None))
+            _, stream, left = heapq.heappop(ready)
+            if self._try(stream, now, turn):
+                heapq.heappush(ready, (stream.rank, stream, None))
             if left is not None:
-                self._next_of(left, ready, now)
+                self._call_first(left, now, ready)
         return turn
 
-    def _try(self, stream: _Stream, now: datetime, turn: Turn[Item]) -> _Stream | None:
-        """Release or refuse a stream's first call, or let it wait; returns it to try it again."""
-        if not self._has_wishes(stream):
-            return None
-        blocked = self._tree.blocked(stream.scopes, now)
-        if blocked is not None and _is_hopeless(blocked, now):
-            turn.refused.extend((item, blocked) for item in self._items(stream))
-            self._dissolve(stream)
-            return None
-        if blocked is not None:
-            assert blocked.until is not None
-            self._enter(stream, blocked.scope)
-            self._await(blocked.scope, now)
-            return None
-        if stream.lane.in_flight >= self._places:
-            stream.lane.parked.append(stream)
-            return None
-        return self._release(stream, now, turn)
+    # --- what becomes of a stream ---------------------------------------------------------
 
-    def _release(self, stream: _Stream, now: datetime, turn: Turn[Item]) -> _Stream | None:
-        *_, wish = heapq.heappop(stream.wishes)
-        del self._of_item[wish.item]
-        self._tree.release(stream.scopes, now, wish.gap, self._draw())
-        lane = stream.lane
-        lane.in_flight += 1
-        lane.released += 1
-        self._released += 1
-        self._in_flight += 1
-        self._round = max(self._round, lane.turn)
-        lane.turn += 1
-        turn.released.append(wish)
-        self._forget_rested()
-        if self._has_wishes(stream):
-            return stream
-        self._dissolve(stream)
-        return None
-
-    # --- who waits where ------------------------------------------------------------------
-
-    def _enter(self, stream: _Stream, scope: Scope) -> None:
-        stream.at = scope
-        stream.entry = next(self._order)
-        heap = self._waiting.setdefault(scope, [])
-        heapq.heappush(heap, (stream.rank, stream.entry, stream))
-
-    def _next_of(
-        self, scope: Scope, ready: list[tuple[Rank, int, _Stream, Scope | None]], now: datetime
-    ) -> None:
+    def _call_first(self, scope: Scope, now: datetime, ready: list[Ready[Item]]) -> None:
         """Take the first stream that waits at a scope, where the scope lets it go or refuses it."""
-        heap = self._waiting.get(scope, [])
-        while heap:
-            rank, entry, stream = heap[0]
-            if entry != stream.entry:
-                heapq.heappop(heap)
-                continue
-            blocked = self._tree.blocked_at(scope, now)
-            if blocked is not None and not _is_hopeless(blocked, now):
-                self._await(scope, now)
-                return
-            heapq.heappop(heap)
-            if rank != stream.rank:
-                self._enter(stream, scope)
-                continue
-            stream.at, stream.entry = None, -1
-            heapq.heappush(ready, (rank, next(self._order), stream, scope))
+        stream = self._scopes.first(scope)
+        if stream is None:
             return
-        self._waiting.pop(scope, None)
-        self._due_at.pop(scope, None)
+        blocked = self._tree.blocked_at(scope, now)
+        if blocked is not None and not _is_hopeless(blocked, now):
+            self._await(scope, now)
+            return
+        self._scopes.leave(stream)
+        heapq.heappush(ready, (stream.rank, stream, scope))
+
+    def _try(self, stream: Stream[Item], now: datetime, turn: Turn[Item]) -> bool:
+        """Release a stream's first call, refuse all, or let it wait; whether to try it again."""
+        blocked = self._tree.blocked(stream.scopes, now)
+        if blocked is None and stream.lane.in_flight < self._places:
+            self._release(stream, now, turn)
+            return bool(stream.calls)
+        if blocked is None:
+            stream.lane.parked[stream] = None
+        elif _is_hopeless(blocked, now):
+            for call in stream.calls:
+                del self._calls[call.wish.item]
+                turn.refused.append((call.wish.item, blocked))
+            self._dissolve(stream)
+        else:
+            self._scopes.enter(stream, blocked.scope)
+            self._await(blocked.scope, now)
+        return False
+
+    def _release(self, stream: Stream[Item], now: datetime, turn: Turn[Item]) -> None:
+        wish = stream.calls.pop(0).wish
+        del self._calls[wish.item]
+        self._tree.release(stream.scopes, now, wish.gap, self._draw())
+        self._lanes.take_place(stream.lane)
+        turn.released.append(wish)
+        if not stream.calls:
+            self._dissolve(stream)
+        for other in stream.lane.streams:
+            self._scopes.rank_again(other)
 
     def _await(self, scope: Scope, now: datetime) -> None:
         """Look at the scope again when it is free."""
         blocked = self._tree.blocked_at(scope, now)
-        due = now if blocked is None or blocked.until is None else blocked.until
-        if self._due_at.get(scope) != due:
-            self._due_at[scope] = due
-            heapq.heappush(self._due, (due, next(self._order), scope))
-
-    def _due_scopes(self, now: datetime) -> list[Scope]:
-        due: dict[Scope, None] = {}
-        while self._due and (self._due[0][0] <= now):
-            when, _, scope = heapq.heappop(self._due)
-            if self._due_at.get(scope) == when:
-                del self._due_at[scope]
-                due[scope] = None
-        return list(due)
-
-    def _take_fresh(self) -> Iterator[_Stream]:
-        fresh, self._fresh = self._fresh, []
-        for stream in fresh:
-            if stream.at is None and self._has_wishes(stream):
-                yield stream
-
-    # --- aging ----------------------------------------------------------------------------
-
-    def _grow_older(self, key: tuple[int, str], now: datetime) -> None:
-        """Look at the stream again after an interval; there is one such look for each stream."""
-        if key not in self._ages_of:
-            self._ages_of.add(key)
-            heapq.heappush(self._ages, (now + self._aging, key))
+        free = now if blocked is None or blocked.until is None else blocked.until
+        self._scopes.look_at(scope, free)
 
     def _let_rise(self, now: datetime) -> None:
-        while self._ages and self._ages[0][0] <= now:
-            _, key = heapq.heappop(self._ages)
-            self._ages_of.discard(key)
-            stream = self._streams.get(key)
-            if stream is None or not self._has_wishes(stream):
-                continue
-            stream.wishes = [
-                (max(1, wish.priority - (now - since) // self._aging), order, since, wish)
-                for _, order, since, wish in stream.wishes
-            ]
-            heapq.heapify(stream.wishes)
-            self._has_wishes(stream)
-            if stream.at is not None:
-                self._enter(stream, stream.at)
-            if any(priority > 1 for priority, *_ in stream.wishes):
-                self._grow_older(key, now)
-
-    # --- streams and lanes ----------------------------------------------------------------
-
-    def _has_wishes(self, stream: _Stream) -> bool:
-        """Whether any call of it waits; those that were withdrawn are dropped on the way."""
-        wishes = stream.wishes
-        dropped = False
-        while wishes and self._of_item.get(wishes[0][3].item) is not stream:
-            heapq.heappop(wishes)
-            dropped = True
-        if dropped and wishes and stream.at is not None:
-            self._enter(stream, stream.at)
-        return bool(wishes)
-
-    def _items(self, stream: _Stream) -> Iterator[Item]:
-        for *_, wish in sorted(stream.wishes, key=lambda one: one[:2]):
-            if self._of_item.get(wish.item) is stream:
-                del self._of_item[wish.item]
-                yield wish.item
-
-    def _dissolve(self, stream: _Stream) -> None:
-        stream.at, stream.entry = None, -1
-        stream.wishes = []
-        shop, action = stream.scopes[-1].shop_id, stream.scopes[-1].action
-        assert shop is not None
-        assert action is not None
-        if self._streams.get((shop, action)) is stream:
-            del self._streams[shop, action]
-            stream.lane.streams -= 1
-            if stream in stream.lane.parked:
-                stream.lane.parked.remove(stream)
-            self._rest(stream.lane_key, stream.lane)
-
-    def _lane(self, key: int) -> _Lane:
-        lane = self._lanes.get(key)
-        if lane is None:
-            lane = self._lanes[key] = _Lane(self._round)
-        elif self._resting.pop(key, None) is not None:
-            lane.turn = max(lane.turn, self._round)
-        return lane
-
-    def _rest(self, key: int, lane: _Lane) -> None:
-        """A lane that has nothing to do is remembered only while it has had more than others."""
-        if lane.streams == lane.in_flight == 0:
-            self._resting[key] = lane
-            self._forget_rested()
-
-    def _forget_rested(self) -> None:
-        rested = deque(self._resting) if not self._streams else deque(self._first_rested())
-        for key in rested:
-            del self._resting[key], self._lanes[key]
-
-    def _first_rested(self) -> Iterator[int]:
-        for key, lane in self._resting.items():
-            if lane.turn > self._round:
+        """Raise the calls of the streams that nobody has looked at for an interval of aging."""
+        while self._rising:
+            stream, when = next(iter(self._rising.items()))
+            if when > now:
                 return
-            yield key
+            del self._rising[stream]
+            for call in stream.calls:
+                call.priority = max(1, call.wish.priority - (now - call.since) // self._aging)
+            stream.calls.sort()
+            self._scopes.rank_again(stream)
+            if any(call.priority > 1 for call in stream.calls):
+                self._rising[stream] = now + self._aging
+
+    def _stream_of(self, wish: Wish[Item]) -> Stream[Item]:
+        key = (wish.shop_id, wish.action)
+        stream = self._streams.get(key)
+        if stream is None:
+            scopes = path(self._marketplace, wish.shop_id, wish.action)
+            lane = self._lanes.lane_with_work(wish.lane)
+            stream = self._streams[key] = Stream(key, scopes, lane)
+            self._lanes.add(stream)
+            self._fresh[stream] = None
+        return stream
+
+    def _dissolve(self, stream: Stream[Item]) -> None:
+        """None of its calls waits any more."""
+        self._scopes.leave(stream)
+        self._fresh.pop(stream, None)
+        self._rising.pop(stream, None)
+        self._lanes.remove(stream)
+        del self._streams[stream.key]
 
 
 def _is_hopeless(blocked: Blocked, now: datetime) -> bool:

@@ -99,7 +99,7 @@ class _WatchedQueue(CallQueue[Any]):
 
     def take(self, now: datetime) -> Turn[Any]:
         turn = super().take(now)
-        for scope in [scope for scope in self._paced if scope not in self._waiting]:
+        for scope in [scope for scope in self._paced if scope not in self._scopes]:
             self._paced.pop(scope).goes(now)
         return turn
 
@@ -112,17 +112,16 @@ class _WatchedQueue(CallQueue[Any]):
         elif scope in self._paced:
             self._paced.pop(scope).goes(now)
 
-    def _release(self, stream: Any, now: datetime, turn: Turn[Any]) -> Any:
+    def _release(self, stream: Any, now: datetime, turn: Turn[Any]) -> None:
         uses = [(scope, self._use(scope)) for scope in stream.scopes if self._limits(scope)]
         for _, use in uses:
             use.release()
-        again = super()._release(stream, now, turn)
+        super()._release(stream, now, turn)
         for scope, use in uses:
             pace = max(one.per / one.count for one in self._limits(scope))
             jitter = self._tree.budgets.jitter * self._drawn
             use.owed = pace / self._tree.rate(scope, now)
             use.owed += jitter if scope.level is Level.SHOP else ZERO
-        return again
 
     def _use(self, scope: Scope) -> Use:
         return self._watch.uses.setdefault(scope, Use())

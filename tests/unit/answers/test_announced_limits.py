@@ -13,8 +13,9 @@ from runtime import Budgets, Level, Limit
 from runtime.answers.limit_keeper import LimitKeeper, Sent
 from runtime.marketplaces.record import Marketplace
 from runtime.rate_limits import BudgetTree, Usage
-from runtime.rate_limits.call_queue import CallQueue, Wish
+from runtime.rate_limits.call_queue import CallQueue
 from runtime.rate_limits.closures import path
+from runtime.rate_limits.streams import Wish
 from runtime.runs.answer import Answer
 from runtime.runs.calls import HttpCall, Success
 

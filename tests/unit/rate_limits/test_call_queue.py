@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtime.rate_limits import Blocked, Budgets, BudgetTree, Limit
-from runtime.rate_limits.call_queue import AGING, PATIENCE, CallQueue, Wish
+from runtime.rate_limits.call_queue import AGING, PATIENCE, CallQueue
 from runtime.rate_limits.closures import Closure, ClosureKind, Level, Scope, path
 from runtime.rate_limits.paced import MARGIN
+from runtime.rate_limits.streams import Wish
 from runtime.rate_limits.tree import Path
 
 NOW = datetime(2026, 1, 9, tzinfo=UTC)
@@ -127,6 +128,20 @@ def test_what_waits_rises_so_that_urgent_calls_do_not_keep_it_for_ever() -> None
         bench.run(10 * SECOND)
         assert bench.now - start < 5 * AGING
     assert bench.now - start >= 3 * AGING
+
+
+def test_what_waits_rises_in_time_whatever_its_action_did_before() -> None:
+    bench = Bench(app_key=(Limit(1, SECOND),))
+    former = bench.put(1, priority=4, gap=AGING * 7 / 4)
+    assert bench.take() == [former]
+    bench.queue.place_freed(1)
+    bench.now += AGING / 2
+    risen = bench.put(1, priority=2)
+    for duration in (AGING / 2, AGING * 3 / 4 - SECOND):
+        assert bench.run(duration) == []
+    bench.now += SECOND * MARGIN
+    bench.put(2, priority=1)
+    assert bench.take() == [risen]
 
 
 def test_a_paced_action_does_not_hold_up_the_others_of_its_lane() -> None:
