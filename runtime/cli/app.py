@@ -39,6 +39,7 @@ def build_app(parts: Parts) -> typer.Typer:
     app = typer.Typer(
         help="Runs resellers' jobs on Vinted, eBay, Etsy and other marketplaces.",
         add_completion=False,
+        # Errors are told in one line, and a traceback with local variables could show secrets.
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )
@@ -115,6 +116,7 @@ def _tell_misuse(error: typer.TyperException) -> int:
 
 
 def _tell_unexpected(error: Exception) -> int:
+    # The settings may be the very problem, so this reads the environment itself.
     if os.environ.get("RUNTIME_LOG_LEVEL") == "debug":
         traceback.print_exception(error)
         return _tell("unexpected, see above")

@@ -18,6 +18,7 @@ from runtime.waiting.lane_policy import LanePolicy
 def command_settings() -> Settings:
     """Read the settings, and set up logging for a command: only warnings, unless set otherwise."""
     settings = load_settings()
+    # The default level is made for a service; a command's output is its result.
     quiet = settings.model_copy(update={"log_level": "warning"})
     configure_logging(quiet if settings.log_level == "info" else settings)
     return settings
@@ -79,4 +80,4 @@ class Plugins:
 
 
 def _unsaid(line: str) -> None:
-    """Report the steps of a migration that nobody asked for."""
+    """Say nothing of the steps of a migration that nobody asked for."""

@@ -36,6 +36,7 @@ def fingerprint(row: Mapping[str, Any]) -> str:
 
 def change(row: Mapping[str, Any], before: Remembered) -> str | None:
     """Say how a row changed; None where it did not, or where nobody knows."""
+    # Imports of older versions noted no fingerprint, so nobody can tell of their rows.
     if before.fingerprint is None or before.fingerprint == fingerprint(row):
         return None
     if row.get("status") != before.status:
@@ -47,6 +48,7 @@ def change(row: Mapping[str, Any], before: Remembered) -> str | None:
 
 def went_on(row: Mapping[str, Any], before: Remembered) -> bool:
     """Return whether a job may have been done there since, so that it must wait for a person."""
+    # Without this a person would notice a job that is done twice only by a double listing.
     status = row.get("status")
     return status != before.status and str(status).strip().lower() not in _WAITS
 

@@ -32,6 +32,8 @@ def job_values(
     """Return the columns of a job; its time stands still while it is held for its product."""
     product_id = around.product
     key = product_key(product_id, job.input_data)
+    # Former product ids were counted in each seller's schema, so that the number means another
+    # product here. The key still keeps jobs of one former product in order.
     if key is None and job.product_id is not None:
         key = f"former:{job.product_id}"
     status, reason = job.status, None
@@ -64,6 +66,7 @@ def job_values(
         "started_at": job.started_at,
         "completed_at": job.completed_at,
         "expires_at": job.expires_at,
+        # The time of a paused job stands still from the moment of its import.
         "expiry_held_since": now if status is JobStatus.PAUSED else None,
     }
 

@@ -61,6 +61,8 @@ class KnownActions:
         if former_id is None:
             raise InputError("it names no action type: fill one in, and import again")
         found = None
+        # Ids of a table without a foreign key did not follow the migrations, so that they mean the
+        # rows of the former table first.
         if isinstance(former_id, int):
             found = None if follows else self.former.get(former_id)
             found = found or self.by_id.get(former_id)
@@ -178,6 +180,7 @@ def read_job(
     was = _status(row["status"])
     created = row.get("created_at") or row.get("started_at") or now
     expires_at = row.get("expires_at") if expires and was is not JobStatus.PAUSED else None
+    # Whether a job that ran had its effect on the marketplace is for a person to find out.
     status = JobStatus.PAUSED if was is JobStatus.RUNNING else was
     if was is JobStatus.PENDING and expires_at is not None and expires_at <= now:
         status = JobStatus.EXPIRED
@@ -273,6 +276,7 @@ def _status(value: object) -> JobStatus:
 
 
 def _priority(value: object, action: ActionType) -> int:
+    # Priorities of the former system may lie beyond ours; the nearest one says what was meant.
     given = value if isinstance(value, int) else action.priority
     return min(max(given, CRITICAL), LOW)
 

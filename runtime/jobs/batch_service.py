@@ -248,6 +248,7 @@ def _batch(row: BatchJob, code: str, live: BatchCounts | None) -> Batch:
 def _checked_products(product_ids: Sequence[int]) -> list[int]:
     if isinstance(product_ids, str | bytes):
         raise InputError(f"product_ids must be a list of ids, not {product_ids!r}")
+    # Two jobs of one product in a batch would do the same work.
     products = list(dict.fromkeys(checked_id(one, "product_ids") for one in product_ids))
     if not products:
         raise InputError("a batch needs at least one product: product_ids is empty")

@@ -78,6 +78,7 @@ def snapshot_reader(session: Session, job_id: int) -> Callable[[], MarketplaceJo
             job = job_by_id(own, job_id)
         if job is not None:
             return job
+        # A job that only the caller's own transaction sees would never end.
         if session.in_transaction() and job_by_id(session, job_id) is not None:
             raise InputError(f"job {job_id} is not committed yet: commit, then wait for it")
         raise JobNotFound(job_id)

@@ -107,6 +107,7 @@ def _used_up(
     session: Session, marketplace: Marketplace, shop_id: int, action: str, now: datetime
 ) -> UsedUp | None:
     """Return the limit that is used up by the stored counts, which outlive the service."""
+    # The tree of the running service is out of reach, but its counts are stored.
     budgets = BudgetTree(marketplace.budgets)
     budgets.restore(load_usage(session, marketplace.name))
     blocked = budgets.blocked(path(marketplace.name, shop_id, action), now)

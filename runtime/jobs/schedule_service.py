@@ -102,6 +102,7 @@ class ScheduleService:
         """Let the schedule fire again from now on, without the firings that it missed."""
         schedule, _ = self._locked(name)
         if schedule.paused:
+            # By the database's clock, which alone decides which schedules are due.
             now = schedule_rows.database_time(self._session)
             schedule.next_run_at = next_firing(schedule.cron, schedule.timezone, now)
             schedule.paused = False

@@ -194,6 +194,7 @@ class MarketplaceJobService:
         Raises:
             JobNotFound, IllegalTransition, InvalidJson, InputError
         """
+        # None cannot be the result of a step that took effect, so it says that the step did not.
         still_open = job_events.answer(
             self._session, job_id, step, happened, happened=happened is not None
         )
@@ -252,6 +253,7 @@ class MarketplaceJobService:
         if job.retry_count >= job.max_retries:
             error = job.error_message or f"it failed {job.retry_count + 1} times"
             return job_events.fail(self._session, job_id, error), False
+        # The jitter keeps jobs that failed together from coming back together.
         delay = backoff(job.retry_count, random.random())  # noqa: S311
         return job_events.try_again(self._session, job_id, delay), True
 

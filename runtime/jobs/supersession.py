@@ -9,6 +9,8 @@ from runtime.errors import AlreadyPublished
 from runtime.storage.models import MarketplaceJob
 from runtime.storage.queue import superseded_jobs
 
+# Older jobs are withdrawn in the transaction that creates the new one, so that no claim can take
+# a needless job in between.
 PUBLISH = "publish"
 
 WITHDRAWS: dict[str, tuple[str, ...]] = {

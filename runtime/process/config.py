@@ -23,6 +23,7 @@ class Settings(BaseSettings):
     Durations are in seconds. An empty variable counts as missing.
     """
 
+    # Extra variables are ignored: plugins have settings of their own under the same prefix.
     model_config = SettingsConfigDict(
         env_prefix="RUNTIME_", env_ignore_empty=True, extra="ignore", frozen=True
     )

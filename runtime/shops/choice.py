@@ -27,6 +27,7 @@ def chosen_shop(
         checked_id(user_id, "user_id")
     if shop_id is not None:
         return _named_shop(session, marketplace, user_id, checked_id(shop_id, "shop_id"))
+    # One more than the message names, so that it can say that there are others.
     found = shop_rows.list_shops(
         session, marketplace=marketplace, user_id=user_id, limit=_NAMED + 1
     )

@@ -52,6 +52,7 @@ def credentials_from_refresh_token(auth: OAuth2, refresh_token: str, now: dateti
         ConsentRefused: the refresh token is not valid.
         NotSent: the marketplace could not be asked.
     """
+    # An access token that has expired already is renewed at once.
     given = Credentials("", now, refresh_token)
     try:
         return oauth.refresh(auth, given, now)

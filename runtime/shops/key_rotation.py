@@ -26,6 +26,7 @@ def rotate_keys(
         total = count_secrets(session)
     done, last = 0, 0
     unreadable: list[int] = []
+    # Small transactions, because each locks its rows, and calls wait for the tokens in them.
     while True:
         with database.transaction("rotate_keys") as session:
             batch = secrets_after(session, last, BATCH)

@@ -75,6 +75,8 @@ class FormerSchema:
 
     def take_over(self, batches: FormerTable | None, jobs: FormerTable | None) -> None:
         """Take over the batches, then their jobs, and close the batches that are over."""
+        # Batches come first, because jobs name them; they are closed last, because only their
+        # jobs tell whether they are over.
         if batches is not None and not self._each_page(batches, self._take_batches):
             batches = None
         if jobs is not None and self._each_page(jobs, self._take_jobs):
@@ -136,6 +138,7 @@ class FormerSchema:
             with self._database.transaction("former-import") as session:
                 take(session, table, page)
         except DatabaseRefused as error:
+            # The rollback took the shops and batches of this page with it.
             self._shops.forget()
             if table.name == BATCHES:
                 for row in page:
@@ -173,6 +176,8 @@ class FormerSchema:
             told = change(row, before)
             if told is not None:
                 self._report.changed.append(RowProblem(self._schema, table.name, row["id"], told))
+                # Here the job may not have begun, but there it may be done: running it now could
+                # do it twice.
                 if table.name == JOBS and went_on(row, before):
                     hold[before.new_id] = held_reason(table.place, row, before)
         said = [
@@ -274,6 +279,7 @@ class FormerSchema:
         wanted = {one.product_id for one, _ in read if one.product_id is not None}
         products = storage.products_of(session, self._user_id, wanted)
         keys = self._free_keys(session, table, [job for job, _ in read])
+        # A dry run takes no ids, because sequences do not roll back.
         ids = [0] * len(read)
         if not self._dry_run:
             ids = storage.next_ids(session, table.name, len(read))
@@ -295,6 +301,7 @@ class FormerSchema:
             )
         if not self._dry_run:
             named = {one["batch_job_id"] for one in made} - {None}
+            # Batches of a former import may be closed, and get further jobs now.
             storage.reopen_batches(session, named - set(self._new_batches.values()))
             storage.write_jobs(session, made, former)
         return Counter(str(values["status"]) for values in made)
@@ -311,6 +318,7 @@ class FormerSchema:
                 self._note(f"{table.place} {job_id}: its idempotency key is taken by another")
             else:
                 free[job_id] = key
+            # Two rows of this page may have the same key.
             taken.add(key)
         return free
 

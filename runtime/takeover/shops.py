@@ -108,6 +108,7 @@ class FormerShops:
             done.append(f"user {user_id}'s placeholder on {marketplace} is shop {external!r} now")
             if self.dry_run:
                 continue
+            # Without a shop of that account the placeholder becomes it; with one, the jobs move.
             target = shop_rows.shop_by_external_id(session, marketplace, external)
             if target is None:
                 placeholder.external_id = external
@@ -153,6 +154,7 @@ class FormerShops:
         if self.dry_run:
             return None
         shop = shop_rows.insert_shop(session, marketplace, user_id, external, None)
+        # No call may leave in the name of an account that nobody has named.
         if external.startswith(PLACEHOLDER):
             _close(session, shop)
         return shop.id

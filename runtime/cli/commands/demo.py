@@ -83,6 +83,7 @@ def _settings(directory: Path) -> Settings:
     """Return the defaults, whatever the environment says: the operator's service is not touched."""
     return Settings.model_construct(
         data_dir=directory,
+        # Any free port: the operator's own service may hold the usual one.
         bridge_port=0,
         media_url=PHOTO_HOST,
         drain_seconds=DRAIN_SECONDS,

@@ -23,6 +23,8 @@ def serve(parts: Parts) -> int:
     with StopSignals() as stop:
         database = open_database(settings)
         try:
+            # Each start migrates, so that a new version needs no further command; services that
+            # start at once wait for each other.
             migrate(database, lambda line: log.info("migrated", step=line))
             service = parts.make_service(settings, database, load_registry())
             service.start()

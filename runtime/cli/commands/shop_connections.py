@@ -80,6 +80,7 @@ def connect(
             check_owner(session, known, user, external_id)
         session.commit()
     if refresh_token is not None:
+        # Standard input keeps the token out of the shell's history and the list of processes.
         given = sys.stdin.readline().strip() if refresh_token == "-" else refresh_token
         credentials = credentials_from_refresh_token(auth, given, datetime.now(UTC))
     else:
