@@ -6,7 +6,7 @@ LONGEST_TEXT = 4_000
 def storable(text: object) -> str:
     """Return the text as PostgreSQL takes it, and only the end of a long text."""
     # PostgreSQL stores neither NUL nor half of a surrogate pair. The end is worth more than the
-    # beginning, because an error's own words stand behind those of the errors around it.
+    # beginning, because an error's own text comes after the texts of the errors around it.
     return safe_str(text).replace("\0", "\\0")[-LONGEST_TEXT:].encode(errors="replace").decode()
 
 

@@ -112,7 +112,7 @@ class BatchJobService:
 
     @application_errors()
     def get_batch_by_id(self, batch_id: int) -> Batch | None:
-        """Return the batch as it stands, or None."""
+        """Return the batch in its present state, or None."""
         return _read(self._session, batch_id)
 
     @application_errors()

@@ -55,7 +55,7 @@ class JobExplanation:
 def explain_job(
     session: Session, job_id: int, registry: Registry, aging: timedelta
 ) -> JobExplanation:
-    """Explain a job as it stands now.
+    """Explain the present state of a job.
 
     Args:
         registry: the handlers and marketplaces that the services have.

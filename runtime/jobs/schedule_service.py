@@ -81,7 +81,7 @@ class ScheduleService:
 
     @application_errors()
     def get_schedule(self, name: str) -> JobSchedule | None:
-        """Return the schedule as it stands, or None."""
+        """Return the schedule in its present state, or None."""
         row = schedule_rows.schedule_by_name(self._session, name) if is_storable(name) else None
         return None if row is None else row[0]
 

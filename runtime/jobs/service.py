@@ -127,7 +127,7 @@ class MarketplaceJobService:
 
     @application_errors()
     def get_job(self, job_id: int) -> MarketplaceJob | None:
-        """Return the job as it stands, or None."""
+        """Return the job in its present state, or None."""
         return job_rows.job_by_id(self._session, job_id)
 
     @application_errors()

@@ -57,7 +57,7 @@ class CrashMarker:
 
 
 def jobs_running_at_death(directory: Path, node_id: int) -> frozenset[int] | None:
-    """Return the jobs whose code was running, or None where the node left no marker here."""
+    """Return the jobs whose code was running, or None if there is no marker of the node here."""
     try:
         content = _path(directory, node_id).read_bytes()
     except OSError:

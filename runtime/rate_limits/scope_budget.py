@@ -98,7 +98,7 @@ class ScopeBudget:
             self._open_at += now - released_at
 
     def remaining(self, limit: Limit, remaining: int, unsure: int, now: datetime) -> None:
-        """Take over how many calls of a counted limit are left, as the marketplace says."""
+        """Take over how many calls of a counted limit remain, as the marketplace says."""
         window = self._counted.get(limit.per)
         if window is not None:
             window.remaining(remaining, unsure, now)

@@ -139,7 +139,7 @@ class BudgetTree:
     def announce(
         self, scope: Scope, limit: Limit, remaining: int | None, unsure: int, now: datetime
     ) -> None:
-        """Take over a scope's limit, and how much of it is left, as the marketplace says."""
+        """Take over a scope's limit, and how much of it remains, as the marketplace says."""
         budget = self._budget(scope)
         budget.keep_to(limit)
         budget.remember(now + ANNOUNCED_FOR)

@@ -17,7 +17,7 @@ _NAMED = 5
 def chosen_shop(
     session: Session, marketplace: str, user_id: int | None, shop_id: int | None
 ) -> Shop:
-    """Return the shop that is meant; both ids may be left out where only one shop is possible.
+    """Return the shop that is meant; both ids may be omitted if only one shop is possible.
 
     Raises:
         ShopNotFound: the shop does not exist, or belongs to another marketplace or user.

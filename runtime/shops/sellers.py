@@ -10,7 +10,7 @@ _NAMED = 5
 
 
 def chosen_seller(session: Session, user_id: int | None) -> int:
-    """Return the id of the seller that is meant; it may be left out where there is only one.
+    """Return the id of the seller that is meant; it may be omitted if there is only one seller.
 
     Raises:
         SellerRequired: no seller was named, and more or fewer than one is possible.

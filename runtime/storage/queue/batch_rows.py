@@ -150,7 +150,7 @@ def batch_rows(
 
 
 def count_jobs(session: Session, batch_ids: Collection[int]) -> dict[int, BatchCounts]:
-    """Return how the jobs of each batch stand now."""
+    """Return the counts of each batch's jobs by status, as of now."""
     numbers: dict[int, dict[str, int]] = defaultdict(dict)
     if batch_ids:
         for batch_id, status, number in session.execute(_COUNTS, {"ids": list(batch_ids)}):

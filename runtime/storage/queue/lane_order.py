@@ -112,7 +112,7 @@ _PLACE = text(f"""
 def jobs_before(
     session: Session, job_id: int, shop_ids: Sequence[int], aging: timedelta, most: int = 1000
 ) -> int | None:
-    """Return how many due jobs of its lane may be claimed before a pending job, as things stand.
+    """Return how many due jobs of its lane may be claimed before a pending job, as of now.
 
     Only the actor knows which priority of the lane was served last, so it is assumed to be the
     job's own: the number is rather too high than too low. Jobs that wait for another job of their

@@ -122,7 +122,7 @@ class Database:
         reached(f"{name}.after_commit")
 
     def revive(self) -> None:
-        """Start the embedded server again if it died; an operator's server is left alone."""
+        """Start the embedded server again if it died; an operator's server is not touched."""
         if self._embedded is None:
             return
         try:
