@@ -123,7 +123,7 @@ class _Chunks:
 
 
 def _opened_image(file: Path) -> tuple[BinaryIO, str, int] | None:
-    """Return the file, its content type and its size, or None where it is no image."""
+    """Return the file, its content type and its size, or None if it is no image."""
     try:
         stream = file.open("rb")
     except OSError:

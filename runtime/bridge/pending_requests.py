@@ -22,7 +22,7 @@ class PendingRequest:
     """A command that waits for its answer.
 
     Attributes:
-        sent_to: the socket that got the command last; None where that is not known.
+        sent_to: the socket that got the command last; None if that is not known.
         lost_at: the time since when no live socket is known to have the command.
     """
 

@@ -69,7 +69,7 @@ def counts_text(counts: BatchCounts) -> str:
 
 @contextmanager
 def waiting_bar() -> Iterator[Callable[[Batch], None] | None]:
-    """Show a bar for a batch that is waited for; None where nobody would see it."""
+    """Show a bar for a batch that is waited for; None if nobody would see it."""
     bars = job_bars(errors=True)
     if not bars.console.is_terminal:
         yield None

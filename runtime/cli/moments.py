@@ -44,7 +44,7 @@ def parse_duration(text: str, option: str) -> timedelta:
 
 
 def parse_end(until: str | None, for_: str | None) -> datetime | None:
-    """Return the end that ``--until`` or ``--for`` names, or None where neither was given.
+    """Return the end that ``--until`` or ``--for`` names, or None if neither was given.
 
     Raises:
         typer.BadParameter: both were given, or one of them cannot be used.

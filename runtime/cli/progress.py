@@ -56,7 +56,7 @@ def show(bars: Progress, bar: TaskID, job: MarketplaceJob) -> None:
 
 @contextmanager
 def waiting_bar() -> Iterator[Look | None]:
-    """Show a bar for a job that is waited for; None where nobody would see it."""
+    """Show a bar for a job that is waited for; None if nobody would see it."""
     bars = job_bars(errors=True)
     if not bars.console.is_terminal:
         yield None

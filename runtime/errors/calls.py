@@ -40,7 +40,7 @@ class CallRejected(CallFailed):
 
     Attributes:
         retry_at: the time from which on the call may be tried again, where there were too many
-            calls; None where this is not known.
+            calls; None if this is not known.
         lane_closed: no jobs are claimed for the job's lane until then.
     """
 
@@ -72,7 +72,7 @@ class BudgetClosed(NotSent):
     """A scope of the rate limits is closed for so long that the job is handed back.
 
     Attributes:
-        until: the time when the scope opens; None where it stays closed until it is resumed.
+        until: the time when the scope opens; None if it stays closed until it is resumed.
         holds_lanes: whether the lanes below the scope are closed for the same time.
     """
 

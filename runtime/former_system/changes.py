@@ -35,7 +35,7 @@ def fingerprint(row: Mapping[str, Any]) -> str:
 
 
 def change(row: Mapping[str, Any], before: Remembered) -> str | None:
-    """Say how a row changed; None where it did not, or where nobody knows."""
+    """Say how a row changed; None if it did not, or where nobody knows."""
     # Imports of older versions noted no fingerprint, so nobody can tell of their rows.
     if before.fingerprint is None or before.fingerprint == fingerprint(row):
         return None

@@ -77,9 +77,9 @@ class HttpTransport:
         """
         if not call.writes:
             return self._sent(self._session(marketplace), marketplace, call, timeout, lambda: True)
-        # A write has a connection of its own. On one that was used before, the answer to an
-        # earlier request could be taken for its own, and a server that just closes it would
-        # leave its outcome unknown.
+        # A write has a connection of its own. On a used connection the late answer to an earlier
+        # request could be taken for the write's own, and a server that just closes the connection
+        # would leave the outcome unknown.
         with self._new_session(marketplace) as session:
             return self._sent(session, marketplace, call, timeout, may_leave)
 

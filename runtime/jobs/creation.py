@@ -135,7 +135,7 @@ def _earlier(
 def _same(
     job: MarketplaceJob, request: JobRequest, action_type: MarketplaceActionType
 ) -> MarketplaceJob:
-    """Return the earlier job where it is the one that the request asks for."""
+    """Return the earlier job, if it is the one that the request asks for."""
     differs = [
         what
         for what, earlier, now in (

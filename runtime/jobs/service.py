@@ -242,8 +242,8 @@ class MarketplaceJobService:
         """Use up one attempt of a running job.
 
         Returns:
-            The job, and whether it waits for another attempt, with backoff. It does not where
-            no attempt remained, so that it failed, or where it was to be cancelled and now is.
+            The job, and whether it waits for another attempt, with backoff. It does not if no
+            attempt remained, so that it failed, or if a cancellation was requested, which ends it.
         """
         job = job_rows.job_by_id(self._session, job_id)
         if job is None:

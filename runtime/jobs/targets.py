@@ -11,7 +11,7 @@ from runtime.storage.selling import published
 def named_listing(
     input_data: dict[str, Any], marketplace: str, pattern: str = r"(?s).*"
 ) -> str | None:
-    """Return the listing that a job's ``input_data.external_id`` names; None where it names none.
+    """Return the listing that a job's ``input_data.external_id`` names; None if it names none.
 
     Args:
         marketplace: the name of the marketplace for people.

@@ -12,7 +12,7 @@ class LaneShop:
     """A shop that has, or may have, pending jobs.
 
     Attributes:
-        priority: the priority of the job; None where only a change of the shop is known.
+        priority: the priority of the job; None if only a change of the shop is known.
         due_in: the time until the job falls due, negative if it is due already.
     """
 

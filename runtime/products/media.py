@@ -40,7 +40,7 @@ class Media:
         self._now = now
 
     def find(self, path: str) -> Path | None:
-        """Return the file of a path, or None where it is missing or leads out of the directory."""
+        """Return the file of a path, or None if it is missing or leads out of the directory."""
         try:
             found = (self._directory / checked_image_path(path)).resolve(strict=True)
         except (ValueError, OSError, RuntimeError):  # the last of links that lead in a circle

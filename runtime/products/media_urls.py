@@ -27,7 +27,7 @@ def signed_url(base: str, path: str, key: bytes, expires_at: datetime) -> str:
 
 
 def rejection(path: str, query: str, key: bytes, now: datetime) -> str | None:
-    """Return why a request may not have the path, or None where it may.
+    """Return why a request may not have the path, or None if it may.
 
     Args:
         query: the query of the URL, not decoded.

@@ -71,7 +71,7 @@ class Closure:
 
     Attributes:
         reason: the words that a person reads.
-        until: the time when it opens by itself; None where somebody has to open it.
+        until: the time when it opens by itself; None if somebody has to open it.
     """
 
     scope: Scope
@@ -91,7 +91,7 @@ class Closure:
 
 
 def in_words(closure: Closure) -> str:
-    """Return what is closed, why and for how long.
+    """Describe a closure: its scope, its reason and its time.
 
     ``shop 3: captcha (since …)``, ``budget etsy app key: it answered 429 (until …)``.
     """

@@ -33,7 +33,7 @@ class CountedWindow:
         self._others_since = EPOCH
 
     def free_at(self, now: datetime) -> datetime:
-        """Return when the next release may happen; ``now`` where it may at once."""
+        """Return when the next release may happen; ``now`` if it may at once."""
         self._forget(now)
         total, earliest = self._total, self._others_allow(now, self._total)
         for index, count in self._buckets:
@@ -123,7 +123,7 @@ class CountedWindow:
                 yield EPOCH + index * self._width, count
 
     def idle_at(self) -> datetime | None:
-        """Return when this can be forgotten; None where nothing was counted."""
+        """Return when this can be forgotten; None if nothing was counted."""
         idle = [self._out_at(self._buckets[-1][0])] if self._buckets else []
         if self._others:
             idle.append(self._others_since + self.limit.per)
@@ -136,7 +136,7 @@ class CountedWindow:
     def _others_allow(self, when: datetime, total: int) -> datetime | None:
         """Return when the share of others leaves room beside ``total``, ``when`` at the earliest.
 
-        None where ``total`` alone fills the limit.
+        None if ``total`` alone fills the limit.
         """
         room = self.limit.count - total - 1
         if room < 0:

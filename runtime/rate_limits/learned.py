@@ -42,7 +42,7 @@ class LearnedRate:
         return True
 
     def full_at(self) -> datetime | None:
-        """Return when the share is 1 again, or None where it was never halved."""
+        """Return when the share is 1 again, or None if it was never halved."""
         if self._since is None:
             return None
         return self._since + FULL_AFTER * (1 - self._start)
@@ -72,5 +72,5 @@ class ObservedRate:
         return max(1, self._count, self._before)
 
     def idle_at(self) -> datetime | None:
-        """Return when this can be forgotten; None where nothing was counted."""
+        """Return when this can be forgotten; None if nothing was counted."""
         return None if self._start is None else self._start + 2 * LOOK_BACK

@@ -33,7 +33,7 @@ class PacedWindow:
         self._next: datetime | None = None
 
     def free_at(self, now: datetime, rate: float = 1.0) -> datetime:
-        """Return when the next release may happen; ``now`` where it may at once.
+        """Return when the next release may happen; ``now`` if it may at once.
 
         Args:
             rate: the share of the limit that may be used, above 0 and at most 1.
@@ -70,5 +70,5 @@ class PacedWindow:
         self.limit = limit
 
     def idle_at(self) -> datetime | None:
-        """Return when this can be forgotten; None where nothing was released."""
+        """Return when this can be forgotten; None if nothing was released."""
         return self._released[-1] + self.limit.per * MARGIN if self._released else None

@@ -35,5 +35,5 @@ class Past:
         return ((last, count) for _, last, count in self._hours)
 
     def idle_at(self) -> datetime | None:
-        """Return when hardly any call can still be under way; None where none was released."""
+        """Return when hardly any call can still be under way; None if none was released."""
         return self._hours[-1][1] + IN_THE_AIR if self._hours else None

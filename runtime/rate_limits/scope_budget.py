@@ -121,7 +121,7 @@ class ScopeBudget:
         return self._rate.at(now)
 
     def restore(self, window: timedelta, bucket_start: datetime, count: int) -> bool:
-        """Count releases of a former process; returns False where there is no such window."""
+        """Count releases of a former process; returns False if there is no such window."""
         counted = self._counted.get(window)
         if counted is None:
             return False
@@ -135,7 +135,7 @@ class ScopeBudget:
                 yield per, start, count
 
     def idle_at(self) -> datetime | None:
-        """Return when this can be forgotten; None where nothing was released."""
+        """Return when this can be forgotten; None if nothing was released."""
         known = [self._open_at, self._kept_until, self._rate.full_at(), self._observed.idle_at()]
         known.append(self._past.idle_at())
         known += [window.idle_at() for window in self._paced.values()]

@@ -23,7 +23,7 @@ class Blocked:
     """The scope that blocks a call for longest.
 
     Attributes:
-        until: the time when the scope lets the call go; None where somebody has to open it.
+        until: the time when the scope lets the call go; None if somebody has to open it.
         reason: the words that a person reads.
         is_pace: whether the scope only spreads its calls over time.
         is_closure: whether the scope is closed; if it is neither paced nor closed, its quota is
@@ -79,7 +79,7 @@ class BudgetTree:
         return len(self._scopes)
 
     def blocked(self, path: Path, now: datetime) -> Blocked | None:
-        """Return what blocks a call of this path for longest, or None where it may go now."""
+        """Return what blocks a call of this path for longest, or None if it may go now."""
         worst: Blocked | None = None
         for scope in path:
             found = self.blocked_at(scope, now)

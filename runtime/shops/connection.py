@@ -61,7 +61,7 @@ def credentials_from_refresh_token(auth: OAuth2, refresh_token: str, now: dateti
 
 
 def identified(marketplace: Marketplace, credentials: Credentials) -> tuple[str, str | None] | None:
-    """Return the account that the credentials are of, and its name, or None where nobody can ask.
+    """Return the account that the credentials are of, and its name, or None if nobody can ask.
 
     Raises:
         CallFailed: the marketplace did not say.

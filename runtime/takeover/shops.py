@@ -63,7 +63,7 @@ class FormerShops:
     def shop_of(
         self, session: Session, user_id: int, marketplace: str, former_id: int | None
     ) -> int | None:
-        """Return the id of the shop, or None where a dry run would create it.
+        """Return the id of the shop, or None if a dry run would create it.
 
         Raises:
             InputError: the user has several, or the account is another user's.

@@ -162,7 +162,7 @@ def known_actions(session: Session) -> KnownActions:
 def taken_over(
     session: Session, schema: str, table: str, ids: Sequence[int]
 ) -> dict[int, Remembered]:
-    """Return those of the rows that were taken over before, with what is remembered of them."""
+    """Return the rows that were taken over before, each with its remembered state."""
     columns = FormerRow.former_id, FormerRow.new_id, FormerRow.former_status, FormerRow.fingerprint
     query = select(*columns).where(
         FormerRow.schema_name == schema,

@@ -149,7 +149,7 @@ def schemas(session: Session) -> Sequence[str]:
 
 
 def former_table(session: Session, schema: str, name: str) -> FormerTable | None:
-    """Return the shape of the table, or None where there is none of that name."""
+    """Return the shape of the table, or None if there is none of that name."""
     where = {"schema": schema, "name": name}
     found = session.execute(_COLUMNS, where).all()
     if not found:

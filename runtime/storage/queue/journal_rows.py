@@ -212,7 +212,7 @@ def record_transaction(
 
 
 def recorded_transaction(session: Session, job_id: int, fence: int, name: str) -> tuple[Any] | None:
-    """Return the result of a transaction of this run, or None where it was not committed."""
+    """Return the result of a transaction of this run, or None if it was not committed."""
     row = session.execute(_RECORDED, {"job_id": job_id, "fence": fence, "name": name}).first()
     return None if row is None else (row.result,)
 

@@ -65,7 +65,7 @@ def due_schedules(session: Session, limit: int) -> Sequence[ScheduleRow]:
 
 
 def time_to_next(session: Session) -> timedelta | None:
-    """Return the time to the next firing: negative where one is due, None where there is none."""
+    """Return the time to the next firing: negative where one is due, None if there is none."""
     delay: timedelta | None = session.execute(_TIME_TO_NEXT).scalar_one()
     return delay
 

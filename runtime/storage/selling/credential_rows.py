@@ -12,7 +12,7 @@ from runtime.storage.server.locks import bounded_lock_waits
 
 
 def load_secret(session: Session, shop_id: int) -> str | None:
-    """Return the shop's secret, or None where it was never connected."""
+    """Return the shop's secret, or None if it was never connected."""
     query = select(ShopCredentials.secret).where(ShopCredentials.shop_id == shop_id)
     return session.scalar(query)
 

@@ -45,7 +45,7 @@ def product_keys(product_id: int | None, sku: str | None) -> set[str]:
 
 
 def link_of_listing(session: Session, shop_id: int, external_id: str) -> ProductLink | None:
-    """Return the product that a listing sells, or None where it is not known to sell any."""
+    """Return the product that a listing sells, or None if its product is not known."""
     query = select(Listing.product_id, Listing.product_key).where(
         Listing.shop_id == shop_id,
         Listing.external_id == external_id,

@@ -55,7 +55,7 @@ def upsert_products(
 
 
 def product_by_id(session: Session, user_id: int, product_id: int) -> Product | None:
-    """Return a user's product, or None where it does not exist or is another user's."""
+    """Return a user's product, or None if it does not exist or is another user's."""
     if not 0 < product_id <= LARGEST_ID:
         return None
     product = session.get(Product, product_id, populate_existing=True)

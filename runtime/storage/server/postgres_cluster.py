@@ -175,7 +175,7 @@ class PostgresCluster:
         draft.replace(self.path)
 
     def _status(self) -> str | None:
-        """Return the status of the running server, or None where none runs."""
+        """Return the status of the running server, or None if none runs."""
         pid_file = self.path / "postmaster.pid"
         try:
             lines = pid_file.read_text().splitlines()
