@@ -58,6 +58,7 @@ def repeat_to(request: BrowserRequest, live: Sequence[SellerSocket]) -> SellerSo
     A command that writes is repeated only if all live sockets of the seller share one memory:
     any of them may have got the command before.
     """
+    # Only clients that remember commands come into question.
     resuming = [one for one in live if one.resume]
     if not resuming:
         return None

@@ -36,6 +36,8 @@ def refuse_second_publish(
     Raises:
         AlreadyPublished
     """
+    # A publish behind a due delete is allowed: the seller wants the product off and on again, and
+    # jobs of one product run in the order of their creation.
     found = superseded_jobs.standing(session, shop_id, keys, run_at)
     if found:
         first = found[0]

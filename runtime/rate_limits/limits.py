@@ -6,6 +6,8 @@ from datetime import timedelta
 from runtime.errors import InputError
 from runtime.rate_limits.closures import Level
 
+# Pacing remembers each release of the window, and an even spacing is what a marketplace wants to
+# see in a short one. Over a day it would only make a seller wait, so long windows are counted.
 LONGEST_PACED = timedelta(seconds=60)
 LONGEST_WINDOW = timedelta(days=366)
 LARGEST_COUNT = 1_000_000_000

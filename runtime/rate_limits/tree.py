@@ -44,6 +44,8 @@ class Blocked:
                 Either closes the lanes below the scope, except at the level of an action, whose
                 lane goes on with other actions.
         """
+        # A quota that is used up counts as closed: if only its calls were rejected, every waiting
+        # job would be claimed once, only to be handed back.
         holds_lanes = is_closure and self.scope.level is not Level.ACTION
         return BudgetClosed(str(self.scope), self.reason, self.until, holds_lanes=holds_lanes)
 

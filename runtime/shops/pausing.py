@@ -26,6 +26,7 @@ def pause_shop(
 def resume_shop(session: Session, shop_id: int) -> list[Closure]:
     """Open a shop, whoever closed it; returns the closures that this ended."""
     shop = existing_shop(session, shop_id)
+    # The recorder of a service may hold a closure's row for the moment of a group commit.
     what = f"what closes shop {shop.id}"
     return again_and_again(session, what, lambda: closure_rows.open_shop(session, shop.id))
 

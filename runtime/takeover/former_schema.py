@@ -119,6 +119,7 @@ class FormerSchema:
         """Find ids that are missing or not unique: rows are known by their ids."""
         with database_errors(), self._database.session() as session:
             doubtful = tables.doubtful_ids(session, table)
+        # Of several rows with one id nobody could tell which of them was taken over before.
         for one, count in doubtful.items():
             told = f"{count} rows have no id" if one is None else f"{count} rows have that id"
             reason = f"{told}: give each one of its own, and import again"

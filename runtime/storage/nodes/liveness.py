@@ -33,6 +33,7 @@ class Circumstances:
 
 def circumstances(session: Session, user_ids: Sequence[int]) -> Circumstances:
     """Return the circumstances of the jobs of these users."""
+    # The database's time, with which the jobs' times are compared.
     now: datetime = session.execute(select(func.clock_timestamp())).scalar_one()
     downs = session.scalars(select(RuntimeNode.down).where(_is_service())).all()
     connected = session.scalars(

@@ -25,6 +25,7 @@ def rescue_dead_nodes(
     Raises:
         DatabaseUnavailable: nothing was rescued.
     """
+    # One transaction: a node is forgotten only together with the handing back of its jobs.
     with database.transaction("rescue") as session:
         dead = membership.dead_nodes(session, node_id)
         rescued = [

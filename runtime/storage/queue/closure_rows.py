@@ -78,6 +78,8 @@ def close_scopes(session: Session, closures: Sequence[Closure]) -> None:
     """
     values = _keys((one.scope, one.kind) for one in closures)
     values["reasons"] = [one.reason for one in closures]
+    # Moments as the node has them, and not durations: they come back unchanged, so that a closure
+    # can be compared with itself at every load.
     values["untils"] = [one.until for one in closures]
     values["sinces"] = [one.since for one in closures]
     session.execute(_CLOSE, values)
