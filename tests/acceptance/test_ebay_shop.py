@@ -99,7 +99,7 @@ def test_a_shop_is_connected_set_and_sells(installation: Installation, ebay: Eba
         # The seller takes the consent back; what waits goes on with the next one.
         ebay.oauth.tokens.revoke()
         installation.run("jobs", "create", "ebay", "delete", "--user", "7", "--product", "A-1")
-        waiting = wait_until(lambda: _waiting(installation, "2"), 30)
+        waiting = wait_until(lambda: _waiting(installation, "2"))
         assert "consent" in waiting["waiting_reason"]
         assert "needs_auth" in json.dumps(installation.json("shops", "list"))
         done = consent(installation)
@@ -161,7 +161,7 @@ def test_a_shop_whose_tokens_no_key_fits_is_connected_anew(
     installation.environment["RUNTIME_ENCRYPTION_KEYS"] = Fernet.generate_key().decode()
     with installation.serving():
         installation.run("jobs", "create", "ebay", "sync", "--user", "7", "--shop", "1")
-        wait_until(lambda: installation.json("jobs", "show", "1")["waiting_reason"], 30)
+        wait_until(lambda: installation.json("jobs", "show", "1")["waiting_reason"])
         connect(installation, token)
         assert installation.json("jobs", "wait", "1")["status"] == "completed"
 

@@ -46,7 +46,7 @@ def wait_for_an_old_server(database: Database) -> None:
                 text("SELECT now() - pg_postmaster_start_time() > interval '10 seconds'")
             )
 
-    wait_until(uptime, 20)
+    wait_until(uptime)
 
 
 def is_rescued(database: Database, job_id: int) -> bool:

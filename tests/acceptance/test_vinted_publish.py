@@ -72,7 +72,7 @@ def test_a_service_that_is_killed_in_the_middle_leaves_the_item_on_sale_once(ins
         seller.faults.only = frozenset({"VINTED_PUBLISH"})
         seller.faults.late = 30
         job_id = publish(installation, shop, "--input", inline)
-        wait_until(lambda: "Robe" in wardrobe.titles(), 20)
+        wait_until(lambda: "Robe" in wardrobe.titles())
         process.send_signal(signal.SIGKILL)
         process.wait()
         seller.close()

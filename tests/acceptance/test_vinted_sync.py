@@ -83,7 +83,7 @@ def test_stopping_hands_back_what_runs_and_leaves_nothing_behind(installation, s
         postgres = [one for one in psutil.process_iter() if _serves(one, installation)]
         assert postgres
         process.send_signal(number)
-        assert process.wait(30) == 0, installation.logged()
+        assert process.wait(60) == 0, installation.logged()
         browser.may_answer.set()
         browser.close()
     wait_until(lambda: not any(one.is_running() for one in postgres))

@@ -75,7 +75,7 @@ class NodePage:
             return None
 
         try:
-            return wait_until(probe, 20)
+            return wait_until(probe)
         except AssertionError:
             raise AssertionError(f"{kind} {fields} was not among {self._said}") from None
 

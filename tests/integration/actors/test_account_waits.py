@@ -53,7 +53,7 @@ def test_trouble(settings, database, answer, kind, httpserver):
         good.set()
         with database.session.begin() as session:
             MarketplaceJobService(session).resume_shop(shop)
-        ended = scene.ended(job, seconds=5)
+        ended = scene.ended(job)
         assert (ended.status, ended.snooze_count) == ("completed", 1)
 
 
@@ -81,7 +81,7 @@ def test_pause_of_a_running_shop(settings, database, httpserver):
     shop = add_shop(database, "ebay")
     with running_node(settings, database, registry) as scene:
         job = add_job(database, shop, "look", "ebay")
-        assert first.wait(10)
+        assert first.wait(60)
         with database.session.begin() as session:
             MarketplaceJobService(session).pause_shop(shop)
         wait_until(lambda: scene.actor("marketplace:ebay")._lanes._closed_shops)
@@ -90,5 +90,5 @@ def test_pause_of_a_running_shop(settings, database, httpserver):
         assert len(seen) == 1
         with database.session.begin() as session:
             MarketplaceJobService(session).resume_shop(shop)
-        ended = scene.ended(job, seconds=5)
+        ended = scene.ended(job)
         assert (ended.status, ended.retry_count) == ("completed", 0)

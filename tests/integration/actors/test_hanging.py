@@ -39,7 +39,7 @@ def test_an_actor_that_hangs_is_replaced_and_writes_nothing_more(settings, datab
     )
     with running_node(settings, database, registry) as scene:
         job_id = add_job(database, add_shop(database, "example"), "do", "example")
-        assert hanging.wait(10)
+        assert hanging.wait(60)
         abandoned = scene.actor(marketplace_actor("example"))
         other = add_job(database, add_shop(database, "other"), "do", "other")
         assert scene.ended(other).status == "completed"

@@ -69,7 +69,7 @@ def act(database, job_id, *changes):
 @pytest.fixture
 def job(scene, database, walk):
     job_id = add_job(database, add_shop(database, "ebay"), "sync", "ebay")
-    assert walk.entered.wait(10)
+    assert walk.entered.wait(60)
     return job_id
 
 

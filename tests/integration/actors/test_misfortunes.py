@@ -55,7 +55,7 @@ class Waits(BaseJobHandler):
 
     async def execute(self, job):
         self.running.set()
-        await self.run_blocking(self.go_on.wait, 20)
+        await self.run_blocking(self.go_on.wait, 60)
         return {"fence": job.fence}
 
 
@@ -70,7 +70,7 @@ def _fresh_events():
 def test_a_row_that_an_application_holds_does_not_hold_up_other_endings(settings, database):
     with node_of(settings, database, slow=Waits, quick=Idle) as scene:
         held = new_job(scene, "slow")
-        assert Waits.running.wait(10)
+        assert Waits.running.wait(60)
         with database.engine.begin() as application:
             application.execute(
                 text("SELECT 1 FROM marketplace_runtime.marketplace_jobs WHERE id = :i FOR UPDATE"),
@@ -188,7 +188,7 @@ def test_functions_that_block_hold_up_no_other_marketplace(settings, database):
         for user in range(1, 12):
             shop = add_shop(database, "slow", user)
             add_job(database, shop, "do", "slow")
-        assert Waits.running.wait(10)
+        assert Waits.running.wait(60)
         assert scene.ended(new_job(scene, "quick")).result_data == {"seven": 7}
         Waits.go_on.set()
 
@@ -261,7 +261,7 @@ def test_an_embedded_server_that_died_is_started_again(tmp_path):
                 except Exception:  # noqa: BLE001 - the server is away in between
                     return False
 
-            wait_until(works_again, 30)
+            wait_until(works_again)
             assert scene.ended(new_job(scene, "quick")).status == "completed"
     finally:
         database.dispose()

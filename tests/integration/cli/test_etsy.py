@@ -82,7 +82,7 @@ def test_an_answer_with_another_state_does_not_count_and_the_right_one_still_doe
         assert wrong.status_code == 400
         assert etsy.asked["token"] == 0
         assert requests.get(address, timeout=TIMEOUT).status_code == 200
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0
 
 
 def test_tokens_are_kept_encrypted(cli, etsy, database):

@@ -159,7 +159,7 @@ class TestByAService:
         release = threading.Event()
 
         async def wait(handler, job):
-            await handler.run_blocking(release.wait, 10)
+            await handler.run_blocking(release.wait, 60)
 
         does(wait)
         with running_node(settings, database, registry) as scene:
@@ -238,13 +238,13 @@ class TestByAService:
         async def first_waits(handler, job):
             if job.action == "publish":
                 begun.set()
-                await handler.run_blocking(release.wait, 10)
+                await handler.run_blocking(release.wait, 60)
 
         does(first_waits)
         add_job(database, shop, "publish", "depop")
         first = threading.Thread(target=lambda: process(make()))
         first.start()
-        assert begun.wait(10)
+        assert begun.wait(60)
         second = add_job(database, shop, "sync", "depop")
 
         done = process(make())

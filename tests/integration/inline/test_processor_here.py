@@ -222,7 +222,7 @@ class TestHere:
         release = threading.Event()
 
         async def wait(handler, job):
-            await handler.run_blocking(release.wait, 10)
+            await handler.run_blocking(release.wait, 60)
 
         async def both():
             nonlocal ticks

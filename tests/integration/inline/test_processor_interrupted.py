@@ -162,7 +162,7 @@ def test_a_function_that_does_not_return_is_not_waited_for_without_end(
     run(database, "UPDATE public.marketplace_action_types SET timeout_seconds = 1")
 
     async def stuck(handler, job):
-        await handler.run_blocking(release.wait, 20)
+        await handler.run_blocking(release.wait, 60)
 
     does(stuck)
     add_job(database, shop, "publish", "depop")

@@ -242,12 +242,12 @@ def test_a_run_whose_actor_dies_goes_on_at_its_step(run, httpserver):
         async def execute(self, job):
             made = await self.step("create", self.call_http("POST", "/create"))
             waiting.set()
-            await self.run_blocking(go_on.wait, 10)
+            await self.run_blocking(go_on.wait, 60)
             return {"made": made, "fence": job.fence}
 
     with run(Do) as scene:
         job_id = new_job(scene)
-        assert waiting.wait(10)
+        assert waiting.wait(60)
         actor = scene.actor(marketplace_actor("example"))
         actor.receive = None
         scene.node._directory.tell(actor.name, object())
@@ -267,12 +267,12 @@ def test_a_run_that_lost_its_job_sends_no_write(run, httpserver):
     class Do(BaseJobHandler):
         async def execute(self, job):
             waiting.set()
-            await self.run_blocking(go_on.wait, 10)
+            await self.run_blocking(go_on.wait, 60)
             await self.step("create", self.call_http("POST", "/create"))
 
     with run(Do) as scene:
         job_id = new_job(scene)
-        assert waiting.wait(10)
+        assert waiting.wait(60)
         set_job(scene.database, job_id, {"fence": 9})
         go_on.set()
         actor = scene.actor(marketplace_actor("example"))

@@ -148,12 +148,12 @@ def test_an_answer_that_is_slow(etsy: EtsySandbox, app: EtsyApp) -> None:
                 "x-api-key": "etsy-keystring:etsy-secret",
                 "Authorization": f"Bearer {app.token}",
             },
-            timeout=0.2,
+            timeout=(60, 0.2),
         )
-    assert len(etsy.listings) == 1
+    wait_until(lambda: len(etsy.listings) == 1)
     start = time.monotonic()
     etsy.stop()
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 60
 
 
 # --- 429 ------------------------------------------------------------------------------------

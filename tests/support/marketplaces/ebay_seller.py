@@ -123,7 +123,7 @@ class EbayShop:
 
     def run(self, action: str, **more: Any) -> MarketplaceJob:
         """A job from its creation to its end."""
-        return self.scene.ended(self.job(action, **more), seconds=30)
+        return self.scene.ended(self.job(action, **more))
 
     def done(self, action: str, **more: Any) -> dict[str, Any]:
         """The result of a job that must succeed."""

@@ -116,7 +116,7 @@ class Shop:
 
     def run(self, action: str, **more: Any) -> MarketplaceJob:
         """A job from its creation to its end."""
-        return self.scene.ended(self.job(action, **more), seconds=30)
+        return self.scene.ended(self.job(action, **more))
 
     def done(self, action: str, **more: Any) -> dict[str, Any]:
         """The result of a job that must succeed."""
@@ -139,7 +139,7 @@ class Shop:
             assert job.status not in {"failed", "completed"}, (job.status, job.error_message)
             return job if words in (job.waiting_reason or "") else None
 
-        return wait_until(probe, 30)
+        return wait_until(probe)
 
     def calls_end_early(self) -> None:
         """From the next job on, give up a call that takes two seconds."""

@@ -146,7 +146,7 @@ class Shop:
         self.calls_end_early()
         given = {"input_data": input_data, "max_retries": 1}
         job_id = add_job(self.database, self.shop_id, action, **given)
-        job = self.scene.ended(job_id, seconds=30)
+        job = self.scene.ended(job_id)
         assert (job.status, job.retry_count) == ("failed", 1), job.error_message
 
     def calls_end_early(self) -> None:

@@ -103,7 +103,7 @@ class Installation:
         """A running service; stopped as an operator would, and expected to end well."""
         process = self.start(("serve",), {**self.environment, **more}, self.log, self.log)
         try:
-            wait_until(lambda: self._listens() or process.poll() is not None, 30)
+            wait_until(lambda: self._listens() or process.poll() is not None)
             assert process.poll() is None, self.logged()
             yield process
             if process.poll() is None:

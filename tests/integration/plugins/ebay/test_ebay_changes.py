@@ -96,7 +96,7 @@ def test_a_write_that_another_one_kept_out_is_made_again(shop, app):
     assert "25025" in job.error_message
     with shop.ebay._lock:
         shop.ebay._busy.discard("A-1")
-    assert shop.scene.ended(job_id, seconds=30).status == "completed"
+    assert shop.scene.ended(job_id).status == "completed"
     assert shop.ebay.offers[offer_id]["pricingSummary"]["price"]["value"] == "7.00"
 
 

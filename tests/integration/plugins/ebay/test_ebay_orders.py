@@ -83,7 +83,7 @@ def test_a_sync_that_failed_on_the_way_hides_nothing_from_the_next(shop, monkeyp
     with shop.database.session() as session:
         assert session.scalars(select(Shop.orders_synced_at)).one() is None
     shop.ebay.faults.clear()
-    shop.scene.ended(job_id, seconds=30)
+    shop.scene.ended(job_id)
     assert len(shop.rows(Order)) == 5
 
 

@@ -67,7 +67,7 @@ def test_all_pages_are_walked_and_only_then_something_is_gone(shop):
         del state.items["SKU-00003"]
         del state.offers["3"]
     job_id = shop.job("sync")
-    result = shop.scene.ended(job_id, seconds=30).result_data
+    result = shop.scene.ended(job_id).result_data
     assert (result["pages"], result["updated"], result["gone"]) == (3, MANY - 1, 1)
     assert shop.listings()["900003"] == "gone"
     requests = [one.request for one in shop.ebay.exchanges if one.operation == "getInventoryItems"]
@@ -85,7 +85,7 @@ def test_a_walk_that_does_not_reach_the_end_concludes_nothing(shop):
     shop.waits(job_id, "attempt 1 failed")
     assert set(shop.listings().values()) == {"live"}
     shop.ebay.faults.clear()
-    job = shop.scene.ended(job_id, seconds=30)
+    job = shop.scene.ended(job_id)
     assert (job.status, job.result_data["gone"]) == ("completed", MANY)
 
 
@@ -98,7 +98,7 @@ def test_an_inventory_that_changes_meanwhile_leaves_a_doubt_and_nothing_is_gone(
     with shop.ebay._lock:
         for number in range(10):
             del shop.ebay._state.items[f"SKU-{number:05}"]
-    result = shop.scene.ended(job_id, seconds=30).result_data
+    result = shop.scene.ended(job_id).result_data
     assert result["gone"] == 0
     assert "changed while it was read" in result["warning"]
     assert set(shop.listings().values()) == {"live"}
@@ -127,7 +127,7 @@ def test_an_answer_that_cannot_be_read_is_a_clear_failure(shop, operation, fault
     job_id = shop.job("sync")
     job = shop.waits(job_id, "attempt 1 failed")
     assert words in job.error_message
-    assert len(shop.scene.ended(job_id, seconds=30).result_data) > 1
+    assert len(shop.scene.ended(job_id).result_data) > 1
     assert len(shop.listings()) == 2
 
 

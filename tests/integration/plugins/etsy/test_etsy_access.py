@@ -36,7 +36,7 @@ def test_jobs_wait_for_a_consent_that_ended_and_go_on_with_the_next(shop, cli):
     assert "consent" in first.waiting_reason
     assert shop.states() == {}
     assert consented(cli).startswith("shop 1: 5001 on etsy, connected")
-    ended = [shop.scene.ended(job_id, seconds=30) for job_id in jobs]
+    ended = [shop.scene.ended(job_id) for job_id in jobs]
     assert [(job.status, job.retry_count) for job in ended] == [("completed", 0)] * 2
     assert len(shop.etsy.fees) == 2
 
@@ -44,7 +44,7 @@ def test_jobs_wait_for_a_consent_that_ended_and_go_on_with_the_next(shop, cli):
 def test_twenty_jobs_that_meet_an_expired_token_at_once_renew_it_once(shop):
     shop.etsy.oauth.tokens.expire_access()
     jobs = [shop.job("delete", external_id=str(number)) for number in range(1, 21)]
-    assert {shop.scene.ended(job_id, seconds=30).status for job_id in jobs} == {"completed"}
+    assert {shop.scene.ended(job_id).status for job_id in jobs} == {"completed"}
     assert shop.etsy.done["token"] == 1
     assert shop.etsy.oauth.tokens.refreshes == 1
 

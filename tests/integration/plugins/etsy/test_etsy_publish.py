@@ -139,7 +139,7 @@ def test_two_equal_products_and_the_sellers_own_draft_are_kept_apart(shop):
     shop.etsy.faults.plan("createDraftListing", Fault.DONE_BUT_FAILED, times=2)
     first, second = (shop.job("publish", product=product(sku)) for sku in ("A-1", "A-2"))
     ids = {
-        sku: int(shop.scene.ended(job, seconds=30).result_data["external_id"])
+        sku: int(shop.scene.ended(job).result_data["external_id"])
         for sku, job in (("A-1", first), ("A-2", second))
     }
     listings = shop.etsy.listings
@@ -247,7 +247,7 @@ def test_where_nobody_can_look_a_person_says_what_happened_and_the_job_goes_on(s
     shop.etsy.faults.plan("createDraftListing", Fault.DONE_BUT_FAILED)
     shop.etsy.faults.plan("getListingsByShop", Fault.NOT_JSON, times=None)
     set_job(shop.database, job_id := shop.job("publish", product=product()), {"max_retries": 0})
-    job = shop.scene.reaches(job_id, "paused", seconds=30)
+    job = shop.scene.reaches(job_id, "paused")
     assert "did step 'draft' take effect on etsy?" in (job.waiting_reason or "")
     shop.etsy.faults.clear()
     (listing_id,) = shop.etsy.listings
@@ -262,7 +262,7 @@ def test_whoever_answers_for_the_activation_need_not_know_the_address(shop):
     shop.etsy.faults.plan("updateListing", Fault.DONE_BUT_FAILED)
     shop.etsy.faults.plan("getListing", Fault.NOT_JSON, after=1, times=None)
     set_job(shop.database, job_id := shop.job("publish", product=product()), {"max_retries": 0})
-    assert "'activate'" in shop.scene.reaches(job_id, "paused", seconds=30).waiting_reason
+    assert "'activate'" in shop.scene.reaches(job_id, "paused").waiting_reason
     with shop.database.session.begin() as session:
         MarketplaceJobService(session).answer_step(job_id, "activate", happened={})
     job = shop.scene.ended(job_id)

@@ -133,7 +133,7 @@ def test_an_older_plugin_that_does_not_answer_leaves_a_question_for_a_person(sho
     browser.faults.older_plugin = True
     browser.faults.only = frozenset({"VINTED_PUBLISH"})
     browser.faults.never = True
-    job = shop.scene.reaches(shop.job("publish", product=product()), "paused", seconds=30)
+    job = shop.scene.reaches(shop.job("publish", product=product()), "paused")
     assert "did step 'publish' take effect on vinted?" in (job.waiting_reason or "")
     assert len(published(shop)) == 1
 
@@ -214,7 +214,7 @@ def test_two_products_that_look_the_same_get_a_listing_each(shop):
     browser.extension.faults.forgetful = True
     twins = [product(sku, title="Robe") for sku in ("A-1", "A-2", "A-3")]
     jobs = [shop.job("publish", product=one) for one in twins]
-    found = [shop.scene.ended(job_id, seconds=30).result_data["external_id"] for job_id in jobs]
+    found = [shop.scene.ended(job_id).result_data["external_id"] for job_id in jobs]
     assert len(set(found)) == 3
     assert shop.wardrobe.titles().count("Robe") == 3
     assert {one.product_key: one.external_id for one in shop.rows(Listing)} == {

@@ -125,7 +125,7 @@ def test_the_heartbeat_is_confirmed_and_says_each_beat(database):
                 text("SELECT extract(epoch FROM now() - max(heartbeat_at)) FROM "
                      "marketplace_runtime.runtime_nodes")
             )  # fmt: skip
-        assert age < 5
+        assert age < 90
     finally:
         heart.stop()
 

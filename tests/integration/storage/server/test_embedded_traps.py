@@ -174,7 +174,7 @@ def test_a_server_that_was_killed_is_started_again(data_dir: Path) -> None:
     assert killed is not None
     family = [killed, *killed.children(recursive=True)]
     killed.kill()
-    wait_until(lambda: not any(alive(one) for one in family), 30)
+    wait_until(lambda: not any(alive(one) for one in family))
 
     second = EmbeddedServer.start(data_dir)
 
