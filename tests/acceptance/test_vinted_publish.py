@@ -26,6 +26,12 @@ def shop(installation) -> int:
     return installation.json("shops", "add", "vinted", "--user", "7", "--external-id", "123")["id"]
 
 
+LONGEST_SECONDS = 200
+"""The service waits for half a minute, in real time, before it looks for what was lost."""
+
+pytestmark = pytest.mark.timeout(LONGEST_SECONDS + 100)
+
+
 def browser(installation: Installation, wardrobe: Wardrobe, **options) -> SimulatedBrowser:
     token = installation.run("token", "--user", "7").stdout.strip()
     return SimulatedBrowser(installation.url, 7, token, wardrobe, **options)
@@ -42,7 +48,7 @@ def ended(installation: Installation, job_id: int) -> dict:
         job = installation.json("jobs", "show", str(job_id))
         return job if job["status"] in {"completed", "failed", "paused"} else None
 
-    return wait_until(probe, 60)
+    return wait_until(probe, LONGEST_SECONDS)
 
 
 def test_an_imported_product_is_put_on_sale_with_its_photos(installation, shop, tmp_path):
