@@ -16,10 +16,8 @@ from runtime.storage.schema.migrator import migrate
 from runtime.storage.server.embedded import EmbeddedServer
 from runtime.storage.server.engine import Database
 from tests.support.database.databases import Databases, own_server
-from tests.support.work_order import longest_first
 
-LONGEST = ("test_day.py", "test_chaos.py", "test_outside_package.py", "test_fault_schedule.py")
-"""They take half a minute and more, the longest first."""
+LONGEST = ("test_day.py", "test_chaos.py", "test_outside_package.py")
 FEW_EXAMPLES, ALL_EXAMPLES = 30, 100
 
 
@@ -49,9 +47,11 @@ def pytest_report_header() -> str:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let workers begin with the files that take longest, each worker with another one."""
-    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
-    items[:] = longest_first(items, lambda item: item.path.name, LONGEST, workers)
+    """Begin with the files that take longest, so that the others are done beside them.
+
+    Whole files, so that one worker has all tests of the simulated day, and simulates it once.
+    """
+    items.sort(key=lambda item: item.path.name not in LONGEST)
 
 
 @pytest.fixture(autouse=True)
