@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-ATTEMPTS = 5
+ATTEMPTS = 8
 
 
 def holds_in_some_attempt(measure: Callable[[], None]) -> None:

@@ -20,7 +20,7 @@ CALLS = 15
 PER_SECOND = 20
 WINDOW = 0.5
 LIMIT = Limit(int(PER_SECOND * WINDOW), timedelta(seconds=WINDOW))
-NOISE = 0.03
+NOISE = 0.1
 """Seconds by which two arrivals may be measured closer than they left."""
 
 FETCH = ActionType("fetch", "Fetch", rate_limit=timedelta(0))
