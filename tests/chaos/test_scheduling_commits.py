@@ -38,8 +38,15 @@ def test_a_schedule_fires_once(staged, moment):
 @pytest.mark.parametrize("point", ["settle", "close-batches"])
 def test_a_batch_closes_with_the_right_counts(staged, moment, point):
     with staged(lambda _reference, _count: "well") as stage:
-        batch = add_batch(stage, "first", "second")
-        assert stage.start(RUNTIME_FAULT=f"{point}.{moment}_commit@2").death() == KILLED
+        batch, second = add_batch(stage, "first", "second")
+        service = stage.start(RUNTIME_FAULT=f"{point}.{moment}_commit@2")
+        # The second job waits for the end of the first: side by side they may end in one commit.
+        wait_until(
+            lambda: service.ended() or stage.jobs()["first"]["status"] == "completed", PATIENCE
+        )
+        with stage.database.session.begin() as session:
+            MarketplaceJobService(session).resume_job(second)
+        assert service.death() == KILLED
         stage.start()
         row = wait_until(lambda: closed(stage, batch), PATIENCE)
         assert (row["status"], row["counts"]["completed"], row["counts"]["total"]) == (
@@ -58,7 +65,8 @@ def add_due_schedule(stage: Stage, reference: str) -> None:
         session.execute(text(f"UPDATE {SCHEMA}.job_schedules SET next_run_at = now()"))
 
 
-def add_batch(stage: Stage, first: str, second: str) -> int:
+def add_batch(stage: Stage, first: str, second: str) -> tuple[int, int]:
+    """A batch of two jobs, the second of them paused; returns the batch and that job."""
     shop = shop_of(stage)
     with stage.database.session.begin() as session:
         product = Product(user_id=7, sku="A1", title="Dress", data={})
@@ -67,11 +75,13 @@ def add_batch(stage: Stage, first: str, second: str) -> int:
         batch = BatchJobService(session).create_batch_job(
             "chaos", "publish", [product.id], shop_id=shop, input_data={"reference": first}
         )
-        MarketplaceJobService(session).create_job(
+        jobs = MarketplaceJobService(session)
+        job = jobs.create_job(
             "chaos", "publish", batch_job_id=batch.id, shop_id=shop,
             input_data={"reference": second},
         )  # fmt: skip
-    return batch.id
+        jobs.pause_job(job.id)
+        return batch.id, job.id
 
 
 def shop_of(stage: Stage) -> int:
