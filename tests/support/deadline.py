@@ -12,7 +12,7 @@ SHARE = 0.1
 """How much longer than needed a wait may get; looking more often costs what others run on."""
 
 
-def wait_until(probe: Callable[[], T], seconds: float = 60.0) -> T:
+def wait_until(probe: Callable[[], T | None], seconds: float = 60.0) -> T:
     """Poll until the probe gives something true; fail with its name after the deadline."""
     began = time.monotonic()
     while not (value := probe()):

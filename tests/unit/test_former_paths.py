@@ -51,4 +51,4 @@ def test_a_name_that_never_was_is_not_found() -> None:
     with pytest.raises(ModuleNotFoundError, match="No module named"):
         import_module("runtime.never")
     with pytest.raises(AttributeError, match="module 'runtime' has no attribute 'never'"):
-        _ = runtime.never
+        _ = runtime.never  # type: ignore[attr-defined]

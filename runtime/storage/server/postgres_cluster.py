@@ -193,7 +193,7 @@ class PostgresCluster:
         return lines[7].strip() if len(lines) > 7 else "starting"
 
     def _serves_us(self, pid: int) -> bool:
-        import psutil  # type: ignore[import-untyped]
+        import psutil
 
         # Many clusters may run on a machine; PostgreSQL's working directory is its data directory.
         try:

@@ -21,7 +21,7 @@ from runtime.runs.calls import (
     TransactionCall,
     WebSocketCall,
 )
-from runtime.runs.execution import End, Execution, Failed, Perform
+from runtime.runs.execution import End, Execution, Failed, Finished, Perform, Undecided
 from runtime.runs.failed_steps import failed_steps
 from runtime.runs.job import Job, Shop
 from runtime.runs.journal import RecordedStep, StepStatus
@@ -44,12 +44,15 @@ class Run:
     @property
     def result(self) -> Any:
         """What the handler returned."""
-        return self.end.result  # type: ignore[union-attr]
+        assert isinstance(self.end, Finished), self.end
+        return self.end.result
 
     @property
     def error(self) -> BaseException:
         """What the handler raised."""
-        return self.end.error  # type: ignore[union-attr]
+        assert isinstance(self.end, Failed | Undecided), self.end
+        assert self.end.error is not None
+        return self.end.error
 
 
 def make_job(action: str = "sync", marketplace: str = "vinted", **changes: Any) -> Job:

@@ -3,9 +3,14 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from runtime.process.crash_marker import CrashMarker
 
-class NoMarker:
+
+class NoMarker(CrashMarker):
     """Marks nothing."""
+
+    def __init__(self) -> None:
+        """Open no file."""
 
     @contextmanager
     def running(self, _job_id: int) -> Iterator[None]:

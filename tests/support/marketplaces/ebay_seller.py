@@ -129,8 +129,8 @@ class EbayShop:
         """The result of a job that must succeed."""
         job = self.run(action, **more)
         assert job.status == "completed", (job.status, job.error_message, job.waiting_reason)
-        result: dict[str, Any] = job.result_data
-        return result
+        assert isinstance(job.result_data, dict)
+        return job.result_data
 
     def failed(self, action: str, **more: Any) -> str:
         """Why a job failed, which it must."""
@@ -178,7 +178,7 @@ class EbayShop:
 
     def quantity(self, sku: str) -> int:
         """How many of a product are left."""
-        return {one.sku: one.quantity for one in self.rows(Product)}[sku]
+        return int(next(one.quantity for one in self.rows(Product) if one.sku == sku))
 
 
 def connect(database: Database, vault: Vault, sandbox: EbaySandbox, record: Marketplace) -> int:

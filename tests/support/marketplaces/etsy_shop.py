@@ -122,8 +122,8 @@ class Shop:
         """The result of a job that must succeed."""
         job = self.run(action, **more)
         assert job.status == "completed", (job.status, job.error_message, job.waiting_reason)
-        result: dict[str, Any] = job.result_data
-        return result
+        assert isinstance(job.result_data, dict)
+        return job.result_data
 
     def failed(self, action: str, **more: Any) -> str:
         """The error of a job that must fail."""
@@ -155,7 +155,7 @@ class Shop:
         with self.database.session.begin() as session:
             upsert_products(session, SELLER, [checked_product(product(**changes))])
             sku = changes.get("sku", "A-1")
-            return session.query(Product.id).filter(Product.sku == sku).scalar()
+            return session.query(Product.id).filter(Product.sku == sku).one()[0]
 
     def set(self, **settings: Any) -> None:
         """Change the shop's settings."""

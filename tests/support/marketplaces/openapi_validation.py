@@ -119,13 +119,13 @@ class Operation:
                 yield f"query: {name} comes twice"
             given["query", name] = value
         for (place, name), parameter in parameters.items():
-            value = request.headers.get(name.lower()) if place == "header" else None
-            value = given.get((place, name), value)
-            if value is None:
+            header = request.headers.get(name.lower()) if place == "header" else None
+            text = given.get((place, name), header)
+            if text is None:
                 if parameter.get("required"):
                     yield f"{place}: {name} is missing"
             else:
-                yield from self._value_problems(f"{place}: {name}", parameter["schema"], value)
+                yield from self._value_problems(f"{place}: {name}", parameter["schema"], text)
 
     def _security_problems(self, request: Request) -> Iterable[str]:
         schemes = self.document.security_schemes

@@ -80,7 +80,7 @@ class EbayApp:
         """Offer an item; returns the offer's id."""
         answer = self.inventory("POST", "/offer", json=ebay_offer(sku, **changes))
         assert answer.status_code == 201, answer.text
-        return answer.json()["offerId"]
+        return str(answer.json()["offerId"])
 
     def publish(self, sku: str, quantity: int = 1) -> str:
         """Store, offer and publish; returns the offer's id."""
@@ -154,7 +154,7 @@ class EtsyApp:
         """Draft a listing; returns its id."""
         answer = self.shop("POST", "/listings", data=etsy_form(**changes))
         assert answer.status_code == 201, answer.text
-        return answer.json()["listing_id"]
+        return int(answer.json()["listing_id"])
 
     def upload(self, listing_id: int, **fields: str) -> requests.Response:
         """Upload an image."""

@@ -126,8 +126,8 @@ class Shop:
         """The result of a job that must succeed."""
         job = self.run(action, **input_data)
         assert job.status == "completed", (job.status, job.error_message, job.waiting_reason)
-        result: dict[str, Any] = job.result_data
-        return result
+        assert isinstance(job.result_data, dict)
+        return job.result_data
 
     def held_up(self, job_id: int) -> MarketplaceJob:
         """The job once it waits for more than its turn, as it must: it may not fail."""
@@ -144,8 +144,7 @@ class Shop:
     def unanswered(self, action: str, **input_data: Any) -> None:
         """A job that is tried twice, and fails because nobody answers it."""
         self.calls_end_early()
-        given = {"input_data": input_data, "max_retries": 1}
-        job_id = add_job(self.database, self.shop_id, action, **given)
+        job_id = add_job(self.database, self.shop_id, action, input_data=input_data, max_retries=1)
         job = self.scene.ended(job_id)
         assert (job.status, job.retry_count) == ("failed", 1), job.error_message
 

@@ -1,7 +1,7 @@
 """A marketplace whose handler does what a test says, and processors of its jobs."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -13,6 +13,7 @@ from runtime.handlers.registry import Registry
 from runtime.inline.parts import inline_driver
 from runtime.inline.processor import MarketplaceJobProcessor
 from runtime.process.config import Settings
+from runtime.runs.job import Job
 from runtime.storage.server.engine import Database
 from tests.support.database.job_rows import add_shop
 from tests.support.processes.running_node import registry_of
@@ -23,9 +24,9 @@ Make = Callable[..., MarketplaceJobProcessor]
 class Depop(BaseJobHandler):
     """What a test does stands in the class variable."""
 
-    does: Any = None
+    does: Callable[["Depop", Job], Awaitable[dict[str, Any] | None]]
 
-    async def execute(self, job):
+    async def execute(self, job: Job) -> dict[str, Any] | None:
         return await type(self).does(self, job)
 
 
@@ -53,7 +54,7 @@ def depop_registry(httpserver: HTTPServer) -> Registry:
 
 
 class Asking(BaseJobHandler):
-    async def execute(self, job):
+    async def execute(self, job: Job) -> dict[str, Any]:
         answer = await self.call_websocket(action="VINTED_SYNC", payload={}, timeout=5)
         return {"success": True, **answer}
 
@@ -74,5 +75,5 @@ def process(processor: MarketplaceJobProcessor) -> dict[str, Any] | None:
     return asyncio.run(processor.process_next_job())
 
 
-def does(function: Any) -> None:
+def does(function: Callable[[Depop, Job], Awaitable[dict[str, Any] | None]]) -> None:
     Depop.does = staticmethod(function)

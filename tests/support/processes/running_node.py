@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from actors.base import BaseActor
 from actors.node import Node
 from runtime.handlers.base import BaseJobHandler
 from runtime.handlers.registry import HandlerRecord, Registry
@@ -38,7 +39,7 @@ class Scene:
 
         return wait_until(probe, seconds)
 
-    def actor(self, name: str):
+    def actor(self, name: str) -> BaseActor | None:
         """The actor object behind a name."""
         entry = self.node._directory.find(name)
         return entry.ref._actor_weakref() if entry else None

@@ -2,6 +2,7 @@
 
 import contextlib
 import threading
+from typing import Any
 
 import socketio
 
@@ -12,7 +13,7 @@ class SellerPage:
     """A seller's page, written against the wire alone."""
 
     def __init__(self, installation: Installation, user_id: int, pages: int) -> None:
-        self.commands: list[dict] = []
+        self.commands: list[dict[str, Any]] = []
         self.pages = pages
         self.may_answer = threading.Event()
         self.may_answer.set()
@@ -21,7 +22,7 @@ class SellerPage:
         token = installation.run("token", "--user", str(user_id)).stdout.strip()
         self.client.connect(installation.url, auth={"user_id": user_id, "token": token})
 
-    def _command(self, command: dict) -> None:
+    def _command(self, command: dict[str, Any]) -> None:
         self.commands.append(command)
         self.may_answer.wait(30)
         page = command["payload"]["page"]

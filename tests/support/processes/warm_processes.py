@@ -35,7 +35,7 @@ class WarmProcess:
 
     def __init__(
         self,
-        main: Callable[[], object],
+        main: Callable[[], str | int | None],
         arguments: tuple[str, ...],
         environment: Mapping[str, str],
         directory: Path,
@@ -80,7 +80,7 @@ class WarmProcess:
 
 
 def _become(
-    main: Callable[[], object],
+    main: Callable[[], str | int | None],
     arguments: tuple[str, ...],
     environment: dict[str, str],
     directory: Path,

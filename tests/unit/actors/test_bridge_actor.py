@@ -8,6 +8,7 @@ import pytest
 from runtime import messages
 from runtime.errors import (
     BrowserNotReady,
+    CallFailed,
     CallRejected,
     CallTimeout,
     InvalidCall,
@@ -204,6 +205,7 @@ def test_after_a_failure_of_the_marketplace_a_write_may_have_happened(
     bridge.request(writes=writes)
     bridge.respond("a", {"request_id": "r1", "success": False, "error": "oops", "status": 502})
     [error] = bridge.outcomes
+    assert isinstance(error, CallFailed)
     assert type(error) is kind
     assert error.status == 502
 

@@ -1,5 +1,6 @@
 """Children: what fails is restarted, ever more slowly, and then marked down for a while."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pykka
@@ -15,7 +16,7 @@ class Quiet(pykka.ThreadingActor):
 
 
 @pytest.fixture
-def child():
+def child() -> Iterator[Child]:
     spawned: list[pykka.ActorRef[Quiet]] = []
 
     def spawn(incarnation: int) -> pykka.ActorRef[Quiet]:

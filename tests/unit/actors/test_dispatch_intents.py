@@ -33,6 +33,10 @@ READS = [HttpCall("GET", "/x"), WebSocketCall("LOOK", reads=True)]
 UNREACHABLE = Database(make_url("postgresql+psycopg2://nobody@127.0.0.1:1/none"))
 
 
+async def nothing() -> None:
+    """A handler that asks for nothing."""
+
+
 class Bench:
     """A dispatcher, a lease, and everything that it tells."""
 
@@ -52,9 +56,7 @@ class Bench:
             timeout=30 * SECOND, created_at=self.clock.now(),
         )  # fmt: skip
         now = self.clock.now()
-        self.run = LaneRun(
-            job, Execution(lambda: None), StepNotes((), now), lane=Lane(1), due_at=now
-        )
+        self.run = LaneRun(job, Execution(nothing), StepNotes((), now), lane=Lane(1), due_at=now)
 
     def _tell(self, _name: str, message: Any) -> None:
         self.told.append(message)
@@ -75,7 +77,9 @@ class Bench:
 
 
 @pytest.mark.parametrize("call", WRITES, ids=["http", "browser"])
-def test_a_write_leaves_once_its_intent_is_recorded_and_not_before(call: Call) -> None:
+def test_a_write_leaves_once_its_intent_is_recorded_and_not_before(
+    call: HttpCall | WebSocketCall,
+) -> None:
     bench = Bench()
     bench.perform(call)
     (intent,) = bench.take(messages.RecordIntent)

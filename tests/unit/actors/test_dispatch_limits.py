@@ -98,7 +98,7 @@ def test_what_is_left_of_a_shop_s_quota_is_not_doubted_for_calls_of_others() -> 
         bench.perform(second, call_id, READ)
     bench.perform(first, 5, READ)
     bench.sent()
-    answer(bench, first, 5, **quota)
+    answer(bench, first, 5, 200, **quota)
     for call_id in range(6, 12):
         bench.perform(first, call_id, READ)
     assert bench.sent() == [(1, call_id) for call_id in range(6, 11)], "five are left"

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -472,10 +473,17 @@ def test_a_seller_who_has_no_work_is_no_lane() -> None:
     assert asked(lanes) == []
 
 
-def test_what_a_turn_costs_does_not_grow_with_sellers_who_are_away(monkeypatch) -> None:
+def test_what_a_turn_costs_does_not_grow_with_sellers_who_are_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     looked_at: list[int] = []
     room = Lanes._room
-    monkeypatch.setattr(Lanes, "_room", lambda self, lane: looked_at.append(1) or room(self, lane))
+
+    def looked(lanes: Lanes, lane: Lane) -> int:
+        looked_at.append(1)
+        return room(lanes, lane)
+
+    monkeypatch.setattr(Lanes, "_room", looked)
 
     def cost(absent: int) -> int:
         lanes = browser()

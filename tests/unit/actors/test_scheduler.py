@@ -51,11 +51,11 @@ class _Nothing:
 
 
 @pytest.fixture
-def bench(monkeypatch) -> Bench:
+def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
     return Bench(monkeypatch)
 
 
-def test_it_looks_at_once_and_wakes_when_the_next_is_due(bench):
+def test_it_looks_at_once_and_wakes_when_the_next_is_due(bench: Bench) -> None:
     bench.brings = Fired(0, {}, 2 * SECOND)
     bench.actor.started()
     bench.clock.advance(4 * SECOND)
@@ -63,14 +63,16 @@ def test_it_looks_at_once_and_wakes_when_the_next_is_due(bench):
 
 
 @pytest.mark.parametrize("next_in", [None, timedelta(days=9)])
-def test_a_poll_later_it_looks_at_the_latest(bench, next_in):
+def test_a_poll_later_it_looks_at_the_latest(bench: Bench, next_in: timedelta | None) -> None:
     bench.brings = Fired(0, {}, next_in)
     bench.actor.started()
     bench.clock.advance(POLL)
     assert bench.looks == [timedelta(0), POLL]
 
 
-def test_more_that_is_due_is_fired_at_once_and_what_is_stuck_waits_for_the_poll(bench):
+def test_more_that_is_due_is_fired_at_once_and_what_is_stuck_waits_for_the_poll(
+    bench: Bench,
+) -> None:
     bench.brings = Fired(50, {}, -SECOND)
     bench.actor.started()
     bench.brings = Fired(0, {"a": "its row is locked"}, -SECOND)
@@ -78,7 +80,7 @@ def test_more_that_is_due_is_fired_at_once_and_what_is_stuck_waits_for_the_poll(
     assert bench.looks == [timedelta(0)] * 2
 
 
-def test_a_hint_replaces_the_timer(bench):
+def test_a_hint_replaces_the_timer(bench: Bench) -> None:
     bench.brings = Fired(0, {}, 3 * SECOND)
     bench.actor.started()
     bench.clock.advance(SECOND)
@@ -87,7 +89,7 @@ def test_a_hint_replaces_the_timer(bench):
     assert bench.looks == [timedelta(0), SECOND, 4 * SECOND]
 
 
-def test_a_database_that_is_away_is_asked_again_after_a_poll(bench):
+def test_a_database_that_is_away_is_asked_again_after_a_poll(bench: Bench) -> None:
     bench.brings = DatabaseUnavailable("away")
     bench.actor.started()
     bench.clock.advance(POLL - SECOND)
@@ -97,6 +99,6 @@ def test_a_database_that_is_away_is_asked_again_after_a_poll(bench):
     assert bench.looks == [timedelta(0), POLL]
 
 
-def test_its_own_timer_is_a_hint_like_any_other(bench):
+def test_its_own_timer_is_a_hint_like_any_other(bench: Bench) -> None:
     bench.actor.receive(ScheduleDue())
     assert bench.looks == [timedelta(0)]

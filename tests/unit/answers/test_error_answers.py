@@ -1,5 +1,7 @@
 """What an error answer says, in the marketplace's own words; and answers of an unknown shape."""
 
+from typing import Any
+
 import pytest
 
 from runtime.answers.error_answers import EXCERPT, Refusal, excerpt, refusal_in, unreadable
@@ -7,29 +9,31 @@ from runtime.errors import CallRejected, OutcomeUnknown
 from runtime.runs.journal import error_record, recorded_error
 
 
-def _reader(status, body):
+def _reader(status: int, body: Any) -> Refusal:
     return Refusal(body["error"], code=f"{status}", details={"id": body["id"]})
 
 
-def test_the_marketplaces_own_words_code_and_details_are_taken():
+def test_the_marketplaces_own_words_code_and_details_are_taken() -> None:
     found = refusal_in(_reader, 409, b'{"error": "it exists", "id": 5}')
     assert found == Refusal("it exists", "409", {"id": 5})
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b'{"error": "no id"}', b"\xff\x00", b""])
-def test_what_cannot_be_read_is_told_as_it_is(body):
+def test_what_cannot_be_read_is_told_as_it_is(body: bytes) -> None:
     assert refusal_in(_reader, 400, body) == Refusal(excerpt(body))
     assert "\0" not in excerpt(body)
 
 
-def test_the_beginning_of_an_answer_is_bounded_and_holds_no_secret():
+def test_the_beginning_of_an_answer_is_bounded_and_holds_no_secret() -> None:
     body = b'{"access_token": "very-secret", "rest": "' + b"x" * 10_000
     assert len(excerpt(body)) == EXCERPT
     assert "very-secret" not in excerpt(body)
 
 
 @pytest.mark.parametrize(("writes", "kind"), [(False, CallRejected), (True, OutcomeUnknown)])
-def test_an_unknown_shape_is_a_failure_of_a_read_and_an_unknown_outcome_of_a_write(writes, kind):
+def test_an_unknown_shape_is_a_failure_of_a_read_and_an_unknown_outcome_of_a_write(
+    writes: bool, kind: type[OutcomeUnknown | CallRejected]
+) -> None:
     answer = {"token": "very-secret", "rows": ["x" * 10_000]}
     error = unreadable("GET /x", answer, "no id", writes=writes)
     assert type(error) is kind
@@ -39,6 +43,8 @@ def test_an_unknown_shape_is_a_failure_of_a_read_and_an_unknown_outcome_of_a_wri
     assert len(str(error)) < EXCERPT + 100
 
 
-def test_details_survive_the_record():
+def test_details_survive_the_record() -> None:
     error = CallRejected("no", status=400, error_code="25002", details={"offerId": "8"})
-    assert recorded_error(error_record(error)).details == {"offerId": "8"}
+    again = recorded_error(error_record(error))
+    assert isinstance(again, CallRejected)
+    assert again.details == {"offerId": "8"}

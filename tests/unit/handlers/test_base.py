@@ -94,6 +94,7 @@ def test_a_step_of_a_gather_is_one_step() -> None:
     assert len(execution.start()) == 2
     execution.deliver(2, Success("b"))
     (record,) = execution.deliver(1, Success("a"))
+    assert isinstance(record, Perform)
     assert record.call == RecordStep("look", StepStatus.SUCCEEDED, '["a", "b"]')
     execution.deliver(3, Success(["a", "b"]))
     assert execution.ended == Finished(["a", "b"])

@@ -1,7 +1,7 @@
 """The registry: each entry point is loaded, or listed with its reason; none stops the service."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.metadata import Distribution, EntryPoint
 from pathlib import Path
 
@@ -47,7 +47,7 @@ Install = Callable[..., list[EntryPoint]]
 
 
 @pytest.fixture
-def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
     """Install a distribution: ``key=source`` for each of its modules."""
     loaded = set(sys.modules)
 

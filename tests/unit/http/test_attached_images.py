@@ -1,13 +1,16 @@
 """Images that go with a request: read as it leaves, and nothing leaves without them."""
 
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
 from runtime.errors import CallRejected, CallTimeout, ConnectionLost, ImageRefused, NotSent
-from runtime.http.attached_images import image_opener
+from runtime.errors.root import MarketplaceRuntimeError
+from runtime.http.attached_images import OpenImage, image_opener
 from runtime.http.transport import HttpTransport
 from runtime.marketplaces.record import Marketplace
 from runtime.products.media import Media
@@ -18,7 +21,7 @@ CALL = HttpCall("POST", "images", form={"rank": "1"}, files={"image": ImageFile(
 
 
 @pytest.fixture
-def seen(httpserver: HTTPServer):
+def seen(httpserver: HTTPServer) -> list[Any]:
     """What arrives: the form, and name, type and bytes of the image."""
     requests = []
 
@@ -32,7 +35,7 @@ def seen(httpserver: HTTPServer):
     return requests
 
 
-def perform(httpserver, open_image):
+def perform(httpserver: HTTPServer, open_image: OpenImage) -> Failure | Success:
     record = Marketplace("etsy", base_url=httpserver.url_for(""))
     transport = HttpTransport({"etsy": record}, open_image)
     return transport.perform("etsy", CALL, timedelta(seconds=5))
@@ -47,7 +50,9 @@ def perform(httpserver, open_image):
     ],
     ids=["jpeg", "png", "gif"],
 )
-def test_an_image_is_sent_as_what_its_bytes_say(httpserver, seen, tmp_path, content, name, kind):
+def test_an_image_is_sent_as_what_its_bytes_say(
+    httpserver: HTTPServer, seen: list[Any], tmp_path: Path, content: bytes, name: str, kind: str
+) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a/1.jpg").write_bytes(content)
     media = Media(tmp_path, lambda: "http://here", b"key", timedelta(hours=1))
@@ -67,7 +72,12 @@ def test_an_image_is_sent_as_what_its_bytes_say(httpserver, seen, tmp_path, cont
     ],
     ids=["missing", "404", "503", "no host", "slow", "broken"],
 )
-def test_nothing_is_sent_without_its_image(httpserver, seen, problem, expected):
+def test_nothing_is_sent_without_its_image(
+    httpserver: HTTPServer,
+    seen: list[Any],
+    problem: MarketplaceRuntimeError,
+    expected: type[NotSent | ImageRefused],
+) -> None:
     def fail(_image: str) -> bytes:
         raise problem
 

@@ -19,23 +19,23 @@ from runtime.http.public_hosts import is_public, refuse_private, resolved
         "nonsense", "",
     ],
 )  # fmt: skip
-def test_these_are_not(address):
+def test_these_are_not(address: str) -> None:
     assert not is_public(address)
 
 
 @pytest.mark.parametrize(
     "address", ["8.8.8.8", "93.184.216.34", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808"]
 )
-def test_these_are(address):
+def test_these_are(address: str) -> None:
     assert is_public(address)
 
 
 @pytest.mark.parametrize("host", ["a" * 64 + ".example", "a..example"])
-def test_what_no_host_can_be_named_is_refused(host):
+def test_what_no_host_can_be_named_is_refused(host: str) -> None:
     with pytest.raises(ImageRefused, match="no host can be named"):
         resolved(host, 443)
 
 
-def test_a_host_without_addresses_is_refused():
+def test_a_host_without_addresses_is_refused() -> None:
     with pytest.raises(ImageRefused):
         refuse_private("x", [])

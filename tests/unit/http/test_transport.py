@@ -259,12 +259,15 @@ def test_no_answer_in_time_leaves_the_outcome_of_a_write_unknown(
 
 
 @pytest.mark.parametrize("secret", ["s3cr3t\n", "s3cr3t\r\nX: y", "s3cr3t…"])
-def test_a_credential_that_no_header_may_hold_is_not_told(httpserver, secret):
+def test_a_credential_that_no_header_may_hold_is_not_told(
+    httpserver: HTTPServer, secret: str
+) -> None:
     known = Marketplace(
         "example", base_url=httpserver.url_for("/"), default_headers={"x-api-key": f"k:{secret}"}
     )
     call = HttpCall("GET", "/x")
     outcome = HttpTransport({"example": known}).perform("example", call, timedelta(seconds=5))
+    assert isinstance(outcome, Failure)
     assert isinstance(outcome.error, InvalidCall)
     assert "s3cr3t" not in str(outcome.error)
     assert "s3cr3t" not in repr(known)

@@ -14,7 +14,8 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from werkzeug import Response
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
 
 from runtime.errors import (
     CallRejected,
@@ -25,7 +26,7 @@ from runtime.errors import (
     OutcomeUnknown,
 )
 from runtime.http.transport import HttpTransport
-from runtime.runs.calls import Failure, HttpCall
+from runtime.runs.calls import Failure, HttpCall, Success
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 Script = Callable[[socket.socket], None]
@@ -350,11 +351,14 @@ def test_an_error_of_tls_after_the_request_left_leaves_the_outcome_unknown(
     assert error.writes
 
 
-def test_each_write_has_a_connection_of_its_own(httpserver) -> None:
+def test_each_write_has_a_connection_of_its_own(httpserver: HTTPServer) -> None:
     ports: list[int] = []
-    httpserver.expect_request("/x").respond_with_handler(
-        lambda request: ports.append(request.environ["REMOTE_PORT"]) or Response("{}")
-    )
+
+    def answer(request: Request) -> Response:
+        ports.append(request.environ["REMOTE_PORT"])
+        return Response("{}")
+
+    httpserver.expect_request("/x").respond_with_handler(answer)
     transport = HttpTransport({})
     for _ in range(3):
         transport.perform("ebay", HttpCall("POST", httpserver.url_for("/x")), timedelta(seconds=5))
@@ -394,7 +398,7 @@ def test_a_write_that_is_late_once_it_is_connected_does_not_leave(
 # --- names ----------------------------------------------------------------------------------
 
 
-def test_a_name_that_nobody_answers_for_is_not_waited_for(monkeypatch) -> None:
+def test_a_name_that_nobody_answers_for_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     never = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *arguments: never.wait(600))
     started = time.monotonic()
@@ -408,7 +412,9 @@ def test_a_name_that_nobody_answers_for_is_not_waited_for(monkeypatch) -> None:
     assert "shop.example cannot be looked up in time" in str(outcome.error)
 
 
-def test_of_several_addresses_one_that_answers_is_found(serve, monkeypatch) -> None:
+def test_of_several_addresses_one_that_answers_is_found(
+    serve: Callable[[Script], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def answers(connection: socket.socket) -> None:
         request_of(connection)
         connection.sendall(HEAD + b"Content-Length: 2\r\n\r\n{}")
@@ -417,11 +423,13 @@ def test_of_several_addresses_one_that_answers_is_found(serve, monkeypatch) -> N
     found = [("127.0.0.2", port), ("127.0.0.1", port)]
     look_up = socket.getaddrinfo
 
-    def resolve(host, *arguments):
+    def resolve(host: str, *arguments: Any) -> list[tuple[Any, ...]]:
         if host != "shop.example":
             return look_up(host, *arguments)
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", one) for one in found]
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
     call = HttpCall("GET", f"http://shop.example:{port}/x")
-    assert HttpTransport({}).perform("shop", call, timedelta(seconds=5)).value == {}
+    outcome = HttpTransport({}).perform("shop", call, timedelta(seconds=5))
+    assert isinstance(outcome, Success)
+    assert outcome.value == {}

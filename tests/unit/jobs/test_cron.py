@@ -1,6 +1,7 @@
 """The next firing of a cron expression, in a time zone."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -32,7 +33,9 @@ def firings(cron: str, zone: str, after: str, count: int) -> list[str]:
 
 
 @given(st.tuples(minutes, hours, weekdays), zones, moments)
-def test_it_fires_later_at_what_the_clock_on_the_wall_shows(fields, zone, after):
+def test_it_fires_later_at_what_the_clock_on_the_wall_shows(
+    fields: tuple[int, int, int], zone: str, after: datetime
+) -> None:
     minute, hour, weekday = fields
     fires = next_firing(f"{minute} {hour} * * {weekday}", zone, after)
     assert after < fires <= after + timedelta(days=15)
@@ -40,13 +43,18 @@ def test_it_fires_later_at_what_the_clock_on_the_wall_shows(fields, zone, after)
     if (local.hour, local.minute) != (hour, minute):
         # The wall never showed it on that day: it fires right behind the gap.
         before = (fires - MINUTE).astimezone(ZoneInfo(zone))
-        assert before.utcoffset() < local.utcoffset()
+        offset_before, offset = before.utcoffset(), local.utcoffset()
+        assert offset_before is not None
+        assert offset is not None
+        assert offset_before < offset
     else:
         assert local.isoweekday() % 7 == weekday
 
 
 @given(minutes, zones, moments)
-def test_every_hour_is_every_hour_whatever_the_clocks_do(minute, zone, after):
+def test_every_hour_is_every_hour_whatever_the_clocks_do(
+    minute: int, zone: str, after: datetime
+) -> None:
     first = next_firing(f"{minute} * * * *", zone, after)
     second = next_firing(f"{minute} * * * *", zone, first)
     usual = {timedelta(hours=1)}
@@ -57,21 +65,21 @@ def test_every_hour_is_every_hour_whatever_the_clocks_do(minute, zone, after):
 
 @given(st.sampled_from(["*/7 * * * *", "15,45 */5 * * *", "0 0 1 * *", "30 2 * * *", "0 0 L 2 *"]),
        zones, moments, st.floats(0, 1))  # fmt: skip
-def test_nothing_fires_in_between(cron, zone, after, share):
+def test_nothing_fires_in_between(cron: str, zone: str, after: datetime, share: float) -> None:
     first = next_firing(cron, zone, after)
     between = after + (first - after) * share
     if between < first:
         assert next_firing(cron, zone, between) == first
 
 
-def test_in_spring_the_hour_that_is_left_out_fires_right_behind_it():
+def test_in_spring_the_hour_that_is_left_out_fires_right_behind_it() -> None:
     assert firings("30 2 * * *", "Europe/Paris", "2026-03-28T12:00Z", 2) == [
         "2026-03-29T03:00+02:00",
         "2026-03-30T02:30+02:00",
     ]
 
 
-def test_in_autumn_the_hour_that_comes_twice_fires_once():
+def test_in_autumn_the_hour_that_comes_twice_fires_once() -> None:
     assert firings("30 2 * * *", "Europe/Paris", "2026-10-24T12:00Z", 2) == [
         "2026-10-25T02:30+02:00",
         "2026-10-26T02:30+01:00",
@@ -92,16 +100,16 @@ def test_in_autumn_the_hour_that_comes_twice_fires_once():
         ("0 0 * * 8", "bad day-of-week"),
     ],
 )
-def test_what_never_fires_or_cannot_be_read_is_refused(cron, says):
+def test_what_never_fires_or_cannot_be_read_is_refused(cron: str, says: str) -> None:
     with pytest.raises(InputError, match=says):
         checked_cron(cron, "UTC", at("2026-01-09T00:00Z"))
 
 
 @pytest.mark.parametrize("zone", ["Paris", "", "../etc/passwd", "Europe/", "Europe", "\0", None])
-def test_an_unknown_zone_is_refused(zone):
+def test_an_unknown_zone_is_refused(zone: Any) -> None:
     with pytest.raises(InputError, match="is not known: give an IANA name"):
         checked_cron("0 6 * * *", zone, at("2026-01-09T00:00Z"))
 
 
-def test_spaces_do_not_matter():
+def test_spaces_do_not_matter() -> None:
     assert checked_cron("  0  6 * *\tMON ", "UTC", at("2026-01-09T00:00Z")) == "0 6 * * MON"

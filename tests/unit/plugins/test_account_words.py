@@ -6,7 +6,7 @@ import pytest
 
 from plugins.etsy.marketplace import etsy
 from plugins.vinted.marketplace import vinted
-from runtime import Limit
+from runtime import Limit, Marketplace
 from runtime.answers.limit_signals import Announced
 from runtime.errors import CallRejected
 from runtime.rate_limits.closures import ClosureKind
@@ -16,7 +16,7 @@ from runtime.runs.answer import Answer
 NOW = datetime(2026, 1, 9, 12, tzinfo=UTC)
 
 
-def test_etsy_announces_its_limits_in_headers_of_its_own():
+def test_etsy_announces_its_limits_in_headers_of_its_own() -> None:
     headers = {
         "x-limit-per-second": "10",
         "x-remaining-this-second": "9",
@@ -39,7 +39,9 @@ def test_etsy_announces_its_limits_in_headers_of_its_own():
           for code in ("not_logged_in", "session_ended", "session_expired", "logged_out")),
     ],
 )  # fmt: skip
-def test_what_only_one_marketplace_says_closes_its_shop(marketplace, error):
+def test_what_only_one_marketplace_says_closes_its_shop(
+    marketplace: Marketplace, error: CallRejected
+) -> None:
     trouble = account_trouble(
         error, marketplace.name, 3,
         browser_bound=marketplace.browser_bound, words=marketplace.account_words,

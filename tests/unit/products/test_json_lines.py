@@ -3,12 +3,12 @@
 import io
 import json
 
-from runtime.products.json_lines import LONGEST_LINE, read_lines
+from runtime.products.json_lines import LONGEST_LINE, Line, read_lines
 
 LINE = json.dumps({"sku": "A", "title": "Jeans", "price": 12.5}).encode()
 
 
-def read(content: bytes):
+def read(content: bytes) -> list[Line]:
     sizes: list[int] = []
     lines = list(read_lines(io.BytesIO(content), sizes.append))
     assert sum(sizes) == len(content)
@@ -19,13 +19,13 @@ def good(content: bytes) -> list[int]:
     return [line.number for line in read(content) if line.product is not None]
 
 
-def test_blank_lines_and_the_marks_of_other_systems_do_no_harm():
+def test_blank_lines_and_the_marks_of_other_systems_do_no_harm() -> None:
     assert good(b"\xef\xbb\xbf" + LINE + b"\r\n\r\n \t\n" + LINE) == [1, 4]
     assert read(b"") == []
     assert read(b"\xef\xbb\xbf") == []
 
 
-def test_a_line_that_cannot_be_used_is_named_and_the_rest_is_read():
+def test_a_line_that_cannot_be_used_is_named_and_the_rest_is_read() -> None:
     flaws = {
         b"{": "not valid JSON",
         b"\xff": "not UTF-8",
@@ -42,7 +42,7 @@ def test_a_line_that_cannot_be_used_is_named_and_the_rest_is_read():
     assert lines[-1].flaw is None
 
 
-def test_of_a_huge_line_no_more_is_held_than_a_line_may_have():
+def test_of_a_huge_line_no_more_is_held_than_a_line_may_have() -> None:
     class Measured(io.BytesIO):
         largest = 0
 

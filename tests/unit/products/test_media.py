@@ -1,6 +1,7 @@
 """The media directory, and the URLs that let browsers into it."""
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -18,7 +19,7 @@ KEY = media_key("secret")
 
 
 @pytest.fixture
-def directory(tmp_path):
+def directory(tmp_path: Path) -> Path:
     directory = tmp_path / "media"
     (directory / "photos").mkdir(parents=True)
     (directory / "photos" / "1.jpg").write_bytes(JPEG)
@@ -27,11 +28,13 @@ def directory(tmp_path):
 
 
 @pytest.fixture
-def media(directory):
+def media(directory: Path) -> Media:
     return Media(directory, lambda: "https://media.example", KEY, HOUR, lambda: NOW)
 
 
-def test_a_product_image_below_the_directory_gets_a_url_that_lets_it_be_fetched(media):
+def test_a_product_image_below_the_directory_gets_a_url_that_lets_it_be_fetched(
+    media: Media,
+) -> None:
     remote, local = media.urls(["https://x.example/1.jpg", "photos/1.jpg"])
     assert remote == "https://x.example/1.jpg"
     parts = urlsplit(local)
@@ -46,7 +49,7 @@ def test_a_product_image_below_the_directory_gets_a_url_that_lets_it_be_fetched(
     "path",
     ["../outside.jpg", "/etc/passwd", "photos", "none.jpg", "photos/../photos/1.jpg", "", "."],
 )
-def test_what_is_not_below_the_directory_is_refused(media, path):
+def test_what_is_not_below_the_directory_is_refused(media: Media, path: str) -> None:
     assert media.find(path) is None
     with pytest.raises(ImageRefused):
         media.urls([path])
@@ -55,14 +58,16 @@ def test_what_is_not_below_the_directory_is_refused(media, path):
 
 
 @pytest.mark.parametrize(("name", "content"), [("notes.txt", b"cotton"), ("empty.jpg", b"")])
-def test_a_file_that_is_no_image_gets_no_url(media, directory, name, content):
+def test_a_file_that_is_no_image_gets_no_url(
+    media: Media, directory: Path, name: str, content: bytes
+) -> None:
     (directory / name).write_bytes(content)
     with pytest.raises(ImageRefused) as raised:
         media.urls(["photos/1.jpg", name])
     assert f"the file {name} is no image (JPEG, PNG, GIF or WebP)" in str(raised.value)
 
 
-def test_a_link_leads_nowhere_outside(media, directory, tmp_path):
+def test_a_link_leads_nowhere_outside(media: Media, directory: Path, tmp_path: Path) -> None:
     (directory / "out.jpg").symlink_to(tmp_path / "outside.jpg")
     (directory / "up").symlink_to(tmp_path)
     (directory / "circle").symlink_to(directory / "circle")
@@ -71,14 +76,14 @@ def test_a_link_leads_nowhere_outside(media, directory, tmp_path):
     assert media.read("in.jpg") == JPEG
 
 
-def test_what_is_kept_can_be_read_and_stands_there_once(media, directory):
+def test_what_is_kept_can_be_read_and_stands_there_once(media: Media, directory: Path) -> None:
     path = media.keep(PNG)
     assert media.keep(PNG) == path
     assert media.read(path) == PNG
     assert len([one for one in directory.rglob("*") if one.is_file()]) == 2
 
 
-def test_only_images_of_a_bounded_size_are_read_and_kept(media, directory):
+def test_only_images_of_a_bounded_size_are_read_and_kept(media: Media, directory: Path) -> None:
     (directory / "page.jpg").write_bytes(b"<html>")
     (directory / "huge.jpg").write_bytes(JPEG + b"\0" * MAX_IMAGE_BYTES)
     for path, why in (("page.jpg", "no image"), ("huge.jpg", "more than")):
@@ -92,7 +97,9 @@ _PATHS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 
 
 @given(_PATHS, _PATHS, st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1)))  # noqa: DTZ001
-def test_a_signature_is_good_for_its_own_path_time_and_key(path, other, expires_at):
+def test_a_signature_is_good_for_its_own_path_time_and_key(
+    path: str, other: str, expires_at: datetime
+) -> None:
     expires_at = expires_at.replace(microsecond=0, tzinfo=UTC)
     query = urlsplit(signed_url("http://x", path, KEY, expires_at)).query
     before = expires_at - timedelta(seconds=1)
@@ -110,5 +117,5 @@ def test_a_signature_is_good_for_its_own_path_time_and_key(path, other, expires_
     ["", "expires=99999999999", "signature=00", "expires=x&signature=00", "expires=-1&signature=0",
      "expires=99999999999&signature=%C3%A9", "a=1&" * 50, "expires=\u0661&signature=0"],
 )  # fmt: skip
-def test_whatever_else_a_query_says_is_refused(query):
+def test_whatever_else_a_query_says_is_refused(query: str) -> None:
     assert rejection("photos/1.jpg", query, KEY, NOW) is not None

@@ -1,6 +1,7 @@
 """What a product is."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,13 +14,13 @@ from runtime.values.json_values import checked_json
 LEAST = {"sku": "A-1", "title": "Jeans", "price": "12.50"}
 
 
-def told(product) -> str:
+def told(product: Any) -> str:
     with pytest.raises(InvalidProduct) as raised:
         checked_product(product)
     return str(raised.value)
 
 
-def test_every_field_is_there_whatever_was_given():
+def test_every_field_is_there_whatever_was_given() -> None:
     assert checked_product(LEAST) == {
         "sku": "A-1", "title": "Jeans", "description": "", "price": "12.50", "currency": None,
         "quantity": 1, "brand": None, "condition": None, "category": None, "size": None,
@@ -28,7 +29,7 @@ def test_every_field_is_there_whatever_was_given():
     assert tuple(checked_product(LEAST)) == tuple(FIELDS)
 
 
-def test_checking_again_changes_nothing():
+def test_checking_again_changes_nothing() -> None:
     whole = checked_product(
         LEAST
         | {"currency": "eur", "quantity": 0, "size": 42, "category": 1904, "brand": " Levi's "}
@@ -38,7 +39,7 @@ def test_checking_again_changes_nothing():
     assert checked_product(whole) == whole
 
 
-def test_every_wrong_field_is_named_at_once():
+def test_every_wrong_field_is_named_at_once() -> None:
     message = told({"title": "", "price": 0, "currency": "EURO", "quantity": -1, "colour": "red"})
     for name in ("sku is missing", "title must not be empty", "price", "currency", "quantity"):
         assert name in message
@@ -47,7 +48,7 @@ def test_every_wrong_field_is_named_at_once():
 
 
 @given(st.decimals(min_value="0.01", max_value=MAX_PRICE, places=2))
-def test_a_price_is_exact_however_it_is_written(price: Decimal):
+def test_a_price_is_exact_however_it_is_written(price: Decimal) -> None:
     for written in (str(price), price, float(price)):
         assert checked_product(LEAST | {"price": written})["price"] == str(price)
 
@@ -57,7 +58,7 @@ def test_a_price_is_exact_however_it_is_written(price: Decimal):
     ["0", -1, "-0.01", "0.001", 12.345, "1,50", "abc", "", "NaN", float("inf"), True, [], "1e3",
      "1_000", pytest.param(10**5000, id="huge"), "10000000000", 1e300, 1e-300],
 )  # fmt: skip
-def test_what_is_no_price_is_refused(price):
+def test_what_is_no_price_is_refused(price: Any) -> None:
     assert "price must" in told(LEAST | {"price": price})
 
 
@@ -71,7 +72,7 @@ def test_what_is_no_price_is_refused(price):
         "C:/1.jpg", "file:1.jpg", "a\0b", 5, None, "https://x.example:99999/", "x" * 3000,
     ],
 )  # fmt: skip
-def test_an_image_is_an_https_url_or_a_path_that_stays_below(image):
+def test_an_image_is_an_https_url_or_a_path_that_stays_below(image: str | int | None) -> None:
     assert "images.0" in told(LEAST | {"images": [image]})
 
 
@@ -86,13 +87,13 @@ def test_an_image_is_an_https_url_or_a_path_that_stays_below(image):
         {"attributes": {"a": "x" * 300_000}}, {"currency": 5}, {"sku": "  "},
     ],
 )  # fmt: skip
-def test_what_cannot_be_stored_is_refused_by_its_name(wrong):
+def test_what_cannot_be_stored_is_refused_by_its_name(wrong: dict[str, Any]) -> None:
     (name,) = wrong
     assert f"{name}" in told(LEAST | wrong)
 
 
 @pytest.mark.parametrize("product", [None, [], "a", 5])
-def test_a_product_is_an_object(product):
+def test_a_product_is_an_object(product: str | list[Any] | int | None) -> None:
     assert "JSON object" in told(product)
 
 
@@ -105,7 +106,9 @@ _JSON = st.recursive(
 
 @settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from([*FIELDS, "other"]), _JSON))
-def test_whatever_is_given_is_refused_in_words_or_can_be_stored(given_fields):
+def test_whatever_is_given_is_refused_in_words_or_can_be_stored(
+    given_fields: dict[str, Any],
+) -> None:
     try:
         product = checked_product(LEAST | given_fields)
     except InvalidProduct:

@@ -4,6 +4,7 @@ import itertools
 import random
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -381,7 +382,7 @@ def test_a_node_without_a_limit_learns_one_from_its_own_pace() -> None:
         (1, 1, "per timedelta"),
     ],
 )
-def test_a_limit_that_makes_no_sense_is_refused(number, per, complaint) -> None:  # type: ignore[no-untyped-def]
+def test_a_limit_that_makes_no_sense_is_refused(number: Any, per: Any, complaint: str) -> None:
     with pytest.raises(InputError, match=complaint):
         Limit(number, per)
 
@@ -410,12 +411,16 @@ def test_nodes_that_are_idle_are_forgotten() -> None:
     delays=st.lists(st.integers(0, 12).map(lambda ms: ms * MS), min_size=1, max_size=30),
 )
 @settings(deadline=None, max_examples=60)
-def test_calls_that_leave_later_than_their_turn_violate_no_limit(limits, delays):
-    tree, now, left = BudgetTree(Budgets(app_key=tuple(limits))), NOW, []
+def test_calls_that_leave_later_than_their_turn_violate_no_limit(
+    limits: list[Limit], delays: list[timedelta]
+) -> None:
+    tree, now = BudgetTree(Budgets(app_key=tuple(limits))), NOW
+    left: list[datetime] = []
     later = itertools.cycle(delays)
     while len(left) < 150:
         blocked = tree.blocked(PATH, now)
         if blocked is not None:
+            assert blocked.until is not None
             now = blocked.until
             continue
         tree.release(PATH, now, NOTHING)
@@ -426,20 +431,24 @@ def test_calls_that_leave_later_than_their_turn_violate_no_limit(limits, delays)
         assert violations(left, limit) == []
 
 
-def test_the_gap_begins_when_a_call_leaves():
+def test_the_gap_begins_when_a_call_leaves() -> None:
     tree = BudgetTree(Budgets())
     tree.release(PATH, NOW, SECOND)
     tree.left(PATH, NOW, NOW + 40 * MS)
-    assert tree.blocked(PATH, NOW + SECOND).until == NOW + SECOND + 40 * MS
+    blocked = tree.blocked(PATH, NOW + SECOND)
+    assert blocked is not None
+    assert blocked.until == NOW + SECOND + 40 * MS
 
 
-def test_a_call_that_leaves_in_a_later_bucket_is_counted_there():
+def test_a_call_that_leaves_in_a_later_bucket_is_counted_there() -> None:
     limit = Limit(1, DAY)
     tree = BudgetTree(Budgets(app_key=(limit,)))
     width = DAY / 240
     tree.release(PATH, NOW + width - MS, NOTHING)
     tree.left(PATH, NOW + width - MS, NOW + width)
-    assert tree.blocked(PATH, NOW + width).until == NOW + 2 * width + DAY
+    blocked = tree.blocked(PATH, NOW + width)
+    assert blocked is not None
+    assert blocked.until == NOW + 2 * width + DAY
     assert {(one.bucket_start, one.count) for one in tree.changed()} == {
         (NOW, 0), (NOW + width, 1)
     }  # fmt: skip

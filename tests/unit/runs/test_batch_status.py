@@ -40,12 +40,14 @@ counts_of = st.builds(BatchCounts, **dict.fromkeys(NAMES, st.integers(0, 3)))
         ({"superseded": 2}, False, "cancelled"),
     ],
 )
-def test_the_table(counts, cancel_requested, status):
+def test_the_table(counts: dict[str, int], cancel_requested: bool, status: str) -> None:
     assert batch_status(BatchCounts(**counts), cancel_requested=cancel_requested) == status
 
 
 @given(counts_of, st.booleans())
-def test_a_batch_is_over_exactly_when_no_job_is_left(counts, cancel_requested):
+def test_a_batch_is_over_exactly_when_no_job_is_left(
+    counts: BatchCounts, cancel_requested: bool
+) -> None:
     status = batch_status(counts, cancel_requested=cancel_requested)
     assert (status in OVER) == (counts.unfinished == 0)
     if status is BatchStatus.COMPLETED:
@@ -54,11 +56,11 @@ def test_a_batch_is_over_exactly_when_no_job_is_left(counts, cancel_requested):
 
 
 @given(counts_of)
-def test_counts_come_back_from_what_is_stored(counts):
+def test_counts_come_back_from_what_is_stored(counts: BatchCounts) -> None:
     stored = counts.as_json()
     assert BatchCounts.from_json(stored) == counts
     assert stored["total"] == sum(stored[name] for name in NAMES)
 
 
-def test_every_status_of_a_job_is_counted():
+def test_every_status_of_a_job_is_counted() -> None:
     assert {status.value for status in JobStatus} | {"superseded"} == set(NAMES)

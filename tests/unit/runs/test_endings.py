@@ -14,6 +14,7 @@ from runtime.runs.endings import (
     read_end,
     released,
 )
+from runtime.runs.execution import Failed
 from runtime.runs.job import Job, Shop
 from runtime.runs.job_states import JobEvent, JobStatus, target
 from runtime.runs.settlement import Settlement, settlement_of
@@ -57,7 +58,9 @@ def test_a_run_that_is_left_where_it_stands_leaves_its_job_waiting() -> None:
         (cannot_be_stored("a NUL"), JobFailed, "the result cannot be stored: a NUL"),
     ],
 )
-def test_what_is_wrong_with_a_handler_s_values_fails_its_job_at_once(end, kind, text) -> None:
+def test_what_is_wrong_with_a_handler_s_values_fails_its_job_at_once(
+    end: Failed, kind: type[JobFailed], text: str
+) -> None:
     assert isinstance(end.error, kind)
     settled = settlement_of(JOB, end, NOW)
     assert (settled.event, settled.error) == (JobEvent.FAIL, text)

@@ -102,7 +102,8 @@ def test_an_outcome_that_nobody_waits_for_is_ignored(call_id: int) -> None:
     execution.start()
     execution.deliver(1, Success("one"))
     assert execution.deliver(call_id, Success("once more")) == []
-    assert execution.ended is None
+    ended = execution.ended
+    assert ended is None
     execution.deliver(2, Success("two"))
     assert execution.ended == Finished(("one", "two"))
     assert execution.deliver(2, Success("late")) == []
@@ -200,8 +201,8 @@ def test_ten_thousand_branches_are_no_burden() -> None:
 def test_five_thousand_gathers_in_one_another_are_no_burden() -> None:
     async def nest(depth: int) -> int:
         if not depth:
-            return await get("/leaf")
-        return (await Gather(nest(depth - 1)))[0] + 1
+            return int(await get("/leaf"))
+        return int((await Gather(nest(depth - 1)))[0]) + 1
 
     execution = Execution(lambda: nest(5_000))
     execution.start()

@@ -214,7 +214,11 @@ def test_a_cancellation_reaches_each_branch_at_most_once_and_every_finally_runs(
             call_id
             for call_id, call in owner.outstanding.items()
             if isinstance(call, RecordStep)
-            or (isinstance(call.arguments[0], Leaf) and call.arguments[0].writes)
+            or (
+                isinstance(call, BlockingCall)
+                and isinstance(call.arguments[0], Leaf)
+                and call.arguments[0].writes
+            )
         }
         before = dict(owner.outstanding)
         owner.take(owner.execution.cancel(sent))

@@ -15,7 +15,7 @@ from runtime.errors import (
     NotSent,
     SellerNotConnected,
 )
-from runtime.runs.failures import FAILURES, consequence_of
+from runtime.runs.failures import FAILURES, Row, consequence_of
 from runtime.runs.job_states import JobEvent, JobStatus, after
 
 EVENTS = {
@@ -101,7 +101,7 @@ def test_whatever_is_raised_has_a_row() -> None:
 
 
 @pytest.mark.parametrize("row", FAILURES, ids=lambda row: row.failure.__name__)
-def test_each_row_ends_a_run_in_a_way_that_a_run_can_end(row) -> None:
+def test_each_row_ends_a_run_in_a_way_that_a_run_can_end(row: Row) -> None:
     after(JobStatus.RUNNING, row.consequence.event)
 
 

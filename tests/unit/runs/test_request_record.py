@@ -37,7 +37,8 @@ def test_no_secret_is_in_it(name: str, where: str) -> None:
     elif where == "deep":
         call = HttpCall("POST", "/x", json={"parts": [{"inner": given}]})
     else:
-        call = HttpCall("POST", "/x", **{where: given})
+        parts: dict[str, Any] = {where: given}
+        call = HttpCall("POST", "/x", **parts)
     assert SECRET not in text_of(call)
 
 

@@ -94,7 +94,8 @@ def test_a_cancellation_waits_for_what_has_left_and_takes_the_rest_back() -> Non
     run.calls[1].left = True
     take(run, run.cancel())
     assert run.calls.keys() == {1}
-    assert not run.is_unwinding, "the answer of the first write may still come"
+    unwinding = run.is_unwinding
+    assert not unwinding, "the answer of the first write may still come"
     take(run, run.execution.deliver(1, Success(None)))
     del run.calls[1]
     assert run.is_unwinding

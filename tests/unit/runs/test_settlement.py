@@ -1,5 +1,6 @@
 """Failure, sorted: what the end of a run means for its job."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -374,12 +375,14 @@ def test_a_snooze_says_until_when_if_it_says_no_more() -> None:
     "error",
     [CallRejected("log in", status=401), CallRejected("no", status=403, error_code="captcha")],
 )
-def test_a_job_whose_account_is_in_trouble_waits_for_a_person(error, end, browser_bound):
+def test_a_job_whose_account_is_in_trouble_waits_for_a_person(
+    error: CallRejected, end: Callable[[CallRejected], End], browser_bound: bool
+) -> None:
     settled = settlement_of(job(retry_count=3), end(error), NOW, browser_bound=browser_bound)
     assert settled.event is JobEvent.SNOOZE
     assert settled.waiting_reason is not None
     assert "`python run.py shops resume 2`" in settled.waiting_reason
 
 
-def test_a_403_of_an_api_that_names_no_block_is_about_the_request():
+def test_a_403_of_an_api_that_names_no_block_is_about_the_request() -> None:
     assert failed(CallRejected("not yours", status=403)).event is JobEvent.FAIL

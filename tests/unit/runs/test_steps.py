@@ -57,7 +57,9 @@ def create(**options: Any) -> RunStep:
     return RunStep("create", write, **options)
 
 
-def play(body: Callable[[], Any], answers: list[Any], *journal: RecordedStep) -> tuple[Any, list]:
+def play(
+    body: Callable[[], Any], answers: list[Any], *journal: RecordedStep
+) -> tuple[Any, list[Any]]:
     """Answer the calls one after the other; how the run ended, and what it asked for."""
     execution = Execution(body, journal)
     effects, asked = execution.start(), []
@@ -77,7 +79,7 @@ def _outcome(call: Call, answers: list[Any]) -> Outcome:
     return Failure(answer) if isinstance(answer, Exception) else Success(answer)
 
 
-def play_step(step: RunStep, answers: list[Any], *journal: RecordedStep) -> tuple[Any, list]:
+def play_step(step: RunStep, answers: list[Any], *journal: RecordedStep) -> tuple[Any, list[Any]]:
     async def body() -> Any:
         return await step
 
@@ -158,7 +160,9 @@ class OwnWords(JobFailed):
     ("raised", "seen"),
     [(ValueError("x"), StepFailed), (OwnWords("x"), JobFailed), (JobFailed("x"), JobFailed)],
 )
-def test_the_live_run_and_its_replay_raise_the_same(raised: Exception, seen: type) -> None:
+def test_the_live_run_and_its_replay_raise_the_same(
+    raised: Exception, seen: type[JobFailed]
+) -> None:
     async def breaks() -> None:
         raise raised
 
@@ -166,6 +170,8 @@ def test_the_live_run_and_its_replay_raise_the_same(raised: Exception, seen: typ
     replay, _ = play_step(
         RunStep("breaks", breaks), [], RecordedStep("breaks", StepStatus.FAILED, error=record.error)
     )
+    assert isinstance(live, Failed)
+    assert isinstance(replay, Failed)
     assert type(live.error) is type(replay.error) is seen
     assert str(live.error) == str(replay.error)
     assert failed_steps(live.error) == failed_steps(replay.error) == ("breaks",)
@@ -228,7 +234,9 @@ def test_a_repeatable_write_is_sent_again_without_a_look() -> None:
 
 
 @pytest.mark.parametrize("journal", [(), (OPEN,)])
-def test_a_write_that_declared_nothing_is_a_question_for_a_person(journal: tuple) -> None:
+def test_a_write_that_declared_nothing_is_a_question_for_a_person(
+    journal: tuple[RecordedStep, ...],
+) -> None:
     ended, asked = play_step(create(), [] if journal else [UNKNOWN], *journal)
     assert ended == Undecided("create", None)
     assert not [one for one in asked if isinstance(one, RecordStep)], "it stays open"

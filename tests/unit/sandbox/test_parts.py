@@ -1,6 +1,6 @@
 """The parts that simulated marketplaces are made of."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -47,7 +47,7 @@ def test_a_fixed_window_starts_with_its_first_call_and_ends_whole(
 ) -> None:
     clock = still_clock()
     quota = Quota(3, 10 * SECOND, clock.now, rolling=False)
-    starts = []
+    starts: list[datetime] = []
     for pause in pauses:
         clock.advance(pause)
         if not starts or clock.now() - starts[-1] >= 10 * SECOND:

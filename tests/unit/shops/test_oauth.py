@@ -3,11 +3,13 @@
 import base64
 import hashlib
 import threading
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from pytest_httpserver import HTTPServer
 from werkzeug import Response
 
 from runtime.errors import ConfigurationError, ConsentRefused, NotSent
@@ -19,7 +21,7 @@ BACK = "http://127.0.0.1:1/callback"
 
 
 @pytest.fixture
-def tokens(httpserver) -> TokenServer:
+def tokens(httpserver: HTTPServer) -> TokenServer:
     return TokenServer(httpserver)
 
 
@@ -104,12 +106,12 @@ def test_an_application_without_credentials_is_told_what_to_set(tokens: TokenSer
 
 
 def test_a_token_endpoint_that_drips_or_floods_is_not_waited_for(
-    tokens: TokenServer, httpserver, monkeypatch: pytest.MonkeyPatch
+    tokens: TokenServer, httpserver: HTTPServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("runtime.shops.oauth.PATIENCE", timedelta(seconds=0.3))
     over = threading.Event()
 
-    def drip():
+    def drip() -> Iterator[bytes]:
         while not over.is_set():
             yield b" "
             over.wait(0.02)

@@ -142,7 +142,7 @@ def test_a_form_array_is_one_value_with_commas(etsy: Documents) -> None:
 
 def test_the_content_type_is_the_documented_one(ebay: Documents, etsy: Documents) -> None:
     draft = post_draft(etsy_form())
-    draft = replace(draft, headers=draft.headers | {"content-type": "application/json"})
+    draft = replace(draft, headers={**draft.headers, "content-type": "application/json"})
     assert "is none of ['application/x-www-form-urlencoded']" in problem(etsy, draft)
     path = f"{INVENTORY}/offer/1/publish"
     assert "a body is not documented" in problem(

@@ -12,13 +12,13 @@ def _number(entry: object) -> int:
     return entry
 
 
-def test_what_can_be_read_is_kept_in_order():
+def test_what_can_be_read_is_kept_in_order() -> None:
     assert readable([3, "x", 1, None], _number) == (
         [3, 1],
         ["'x' is no number", "None is no number"],
     )
 
 
-def test_a_mistake_of_the_reader_is_no_problem_of_the_entry():
+def test_a_mistake_of_the_reader_is_no_problem_of_the_entry() -> None:
     with pytest.raises(ZeroDivisionError):
         readable([0], lambda entry: 1 // entry)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -125,7 +126,7 @@ def test_the_last_of_what_ends_by_itself_is_the_expected_start() -> None:
         {"status": JobStatus.PAUSED, "stored_reason": "did it happen?"},
     ],
 )
-def test_what_nobody_knows_the_end_of_leaves_the_start_open(changes) -> None:
+def test_what_nobody_knows_the_end_of_leaves_the_start_open(changes: dict[str, Any]) -> None:
     facts = replace(DUE, **changes)
     expected = expected_start(facts)
     assert expected.start is None
@@ -168,7 +169,9 @@ seconds = st.integers(0, 100).map(lambda number: NOW + number * SECOND)
 
 
 @given(st.lists(st.tuples(seconds, seconds).map(sorted), max_size=5), seconds)
-def test_what_is_between_the_steps_is_never_negative_and_never_too_long(spans, end) -> None:
+def test_what_is_between_the_steps_is_never_negative_and_never_too_long(
+    spans: list[list[datetime]], end: datetime
+) -> None:
     steps = [StepTimes(str(n), "failed", a, min(b, end)) for n, (a, b) in enumerate(spans)]
     history = History(now=end, due_at=NOW, started_at=NOW, completed_at=end, steps=steps)
     between = time_spent(history)[-1].duration

@@ -1,5 +1,7 @@
 """The key by which jobs of one product know each other."""
 
+from typing import Any
+
 import pytest
 
 from runtime.waiting.product_key import product_key
@@ -21,7 +23,9 @@ from runtime.waiting.product_key import product_key
         (None, {}, None),
     ],
 )
-def test_the_key_of_a_product(product_id, input_data, key) -> None:
+def test_the_key_of_a_product(
+    product_id: int | None, input_data: dict[str, Any], key: str | None
+) -> None:
     assert product_key(product_id, input_data) == key
 
 

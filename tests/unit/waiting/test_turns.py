@@ -2,13 +2,15 @@
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.waiting import turns as module
 from runtime.waiting.turns import Turns
-from runtime.waiting.urgency import level
+from runtime.waiting.urgency import level, reaches
 
 AGING = timedelta(minutes=15)
 NOW = datetime(2026, 1, 9, tzinfo=UTC)
@@ -69,7 +71,9 @@ MOVES = st.tuples(
 
 
 @given(st.lists(MOVES, max_size=60))
-def test_levels_are_those_of_the_most_urgent_job_at_any_time(moves: list) -> None:
+def test_levels_are_those_of_the_most_urgent_job_at_any_time(
+    moves: list[tuple[str, int, Any]],
+) -> None:
     turns, now = Turns(AGING), NOW
     model: dict[int, dict[int, datetime]] = {}
     for move, key, minutes in moves:
@@ -91,12 +95,16 @@ def test_levels_are_those_of_the_most_urgent_job_at_any_time(moves: list) -> Non
         assert levels == sorted(levels)
 
 
-def test_what_an_event_costs_grows_no_faster_than_the_logarithm_of_the_lanes(monkeypatch) -> None:
+def test_what_an_event_costs_grows_no_faster_than_the_logarithm_of_the_lanes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     compared = Counter[str]()
-    reaches = module.reaches
-    monkeypatch.setattr(
-        module, "reaches", lambda *given: compared.update(["one"]) or reaches(*given)
-    )
+
+    def counted(*given: Any) -> datetime:
+        compared["one"] += 1
+        return reaches(*given)
+
+    monkeypatch.setattr(module, "reaches", counted)
 
     def cost(lanes: int) -> int:
         turns = Turns(AGING)

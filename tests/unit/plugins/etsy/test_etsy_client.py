@@ -1,6 +1,8 @@
 """Etsy's client: what it sends, and what becomes of answers that are not what was promised."""
 
+from collections.abc import Coroutine
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -21,7 +23,9 @@ def client(external_id: str = "5001") -> EtsyClient:
     return EtsyClient(BaseJobHandler(job), timedelta(seconds=7))
 
 
-def sent(coroutine, outcome: Outcome = DRAFTED):
+def sent(
+    coroutine: Coroutine[Any, Any, Any], outcome: Outcome = DRAFTED
+) -> tuple[HttpCall, dict[str, Any] | bool | None]:
     """The call that is made, and what comes back of its outcome."""
     call = coroutine.send(None)
     assert isinstance(call, HttpCall)
@@ -36,7 +40,7 @@ def rejected(code: str | None, status: int = 404) -> Failure:
     return Failure(CallRejected("no", status=status, error_code=code))
 
 
-def test_arrays_are_one_value_with_commas_and_what_is_not_set_is_left_out():
+def test_arrays_are_one_value_with_commas_and_what_is_not_set_is_left_out() -> None:
     form = {"tags": ("a", "b"), "is_supply": False, "materials": None, "quantity": 2}
     call, _ = sent(client().create_draft(form))
     assert (call.method, call.path) == ("POST", "/v3/application/shops/5001/listings")
@@ -44,12 +48,12 @@ def test_arrays_are_one_value_with_commas_and_what_is_not_set_is_left_out():
     assert call.settles_within == timedelta(seconds=7)
 
 
-def test_an_image_goes_by_its_name_with_its_rank():
+def test_an_image_goes_by_its_name_with_its_rank() -> None:
     call, _ = sent(client().upload_image(5, "a/1.jpg", 2), Success({"listing_image_id": 9}))
     assert (call.form, call.files) == ({"rank": "2"}, {"image": ImageFile("a/1.jpg")})
 
 
-def test_what_is_not_there_is_none_and_a_deletion_of_it_is_none_too():
+def test_what_is_not_there_is_none_and_a_deletion_of_it_is_none_too() -> None:
     assert sent(client().listing(5), rejected(NOT_FOUND))[1] is None
     assert sent(client().inventory(5), rejected(NOT_FOUND))[1] is None
     assert sent(client().delete(5), rejected(NOT_FOUND))[1] is False
@@ -57,7 +61,7 @@ def test_what_is_not_there_is_none_and_a_deletion_of_it_is_none_too():
 
 
 @pytest.mark.parametrize("method", ["listing", "inventory", "delete"])
-def test_a_404_of_somebody_else_is_not_etsys(method):
+def test_a_404_of_somebody_else_is_not_etsys(method: str) -> None:
     with pytest.raises(CallRejected):
         sent(getattr(client(), method)(5), rejected(None))
 
@@ -67,7 +71,9 @@ def test_a_404_of_somebody_else_is_not_etsys(method):
     [None, [], "x", {}, {"listing_id": "5", "state": "draft"}, {"listing_id": 5, "state": "odd"}],
     ids=repr,
 )
-def test_an_unknown_shape_fails_a_read_and_leaves_a_write_open(answer):
+def test_an_unknown_shape_fails_a_read_and_leaves_a_write_open(
+    answer: dict[str, Any] | str | list[Any] | None,
+) -> None:
     with pytest.raises(CallRejected, match="answered with something unknown"):
         sent(client().listing(5), Success(answer))
     with pytest.raises(OutcomeUnknown, match="POST /v3/application/shops/5001/listings"):
@@ -80,7 +86,9 @@ def test_an_unknown_shape_fails_a_read_and_leaves_a_write_open(answer):
      {"count": 1, "results": [5]}, {"count": True, "results": []}],
     ids=repr,
 )  # fmt: skip
-def test_a_page_of_an_unknown_shape_is_told_with_its_beginning_and_no_secrets(answer):
+def test_a_page_of_an_unknown_shape_is_told_with_its_beginning_and_no_secrets(
+    answer: dict[str, Any],
+) -> None:
     with pytest.raises(CallRejected) as caught:
         sent(client().listings("active", 0), Success(answer))
     assert "count" in str(caught.value)
@@ -102,13 +110,15 @@ def test_a_page_of_an_unknown_shape_is_told_with_its_beginning_and_no_secrets(an
     ],
     ids=repr,
 )
-def test_an_inventory_of_an_unknown_shape_is_not_merged(inventory):
+def test_an_inventory_of_an_unknown_shape_is_not_merged(
+    inventory: dict[str, list[dict[str, Any]]],
+) -> None:
     with pytest.raises(CallRejected):
         sent(client().inventory(5), Success(inventory))
 
 
 @pytest.mark.parametrize("external_id", ["", "me", "5001/../7", "\u0665"])
-def test_a_shop_that_is_no_shops_id_is_told(external_id):
+def test_a_shop_that_is_no_shops_id_is_told(external_id: str) -> None:
     with pytest.raises(JobFailed, match="connect the shop again"):
         client(external_id)
 
@@ -136,12 +146,14 @@ def test_a_shop_that_is_no_shops_id_is_told(external_id):
     ],
     ids=["plain", "not found", "described", "listed"],
 )
-def test_each_shape_of_error_is_told_in_etsys_words(status, body, words, code):
+def test_each_shape_of_error_is_told_in_etsys_words(
+    status: int, body: dict[str, str] | list[dict[str, str]], words: str, code: str | None
+) -> None:
     refusal = read_refusal(status, body)
     assert refusal is not None
     assert (refusal.words, refusal.code) == (words, code)
 
 
 @pytest.mark.parametrize("body", [None, [], {}, "x", {"error": 5}, [5], [{"path": "x"}]], ids=repr)
-def test_any_other_shape_says_nothing(body):
+def test_any_other_shape_says_nothing(body: dict[str, int] | list[Any] | str | None) -> None:
     assert read_refusal(404, body) is None

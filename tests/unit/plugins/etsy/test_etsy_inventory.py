@@ -1,5 +1,7 @@
 """Inventories: what a GET answers becomes what a PUT takes, and nothing else changes."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +11,7 @@ from plugins.etsy.offer import Offer
 from runtime import JobFailed
 
 
-def offer(sku="A-1", price="12.50", quantity=3, **ids) -> Offer:
+def offer(sku: str = "A-1", price: str = "12.50", quantity: int = 3, **ids: int) -> Offer:
     return Offer(
         sku=sku, title="t", description="d", price=price, currency="EUR", quantity=quantity,
         who_made="i_did", when_made="1990s", taxonomy_id=1, is_supply=False, tags=(),
@@ -17,7 +19,7 @@ def offer(sku="A-1", price="12.50", quantity=3, **ids) -> Offer:
     )  # fmt: skip
 
 
-def shown(sku, cents, quantity, **more):
+def shown(sku: str, cents: int, quantity: int, **more: Any) -> dict[str, Any]:
     """A product as a GET shows it."""
     price = {"amount": cents, "divisor": 100, "currency_code": "EUR"}
     terms = {
@@ -39,7 +41,9 @@ products = st.lists(
 
 
 @given(products, st.booleans(), st.booleans())
-def test_only_the_terms_of_the_product_change(known, own_price, own_quantity):
+def test_only_the_terms_of_the_product_change(
+    known: list[dict[str, Any]], own_price: bool, own_quantity: bool
+) -> None:
     inventory = {
         "products": known,
         "price_on_property": [1] if own_price else [],
@@ -63,12 +67,12 @@ def test_only_the_terms_of_the_product_change(known, own_price, own_quantity):
 
 
 @given(prices)
-def test_a_price_survives_to_the_cent(cents):
+def test_a_price_survives_to_the_cent(cents: int) -> None:
     body = reshaped({"products": [shown("A-1", cents, 1)]})
     assert round(body["products"][0]["offerings"][0]["price"] * 100) == cents
 
 
-def test_what_was_deleted_and_what_has_no_scale_is_left_out():
+def test_what_was_deleted_and_what_has_no_scale_is_left_out() -> None:
     value = {
         "property_id": 1, "value_ids": [2], "scale_id": None, "property_name": "Size",
         "values": ["S"], "scale_name": None,
@@ -80,13 +84,13 @@ def test_what_was_deleted_and_what_has_no_scale_is_left_out():
     ]
 
 
-def test_the_readiness_state_is_sent_always_and_null_unless_it_is_set():
-    for ids, expected in (({}, None), ({"readiness_state_id": 7}, 7)):
-        (product,) = first_inventory(offer(**ids))["products"]
+def test_the_readiness_state_is_sent_always_and_null_unless_it_is_set() -> None:
+    for made, expected in ((offer(), None), (offer(readiness_state_id=7), 7)):
+        (product,) = first_inventory(made)["products"]
         assert product["offerings"][0]["readiness_state_id"] == expected
 
 
-def test_pieces_counts_what_is_for_sale():
+def test_pieces_counts_what_is_for_sale() -> None:
     body = reshaped({"products": [shown("A-1", 100, 2), shown("A-2", 100, 3)]})
     body["products"][0]["offerings"][0]["is_enabled"] = False
     assert pieces(body) == 3

@@ -1,5 +1,8 @@
 """What Etsy demands of a product, told all at once and before anything is sent."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,14 +28,14 @@ PRODUCT = {
 }  # fmt: skip
 
 
-def flaws(settings=SETTINGS, *, publishes=True, **changes) -> str:
+def flaws(settings: Mapping[str, Any] = SETTINGS, *, publishes: bool = True, **changes: Any) -> str:
     with pytest.raises(JobFailed) as caught:
         checked_offer(PRODUCT | changes, settings, publishes=publishes)
     assert str(caught.value).endswith("nothing was sent")
     return str(caught.value)
 
 
-def test_an_attribute_is_stronger_than_a_setting():
+def test_an_attribute_is_stronger_than_a_setting() -> None:
     attributes = {"who_made": "collective", "taxonomy_id": 66, "shipping_profile_id": 9}
     offer = checked_offer(PRODUCT | {"attributes": attributes}, SETTINGS, publishes=True)
     assert (offer.who_made, offer.taxonomy_id, offer.ids) == (
@@ -40,7 +43,7 @@ def test_an_attribute_is_stronger_than_a_setting():
     )  # fmt: skip
 
 
-def test_an_update_needs_neither_images_nor_stock():
+def test_an_update_needs_neither_images_nor_stock() -> None:
     changed = PRODUCT | {"images": [], "quantity": 0}
     assert checked_offer(changed, SETTINGS, publishes=False).quantity == 0
     told = flaws(images=[], quantity=0)
@@ -71,11 +74,11 @@ def test_an_update_needs_neither_images_nor_stock():
     ],
     ids=str,
 )
-def test_each_flaw_is_told(changes, told):
+def test_each_flaw_is_told(changes: dict[str, Any], told: str) -> None:
     assert told in flaws(**changes)
 
 
-def test_a_job_without_a_product_says_how_to_give_it_one():
+def test_a_job_without_a_product_says_how_to_give_it_one() -> None:
     with pytest.raises(JobFailed, match="--product SKU"):
         checked_offer(None, SETTINGS, publishes=True)
 
@@ -87,7 +90,9 @@ attributes = st.fixed_dictionaries(
 
 
 @given(texts, texts, st.integers(0, 1_200), st.sampled_from(["0.01", "9.99", "123456"]), attributes)
-def test_what_passes_is_taken_by_etsy(title, description, quantity, price, given_attributes):
+def test_what_passes_is_taken_by_etsy(
+    title: str, description: str, quantity: int, price: str, given_attributes: dict[str, Any]
+) -> None:
     changed = PRODUCT | {
         "title": title, "description": description, "quantity": quantity, "price": price,
         "attributes": given_attributes,

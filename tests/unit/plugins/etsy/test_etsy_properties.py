@@ -2,6 +2,7 @@
 
 import random
 from dataclasses import replace
+from random import Random
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -56,7 +57,9 @@ def to_the_end(world: EtsyWorld, one: Job, order: random.Random, crashes: list[i
     st.integers(0, 3),
 )
 @settings(max_examples=80, deadline=None)
-def test_equal_products_are_on_sale_once_each(answers, crashes, order, own_drafts):
+def test_equal_products_are_on_sale_once_each(
+    answers: list[str], crashes: list[int], order: Random, own_drafts: int
+) -> None:
     etsy = Etsy(answers)
     path = f"/v3/application/shops/{EtsySandbox.shop_id}/listings"
     own = {

@@ -13,7 +13,9 @@ changes = st.lists(
 
 
 @given(st.integers(0, 10), changes)
-def test_a_look_without_a_doubt_has_seen_all_that_was_there_throughout(many, events):
+def test_a_look_without_a_doubt_has_seen_all_that_was_there_throughout(
+    many: int, events: list[tuple[str, int] | None]
+) -> None:
     there = [str(number) for number in range(many)]
     throughout = set(there)
     numbers = iter(range(100, 200))
@@ -31,7 +33,7 @@ def test_a_look_without_a_doubt_has_seen_all_that_was_there_throughout(many, eve
         assert throughout <= look.ids
 
 
-def test_a_record_without_an_id_is_a_doubt():
+def test_a_record_without_an_id_is_a_doubt() -> None:
     look = Look()
     look.add(2, ["1"], 2)
     assert look.is_over

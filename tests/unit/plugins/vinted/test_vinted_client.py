@@ -1,6 +1,8 @@
 """What the Vinted client makes of a browser's answers."""
 
+from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -13,7 +15,7 @@ from plugins.vinted.errors import (
     trouble_of,
 )
 from plugins.vinted.marketplace import ACTION_TYPES, vinted
-from plugins.vinted.pages import parse_sync
+from plugins.vinted.pages import Page, parse_sync
 from plugins.vinted.sandbox import Wardrobe, example_item
 from runtime.errors import CallRejected, JobFailed, NeedsUser
 from runtime.handlers.base import BaseJobHandler
@@ -26,31 +28,36 @@ ITEM = example_item(1)
 PAGINATION = {"current_page": 1, "total_pages": 1, "per_page": 96, "total_entries": 1}
 
 
-def rows(*items):
-    pagination = {**PAGINATION, "total_entries": len(items)}
-    return parse_sync({"items": list(items), "pagination": pagination}, 1)
+def read_page(items: list[Any], pagination: dict[str, Any], number: int = 1) -> Page:
+    page = parse_sync({"items": items, "pagination": pagination}, number)
+    assert "rows" in page
+    return page
 
 
-def first_turn(page=3, per_page=50):
+def rows(*items: Any) -> Page:
+    return read_page(list(items), {**PAGINATION, "total_entries": len(items)})
+
+
+def first_turn(page: int = 3, per_page: int = 50) -> tuple[Coroutine[Any, Any, Any], WebSocketCall]:
     awaited = VintedBrowser(BaseJobHandler(make_job())).sync(page, per_page)
     return awaited, awaited.send(None)
 
 
 class TestCall:
-    def test_names_the_shop_by_its_external_id_and_declares_that_it_reads(self):
+    def test_names_the_shop_by_its_external_id_and_declares_that_it_reads(self) -> None:
         coroutine, call = first_turn()
         coroutine.close()
         assert call == WebSocketCall(
             "VINTED_SYNC", {"shop_id": "123", "page": 3, "per_page": 50}, None, True
         )
 
-    def test_gives_the_page_that_was_read(self):
+    def test_gives_the_page_that_was_read(self) -> None:
         coroutine, _ = first_turn()
         with pytest.raises(StopIteration) as stopped:
             coroutine.send(Success(Wardrobe.of(101).page(3, 50)))
         assert [row["title"] for row in stopped.value.value["rows"]] == ["Example item 1"]
 
-    def test_lets_a_refusal_through(self):
+    def test_lets_a_refusal_through(self) -> None:
         coroutine, _ = first_turn()
         refusal = CallRejected("captcha", status=403)
         with pytest.raises(CallRejected) as raised:
@@ -84,7 +91,9 @@ class TestRefusal:
             (403, "strange", Trouble.BLOCKED),
         ],
     )
-    def test_means_one_thing_whatever_the_plugin_calls_it(self, status, code, trouble):
+    def test_means_one_thing_whatever_the_plugin_calls_it(
+        self, status: int | None, code: str | None, trouble: Trouble | None
+    ) -> None:
         refusal = CallRejected("no", status=status, error_code=code, writes=True)
         assert trouble_of(refusal) is trouble
         coroutine, _ = first_turn()
@@ -107,7 +116,9 @@ class TestRefusal:
             ("no member 123 is logged in", "not_found", 404, False),
         ],
     )
-    def test_tells_an_older_plugin_from_what_passes(self, words, code, status, may):
+    def test_tells_an_older_plugin_from_what_passes(
+        self, words: str, code: str | None, status: int | None, may: bool
+    ) -> None:
         assert may_not_know_action(CallRejected(words, status=status, error_code=code)) is may
 
     @pytest.mark.parametrize("status", [None, 400, 401, 403, 404, 409, 422, 429, 500])
@@ -115,7 +126,9 @@ class TestRefusal:
         "code",
         [None, "strange", "login_required", "forbidden", "x_captcha_y", "rate_limit", "gone"],
     )
-    def test_closes_the_shop_where_it_lets_the_job_wait_for_its_seller(self, status, code):
+    def test_closes_the_shop_where_it_lets_the_job_wait_for_its_seller(
+        self, status: int | None, code: str | None
+    ) -> None:
         answer = Answer(status, error_code=code, from_browser=True)
         signals = read_refusal(answer, datetime(2026, 1, 9, tzinfo=UTC))
         error = sorted_out(CallRejected("no", status=status, error_code=code))
@@ -123,7 +136,7 @@ class TestRefusal:
         assert signals.needs is (trouble.kind if trouble else None)
         assert signals.refused is (error.status == 429)
 
-    def test_of_another_account_comes_from_the_answer(self):
+    def test_of_another_account_comes_from_the_answer(self) -> None:
         coroutine, _ = first_turn(1, 50)
         page = Wardrobe.of(1).page(1) | {"account": {"id": 999, "login": "other"}}
         with pytest.raises(NeedsUser, match=r"account 999, and the shop is 123"):
@@ -131,7 +144,7 @@ class TestRefusal:
 
 
 class TestPage:
-    def test_reads_vinteds_own_shape(self):
+    def test_reads_vinteds_own_shape(self) -> None:
         page = parse_sync({"items": [ITEM], "pagination": PAGINATION}, 1)
         assert page == {
             "rows": [
@@ -160,17 +173,19 @@ class TestPage:
             ({}, None, None),
         ],
     )
-    def test_reads_a_price_in_each_shape(self, told, price, currency):
+    def test_reads_a_price_in_each_shape(
+        self, told: dict[str, Any], price: str | None, currency: str | None
+    ) -> None:
         [row] = rows({"id": 1, **told})["rows"]
         assert (row["price"], row["currency"], row["flaw"]) == (price, currency, None)
 
     @pytest.mark.parametrize("item", [None, 7, "4", [], {}, {"title": "no id"}, {"id": None}])
-    def test_counts_items_that_cannot_be_told_apart(self, item):
+    def test_counts_items_that_cannot_be_told_apart(self, item: Any) -> None:
         page = rows(ITEM, item)
         assert (len(page["rows"]), page["unidentified"]) == (1, 1)
 
     @pytest.mark.parametrize("bad", [True, 1.5, "", "a\0", "\ud800", "x" * 256, [1], {"$": 1}])
-    def test_an_id_is_text_or_an_integer(self, bad):
+    def test_an_id_is_text_or_an_integer(self, bad: Any) -> None:
         assert rows(ITEM, {"id": bad})["unidentified"] == 1
 
     @pytest.mark.parametrize(
@@ -194,7 +209,9 @@ class TestPage:
             {"description": "x" * 70_000},
         ],
     )
-    def test_an_item_whose_details_cannot_be_stored_is_still_known_by_its_id(self, told):
+    def test_an_item_whose_details_cannot_be_stored_is_still_known_by_its_id(
+        self, told: dict[str, Any]
+    ) -> None:
         page = rows(ITEM, {"id": 5, **told})
         assert page["unidentified"] == 0
         assert page["rows"][0]["flaw"] is None
@@ -202,18 +219,18 @@ class TestPage:
         assert (flawed["external_id"], flawed["data"], flawed["title"]) == ("5", {}, None)
         assert flawed["flaw"]
 
-    def test_total_entries_may_be_left_out(self):
+    def test_total_entries_may_be_left_out(self) -> None:
         pagination = {"current_page": 1, "total_pages": 1}
-        assert parse_sync({"items": [ITEM], "pagination": pagination}, 1)["total_entries"] is None
+        assert read_page([ITEM], pagination)["total_entries"] is None
 
     @pytest.mark.parametrize("total_pages", [0, 1])
-    def test_an_empty_wardrobe_is_a_page(self, total_pages):
+    def test_an_empty_wardrobe_is_a_page(self, total_pages: int) -> None:
         pagination = {"current_page": 1, "total_pages": total_pages}
-        assert parse_sync({"items": [], "pagination": pagination}, 1)["rows"] == []
+        assert read_page([], pagination)["rows"] == []
 
-    def test_past_the_end_any_page_may_come_back(self):
+    def test_past_the_end_any_page_may_come_back(self) -> None:
         pagination = {"current_page": 2, "total_pages": 2}
-        assert parse_sync({"items": [ITEM], "pagination": pagination}, 3)["total_pages"] == 2
+        assert read_page([ITEM], pagination, 3)["total_pages"] == 2
 
     @pytest.mark.parametrize(
         ("answer", "problem"),
@@ -258,12 +275,14 @@ class TestPage:
             ),
         ],
     )
-    def test_names_what_is_wrong_with_an_answer(self, answer, problem):
+    def test_names_what_is_wrong_with_an_answer(
+        self, answer: dict[str, Any] | str | list[Any] | None, problem: str
+    ) -> None:
         with pytest.raises(JobFailed) as raised:
             parse_sync(answer, 1)
         assert f"page 1 cannot be used: {problem} (update" in str(raised.value)
 
-    def test_shows_a_little_of_a_bad_answer(self):
+    def test_shows_a_little_of_a_bad_answer(self) -> None:
         with pytest.raises(JobFailed) as raised:
             parse_sync({"a": "x" * 10_000, **{f"k{n}": "y" * 90 for n in range(50)}}, 1)
         message = str(raised.value)
@@ -272,22 +291,22 @@ class TestPage:
 
 
 class TestSummary:
-    def test_is_what_older_plugins_answer(self):
+    def test_is_what_older_plugins_answer(self) -> None:
         summary = {"imported": 3, "updated": 2, "errors": 1}
         assert parse_sync({**summary, "duration": 4}, 1) == summary
 
-    def test_is_refused_in_the_middle_of_a_walk(self):
+    def test_is_refused_in_the_middle_of_a_walk(self) -> None:
         with pytest.raises(JobFailed, match=r"page 2 cannot be used: expected were \{items"):
             parse_sync({"imported": 3, "updated": 2, "errors": 1}, 2)
 
     @pytest.mark.parametrize("bad", [{"updated": None}, {"errors": "1"}, {"imported": -1}])
-    def test_holds_counts(self, bad):
+    def test_holds_counts(self, bad: dict[str, Any]) -> None:
         with pytest.raises(JobFailed, match="is not a count"):
             parse_sync({"imported": 3, "updated": 2, "errors": 1, **bad}, 1)
 
 
-def test_the_marketplace_record_holds_the_seven_action_types():
-    def pace(milliseconds):
+def test_the_marketplace_record_holds_the_seven_action_types() -> None:
+    def pace(milliseconds: int) -> timedelta:
         return timedelta(milliseconds=milliseconds)
 
     facts = {

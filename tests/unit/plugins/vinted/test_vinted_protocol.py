@@ -2,6 +2,7 @@
 
 import json
 import re
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -21,7 +22,7 @@ PRODUCT = {
 WANTED = {"shop_id": "123", "page": 1, "per_page": 96}
 
 
-def payloads(wardrobe):
+def payloads(wardrobe: Wardrobe) -> list[Any]:
     """One payload for each kind of answer."""
     named = {"shop_id": "123", "reference": "job-1-1"}
     item = str(wardrobe.items()[0]["id"])
@@ -39,12 +40,12 @@ def payloads(wardrobe):
     ]
 
 
-def test_the_page_shows_the_schemas_of_the_code():
+def test_the_page_shows_the_schemas_of_the_code() -> None:
     (block,) = re.findall(r"```json\n(\{\"\$defs\".*?)\n```", PAGE, re.DOTALL)
     assert json.loads(block) == json_schema()
 
 
-def test_the_page_lists_the_actions_with_their_shapes():
+def test_the_page_lists_the_actions_with_their_shapes() -> None:
     rows = re.findall(r"^\| `(VINTED_\w+)` \| \w+ \| (.*?) \| (.*?) \|$", PAGE, re.MULTILINE)
     documented = {
         action: re.findall(r"`([A-Z]\w+)`", f"{sent} {back}") for action, sent, back in rows
@@ -55,7 +56,7 @@ def test_the_page_lists_the_actions_with_their_shapes():
     }
 
 
-def test_the_page_says_what_each_refusal_means():
+def test_the_page_says_what_each_refusal_means() -> None:
     titles = {
         "session ended": Trouble.SESSION_ENDED,
         "captcha, blocked": Trouble.BLOCKED,
@@ -74,7 +75,7 @@ def test_the_page_says_what_each_refusal_means():
             assert trouble_of(CallRejected("", status=int(status))) is trouble
 
 
-def test_the_sandbox_answers_every_action_in_its_documented_shape():
+def test_the_sandbox_answers_every_action_in_its_documented_shape() -> None:
     wardrobe = Wardrobe.of(3, shop_id="123")
     wardrobe.open_conversation(example_conversation(1))
     wardrobe.sell(example_order(9))
@@ -88,7 +89,7 @@ def test_the_sandbox_answers_every_action_in_its_documented_shape():
 
 
 @pytest.mark.parametrize("action", sorted(PROTOCOL))
-def test_the_sandbox_refuses_what_has_another_shape(action):
+def test_the_sandbox_refuses_what_has_another_shape(action: str) -> None:
     extension = Extension(Wardrobe.of(3))
     for payload in ({}, {"shop_id": 7}, {**WANTED, "page": 0}, {**WANTED, "more": 1}):
         assert extension.execute(action, payload)["error_code"] == "invalid"
@@ -110,7 +111,7 @@ def test_the_sandbox_refuses_what_has_another_shape(action):
         {"photos": [{"url": "x", "full_size_url": None}, {"url": "x", "full_size_url": "y"}]},
     ],
 )
-def test_an_item_may_say_everything_that_a_product_is_made_of(details):
+def test_an_item_may_say_everything_that_a_product_is_made_of(details: dict[str, Any]) -> None:
     PROTOCOL["VINTED_API_CALL"].is_answer({"item": {"id": 1, **details}})
 
 
@@ -129,6 +130,6 @@ def test_an_item_may_say_everything_that_a_product_is_made_of(details):
         ("VINTED_API_CALL", {"item": {"id": 1, "brand": ["Zara"]}}),
     ],
 )
-def test_a_shape_can_be_missed(action, answer):
+def test_a_shape_can_be_missed(action: str, answer: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         PROTOCOL[action].is_answer(answer)

@@ -1,8 +1,10 @@
 """sync_vinted: what it asks the browser, what it stores, and when it says that a thing is gone."""
 
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -23,7 +25,10 @@ from runtime.store import (
     mark_unseen_gone,
     upsert_listings,
 )
-from tests.support.handlers.handler_harness import drive, make_job
+from tests.support.handlers.handler_harness import Browser, Journal, Run, drive, make_job
+
+Alter = Callable[[dict[str, Any], int], Any]
+"""Makes another answer of a page and its number."""
 
 
 @dataclass
@@ -40,14 +45,16 @@ class Store:
     rows: dict[str, Sighting] = field(default_factory=dict)
     moments: int = 0
 
-    def now(self):
+    def now(self) -> str:
         self.moments += 1
         return (datetime(2026, 1, 9, tzinfo=UTC) + timedelta(seconds=self.moments)).isoformat()
 
-    def begin_walk(self, session, shop_id):
+    def begin_walk(self, session: object, shop_id: int) -> str:
         return self.now()
 
-    def upsert_listings(self, session, shop_id, walk, rows):
+    def upsert_listings(
+        self, session: object, shop_id: int, walk: str, rows: Sequence[ListingRow]
+    ) -> Counter[str]:
         counts = Counter(imported=0, updated=0, errors=0)
         unseen = {
             one["external_id"]: "updated" if one["external_id"] in self.rows else "imported"
@@ -61,24 +68,24 @@ class Store:
             counts["errors" if external_id in flawed else name] += 1
         return counts
 
-    def _unseen(self, walk):
+    def _unseen(self, walk: str) -> list[Sighting]:
         return [one for one in self.rows.values() if one.live and one.seen < walk]
 
-    def count_unseen_listings(self, session, shop_id, walk):
+    def count_unseen_listings(self, session: object, shop_id: int, walk: str) -> int:
         return len(self._unseen(walk))
 
-    def mark_unseen_gone(self, session, shop_id, walk):
+    def mark_unseen_gone(self, session: object, shop_id: int, walk: str) -> int:
         unseen = self._unseen(walk)
         for one in unseen:
             one.live = False
         return len(unseen)
 
     @property
-    def live(self):
+    def live(self) -> set[str]:
         return {external_id for external_id, one in self.rows.items() if one.live}
 
-    def run(self, browser, **options):
-        instead = {
+    def run(self, browser: Browser, **options: Any) -> Run:
+        instead: dict[Callable[..., Any], Callable[..., Any]] = {
             begin_walk: self.begin_walk,
             upsert_listings: self.upsert_listings,
             count_unseen_listings: self.count_unseen_listings,
@@ -88,11 +95,16 @@ class Store:
         return drive(SyncVinted, job, browser, instead=instead, **options)
 
 
-def ids(wardrobe):
+def ids(wardrobe: Wardrobe) -> set[str]:
     return {str(item["id"]) for item in wardrobe.items()}
 
 
-def browser_of(wardrobe, *, before=None, alter=None):
+def browser_of(
+    wardrobe: Wardrobe,
+    *,
+    before: Callable[[int], object] | None = None,
+    alter: Alter | None = None,
+) -> Browser:
     """Answers from the wardrobe.
 
     Args:
@@ -101,7 +113,7 @@ def browser_of(wardrobe, *, before=None, alter=None):
     """
     commands = 0
 
-    def answer(action, payload):
+    def answer(action: str, payload: dict[str, Any]) -> Any:
         nonlocal commands
         assert action == "VINTED_SYNC"
         commands += 1
@@ -113,10 +125,10 @@ def browser_of(wardrobe, *, before=None, alter=None):
     return answer
 
 
-def paginated(**changes):
+def paginated(**changes: Any) -> Alter:
     """Alter the pagination of every page; a value may be a function of the page's number."""
 
-    def alter(page, number):
+    def alter(page: dict[str, Any], number: int) -> dict[str, Any]:
         for name, value in changes.items():
             page["pagination"][name] = value(number) if callable(value) else value
         return page
@@ -125,7 +137,7 @@ def paginated(**changes):
 
 
 class TestWalk:
-    def test_goes_over_eighteen_pages(self):
+    def test_goes_over_eighteen_pages(self) -> None:
         store, wardrobe = Store(), Wardrobe.of(1_700)
         run = store.run(browser_of(wardrobe))
         assert run.end == Finished(
@@ -152,7 +164,7 @@ class TestWalk:
         assert len(run.progress) == 18
         assert store.live == ids(wardrobe)
 
-    def test_a_second_sync_updates_and_marks_what_is_gone(self):
+    def test_a_second_sync_updates_and_marks_what_is_gone(self) -> None:
         store, wardrobe = Store(), Wardrobe.of(200)
         store.run(browser_of(wardrobe))
         sold = wardrobe.items()[150]["id"]
@@ -169,10 +181,11 @@ class TestWalk:
         }
         assert store.live == ids(wardrobe)
 
-    def test_what_appears_again_is_live_again(self):
+    def test_what_appears_again_is_live_again(self) -> None:
         store, wardrobe = Store(), Wardrobe.of(3)
         store.run(browser_of(wardrobe))
         item = wardrobe.remove(example_item(2)["id"])
+        assert item is not None
         assert store.run(browser_of(wardrobe)).result["gone"] == 1
         wardrobe.add(item)
         result = store.run(browser_of(wardrobe)).result
@@ -180,31 +193,31 @@ class TestWalk:
         assert store.live == ids(wardrobe)
 
     @pytest.mark.parametrize("total_pages", [0, 1])
-    def test_an_emptied_wardrobe_has_nothing_left(self, total_pages):
+    def test_an_emptied_wardrobe_has_nothing_left(self, total_pages: int) -> None:
         store = Store()
         store.run(browser_of(Wardrobe.of(100)))
         empty = browser_of(Wardrobe(), alter=paginated(total_pages=total_pages))
         result = store.run(empty).result
         assert (result["gone"], result["pages"], store.live) == (100, 1, set())
 
-    def test_asks_for_as_many_at_once_as_the_job_says(self):
+    def test_asks_for_as_many_at_once_as_the_job_says(self) -> None:
         run = Store().run(browser_of(Wardrobe.of(20)), input_data={"per_page": 7})
         assert [payload["per_page"] for _, payload in run.commands] == [7, 7, 7]
         assert run.result["imported"] == 20
 
     @pytest.mark.parametrize("per_page", [0, 97, -1, "96", 9.5, True, None, [96]])
-    def test_refuses_a_page_size_that_vinted_does_not_take(self, per_page):
+    def test_refuses_a_page_size_that_vinted_does_not_take(self, per_page: Any) -> None:
         run = Store().run(browser_of(Wardrobe.of(20)), input_data={"per_page": per_page})
         assert isinstance(run.error, JobFailed)
         assert "per_page must be" in str(run.error)
         assert run.commands == []
 
-    def test_a_bridge_that_serves_smaller_pages_is_walked_to_the_end(self):
+    def test_a_bridge_that_serves_smaller_pages_is_walked_to_the_end(self) -> None:
         wardrobe, store = Wardrobe.of(100), Store()
         run = store.run(lambda _, payload: wardrobe.page(payload["page"], 20))
         assert (run.result["pages"], store.live) == (5, ids(wardrobe))
 
-    def test_pages_that_do_not_count_their_entries_will_do(self):
+    def test_pages_that_do_not_count_their_entries_will_do(self) -> None:
         store, wardrobe = Store(), Wardrobe.of(100)
         store.run(browser_of(wardrobe))
         wardrobe.remove(example_item(40)["id"])
@@ -214,7 +227,7 @@ class TestWalk:
 
 class TestWalkThatDoesNotReachTheEnd:
     @pytest.fixture
-    def store(self):
+    def store(self) -> Store:
         store = Store()
         store.run(browser_of(Wardrobe.of(1_700)))
         return store
@@ -222,8 +235,10 @@ class TestWalkThatDoesNotReachTheEnd:
     @pytest.mark.parametrize(
         "failure", [CallTimeout("no answer"), CallRejected("captcha", status=403)]
     )
-    def test_a_failure_after_the_first_page_marks_nothing_gone(self, store, failure):
-        def fail(number):
+    def test_a_failure_after_the_first_page_marks_nothing_gone(
+        self, store: Store, failure: CallTimeout | CallRejected
+    ) -> None:
+        def fail(number: int) -> None:
             if number == 2:
                 raise failure
 
@@ -257,18 +272,20 @@ class TestWalkThatDoesNotReachTheEnd:
             ),
         ],
     )
-    def test_an_odd_answer_fails_the_job_and_marks_nothing_gone(self, store, alter, message):
+    def test_an_odd_answer_fails_the_job_and_marks_nothing_gone(
+        self, store: Store, alter: Alter, message: str
+    ) -> None:
         before = store.live
         run = store.run(browser_of(Wardrobe.of(1_700), alter=alter))
         assert isinstance(run.error, JobFailed)
         assert message in str(run.error)
         assert store.live == before
 
-    def test_a_browser_that_ignores_the_page_is_found_out(self, store):
+    def test_a_browser_that_ignores_the_page_is_found_out(self, store: Store) -> None:
         before = store.live
         wardrobe = Wardrobe.of(1_700)
 
-        def answer(action, payload):
+        def answer(action: str, payload: dict[str, Any]) -> dict[str, Any]:
             page = wardrobe.page(1)
             page["pagination"]["current_page"] = payload["page"]
             return page
@@ -277,7 +294,7 @@ class TestWalkThatDoesNotReachTheEnd:
         assert "page 2 of the wardrobe is page 1 once more" in str(run.error)
         assert store.live == before
 
-    def test_pages_without_end_are_left_at_some_point(self, store):
+    def test_pages_without_end_are_left_at_some_point(self, store: Store) -> None:
         before = store.live
         run = store.run(
             lambda _, payload: {
@@ -292,11 +309,11 @@ class TestWalkThatDoesNotReachTheEnd:
         assert len(run.commands) == 1_041
         assert before <= store.live
 
-    def test_pages_that_go_in_circles_say_nothing_about_what_is_gone(self, store):
+    def test_pages_that_go_in_circles_say_nothing_about_what_is_gone(self, store: Store) -> None:
         before = store.live
         wardrobe = Wardrobe.of(1_700)
 
-        def answer(action, payload):
+        def answer(action: str, payload: dict[str, Any]) -> dict[str, Any]:
             page = wardrobe.page(2 - payload["page"] % 2)
             page["pagination"]["current_page"] = payload["page"]
             return page
@@ -308,7 +325,7 @@ class TestWalkThatDoesNotReachTheEnd:
 
 
 class TestOlderPlugin:
-    def test_its_summary_ends_the_job(self):
+    def test_its_summary_ends_the_job(self) -> None:
         store = Store()
         store.run(browser_of(Wardrobe.of(100)))
         before = store.live
@@ -326,7 +343,7 @@ class TestOlderPlugin:
 
 
 class TestBadItems:
-    def test_are_counted_and_do_not_hold_up_the_others(self):
+    def test_are_counted_and_do_not_hold_up_the_others(self) -> None:
         store, wardrobe = Store(), Wardrobe.of(100)
         wardrobe.add({"title": "no id"})
         wardrobe.add({"id": 5, "price": "1e400"})
@@ -334,7 +351,7 @@ class TestBadItems:
         assert (result["imported"], result["errors"]) == (100, 2)
         assert "warning" not in result
 
-    def test_one_without_details_is_still_there(self):
+    def test_one_without_details_is_still_there(self) -> None:
         store = Store()
         wardrobe = Wardrobe([example_item(1), {"id": 5, "title": "Fine"}])
         store.run(browser_of(wardrobe))
@@ -343,7 +360,7 @@ class TestBadItems:
         assert (result["updated"], result["errors"], result["gone"]) == (0, 1, 1)
         assert store.live == {"5"}
 
-    def test_one_without_an_id_might_be_any(self):
+    def test_one_without_an_id_might_be_any(self) -> None:
         store, wardrobe = Store(), Wardrobe.of(3)
         store.run(browser_of(wardrobe))
         items = wardrobe.items()
@@ -359,14 +376,16 @@ class TestBadItems:
 
 class TestWardrobeThatChangesMeanwhile:
     @pytest.mark.parametrize("totals", [{}, {"total_entries": None}], ids=["counted", "uncounted"])
-    def test_a_listing_that_slips_onto_a_page_already_read_is_not_gone(self, totals):
+    def test_a_listing_that_slips_onto_a_page_already_read_is_not_gone(
+        self, totals: dict[str, Any]
+    ) -> None:
         """Something on page 1 is sold after page 1 was read: all behind it move up by one."""
         store, wardrobe = Store(), Wardrobe.of(300)
         store.run(browser_of(wardrobe))
         slipping = str(wardrobe.items()[96]["id"])
         sold = wardrobe.items()[3]["id"]
 
-        def sell(number):
+        def sell(number: int) -> None:
             if number == 2:
                 wardrobe.remove(sold)
 
@@ -376,20 +395,22 @@ class TestWardrobeThatChangesMeanwhile:
         assert "warning" not in run.result
         assert [payload["page"] for _, payload in run.commands] == [1, 2, 3, 4, 1, 2, 3, 4]
 
-    def test_a_listing_that_moves_to_the_top_is_not_gone(self):
+    def test_a_listing_that_moves_to_the_top_is_not_gone(self) -> None:
         """Nothing but the number of listings seen tells that one was missed."""
         store, wardrobe = Store(), Wardrobe.of(300)
         store.run(browser_of(wardrobe))
 
-        def move_up(number):
+        def move_up(number: int) -> None:
             if number == 3:
-                wardrobe.add(wardrobe.remove(wardrobe.items()[250]["id"]))
+                item = wardrobe.remove(wardrobe.items()[250]["id"])
+                assert item is not None
+                wardrobe.add(item)
 
         run = store.run(browser_of(wardrobe, before=move_up))
         assert store.live == ids(wardrobe)
         assert (run.result["updated"], run.result["gone"], len(run.commands)) == (300, 0, 8)
 
-    def test_a_wardrobe_that_never_rests_leaves_the_question_open(self):
+    def test_a_wardrobe_that_never_rests_leaves_the_question_open(self) -> None:
         store, wardrobe = Store(), Wardrobe.of(300)
         store.run(browser_of(wardrobe))
         wardrobe.remove(example_item(300)["id"])
@@ -402,10 +423,10 @@ class TestWardrobeThatChangesMeanwhile:
         )
         assert len(run.commands) == 12
 
-    def test_a_listing_on_two_pages_counts_once(self):
+    def test_a_listing_on_two_pages_counts_once(self) -> None:
         store, wardrobe = Store(), Wardrobe.of(200)
 
-        def publish(number):
+        def publish(number: int) -> None:
             if number == 2:
                 wardrobe.add(example_item(201))
 
@@ -413,16 +434,16 @@ class TestWardrobeThatChangesMeanwhile:
         assert (run.result["imported"], run.result["updated"]) == (200, 0)
         assert "warning" not in run.result
 
-    def test_a_look_that_leaves_a_doubt_is_enough_where_nothing_is_missing(self):
+    def test_a_look_that_leaves_a_doubt_is_enough_where_nothing_is_missing(self) -> None:
         run = Store().run(browser_of(Wardrobe.of(200), alter=paginated(total_entries=9_999)))
         assert (len(run.commands), run.result["imported"]) == (3, 200)
         assert "warning" not in run.result
 
-    def test_pages_that_come_meanwhile_are_read_too(self):
+    def test_pages_that_come_meanwhile_are_read_too(self) -> None:
         store, wardrobe = Store(), Wardrobe.of(192)
         always = ids(wardrobe)
 
-        def publish(number):
+        def publish(number: int) -> None:
             if number == 2:
                 for one in range(200, 300):
                     wardrobe.add(example_item(one))
@@ -431,11 +452,11 @@ class TestWardrobeThatChangesMeanwhile:
         assert run.result["pages"] == 4
         assert always <= store.live
 
-    def test_pages_that_go_meanwhile_are_not_missed(self):
+    def test_pages_that_go_meanwhile_are_not_missed(self) -> None:
         store, wardrobe = Store(), Wardrobe.of(400)
         store.run(browser_of(wardrobe))
 
-        def sell(number):
+        def sell(number: int) -> None:
             if number == 4:
                 for one in wardrobe.items()[96:]:
                     wardrobe.remove(one["id"])
@@ -452,12 +473,12 @@ class TestWardrobeThatChangesMeanwhile:
 
 class TestSecondRun:
     @pytest.mark.parametrize("crash_after", range(1, 16))
-    def test_goes_on_where_a_crash_left_the_first(self, crash_after):
+    def test_goes_on_where_a_crash_left_the_first(self, crash_after: int) -> None:
         """Results of the steps that were recorded come back; nothing of them is done twice."""
         store, wardrobe = Store(), Wardrobe.of(300)
         store.run(browser_of(wardrobe))
         wardrobe.remove(example_item(7)["id"])
-        journal = {}
+        journal: Journal = {}
         first = store.run(browser_of(wardrobe), journal=journal, crash_after=crash_after)
         if first.end is None:
             second = store.run(browser_of(wardrobe), journal=journal)
@@ -466,17 +487,19 @@ class TestSecondRun:
             assert (second.result["updated"], second.result["gone"]) == (299, 1)
         assert store.live == ids(wardrobe)
 
-    def test_a_page_that_could_not_be_used_is_asked_for_again(self):
-        store, wardrobe, journal = Store(), Wardrobe.of(300), {}
+    def test_a_page_that_could_not_be_used_is_asked_for_again(self) -> None:
+        store, wardrobe = Store(), Wardrobe.of(300)
+        journal: Journal = {}
         first = store.run(browser_of(wardrobe, alter=lambda *_: "garbage"), journal=journal)
         assert isinstance(first.error, JobFailed)
         second = store.run(browser_of(wardrobe), journal=journal)
         assert second.result["imported"] == 300
 
-    def test_a_repeated_page_is_asked_for_again(self):
-        store, wardrobe, journal = Store(), Wardrobe.of(300), {}
+    def test_a_repeated_page_is_asked_for_again(self) -> None:
+        store, wardrobe = Store(), Wardrobe.of(300)
+        journal: Journal = {}
 
-        def stuck(action, payload):
+        def stuck(action: str, payload: dict[str, Any]) -> dict[str, Any]:
             page = wardrobe.page(1)
             page["pagination"]["current_page"] = payload["page"]
             return page
@@ -505,7 +528,7 @@ changes = st.dictionaries(
 )
 
 
-def change(wardrobe, kind, number):
+def change(wardrobe: Wardrobe, kind: str, number: int) -> None:
     items = wardrobe.items()
     if kind == "publish":
         if all(item["id"] != example_item(number)["id"] for item in items):
@@ -513,13 +536,16 @@ def change(wardrobe, kind, number):
     elif items:
         item = wardrobe.remove(items[number % len(items)]["id"])
         if kind == "move up":
+            assert item is not None
             wardrobe.add(item)
 
 
 class TestProperties:
     @settings(deadline=None)
     @given(earlier=wardrobes, now=wardrobes, per_page=st.integers(1, 9))
-    def test_after_a_walk_the_listings_are_the_wardrobe(self, earlier, now, per_page):
+    def test_after_a_walk_the_listings_are_the_wardrobe(
+        self, earlier: list[dict[str, Any]], now: list[dict[str, Any]], per_page: int
+    ) -> None:
         store = Store()
         for items in (earlier, now):
             wardrobe = Wardrobe(items)
@@ -529,7 +555,9 @@ class TestProperties:
 
     @settings(deadline=None)
     @given(earlier=wardrobes, now=wardrobes, per_page=st.integers(1, 9), stop=st.integers(0, 60))
-    def test_a_walk_that_stops_on_the_way_marks_nothing_gone(self, earlier, now, per_page, stop):
+    def test_a_walk_that_stops_on_the_way_marks_nothing_gone(
+        self, earlier: list[dict[str, Any]], now: list[dict[str, Any]], per_page: int, stop: int
+    ) -> None:
         store = Store()
         store.run(browser_of(Wardrobe(earlier)))
         before = store.live
@@ -542,12 +570,14 @@ class TestProperties:
 
     @settings(deadline=None)
     @given(items=wardrobes, per_page=st.integers(1, 9), changes=changes)
-    def test_what_is_on_sale_all_the_time_is_never_gone(self, items, per_page, changes):
+    def test_what_is_on_sale_all_the_time_is_never_gone(
+        self, items: list[dict[str, Any]], per_page: int, changes: dict[int, list[tuple[str, int]]]
+    ) -> None:
         store, wardrobe = Store(), Wardrobe(items)
         store.run(browser_of(wardrobe))
         always = ids(wardrobe)
 
-        def happen(number):
+        def happen(number: int) -> None:
             nonlocal always
             for kind, which in changes.get(number, ()):
                 change(wardrobe, kind, which)
@@ -561,6 +591,6 @@ class TestProperties:
         assert store.live == ids(wardrobe)
 
 
-def test_the_module_offers_the_handler_and_the_marketplace():
+def test_the_module_offers_the_handler_and_the_marketplace() -> None:
     assert sync.job_handler() is SyncVinted
     assert sync.marketplace() == vinted()
