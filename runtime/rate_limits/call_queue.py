@@ -1,7 +1,7 @@
-"""Calls that wait until they may leave: pure, driven by whoever knows the time.
+"""The queue of the calls that wait until they may leave; it is pure and has no clock.
 
-Calls of one action of one shop make a *stream*, and only a stream's first call is looked at. What
-happens to it::
+The calls of one action of one shop make a *stream*, and only the first call of a stream is looked
+at. The picture shows the states of this first call::
 
                     put                                 withdraw, from wherever it waits
                      │                                                  │
@@ -25,8 +25,8 @@ happens to it::
            └────────────┘
 
 A stream waits at the one scope of its path that stands in its way for longest. Among streams that
-may go, better priority comes first, then lanes in turns, then who came first. What waits rises by
-one level of priority per interval of aging.
+may go, the better priority comes first, then the lane that has had fewer turns, then the older
+call. A waiting call rises by one level of priority per interval of aging.
 """
 
 import heapq
@@ -44,30 +44,34 @@ from runtime.rate_limits.scope_queues import AT_ONCE, ScopeQueues
 from runtime.rate_limits.streams import Item, Rank, Stream, WaitingCall, Wish
 
 PATIENCE = timedelta(seconds=60)
-"""A call waits so long for a scope to open; one that would have to wait longer is refused."""
+"""The longest time that a call waits for a closed scope. A call that would wait longer is refused:
+its job then gives its place in the lane back, which is worth the replay of the run."""
 
 AGING = timedelta(minutes=15)
-"""A call that waits so long counts as one level more urgent, so that none waits for ever."""
+"""The time in which a waiting call becomes one level more urgent, so that none waits for ever."""
 
 Ready = tuple[Rank, Stream[Item], Scope | None]
-"""A stream that is to be tried, and the scope that it left, where the next one waits."""
+"""A stream that is to be tried, and the scope that it left, where the next stream waits.
+
+Ranks are unique, so comparing two of these tuples never reaches the stream, which has no order.
+"""
 
 
 @dataclass(slots=True)
 class Turn(Generic[Item]):
-    """What became of calls: they may leave now, or are not to wait any longer."""
+    """The result of :meth:`CallQueue.take`: calls that may leave, and calls that are refused."""
 
     released: list[Wish[Item]] = field(default_factory=list)
     refused: list[tuple[Item, Blocked]] = field(default_factory=list)
 
 
 class CallQueue(Generic[Item]):
-    """The waiting calls of one marketplace.
+    """Keeps the waiting calls of one marketplace, and decides which of them leaves next.
 
     Args:
-        places: calls of one lane that may be in flight at once.
-        draw: uniform in [0, 1), for the jitter.
-        aging: how long a call waits until it rises by one level of priority.
+        places: the number of calls of one lane that may be in flight at once.
+        draw: returns a random number, uniform in [0, 1), for the jitter.
+        aging: the time that a call waits until it rises by one level of priority.
     """
 
     def __init__(
@@ -92,43 +96,50 @@ class CallQueue(Generic[Item]):
         self._rising: OrderedDict[Stream[Item], datetime] = OrderedDict()
 
     def __len__(self) -> int:
-        """How many calls wait."""
+        """Return the number of calls that wait."""
         return len(self._calls)
 
     @property
     def remembered(self) -> int:
-        """How many streams, lanes and scopes there is something to remember of."""
+        """The number of streams, lanes and scopes that are in memory."""
         return len(self._streams) + len(self._lanes) + len(self._scopes)
 
     def in_flight(self, lane: int) -> int:
-        """How many places of the lane are taken."""
+        """Return the number of places of the lane that are taken."""
         known = self._lanes.get(lane)
         return known.in_flight if known is not None else 0
 
     def released(self, lane: int | None = None) -> int:
-        """How many calls have had their turn; of a lane, since it had something to do."""
+        """Return the number of calls that were released.
+
+        Args:
+            lane: count only this lane's calls, since the lane last began to have work.
+        """
         if lane is None:
             return self._lanes.released
         known = self._lanes.get(lane)
         return known.released if known is not None else 0
 
     def landed(self, lane: int | None = None) -> int:
-        """How many of them have left their place again."""
+        """Return how many of the released calls have given their place back."""
         in_flight = self._lanes.in_flight if lane is None else self.in_flight(lane)
         return self.released(lane) - in_flight
 
     def put(self, wish: Wish[Item], now: datetime) -> None:
-        """A call wants to leave; :meth:`take` says when it may."""
+        """Let a call wait until :meth:`take` releases or refuses it."""
         stream = self._stream_of(wish)
         call = WaitingCall(wish, next(self._order), now, stream)
         stream.add(call)
         self._calls[wish.item] = call
+        # A call of priority 1 cannot rise. A stream that rises already keeps its earlier time,
+        # or a steady flow of new calls would keep its oldest call from ever rising.
         if wish.priority > 1:
             self._rising.setdefault(stream, now + self._aging)
+        # The new call may be more urgent than the stream's first call, whose rank was the stream's.
         self._scopes.rank_again(stream)
 
     def withdraw(self, item: Item) -> None:
-        """The call does not want to leave any more; does nothing where it does not wait."""
+        """Take a call out of the queue; does nothing if the call does not wait."""
         call = self._calls.pop(item, None)
         if call is None:
             return
@@ -139,7 +150,7 @@ class CallQueue(Generic[Item]):
             self._dissolve(call.stream)
 
     def place_freed(self, lane: int) -> None:
-        """A call of the lane that had left was answered."""
+        """Give the place of a call back that was released and has ended."""
         known = self._lanes.get(lane)
         assert known is not None
         self._fresh.update(known.parked)
@@ -147,16 +158,16 @@ class CallQueue(Generic[Item]):
         self._lanes.free_place(known)
 
     def changed(self, scope: Scope) -> None:
-        """A scope was closed or opened, or its limits are others: look at who waits there."""
+        """Look again at a scope that was closed or opened, or whose limits changed."""
         if scope in self._scopes:
             self._scopes.look_at(scope, AT_ONCE)
 
     def next_due(self) -> datetime | None:
-        """When a call may leave that may not now; None where none waits for a time."""
+        """Return the time of the next :meth:`take`, or None if no call waits for a time."""
         return self._scopes.next_look()
 
     def take(self, now: datetime) -> Turn[Item]:
-        """Let go what may go now."""
+        """Release the calls that may leave now, and refuse those for which waiting is hopeless."""
         turn: Turn[Item] = Turn()
         self._let_rise(now)
         ready: list[Ready[Item]] = [(stream.rank, stream, None) for stream in self._fresh]
@@ -168,6 +179,8 @@ class CallQueue(Generic[Item]):
             _, stream, left = heapq.heappop(ready)
             if self._try(stream, now, turn):
                 heapq.heappush(ready, (stream.rank, stream, None))
+            # The next stream of that scope is only looked at now: the stream before it may have
+            # used the scope up. A release costs the same however many streams wait behind it.
             if left is not None:
                 self._call_first(left, now, ready)
         return turn
@@ -175,7 +188,7 @@ class CallQueue(Generic[Item]):
     # --- what becomes of a stream ---------------------------------------------------------
 
     def _call_first(self, scope: Scope, now: datetime, ready: list[Ready[Item]]) -> None:
-        """Take the first stream that waits at a scope, where the scope lets it go or refuses it."""
+        """Take the first stream out of a scope's queue if the scope lets it go or refuses it."""
         stream = self._scopes.first(scope)
         if stream is None:
             return
@@ -183,11 +196,15 @@ class CallQueue(Generic[Item]):
         if blocked is not None and not _is_hopeless(blocked, now):
             self._await(scope, now)
             return
+        # The stream is not released yet: another scope of its path may still be in its way.
         self._scopes.leave(stream)
         heapq.heappush(ready, (stream.rank, stream, scope))
 
     def _try(self, stream: Stream[Item], now: datetime, turn: Turn[Item]) -> bool:
-        """Release a stream's first call, refuse all, or let it wait; whether to try it again."""
+        """Release a stream's first call, refuse all its calls, or let the stream wait.
+
+        Returns whether the stream has another call to try.
+        """
         blocked = self._tree.blocked(stream.scopes, now)
         if blocked is None and stream.lane.in_flight < self._places:
             self._release(stream, now, turn)
@@ -195,6 +212,7 @@ class CallQueue(Generic[Item]):
         if blocked is None:
             stream.lane.parked[stream] = None
         elif _is_hopeless(blocked, now):
+            # All calls of a stream have the same path, so the same scope keeps all of them.
             for call in stream.calls:
                 del self._calls[call.wish.item]
                 turn.refused.append((call.wish.item, blocked))
@@ -212,17 +230,20 @@ class CallQueue(Generic[Item]):
         turn.released.append(wish)
         if not stream.calls:
             self._dissolve(stream)
+        # The lane has had one more turn, and the turns are part of the rank of all its streams.
         for other in stream.lane.streams:
             self._scopes.rank_again(other)
 
     def _await(self, scope: Scope, now: datetime) -> None:
-        """Look at the scope again when it is free."""
+        """Plan the next look at the scope for the time when it is free."""
         blocked = self._tree.blocked_at(scope, now)
         free = now if blocked is None or blocked.until is None else blocked.until
         self._scopes.look_at(scope, free)
 
     def _let_rise(self, now: datetime) -> None:
-        """Raise the calls of the streams that nobody has looked at for an interval of aging."""
+        """Raise the calls of the streams whose interval of aging is over."""
+        # Every entry waits for the same interval, so the order of insertion is the order of the
+        # times, and the walk can end at the first entry that is not due.
         while self._rising:
             stream, when = next(iter(self._rising.items()))
             if when > now:
@@ -247,7 +268,7 @@ class CallQueue(Generic[Item]):
         return stream
 
     def _dissolve(self, stream: Stream[Item]) -> None:
-        """None of its calls waits any more."""
+        """Forget a stream without waiting calls, so that memory follows what waits."""
         self._scopes.leave(stream)
         self._fresh.pop(stream, None)
         self._rising.pop(stream, None)
@@ -256,7 +277,10 @@ class CallQueue(Generic[Item]):
 
 
 def _is_hopeless(blocked: Blocked, now: datetime) -> bool:
-    """Whether it is not worth waiting for; what is only paced has its turn in the end."""
+    """Return whether a call is not to wait for this scope.
+
+    A pace is waited for however slow it is, because it lets every call through in the end.
+    """
     if blocked.until is None:
         return True
     return not blocked.is_pace and blocked.until - now > PATIENCE

@@ -111,6 +111,7 @@ class Closures:
     """The closures of one marketplace, by scope and kind."""
 
     def __init__(self, closures: Iterable[Closure] = ()) -> None:
+        # By kind within a scope: the end of a rate limit must not end an operator's pause.
         self._of: dict[Scope, dict[ClosureKind, Closure]] = {}
         for closure in closures:
             self.close(closure)

@@ -15,7 +15,12 @@ BUCKETS = 240
 """A bucket counts until all of it is out of the window, so 1/241 of the limit goes unused."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+"""Buckets begin at multiples of their width since this time, so that a process that is started
+again finds the same buckets in what the former process stored."""
+
 ROUNDING = timedelta(milliseconds=1)
+"""The share of others is computed with floats. This time is added so that a rounding error cannot
+let a call wake up just before its room is free."""
 
 
 class CountedWindow:
@@ -36,6 +41,8 @@ class CountedWindow:
         """Return when the next release may happen; ``now`` if it may at once."""
         self._forget(now)
         total, earliest = self._total, self._others_allow(now, self._total)
+        # Room comes from two sides: own buckets slide out in steps, and the share of others
+        # shrinks evenly. The earliest time at which both together leave room is wanted.
         for index, count in self._buckets:
             out = self._out_at(index)
             if earliest is not None and earliest <= out:
@@ -61,6 +68,7 @@ class CountedWindow:
     def was_released(self, when: datetime, count: int) -> None:
         """Count releases that happened before this limit was known."""
         self.restore(when, count)
+        # Unlike restored usage, these releases are not in the database yet.
         self._changed.add(self._index(when))
 
     def left(self, released_at: datetime, now: datetime) -> None:
@@ -108,6 +116,8 @@ class CountedWindow:
                 bucket[1] += count
                 break
         else:
+            # Usage is restored late where an answer has to announce the window first. Newer
+            # buckets may exist by then, and everything here relies on the order.
             self._buckets.append([index, count])
             self._buckets = deque(sorted(self._buckets))
         self._total += count
@@ -115,6 +125,7 @@ class CountedWindow:
     def changed(self) -> Iterator[tuple[datetime, int]]:
         """Yield the start and count of the buckets that grew since the last call."""
         changed, self._changed = self._changed, set()
+        # The newest buckets are those that grew, so the walk ends after a few of the 240.
         for index, count in reversed(self._buckets):
             if not changed:
                 return

@@ -1,4 +1,4 @@
-"""The lanes of a call queue, and how many turns each has had."""
+"""The lanes of a call queue, and the number of turns that each lane has had."""
 
 from collections.abc import Iterator
 from typing import Generic
@@ -7,11 +7,11 @@ from runtime.rate_limits.streams import Item, Lane, Stream
 
 
 class LaneTurns(Generic[Item]):
-    """Lanes that have something to do, and those that have had more turns than others.
+    """Remembers the lanes that have work, and idle lanes that have had more turns than others.
 
     Attributes:
-        released: how many calls of all lanes have had their turn.
-        in_flight: how many of these have not left their place yet.
+        released: the number of calls of all lanes that were released.
+        in_flight: the number of released calls that still have their place.
     """
 
     def __init__(self) -> None:
@@ -26,33 +26,34 @@ class LaneTurns(Generic[Item]):
         return len(self._lanes)
 
     def get(self, key: int) -> Lane[Item] | None:
-        """The lane, where there is something to remember of it."""
+        """Return the lane, or None if it is not remembered."""
         return self._lanes.get(key)
 
     def lane_with_work(self, key: int) -> Lane[Item]:
-        """The lane, to which a stream is about to be added."""
+        """Return the lane to which a stream is about to be added; it is made if it is unknown."""
         lane = self._lanes.get(key)
         if lane is None:
             lane = self._lanes[key] = Lane(key, self._round)
         elif self._resting.pop(key, None) is not None:
-            # Else it would have the turns that it did not use, all at once.
+            # A lane that was idle would else take all the turns that it did not use at once,
+            # before any other lane.
             lane.turn = max(lane.turn, self._round)
         return lane
 
     def add(self, stream: Stream[Item]) -> None:
-        """The stream has waiting calls."""
+        """Add a stream, which has waiting calls, to its lane."""
         stream.lane.streams.add(stream)
         self._streams += 1
 
     def remove(self, stream: Stream[Item]) -> None:
-        """The stream has none any more."""
+        """Remove a stream that has no waiting calls any more."""
         stream.lane.streams.remove(stream)
         stream.lane.parked.pop(stream, None)
         self._streams -= 1
         self._rest(stream.lane)
 
     def take_place(self, lane: Lane[Item]) -> None:
-        """A call of the lane leaves."""
+        """Count a call of the lane that is released."""
         lane.in_flight += 1
         lane.released += 1
         self.in_flight += 1
@@ -62,18 +63,23 @@ class LaneTurns(Generic[Item]):
         self._forget_rested()
 
     def free_place(self, lane: Lane[Item]) -> None:
-        """A call of the lane that had left was answered."""
+        """Give the place of a released call of the lane back."""
         lane.in_flight -= 1
         self.in_flight -= 1
         self._rest(lane)
 
     def _rest(self, lane: Lane[Item]) -> None:
-        """A lane that has nothing to do is remembered only while it has had more than others."""
+        """Let an idle lane rest: it is remembered only while it has had more turns than others.
+
+        If it were forgotten earlier, it would come back at the present round, and would have the
+        turns twice that it was ahead.
+        """
         if not lane.streams and lane.in_flight == 0:
             self._resting[lane.key] = lane
             self._forget_rested()
 
     def _forget_rested(self) -> None:
+        # Where no stream waits, there is no other lane that the turns could be compared with.
         for key in list(self._first_rested() if self._streams else self._resting):
             del self._resting[key], self._lanes[key]
 

@@ -29,6 +29,7 @@ class PacedWindow:
 
     def __init__(self, limit: Limit) -> None:
         self.limit = limit
+        # With this length the first entry is the release that the hard rule compares with.
         self._released: deque[datetime] = deque(maxlen=limit.count)
         self._next: datetime | None = None
 

@@ -81,6 +81,8 @@ class ScopeBudget:
             self._guessed.release(now, rate)
         if gap:
             self._open_at = now + gap / rate
+        # The jitter is added to the time that the pace and the gap allow, so that it can only
+        # lengthen the least time between two calls.
         if jitter:
             self._open_at = self.paced_at(now) + jitter
 

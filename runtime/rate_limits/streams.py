@@ -1,4 +1,7 @@
-"""Calls that wait, in streams: a stream is the calls of one action of one shop."""
+"""The records of a call queue: a waiting call, its stream and its lane.
+
+A stream is the waiting calls of one action of one shop. Its calls have the same path of scopes.
+"""
 
 from bisect import bisect_left, insort
 from collections.abc import Hashable
@@ -17,8 +20,9 @@ class Wish(Generic[Item]):
     """A call that wants to leave.
 
     Attributes:
-        lane: whose places it needs one of.
-        gap: least time until the next call of the same stream.
+        lane: the key of the lane in which the call needs a place.
+        priority: 1 is the most urgent.
+        gap: the least time until the next call of the same stream.
     """
 
     item: Item
@@ -30,7 +34,7 @@ class Wish(Generic[Item]):
 
 
 class WaitingCall(Generic[Item]):
-    """A wish since ``since``; sorted by the priority it has risen to, then by ``order``."""
+    """A wish that waits since ``since``; sorts by its risen priority, then by ``order``."""
 
     __slots__ = ("order", "priority", "since", "stream", "wish")
 
@@ -49,12 +53,12 @@ class WaitingCall(Generic[Item]):
 
 @dataclass(slots=True, eq=False)
 class Lane(Generic[Item]):
-    """What calls of a lane do.
+    """A lane of calls, with its streams and its places.
 
     Attributes:
-        turn: grows with each release; lanes with a smaller one come first.
-        streams: those that have waiting calls.
-        parked: those of them that wait for a place in the lane.
+        turn: grows with each release; a lane with a smaller number comes first.
+        streams: the streams of the lane; each has waiting calls.
+        parked: the streams that wait for a place in the lane; a dict, because it keeps the order.
     """
 
     key: int
@@ -66,7 +70,7 @@ class Lane(Generic[Item]):
 
 
 class Stream(Generic[Item]):
-    """Waiting calls of one action of one shop, sorted; it is dissolved with its last call.
+    """The sorted waiting calls of one action of one shop; it is dissolved with its last call.
 
     Attributes:
         at: the scope at which it waits, or None.
@@ -85,14 +89,14 @@ class Stream(Generic[Item]):
 
     @property
     def rank(self) -> Rank:
-        """Smaller goes first; no two streams have the same."""
+        """The place in the order of streams: the smallest goes first, and no two are equal."""
         first = self.calls[0]
         return (first.priority, self.lane.turn, first.order)
 
     def add(self, call: WaitingCall[Item]) -> None:
-        """One more call waits."""
+        """Add a waiting call."""
         insort(self.calls, call)
 
     def remove(self, call: WaitingCall[Item]) -> None:
-        """The call does not wait any more."""
+        """Remove a call that does not wait any more."""
         del self.calls[bisect_left(self.calls, call)]
