@@ -26,23 +26,26 @@ class BaseActor(pykka.ThreadingActor):
         self.incarnation = incarnation
         self.directory = directory
         self.clock = clock
-        # Before the loop starts, so that nothing told to the name in between is lost.
+        # The name is registered before the loop starts, so that no message to it in between is
+        # lost: the mailbox exists already.
         self.pulse = Pulse()
         directory.register(name, self.actor_ref, incarnation, self.pulse)
         self.log: Any = structlog.get_logger(type(self).__module__).bind(actor=name)
 
     def receive(self, message: Any) -> Any:
-        """Handle one message; what it returns answers an ``ask``."""
+        """Handle one message; the returned value answers an ``ask``."""
         self.log.warning("unexpected message", message=type(message).__name__)
 
     def started(self) -> None:
-        """Runs in the actor's thread before its first message."""
+        """Prepare the actor; it runs in the actor's thread before the first message."""
 
     def stopped(self) -> None:
-        """Runs in the actor's thread after its last message, however it ended."""
+        """Clean up; it runs in the actor's thread after the last message, however that ended."""
 
     def tell(self, name: str, message: Any) -> None:
-        """Send a hint to another actor by name; one that was replaced says nothing more."""
+        """Send a hint to another actor by name; an actor that was replaced sends nothing more."""
+        # A thread that hangs cannot be ended. When it goes on after it was replaced, its word
+        # would contradict the actor that has its name now.
         if not self.directory.is_superseded(self.name, self.incarnation):
             self.directory.tell(name, message)
 
@@ -56,7 +59,7 @@ class BaseActor(pykka.ThreadingActor):
         self.tell(messages.SUPERVISOR, messages.ActorStarted(self.name, self.incarnation))
 
     def on_receive(self, message: Any) -> Any:
-        """Hand the message to :meth:`receive`; one that was replaced stops instead."""
+        """Hand the message to :meth:`receive`; an actor that was replaced stops instead."""
         if self.directory.is_superseded(self.name, self.incarnation):
             self.stop()
             return None

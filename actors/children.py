@@ -18,14 +18,15 @@ HUNG_AFTER_LOOKS = 60
 class Child:
     """One supervised actor.
 
-    It is restarted with growing delays. After more than ``MAX_FAILURES`` without having been
-    healthy in between it is *down*: tried again only once in ``DOWN_FOR``.
+    It is restarted with growing delays. After more than ``MAX_FAILURES`` failures without a healthy
+    minute in between the actor is *down*: it is tried again only once in ``DOWN_FOR``.
 
     Attributes:
-        incarnation: grows with every start; reports of former ones do not count.
-        awaits_release: its jobs are being handed back before it starts again.
-        watch: whether it hangs.
-        suspect: the job whose code ran when it hung.
+        incarnation: grows with every start; reports of former incarnations do not count.
+        awaits_release: whether its jobs are being handed back before it starts again.
+        failed_already: whether its failure was counted, so that its silent death is not another.
+        watch: finds out whether the actor hangs.
+        suspect: the job whose code ran when the actor hung, or None.
     """
 
     def __init__(self, name: str, spawn: Callable[[int], pykka.ActorRef[Any]]) -> None:
@@ -42,7 +43,7 @@ class Child:
 
     @property
     def down(self) -> bool:
-        """It failed too often."""
+        """Whether the actor failed too often."""
         return self._failures > MAX_FAILURES
 
     def adopt(self, ref: pykka.ActorRef[Any], incarnation: int) -> None:
@@ -57,14 +58,15 @@ class Child:
         self._ref = self._spawn(self.incarnation)
 
     def started(self, now: datetime) -> None:
-        """It reported its start."""
+        """Note that the actor reported its start."""
         self._started_at = now
 
     def failed(self, now: datetime) -> timedelta:
-        """It failed; returns the time until it is to be restarted."""
+        """Count a failure; returns the time until the actor is to be restarted."""
         self.failed_already = True
         if self._started_at is not None and now - self._started_at > HEALTHY_AFTER:
             self._failures = 0
+        # Without a new start, the next failure must not find the former start and be forgiven.
         self._started_at = None
         self._failures += 1
         if self.down:
@@ -72,5 +74,5 @@ class Child:
         return FIRST_BACKOFF * (1 << (self._failures - 1))
 
     def died_silently(self) -> bool:
-        """It is gone although it reported no failure."""
+        """Return whether the actor is gone although it reported no failure."""
         return not self.failed_already and self._ref is not None and not self._ref.is_alive()

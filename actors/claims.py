@@ -1,4 +1,7 @@
-"""Asks the supervisor for jobs of one marketplace, one claim at a time."""
+"""Asks the supervisor for the jobs of one marketplace, one claim at a time.
+
+A second claim beside the first would be made for places that the first is about to fill.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,11 +13,13 @@ from runtime import messages
 from runtime.messages import RunningJob
 
 CLAIM_LOST_AFTER = timedelta(seconds=10)
+"""Messages are hints and may be lost with the actor that had them. A claim that was not answered in
+this time is given up, or the marketplace would never ask for jobs again."""
 
 
 @dataclass(slots=True)
 class PendingClaim:
-    """A claim that was asked for and not answered."""
+    """A claim that was asked for and has not been answered."""
 
     sequence: int
     sent_at: datetime
@@ -56,7 +61,7 @@ class Claims:
         )
 
     def answered(self, sequence: int) -> PendingClaim | None:
-        """The claim that was answered; None where it was given up before."""
+        """Return the claim that was answered, or None if it was given up before."""
         claim = self.pending
         if claim is None or claim.sequence != sequence:
             return None
@@ -64,20 +69,20 @@ class Claims:
         return claim
 
     def forgotten(self) -> None:
-        """The supervisor began anew, and knows of no claim."""
+        """Give the pending claim up, because the supervisor began anew and knows of no claim."""
         self.pending = None
 
     def strays(
         self, jobs: Iterable[RunningJob], known: set[tuple[int, int]]
     ) -> set[tuple[int, int]]:
-        """The (job, fence) of jobs that were claimed for this node and never came.
+        """Return the (job, fence) of jobs that were claimed for this node and never came.
 
-        Jobs may be on their way here, or their endings to the database, so only those that are
-        missed twice in a row count.
+        A job may be on its way here, or its ending on the way to the database, so only jobs that
+        are missed twice in a row count.
 
         Args:
-            jobs: what the database says is running here.
-            known: the (job, fence) of what is.
+            jobs: the jobs that run here according to the database.
+            known: the (job, fence) of the jobs that do run here.
         """
         missed = {(job.job_id, job.fence) for job in jobs} - known
         former, self._strays = self._strays, missed

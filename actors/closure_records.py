@@ -1,4 +1,4 @@
-"""The recorder's part in closures: what is to be written, and who wants to read."""
+"""The recorder's part in closures: it writes them, and reads them for whoever asks."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,15 +17,17 @@ from runtime.storage.server.value_errors import mapped_value_errors
 Entry = RecordClosure | RecordOpening
 
 LOCK_WAIT_SECONDS = 0.02
+"""An application that holds the row of a closure must not hold up what the recorder still has to
+write. The closure stays and is tried again."""
 
 log = structlog.get_logger(__name__)
 
 
 class ClosureRecords:
-    """Closures and openings until they are committed, and loads behind them.
+    """Keeps closures and openings until they are committed, and answers loads behind them.
 
-    Of each scope and kind only the last word counts, however many gather, so the order of what
-    is said of one scope is kept whatever is held up.
+    Of each scope and kind only the last word counts, however many gather. The order of the words
+    about one scope is therefore kept, whatever is held up.
 
     Args:
         tell: sends a message to an actor.
@@ -41,20 +43,21 @@ class ClosureRecords:
         return bool(self._entries or self._loads)
 
     def note(self, message: Entry | messages.LoadClosures) -> None:
-        """Keep it until :meth:`flush`."""
+        """Keep the message until :meth:`flush`."""
         if isinstance(message, messages.LoadClosures):
             self._loads[message.reply_to] = message.marketplace
         else:
             self._entries[message.key] = message
 
     def flush(self) -> bool:
-        """Write all, then read what was asked for; False where a row is held by another.
+        """Write all entries, then answer the loads; returns whether every entry was written.
 
         Raises:
-            DatabaseUnavailable: what is not written is kept.
+            DatabaseUnavailable: the entries that are not written are kept.
         """
         if self._entries:
             self._write(list(self._entries.values()))
+        # Loads come behind the writes, so that a load never opens what was closed a moment ago.
         for reply_to, marketplace in list(self._loads.items()):
             with database_errors(), self._database.session() as session:
                 loaded = tuple(closure_rows.closures_of(session, [marketplace]))

@@ -36,14 +36,20 @@ REQUEST_ID_BYTES = 18
 class Dispatcher:
     """Knows how each kind of call is carried out.
 
+    A write leaves in two steps: when its turn comes, its intent is recorded (:meth:`_intend`), and
+    it leaves when the recorder has committed that (:meth:`intent_recorded`, :meth:`_leave`)::
+
+        perform ─► pace ─► turn ─┬─ a read ───────────────────────► leave ─► settled
+                                 └─ a write ─► recorder: intent ─►
+
     Args:
-        actor: name of the marketplace actor, to which outcomes go.
+        actor: the name of the marketplace actor, to which outcomes go.
         tell: sends a message to an actor.
-        make_known: told of what answers close and open.
-        find_run: the run that a ticket belongs to, while it goes on.
+        make_known: is told which scopes an answer closes and opens.
+        find_run: returns the run that a ticket belongs to, or None if the run is over.
 
     Attributes:
-        pace: when calls to the marketplace leave.
+        pace: decides when calls to the marketplace leave.
     """
 
     def __init__(
@@ -67,7 +73,7 @@ class Dispatcher:
         self.pace = CallPace(actor, marketplace, clock, tell, make_known, self._take_turn)
 
     def perform(self, run: LaneRun, effect: Perform) -> None:
-        """Carry the call out, now or when it is its turn."""
+        """Carry the call out, now or when its turn comes."""
         ticket = run.ticket(self._actor, effect.call_id)
         outstanding = run.calls[effect.call_id] = LaneCall(effect, ticket=ticket)
         run.steps.asked(effect, self._clock.now())
@@ -85,6 +91,8 @@ class Dispatcher:
             case BlockingCall() as call:
                 outstanding.left = True
                 self._workers.run_blocking(ticket, call)
+                # A thread cannot be ended from outside, so the run only stops waiting for it. The
+                # first of the two outcomes counts; for the second no call is outstanding.
                 late = CallSettled(ticket, call.late(run.job.timeout))
                 self._clock.call_at(self._clock.now() + run.job.timeout, self._actor, late)
             case TransactionCall() as call:
@@ -102,14 +110,15 @@ class Dispatcher:
                 self._clock.call_at(max(until, now), self._actor, answer)
 
     def intent_recorded(self, run: LaneRun, call_id: int) -> None:
-        """The write may leave now."""
+        """Let a write leave, because its intent is committed."""
         call = run.calls.get(call_id)
+        # The recorder may be asked twice and then answers twice; the entry is there only once.
         if call is not None and call.entry is not None:
             call.entry = None
             self._leave(run, call)
 
     def settled(self, run: LaneRun, call_id: int, outcome: Outcome) -> bool:
-        """Count an outcome in; False where nobody waits for it."""
+        """Count an outcome in; returns False if nobody waits for it."""
         call = run.calls.get(call_id)
         if call is None:
             return False
@@ -121,22 +130,27 @@ class Dispatcher:
         return True
 
     def withdraw(self, run: LaneRun, call_ids: Iterable[int]) -> None:
-        """Nobody waits for these outcomes any more."""
+        """Take calls back whose outcomes nobody waits for any more."""
         for call in [run.calls[one] for one in call_ids if one in run.calls]:
             if call.request is not None:
                 withdrawn = messages.BrowserRequestWithdrawn(call.request.request_id)
                 self._tell(messages.BRIDGE, withdrawn)
             self.pace.withdraw(call.ticket)
             self._land(run, call)
-        # Only now: the place that one of them leaves must not go to another of them.
+        # The queue is only looked at when all are withdrawn, or the place of a call would go to
+        # another call that is about to be withdrawn.
         self.pace.pump()
 
     def withdraw_all(self, run: LaneRun) -> None:
-        """The run ended or was dropped."""
+        """Take all calls of a run back that ended or was dropped."""
         self.withdraw(run, list(run.calls))
 
     def ask_again(self, run: LaneRun, actor: str) -> None:
-        """An actor forgot what it was asked."""
+        """Ask an actor again that began anew and forgot what it was asked.
+
+        The recorder can write an entry twice without harm. The bridge is told that the command may
+        have been sent before. An HTTP request cannot be asked about, so its outcome is unknown.
+        """
         for call in run.calls.values():
             if actor == messages.RECORDER and call.entry is not None:
                 self._tell(messages.RECORDER, call.entry)
@@ -148,7 +162,7 @@ class Dispatcher:
                 self._tell(self._actor, CallSettled(call.ticket, Failure(lost)))
 
     def _take_turn(self, ticket: CallTicket) -> bool:
-        """Send the call whose turn has come; False where nobody waits for it any more."""
+        """Send the call whose turn has come; returns False if nobody waits for it any more."""
         run = self._find_run(ticket)
         call = None if run is None else run.calls.get(ticket.call_id)
         if run is None or call is None:
@@ -167,6 +181,8 @@ class Dispatcher:
 
     def _intend(self, run: LaneRun, call: LaneCall, step: str) -> None:
         assert isinstance(call.call, WebSocketCall | HttpCall)
+        # The intent is recorded now and not when the handler asked for the write: the time until
+        # which the write may leave would run out while it waits for its pace.
         now = self._clock.now()
         leaves_within = self._lease.leaves_within(now)
         call.released_at, call.not_after = now, now + leaves_within
@@ -177,6 +193,7 @@ class Dispatcher:
 
     def _leave(self, run: LaneRun, call: LaneCall) -> None:
         not_after, call.not_after = call.not_after, None
+        # After this time another node may have taken the job over and done the write itself.
         now = self._clock.now()
         if not_after is not None and now >= not_after:
             late = HeldUp("this node has not confirmed its heartbeat, so it sends no writes")

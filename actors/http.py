@@ -38,6 +38,7 @@ class HttpActor(BaseActor):
                 request.timeout,
                 lambda: request.not_after is None or self.clock.now() < request.not_after,
             )
+        # The run waits until it gets some outcome, and the request may have left.
         except Exception as error:
             self.log.exception("HTTP call failed unexpectedly")
             writes = request.call.writes

@@ -1,4 +1,8 @@
-"""The closures of one marketplace: which lanes they keep from claims, and what is unwritten."""
+"""The closures of one marketplace: they keep lanes from claims until they are opened.
+
+A closure that an answer brought is heeded at once and written by the recorder afterwards. Until the
+recorder has acknowledged it, it counts on top of whatever is loaded from the database.
+"""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -16,7 +20,7 @@ from runtime.rate_limits.closures import Closure, ClosureKind, Closures, Level, 
 log = structlog.get_logger(__name__)
 
 SHORT = timedelta(seconds=1)
-"""A closure no longer than this costs less than claiming anew; calls wait for it instead."""
+"""For a closure that is not longer than this, calls wait: this costs less than to claim anew."""
 
 
 class LaneClosures:
@@ -25,11 +29,12 @@ class LaneClosures:
     Closures of one action leave the lane open: its other actions go on.
 
     Args:
-        actor: name of the marketplace actor.
+        actor: the name of the marketplace actor.
         tell: sends a message to an actor.
 
     Attributes:
-        loaded: it is known what the database has; before, nothing may be claimed.
+        loaded: whether the closures of the database are known. Before that nothing may be claimed,
+            because a restart must forget no pause.
     """
 
     def __init__(
@@ -51,15 +56,19 @@ class LaneClosures:
         self.loaded = False
 
     def ask(self) -> None:
-        """Ask the recorder what is closed; tell it again what it has not acknowledged."""
+        """Tell the recorder again what it has not acknowledged, and ask it what is closed.
+
+        The order matters: the recorder's answer then includes what it was told again.
+        """
         for entry in self._unwritten.values():
             self._tell(messages.RECORDER, entry)
         wanted = messages.LoadClosures(self._actor, self._marketplace)
         self._tell(messages.RECORDER, wanted)
 
     def make_known(self, changes: Changes) -> None:
-        """Heed what answers closed and opened, and have it written down."""
-        # Of a scope that was opened to be closed until another time, the closure is the last word.
+        """Heed the changes that answers brought, and have them written down."""
+        # Openings come first: a scope may be opened only to be closed until another time, and then
+        # the closure has to be the last word.
         for scope, kind in changes.opened:
             log.info("budget opened", scope=str(scope), kind=kind.value)
             self._record(RecordOpening(scope, kind))
@@ -75,12 +84,17 @@ class LaneClosures:
             self._close(closure)
 
     def recorded(self, entry: RecordClosure | RecordOpening) -> None:
-        """The recorder committed it; a newer word may be on its way."""
+        """Forget an entry that the recorder committed."""
+        # A newer entry with the same key may be on its way; it is not acknowledged yet.
         if self._unwritten.get(entry.key) is entry:
             del self._unwritten[entry.key]
 
     def load(self, closures: tuple[Closure, ...]) -> tuple[Closure, ...]:
-        """Take over what the database has; returns it with what is not written yet."""
+        """Take over the closures of the database.
+
+        Returns:
+            These closures, changed by the entries that are not written yet.
+        """
         self.loaded = True
         wanted = {one.key: one for one in closures}
         for key, entry in self._unwritten.items():
@@ -95,7 +109,7 @@ class LaneClosures:
         return tuple(wanted.values())
 
     def over(self, scope: Scope) -> None:
-        """The time of a closure ended."""
+        """Look again at a scope, because the time of one of its closures is over."""
         self._refresh(scope)
 
     def _record(self, entry: RecordClosure | RecordOpening) -> None:

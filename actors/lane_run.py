@@ -16,13 +16,16 @@ from runtime.runs.settlement import Settlement
 class LaneCall(OutstandingCall):
     """A call of a run that waits for its outcome.
 
+    All that is known of a call stands in this one record, so that the end of the call ends it all.
+
     Attributes:
-        ticket: what comes back with its outcome.
-        has_place: it takes one of the places of its lane.
-        released_at: when it had its turn; of a write, which leaves once its intent is recorded.
-        not_after: when it may not leave any more; of a write whose intent was told.
-        request: for the seller's browser.
-        sent: what is known of it since it left for the marketplace.
+        ticket: comes back with the outcome.
+        entry: the entry that the recorder was asked to write and has not acknowledged.
+        has_place: whether the call takes one of the places of its lane.
+        released_at: the time when a write had its turn; it leaves once its intent is recorded.
+        not_after: the time from which a write may not leave any more; set with its intent.
+        request: the command for the seller's browser, if the call is one.
+        sent: what the limits know of the call since it left for the marketplace.
     """
 
     ticket: CallTicket = field(kw_only=True)
@@ -39,10 +42,10 @@ class LaneRun(Run[LaneCall]):
     """A run that has a place in a lane.
 
     Attributes:
-        due_at: since when the job has been due.
-        settlement: how the run ended, until that is recorded.
-        refused: the database did not take a first settlement.
-        overdue: ends the run when it is cancelled and does not end by itself.
+        due_at: the time since which the job has been due.
+        settlement: the end of the run, until it is recorded.
+        refused: whether the database refused a first settlement.
+        overdue: the timer that ends a cancelled run which does not end by itself.
     """
 
     lane: Lane
@@ -52,14 +55,15 @@ class LaneRun(Run[LaneCall]):
     overdue: Timer | None = None
 
     def ticket(self, actor: str, call_id: int) -> CallTicket:
-        """What comes back with the outcome of a call."""
+        """Return the ticket that comes back with the outcome of a call."""
         return CallTicket(actor, self.job.id, self.job.fence, call_id)
 
     def back_in(self, now: datetime) -> timedelta | None:
-        """The time until the job is due again, negative where it is; None: it waits no more."""
+        """Return the time until the job is due again; negative if it is, None if it is over."""
         settlement = self.settlement
         if settlement is None or target(settlement.event) is not JobStatus.PENDING:
             return None
+        # Such a job keeps the age that it has; a new time would put it behind the backlog.
         if settlement.keeps_place or settlement.event is JobEvent.RELEASE:
             return self.due_at - now
         return settlement.delay

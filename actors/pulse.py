@@ -1,15 +1,15 @@
-"""Whether an actor is in the middle of a message, and whether it has been for too long."""
+"""The sign of life of an actor: it shows whether the actor has handled one message for too long."""
 
 from dataclasses import dataclass
 
 
 @dataclass(slots=True)
 class Pulse:
-    """Written by the actor's thread, read by the supervisor's.
+    """The sign of life; the actor's thread writes it, and the supervisor's thread reads it.
 
     Attributes:
         turn: grows with every message.
-        busy: a message is being handled.
+        busy: whether a message is being handled.
         job_id: the job whose code runs, or None.
     """
 
@@ -21,8 +21,8 @@ class Pulse:
 class PulseWatch:
     """Counts looks at which an actor was still in the same message.
 
-    Looks are counted rather than seconds: a process that was stopped and continued has
-    looked once in the meantime, however long that was.
+    Looks are counted rather than seconds: a process that was stopped and continued has looked once
+    in the meantime, however long it stood still, and its actors did not hang.
     """
 
     def __init__(self, patience: int) -> None:
@@ -31,7 +31,7 @@ class PulseWatch:
         self._looks = 0
 
     def hangs(self, pulse: Pulse) -> bool:
-        """Look once."""
+        """Look once; returns whether the actor was found in the same message too often."""
         if pulse.busy and pulse.turn == self._turn:
             self._looks += 1
         else:

@@ -12,7 +12,7 @@ from runtime.storage.server.engine import Database
 
 
 class SchedulerActor(BaseActor):
-    """One per node; which of them fires a schedule does not matter.
+    """Fires schedules; each node has one such actor, and any of them may fire a schedule.
 
     Args:
         poll_interval: how long a hint that was lost, or a database that is away, can cost.
@@ -55,6 +55,7 @@ class SchedulerActor(BaseActor):
         return self._until_next(fired)
 
     def _until_next(self, fired: Fired) -> timedelta:
+        # A schedule that is due and created no job would be looked at again at once, for ever.
         if fired.next_in is None or (fired.next_in <= timedelta(0) and not fired.jobs):
             return self._poll_interval
         return min(max(fired.next_in, timedelta(0)), self._poll_interval)

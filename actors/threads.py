@@ -1,7 +1,7 @@
-"""A fixed number of daemon threads.
+"""A pool of a fixed number of daemon threads.
 
-Not ``ThreadPoolExecutor``: the interpreter joins its threads at exit, so one handler that
-blocks for ever would keep the service from stopping.
+``ThreadPoolExecutor`` is not used, because the interpreter joins its threads at exit: one handler
+that blocks for ever would keep the service from stopping.
 """
 
 import queue
@@ -16,7 +16,7 @@ Work = Callable[[], None]
 
 
 class DaemonThreads:
-    """Runs work in the order in which it came, started when first needed."""
+    """Runs work in the order in which it came; threads are started when they are first needed."""
 
     def __init__(self, name: str, count: int) -> None:
         self._name = name
@@ -26,7 +26,7 @@ class DaemonThreads:
         self._stopped = False
 
     def submit(self, work: Work) -> bool:
-        """Run it when a thread is free; False where the pool was stopped."""
+        """Run the work when a thread is free; returns False if the pool was stopped."""
         if self._stopped:
             return False
         if len(self._threads) < self._count:
@@ -39,8 +39,9 @@ class DaemonThreads:
         return True
 
     def stop(self) -> None:
-        """Start nothing more; what runs is left to end by itself."""
+        """Start no more work; running work is not interrupted, and nobody waits for it."""
         self._stopped = True
+        # A thread that waits for work has to be woken to see that the pool was stopped.
         for _ in self._threads:
             self._queue.put(None)
 

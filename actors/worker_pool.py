@@ -1,4 +1,4 @@
-"""Threads for what blocks: functions and database transactions of handlers."""
+"""Threads for the functions and the database transactions of handlers, which may block."""
 
 import threading
 from collections.abc import Callable
@@ -20,8 +20,8 @@ TRANSACTION_THREADS = 4
 class WorkerPool:
     """Runs functions in threads and tells their outcomes to whoever asked.
 
-    Each marketplace has one, and transactions have threads of their own, so that functions
-    which block for long hold up nothing but each other.
+    Each marketplace has a pool of its own, and its transactions have other threads than its
+    functions, so that functions which block for long hold up nothing but each other.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class WorkerPool:
         )
 
     def stop(self) -> None:
-        """Take nothing new; what runs is left to end by itself."""
+        """Take no new work; running work is not interrupted."""
         self._stopping.set()
         self._blocking.stop()
         self._transactions.stop()
@@ -73,6 +73,7 @@ class WorkerPool:
                 outcome = Failure(error)
             self._directory.tell(ticket.reply_to, CallSettled(ticket, outcome))
 
+        # Without an outcome the run would wait for ever, and could not be handed back in order.
         if not threads.submit(work):
             stopped = Failure(DatabaseUnavailable("the service is stopping"))
             self._directory.tell(ticket.reply_to, CallSettled(ticket, stopped))
