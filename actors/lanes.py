@@ -1,4 +1,15 @@
-"""The lanes of one marketplace: which have work, which have room, whose turn it is."""
+"""The lanes of one marketplace, with their work, their room and their turns.
+
+A lane is in one of these places; :meth:`Lanes._refresh` moves it whenever something changes::
+
+    nothing is known to wait, no room, seller away, shops closed   ──  in none of them
+    work that falls due later                                      ──  waits for its timer
+    work that is due                                               ──  in the turns: may be claimed
+    claimed jobs that wait for a place                             ──  startable (also beside these)
+
+The actor only knows hints of the jobs, and the database alone knows the jobs of a lane. The actor
+therefore keeps the order of the lanes, and the claim keeps the order within a lane.
+"""
 
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -17,11 +28,12 @@ from runtime.waiting.urgency import LEAST_URGENT, MOST_URGENT, level
 MAX_LANES_PER_CLAIM = 100
 MAX_JOBS_PER_CLAIM = 100
 SPARE_LANES = 10
-"""Named beyond those that there are places for: they get the places of lanes that turn out to have
-nothing, which would go to further jobs of the others."""
+"""A claim names so many lanes beyond the places. They get the places of lanes that turn out to have
+nothing; these places would else go to further jobs of lanes that have had their turn."""
 
-# What is said to be due and was not claimed is held by somebody for the moment.
 REST = timedelta(milliseconds=50)
+"""A job that is due and was not claimed is held by somebody for the moment. Its lane is left alone
+for this time, or it would be claimed in vain without a pause."""
 NOW = timedelta(0)
 LONGEST_DUE = timedelta(hours=1)
 LONGEST_WAITED = timedelta(days=365)
@@ -32,11 +44,11 @@ class Lane:
     """The queue of one shop; where a browser executes, of one seller.
 
     Attributes:
-        work: what is known of the jobs that wait to be claimed.
-        last_priority: of the job that it got last; 0: it got none.
-        worst: the worst level of which the last claim could give it something.
+        work: hints about the jobs that wait to be claimed.
+        last_priority: the priority of the job that it got last, or 0 if it got none.
+        worst: the least urgent level of which the last claim could give it a job.
         ready: claimed jobs that wait for a place.
-        running: how many jobs have a place.
+        running: the number of jobs that have a place.
     """
 
     key: int
@@ -56,8 +68,8 @@ class Lanes:
     turn costs no more than the logarithm of how many others there are.
 
     Args:
-        actor: name of the marketplace actor, which is told when a lane falls due.
-        aging: how long a job waits until it rises by one level.
+        actor: the name of the marketplace actor, which is told when a lane falls due.
+        aging: the time that a job waits until it rises by one level.
     """
 
     def __init__(
@@ -76,28 +88,28 @@ class Lanes:
         self._closed_shops: set[int] = set()
         self._closed_above: set[Scope] = set()
         self.taken = 0
-        """Places of the marketplace that are taken by running and ready jobs."""
+        """The number of places of the marketplace that running and ready jobs take."""
 
     def get(self, key: int) -> Lane | None:
-        """The lane, where it is known."""
+        """Return the lane, or None if it is not known."""
         return self._lanes.get(key)
 
     def found(self, shops: Iterable[LaneShop]) -> None:
-        """There is, or may be, work for these shops."""
+        """Note that there is, or may be, work for these shops."""
         for shop in shops:
             lane = self._lane(shop.shop_id, shop.user_id)
             lane.work.hint(shop.priority, self._moment(shop.due_in))
             self._refresh(lane)
 
     def fell_due(self, key: int) -> None:
-        """A job of the lane falls due."""
+        """Look again at a lane of which a job falls due."""
         lane = self._lanes.get(key)
         if lane is not None:
             lane.due_timer = None
             self._refresh(lane)
 
     def answered(self, left: Iterable[LaneHeads], jobs: Sequence[Job], limit: int) -> None:
-        """What a claim of up to ``limit`` jobs brought for the lanes that it named."""
+        """Take over what a claim of up to ``limit`` jobs left in the lanes that it named."""
         served = {self._policy.key(job.shop.id, job.user_id) for job in jobs}
         for one in left:
             lane = self._lanes.get(one.lane)
@@ -116,17 +128,17 @@ class Lanes:
             self._refresh(lane)
 
     def seller_connected(self, user_id: int) -> None:
-        """The lane of this seller can be served."""
+        """Serve the lane of a seller whose browser is connected."""
         self._present.add(user_id)
         self._refresh(self._lanes.get(user_id))
 
     def seller_disconnected(self, user_id: int) -> None:
-        """The lane of this seller cannot be served."""
+        """Stop serving the lane of a seller whose browser is gone."""
         self._present.discard(user_id)
         self._refresh(self._lanes.get(user_id))
 
     def shop_closed(self, shop_id: int, closed: bool) -> None:
-        """No jobs of this shop are asked for while it is closed; the seller's others go on."""
+        """Ask for no jobs of a shop while it is closed; other shops of the lane go on."""
         (self._closed_shops.add if closed else self._closed_shops.discard)(shop_id)
         lane = self._lanes.get(self._key_of_shop.get(shop_id, -1))
         if lane is None:
@@ -136,13 +148,14 @@ class Lanes:
         self._refresh(lane)
 
     def marketplace_closed(self, scope: Scope, closed: bool) -> None:
-        """No jobs at all are asked for while any scope above the shops is closed."""
+        """Ask for no jobs at all while any scope above the shops is closed."""
         (self._closed_above.add if closed else self._closed_above.discard)(scope)
 
     def next_requests(self) -> tuple[tuple[LaneRequest, ...], int]:
-        """The lanes whose turn it is, each with its room, and how many jobs they may get.
+        """Return the lanes whose turn it is, each with its room, and the most jobs to claim.
 
-        A lane that gets none of them keeps its turn.
+        A lane that gets no job keeps its turn. Exactly as many jobs are claimed as there are
+        places: nothing is prefetched, so that priorities decide at the last moment.
         """
         limit = min(self._marketplace.concurrency - self.taken, MAX_JOBS_PER_CLAIM)
         if limit <= 0 or self._closed_above:
@@ -155,8 +168,8 @@ class Lanes:
             lane = self._lanes[key]
             lane.work.asked()
             on = self._turns.level(key) or LEAST_URGENT
-            # Where lanes of its level are not even named, it gets no more than its turn; one that
-            # was named for a better level nothing of theirs.
+            # If not even all lanes of a level are named, each named lane gets one job of it, its
+            # turn. A lane that is named for a better level gets no job of that level.
             room = 1 if on == crowded else min(self._room(lane), MAX_JOBS_PER_CLAIM)
             lane.worst = LEAST_URGENT if crowded is None else max(on, crowded - 1)
             shops = tuple(sorted(self._open_shops(lane)))
@@ -164,7 +177,7 @@ class Lanes:
         return tuple(requests), limit
 
     def add_ready(self, job: Job) -> None:
-        """A job was claimed."""
+        """Let a claimed job wait for a place in its lane."""
         lane = self._lane(job.shop.id, job.user_id)
         lane.ready.append(job)
         lane.last_priority = job.priority
@@ -193,25 +206,29 @@ class Lanes:
         return taken
 
     def ready_runs(self) -> set[tuple[int, int]]:
-        """The (job, fence) of every job that has not started."""
+        """Return the (job, fence) of every claimed job that has not started."""
         return {(job.id, job.fence) for key in self._lanes for job in self._lanes[key].ready}
 
     def ended(self, lane: Lane, priority: int, back_in: timedelta | None) -> None:
-        """A running job of the lane gave its place back.
+        """Take a place back, because a running job of the lane ended.
 
         Args:
-            priority: of the job.
-            back_in: the time until it is due again, negative where it is; None: it waits no more.
+            priority: the priority of the job.
+            back_in: the time until the job is due again; negative if it is, None if it is over.
         """
         lane.running -= 1
         self.taken -= 1
+        # Other jobs of the same product may have waited for this one.
         lane.work.unblock()
         if back_in is not None:
             lane.work.hint(priority, self._moment(back_in))
         self._refresh(lane)
 
     def _was_meant(self, lane: Lane, left: LaneHeads) -> bool:
-        """Whether the claim could have given the lane what is left; not what is less urgent."""
+        """Return whether the claim could have given the lane one of the jobs that are left.
+
+        Jobs that are less urgent than the claim allowed were not left in vain.
+        """
         due = (head for head in left.heads if not head.blocked and head.due_in <= NOW)
         levels = [level(head.priority, -head.due_in, self._aging) for head in due]
         return min(levels, default=MOST_URGENT) <= lane.worst

@@ -28,7 +28,7 @@ from runtime.waiting.urgency import DEFAULT_AGING
 
 
 class MarketplaceActor(BaseActor):
-    """Runs the jobs of one marketplace."""
+    """Runs the jobs of one marketplace; it only hands each message to the part it concerns."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class MarketplaceActor(BaseActor):
         self._draining = False
 
     def started(self) -> None:
-        """Ask what is closed, who is connected, and what was used."""
+        """Ask for the closures, the usage of the limits, and the connected sellers."""
         self._closures.ask()
         self._pace.started()
         if self._needs_sellers:
@@ -115,6 +115,7 @@ class MarketplaceActor(BaseActor):
         self._report_drained()
 
     def _ask_for_jobs(self) -> None:
+        # Nothing is claimed before the closures are known: a restart must forget no pause.
         if not self._draining and self._closures.loaded:
             self._claims.ask()
 
@@ -124,7 +125,8 @@ class MarketplaceActor(BaseActor):
             self._runs.claimed_again(job.id)
             self._lanes.add_ready(job)
         if claim is not None:
-            # Of one that was given up, a later claim knows better.
+            # If the claim was given up, a later claim has newer news of these lanes. Its jobs
+            # count all the same, because they are claimed in the database.
             self._lanes.answered(claimed.left, claimed.jobs, claim.limit)
         if self._draining:
             self._runs.hand_back_ready()
@@ -132,11 +134,15 @@ class MarketplaceActor(BaseActor):
             self._runs.start_ready()
 
     def _compare(self, running: RunningJobs) -> None:
-        """Hand back what was claimed and never came; hear of interruptions that got lost."""
+        """Hand back claimed jobs that never came, and interrupt runs whose interruption got lost.
+
+        Every message may get lost, so the database is compared at every poll.
+        """
         known = self._runs.known() | self._lanes.ready_runs()
         for job_id, fence in self._claims.strays(running.jobs, known):
             self.log.warning("a claimed job never came; it is handed back", job=job_id, fence=fence)
-            # By the recorder, so behind the endings that are on their way to it.
+            # The recorder hands the job back, behind the endings that are on their way to it: an
+            # ending that was overtaken would have its job run again.
             self._runs.record(Settlement(job_id, fence, JobEvent.RELEASE))
         for job in running.jobs:
             if job.cancel_requested:

@@ -48,7 +48,7 @@ class Node:
     """One running service.
 
     Args:
-        database: migrated; the caller disposes of it after :meth:`stop`.
+        database: the migrated database; the caller disposes of it after :meth:`stop`.
     """
 
     def __init__(self, settings: Settings, database: Database, registry: Registry) -> None:
@@ -89,6 +89,8 @@ class Node:
             PortInUse: nothing was started.
             DatabaseUnavailable: nothing was started.
         """
+        # The port comes first: a second service on the same port then fails before it is
+        # registered and could be given jobs.
         self._server.start()
         try:
             with self._database.transaction("register") as session:
@@ -135,6 +137,7 @@ class Node:
         self._housekeeper.stop()
         self._listener.stop()
         self._heartbeat.stop()
+        # The supervisor goes first, or it would start the others again.
         for name in (messages.SUPERVISOR, *reversed(self._spawns)):
             entry = self._directory.find(name)
             if entry is not None:
@@ -150,7 +153,11 @@ class Node:
         return recorded
 
     def _leave(self) -> bool:
-        """Hand back what is left; a database that answers nothing is not waited for."""
+        """Hand the remaining jobs back.
+
+        It is tried in a thread, because a database that does not answer must not keep the service
+        from stopping.
+        """
         left = threading.Event()
         thread = threading.Thread(target=self._try_to_leave, args=(left,), daemon=True)
         thread.start()
@@ -173,7 +180,7 @@ class Node:
     def _each_beat(self, was_forgotten: bool) -> None:
         if was_forgotten:
             log.warning("this node had been taken for dead; its jobs were taken over")
-            # Who is connected to it was forgotten, too.
+            # The presence of its sellers was forgotten, too; the bridge tells it again.
             self._directory.tell(messages.BRIDGE, messages.ActorRestarted(messages.RECORDER))
         self._keep_supervisor()
 
@@ -198,6 +205,7 @@ class Node:
             drained=self._drained,
             aging=self._settings.aging,
         )
+        # The new supervisor has to know that the service stops, or it would claim jobs.
         if self._drain is not None:
             self._tell_supervisor(self._drain)
 

@@ -1,4 +1,4 @@
-"""When the calls of one marketplace leave: as its limits, its answers and their lanes allow."""
+"""Lets the calls of one marketplace leave as its limits, its answers and their lanes allow."""
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -17,20 +17,20 @@ from runtime.runs.account_trouble import AccountTrouble
 from runtime.runs.calls import Call, Failure, Outcome
 
 INQUIRY = 0
-"""In the place of a job's id: nobody's call but the pace's own, about a limit."""
+"""The job id of a ticket of no job: the pace itself asks the marketplace for a limit."""
 
 
 class CallPace:
     """Keeps calls waiting until their turn comes.
 
     Args:
-        actor: name of the marketplace actor, to which outcomes go.
+        actor: the name of the marketplace actor, to which outcomes go.
         tell: sends a message to an actor.
-        make_known: told of what answers close and open.
-        send: sends a call whose turn has come; False where nobody wants it any more.
+        make_known: is told which scopes an answer closes and opens.
+        send: sends a call whose turn has come; returns False if nobody wants the call any more.
 
     Attributes:
-        budgets: what was used, what is closed, and what is free.
+        budgets: the usage and the closures of the marketplace's scopes.
     """
 
     def __init__(
@@ -53,26 +53,29 @@ class CallPace:
         self._queue, self._limits = self._pacing.queue, self._pacing.limits
         self._alarm = Alarm(clock, actor, messages.CallsReleased())
         self._usage_known = False
-        # Where a limit is counted, nothing leaves until it is known what was used before.
+        # Where a limit is counted, nothing leaves until the former usage is known, or a restart
+        # would have the limit a second time.
         self._waits_for_usage = marketplace.budgets.counts
         self._inquiries: dict[int, Scope] = {}
         self._inquiry_count = 0
         self._closed = False
 
     def started(self) -> None:
-        """Ask what was used before this process, or this actor, began."""
+        """Ask for the usage from before this process, or this actor, began."""
         wanted = messages.UsageWanted(self._actor, self._marketplace.name)
         self._tell(messages.RECORDER, wanted)
 
     def usage_loaded(self, loaded: messages.UsageLoaded) -> None:
-        """Count what was used before, once."""
+        """Count the former usage, once."""
+        # It is asked for again whenever the recorder begins anew; counting it twice would use the
+        # limits up.
         if not self._usage_known:
             self._usage_known, self._waits_for_usage = True, False
             self.budgets.restore(loaded.usage)
             self.pump()
 
     def closures_loaded(self, closures: Iterable[Closure]) -> None:
-        """Hold closed what is said to be, and nothing else."""
+        """Keep exactly these scopes closed."""
         self._limits.loaded(closures)
         self.pump()
 
@@ -83,31 +86,34 @@ class CallPace:
     # --- calls leave ----------------------------------------------------------------------
 
     def put(self, run: LaneRun, ticket: CallTicket) -> None:
-        """A call wants to leave."""
+        """Let a call wait for its turn."""
         self._pacing.put(ticket, run.job, run.lane.key, self._clock.now())
         self.pump()
 
     def withdraw(self, ticket: CallTicket) -> None:
-        """A call does not want to leave any more."""
+        """Take a call out of the queue that does not want to leave any more."""
         self._queue.withdraw(ticket)
 
     def pump(self) -> None:
         """Send the calls whose turn has come."""
         if self._closed or self._waits_for_usage:
             return
+        # A call that nobody wants gives its place back, which the next call of its lane may take.
         while self._send_released():
             pass
         self._alarm.set(self._queue.next_due())
 
     def _send_released(self) -> bool:
-        """Send what may leave now; whether some of it was not wanted, and left its place."""
+        """Send the calls that may leave now; returns whether an unwanted call left its place."""
         now = self._clock.now()
         turn = self._queue.take(now)
         for ticket, blocked in turn.refused:
             self._changed(self._limits.refused(blocked, now))
-            # What was used up is a closure by now.
+            # A quota that is used up has become a closure in the line before.
             closed = Failure(blocked.closed(is_closure=True))
             self._tell(self._actor, CallSettled(ticket, closed))
+        # The usage is committed behind the call. A commit before each call would cost more than
+        # the milliseconds of usage that a killed process forgets.
         if used := self.budgets.changed():
             self._tell(messages.RECORDER, messages.RecordUsage(used))
         place_left = False
@@ -118,30 +124,31 @@ class CallPace:
         return place_left
 
     def left(self, run: LaneRun, call: Call, released_at: datetime | None, now: datetime) -> Sent:
-        """A call left.
+        """Count a call that leaves.
 
         Args:
-            released_at: when it had its turn; None: just now.
+            released_at: the time when the call had its turn; None if that is now.
         """
         sent = self._pacing.leaves(run.job, run.lane.key, call, now)
         if released_at is not None and released_at < now:
-            # By the marketplace's clock the next call would be too early by as much.
+            # The intent of a write is committed between its turn and its leaving. By the
+            # marketplace's clock the next call would come too early by that time.
             scopes = path(self._marketplace.name, run.job.shop.id, run.job.action)
             self.budgets.left(scopes, released_at, now)
         return sent
 
     def place_freed(self, run: LaneRun) -> None:
-        """A call that had its turn does not take its place in the lane any more."""
+        """Give the place in the lane back of a call that had its turn."""
         self._queue.place_freed(run.lane.key)
 
     def in_flight(self, run: LaneRun) -> int:
-        """How many places of the run's lane are taken."""
+        """Return the number of places of the run's lane that are taken."""
         return self._queue.in_flight(run.lane.key)
 
     # --- answers come ---------------------------------------------------------------------
 
     def answered(self, sent: Sent, outcome: Outcome) -> None:
-        """A call that left has its outcome."""
+        """Learn from the outcome of a call that left."""
         self._changed(self._limits.answered(sent, outcome, self._clock.now()))
 
     def troubled(self, shop_id: int, trouble: AccountTrouble) -> None:
@@ -150,7 +157,7 @@ class CallPace:
         self.pump()
 
     def inquiry_settled(self, settled: CallSettled) -> None:
-        """An outcome came that no run waits for; it may be that of an inquiry."""
+        """Take an outcome that no run waits for; it may be the outcome of an inquiry."""
         if settled.ticket.job_id != INQUIRY:
             return
         scope = self._inquiries.pop(settled.ticket.call_id, None)
@@ -168,7 +175,7 @@ class CallPace:
         inquiry = self._marketplace.limit_inquiry
         assert inquiry is not None
         self._inquiry_count += 1
-        # Of one scope only the last counts; the answer to a former one got lost, or is late.
+        # Of each scope only the last inquiry counts; the answer to a former one is lost or late.
         others = {key: one for key, one in self._inquiries.items() if one != scope}
         self._inquiries = {**others, self._inquiry_count: scope}
         ticket = CallTicket(self._actor, INQUIRY, 0, self._inquiry_count)

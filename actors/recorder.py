@@ -1,4 +1,12 @@
-"""RecorderActor: writes down what happened, in group commits, acknowledged after COMMIT."""
+"""RecorderActor: writes entries in group commits, and acknowledges them after COMMIT.
+
+What happens to an entry::
+
+    told ─► gathered ─► Flush ─┬─ committed ─► acknowledged
+               ▲               ├─ its row is locked (held) ─► behind the other entries, tried again
+               │               ├─ refused ─► the group is halved until the offender stands alone
+               └───────────────┴─ database away ─► all entries stay, with a growing delay
+"""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -21,6 +29,8 @@ FIRST_RETRY = timedelta(milliseconds=200)
 LONGEST_RETRY = timedelta(seconds=5)
 HELD_RETRY = timedelta(milliseconds=200)
 PRESENCE_DELAY = timedelta(milliseconds=200)
+"""A connection may flap, and thousands of browsers may come at once. Written so much later, the
+last words about all sellers cost two statements."""
 
 Entry = (
     messages.RecordSettlement
@@ -35,8 +45,8 @@ Entry = (
 class RecorderActor(BaseActor):
     """Keeps every entry until the database has it.
 
-    Entries are written in the order in which they came. What gathers in the mailbox while one
-    group is written makes the next group.
+    Entries are written in the order in which they came. The entries that gather in the mailbox
+    while one group is written make the next group.
     """
 
     def __init__(self, *base: Any, database: Database, node_id: int) -> None:
@@ -55,7 +65,7 @@ class RecorderActor(BaseActor):
         self._draining = False
 
     def receive(self, message: Any) -> None:
-        """Gather entries; write them when the mailbox has none before the flush."""
+        """Gather an entry; a flush behind the entries in the mailbox writes them together."""
         match message:
             case messages.Flush():
                 self._flush_queued = False
@@ -64,10 +74,10 @@ class RecorderActor(BaseActor):
             case messages.Drain():
                 self._draining = True
             case messages.RecordProgress(job_id, fence):
-                # Only the last counts, however many gather.
+                # Only the last progress of a run counts, however many gather.
                 self._progress[job_id, fence] = message
             case messages.RecordPresence(user_id, connected):
-                # Only the last counts, too, and it can wait: a connection may flap.
+                # Only the last word about a seller counts, too.
                 self._presence[user_id] = connected
                 if self._presence_due is None:
                     self._write_presence_later(PRESENCE_DELAY)
@@ -84,6 +94,8 @@ class RecorderActor(BaseActor):
 
     def _continue(self) -> None:
         waiting = bool(self._entries or self._progress or self._closures or self._usage)
+        # The flush is a message to the actor itself, so that it comes behind the entries that
+        # are in the mailbox already, and these share its commit.
         if waiting and not self._flush_queued and self._retry is None:
             self._flush_queued = True
             self.actor_ref.tell(messages.Flush())
@@ -97,7 +109,8 @@ class RecorderActor(BaseActor):
         try:
             self._write_usage()
             self._write_progress()
-            # Before the endings, so that whoever is told of one knows what is closed.
+            # Closures come before the endings, so that whoever hears of an ending finds closed
+            # what it closed.
             nothing_locked = self._closures.flush()
             self._write(group, held)
         except DatabaseUnavailable as error:
@@ -111,7 +124,8 @@ class RecorderActor(BaseActor):
             self._retry_delay = min(self._retry_delay * 2, LONGEST_RETRY)
         else:
             self._retry_delay = FIRST_RETRY
-            # Behind the others, so that these do not wait for whoever holds a row.
+            # Held entries go behind the others: an application's open transaction on one job
+            # holds up the ending of that job only.
             self._entries[: len(group)] = []
             self._entries.extend(held)
             if len(self._entries) == len(held) and (held or not nothing_locked):
@@ -122,7 +136,7 @@ class RecorderActor(BaseActor):
         self._retry = self.clock.call_at(due, self.name, messages.Flush())
 
     def _write(self, group: Sequence[Entry], held: list[Entry]) -> None:
-        """Write runs of like entries together, so that their order among kinds is kept."""
+        """Write neighbours of one kind together, so that the order among the kinds is kept."""
         start = 0
         for end in range(1, len(group) + 1):
             if end == len(group) or type(group[end]) is not type(group[start]):
@@ -141,7 +155,8 @@ class RecorderActor(BaseActor):
                 for wanted in entries:
                     self._load_usage(wanted)
             case messages.ReleaseJobs() if held:
-                # Nothing is handed back while an ending that came before is not written.
+                # Jobs are not handed back while an ending that came before is unwritten, or a
+                # finished job would run again.
                 held.extend(entries)
             case messages.ReleaseJobs():
                 for release in entries:
@@ -156,7 +171,10 @@ class RecorderActor(BaseActor):
         refuse: Callable[[Any, DatabaseRefused], None],
         held: list[Entry],
     ) -> None:
-        """Halve a group that is refused until the offender stands alone."""
+        """Write entries; halve a refused group until the offender stands alone.
+
+        One entry with a value that the database refuses must not keep the others unwritten.
+        """
         try:
             held.extend(write(entries))
         except DatabaseRefused as error:

@@ -3,8 +3,15 @@
 The way of a cancellation and of a pause can be read here from top to bottom: it interrupts the
 run (:meth:`Runs.cancel`, :meth:`Runs.pause`), the coroutine goes on until nothing is under way
 that has to be answered (:meth:`Runs._step`), and the run ends (:meth:`Runs._end`) or is left where
-it stands (:meth:`Runs._settle`). What of its calls is waited for is decided by
-:class:`runtime.runs.run.Run`.
+it stands (:meth:`Runs._settle`). :class:`runtime.runs.run.Run` decides which calls are waited for::
+
+    start_ready ─► _step ◄────────────── call_settled
+                     │ the coroutine ended
+                     ▼
+                   _end ─► _settle ─► recorder ─┬─ recorded ─► _forget: the place is free
+                     ▲                          └─ refused, the first time
+                     └──────────────────────────────┘
+    the fence does not match any more ─► _drop: nothing is written
 """
 
 import time
@@ -37,7 +44,7 @@ class Runs:
 
     Args:
         actor: the marketplace actor, in whose thread all of this happens.
-        marker: tells, should the process die, whose code was running.
+        marker: remembers the job whose code runs, in case the process dies.
     """
 
     def __init__(
@@ -61,11 +68,11 @@ class Runs:
         return len(self._runs)
 
     def of(self, ticket: CallTicket) -> LaneRun | None:
-        """The run that a ticket belongs to, while it goes on."""
+        """Return the run that a ticket belongs to, or None if the run is over."""
         return self._under(ticket.job_id, ticket.fence)
 
     def known(self) -> set[tuple[int, int]]:
-        """The (job, fence) of every run that is not recorded to its end."""
+        """Return the (job, fence) of every run whose end is not recorded."""
         return {(run.job.id, run.job.fence) for run in self._runs.values()}
 
     # --- runs begin -----------------------------------------------------------------------
@@ -82,10 +89,10 @@ class Runs:
                 self._step(run, run.execution.start)
 
     def claimed_again(self, job_id: int) -> None:
-        """The database handed the job out, so no run that is known of it counts any more.
+        """Give up a former run of a job that was claimed again, because it does not count any more.
 
-        It may do so before it is heard here that the former run was recorded; the place of that
-        run must not be lost.
+        The claim may be heard before the acknowledgement of the former run's end. That run still
+        has a place here, which must not be lost.
         """
         former = self._runs.get(job_id)
         if former is not None and former.settlement is not None:
@@ -121,7 +128,7 @@ class Runs:
         self._look_at_interruption(run)
 
     def overdue(self, job_id: int, fence: int) -> None:
-        """A cancelled run had its time for ``finally``."""
+        """End a cancelled run that has had its time for ``finally``."""
         run = self._under(job_id, fence)
         if run is None or run.settlement is not None:
             return
@@ -129,7 +136,7 @@ class Runs:
         self._end(run, Cancelled())
 
     def _look_at_interruption(self, run: LaneRun) -> None:
-        """A run that may be interrupted went on, or has to end."""
+        """End a paused run that waits for nothing more, or limit the time of a cancelled run."""
         if run.is_parked:
             run.execution.drop()
             self._settle(run, released(run.job))
@@ -141,7 +148,7 @@ class Runs:
     # --- runs go on -----------------------------------------------------------------------
 
     def call_settled(self, settled: CallSettled) -> None:
-        """An outcome came: of a call of a run, or of none."""
+        """Deliver the outcome of a call to its run, or to the pace if no run asked for it."""
         ticket, outcome = settled.ticket, settled.outcome
         run = self.of(ticket)
         if run is None:
@@ -155,7 +162,7 @@ class Runs:
         self._step(run, lambda: run.execution.deliver(ticket.call_id, outcome))
 
     def intent_recorded(self, ticket: CallTicket, kept: bool) -> None:
-        """A write may leave, unless the run has lost its job."""
+        """Let a write leave whose intent is committed; drop a run that has lost its job."""
         run = self.of(ticket)
         if run is None:
             return
@@ -165,7 +172,7 @@ class Runs:
             self._drop(run, "the job belongs to another run")
 
     def ask_again(self, actor: str) -> None:
-        """An actor began anew, and forgot what it was asked."""
+        """Ask an actor again that began anew and forgot what it was asked."""
         for run in list(self._runs.values()):
             if actor == messages.RECORDER and run.settlement is not None:
                 self.record(run.settlement)
@@ -181,7 +188,8 @@ class Runs:
                 effects = advance()
                 self._carry_out(run, effects)
         except Exception as error:
-            # What a handler yields and raises may itself raise wherever it is looked at.
+            # The objects that a handler yields and raises may themselves raise wherever they are
+            # looked at. An error here would end the actor, and with it the runs of other jobs.
             self._actor.log.exception("the run cannot go on", **run.job.log_context)
             run.execution.drop()
             self._end(run, cannot_go_on(error))
@@ -223,9 +231,10 @@ class Runs:
         self._settle(run, settlement)
 
     def _await_seller(self, user_id: int, delay: timedelta) -> None:
-        """Leave the lane alone, at least so long while its seller does not come back."""
+        """Take the lane's seller for absent, until the bridge says that the seller is there."""
         self._lanes.seller_disconnected(user_id)
-        # The seller may have come back before the run ended, or may never have left.
+        # The seller may have come back before the run ended, or may never have left. Without this
+        # question the lane would then wait for a message that does not come.
         wanted = messages.PresenceWanted(self._actor.name, user_id)
         if delay:
             clock = self._actor.clock
@@ -261,7 +270,7 @@ class Runs:
         self._actor.tell(messages.RECORDER, record)
 
     def settlement_recorded(self, recorded: messages.SettlementRecorded) -> None:
-        """The end of a run is committed, and only now its place is free."""
+        """Give the place of a run back whose end is committed; before that the place is taken."""
         run = self._under(recorded.job_id, recorded.fence)
         if run is None:
             return
@@ -272,7 +281,7 @@ class Runs:
             self._forget(run, run.back_in(self._actor.clock.now()))
 
     def settlement_refused(self, refused: messages.SettlementRefused) -> None:
-        """The database does not take how a run ended; it gets one other settlement."""
+        """Try one other settlement, because the database refused how a run ended."""
         run = self._under(refused.job_id, refused.fence)
         if run is None:
             return
@@ -291,12 +300,16 @@ class Runs:
         """Send nothing more, and give back the jobs that run."""
         self._dispatcher.pace.close()
         for run in [one for one in self._runs.values() if one.settlement is None]:
-            # What it has under way is in the journal; the next run looks it up.
+            # The writes under way are in the journal, and the next run looks them up. Nothing is
+            # thrown into a run that is dropped, or the handler's ``finally`` would run.
             run.execution.drop()
             self._settle(run, released(run.job))
 
     def _under(self, job_id: int, fence: int) -> LaneRun | None:
-        """The run of a job under that fence, which it must have to be spoken to."""
+        """Return the run of a job if it has this fence.
+
+        A message with another fence speaks of a former run of the job.
+        """
         run = self._runs.get(job_id)
         return run if run is not None and run.job.fence == fence else None
 

@@ -27,15 +27,15 @@ Spawn = Callable[[int], pykka.ActorRef[Any]]
 
 
 class SupervisorActor(BaseActor):
-    """One per node.
+    """Watches over the actors of its node, and claims jobs for them; each node has one.
 
     Args:
-        spawns: how to start each child, in the order in which they are to start.
-        marketplaces: names of the marketplaces whose actors are among the children.
-        markers: where nodes leave a sign of the job whose code they run.
-        poll_interval: how long an announcement that was lost can cost.
-        drained: set when everything that ran is ended or handed back, and recorded.
-        aging: how long a job waits until it rises by one level.
+        spawns: starts each child by its name, in the order in which they are to start.
+        marketplaces: the names of the marketplaces whose actors are among the children.
+        markers: the directory in which nodes leave a sign of the job whose code they run.
+        poll_interval: the time that a lost announcement can cost.
+        drained: is set when every run is ended or handed back, and recorded.
+        aging: the time that a job waits until it rises by one level.
     """
 
     def __init__(
@@ -60,7 +60,8 @@ class SupervisorActor(BaseActor):
         self._drained = drained
         self._aging = aging
         self._down: dict[str, str] = {}
-        # A former supervisor may have shown some.
+        # A former supervisor may have marked marketplaces down in the database. The first look
+        # therefore writes even where nothing is down.
         self._down_shown = True
         self._drain: messages.Drain | None = None
         self._undrained: set[str] = set()
@@ -72,7 +73,7 @@ class SupervisorActor(BaseActor):
             if running is not None:
                 child.adopt(running.ref, running.incarnation)
                 if child.name in self._marketplaces:
-                    # What it had asked the former supervisor for is lost.
+                    # The child may have asked the former supervisor for jobs, which got lost.
                     self.tell(child.name, messages.ActorRestarted(self.name))
             elif self.incarnation > 1 and child.name in self._marketplaces:
                 self._release_jobs(child)
@@ -122,7 +123,7 @@ class SupervisorActor(BaseActor):
                 super().receive(message)
 
     def _look(self) -> None:
-        """Find what no announcement told of."""
+        """Find whatever no announcement told of, because announcements may get lost."""
         for marketplace in self._marketplaces.values():
             self._load_closures(marketplace)
         self._find_lanes()
@@ -184,7 +185,8 @@ class SupervisorActor(BaseActor):
         """Hand back the jobs of dead nodes, and show which marketplaces this one cannot serve."""
         try:
             if self._down or self._down_shown:
-                # Again and again: a node that was taken for dead comes back without.
+                # It is written at every look: a node that was taken for dead comes back without
+                # its marks.
                 with self._database.transaction("rescue") as session:
                     membership.mark_down(session, self._node_id, self._down)
                 self._down_shown = bool(self._down)
@@ -222,8 +224,8 @@ class SupervisorActor(BaseActor):
         self.log.error(
             "actor hangs; another one takes its place", child=child.name, job=child.suspect
         )
-        # Its thread cannot be ended now. It stops when it wakes; until then its name goes to
-        # another, and it says nothing any more.
+        # The thread of the actor cannot be ended now; it stops when it wakes. Until then another
+        # actor has its name, and its own messages are not sent any more.
         entry.ref.stop(block=False)
         self._child_failed(child.name, child.incarnation, "it hangs")
 
@@ -275,9 +277,10 @@ class SupervisorActor(BaseActor):
             child.start()
 
     def _release_jobs(self, child: Child) -> None:
-        """Hand back what a dead actor ran, before it starts again.
+        """Hand back the jobs that a dead actor ran, before it starts again.
 
-        Behind the endings that it sent, so that none of those jobs is run again.
+        The recorder does so, behind the endings that the actor sent. A handing back that overtook
+        an ending would run a finished job again.
         """
         child.awaits_release = True
         self._ask_for_release(child)
@@ -295,6 +298,7 @@ class SupervisorActor(BaseActor):
         self.tell(messages.RECORDER, messages.ReleaseJobs(self.name, marketplace, child.suspect))
 
     def _ask_for_release_again(self) -> None:
+        # A recorder that began anew forgot the request, and the child would never start.
         for name in self._marketplaces:
             if self._children[name].awaits_release:
                 self._ask_for_release(self._children[name])
@@ -305,6 +309,8 @@ class SupervisorActor(BaseActor):
         self._drain = drain
         self._undrained = set(self._marketplaces)
         for name in self._marketplaces:
+            # A dead actor runs nothing and will not answer. Its jobs are handed back when the
+            # node leaves.
             if self._children[name].failed_already:
                 self._undrained.discard(name)
             else:
@@ -319,6 +325,7 @@ class SupervisorActor(BaseActor):
             self._drain_recorder_when_last()
 
     def _drain_recorder_when_last(self) -> None:
+        # Before that, a marketplace actor could still send it an ending.
         if not self._undrained and self._drain is not None:
             self.tell(messages.RECORDER, self._drain)
 
