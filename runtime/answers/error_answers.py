@@ -1,4 +1,4 @@
-"""What the error answers of a marketplace say, and answers that cannot be understood. Pure."""
+"""Reads the error answers of a marketplace, and tells of answers that it cannot read. Pure."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -15,13 +15,14 @@ UNREADABLE = "unreadable_answer"
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What one error answer says.
+    """The content of one error answer.
 
     Attributes:
-        words: the marketplace's own, for people.
-        code: the marketplace's own, for handlers; becomes the error's ``error_code``.
-        details: JSON values beside it that handlers need; become the error's ``details``.
-        undone: the call had no effect, though its status (500 and above) leaves that open.
+        words: the marketplace's own words, for people.
+        code: the marketplace's own code, for handlers; it becomes the error's ``error_code``.
+        details: further JSON values that handlers need; they become the error's ``details``.
+        undone: whether the answer says that the call had no effect, although its status (500 and
+            above) leaves that open.
     """
 
     words: str
@@ -31,11 +32,12 @@ class Refusal:
 
 
 ReadRefusal = Callable[[int, Any], Refusal | None]
-"""Takes the status (300 and above) and the JSON body of an answer; None: it says nothing known."""
+"""Takes the status (300 and above) and the JSON body of an answer; returns its content, or None if
+the body has no known shape."""
 
 
 def refusal_in(read: ReadRefusal | None, status: int, body: bytes) -> Refusal:
-    """What an error answer says; its beginning where nobody can read it."""
+    """Return the content of an error answer; its words are its beginning if nobody can read it."""
     unread = Refusal(excerpt(body))
     if read is None:
         return unread
@@ -47,14 +49,15 @@ def refusal_in(read: ReadRefusal | None, status: int, body: bytes) -> Refusal:
 
 
 def unreadable(where: str, answer: Any, reason: str, *, writes: bool) -> CallFailed:
-    """The failure of a call whose answer has another shape than the marketplace promises.
+    """Return the failure of a call whose answer has another shape than the marketplace promises.
 
     Args:
-        where: method and path.
+        where: the method and the path.
         answer: the JSON value.
 
     Returns:
-        For a write an unknown outcome, because it was answered well.
+        For a write an unknown outcome: it was answered well, so it was probably done, and a
+        rejection would hide that.
     """
     text = json.dumps(redacted(answer), ensure_ascii=False, default=str)[:EXCERPT]
     message = f"{where} was answered with something unknown ({reason}): {storable(text)}"
@@ -63,7 +66,8 @@ def unreadable(where: str, answer: Any, reason: str, *, writes: bool) -> CallFai
 
 
 def excerpt(body: bytes) -> str:
-    """The first characters of an answer, without secrets."""
-    # Redacted before it is cut: of half a secret nobody could tell that it is one.
+    """Return the first characters of an answer, without secrets."""
+    # The text is redacted before it is cut, because half a secret cannot be recognised. Only the
+    # first part is decoded, because an answer may have megabytes.
     text = body[: 4 * EXCERPT].decode(errors="replace")
     return storable(str(redacted(text))[:EXCERPT])

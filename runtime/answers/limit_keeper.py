@@ -1,4 +1,13 @@
-"""What an answer changes: closes and opens scopes, sets limits, halves a rate. Pure."""
+"""Learns from answers: closes and opens scopes, sets limits, and halves rates. Pure.
+
+What a refusal for too many calls leads to::
+
+    429 ─┬─ says until when ─────────────────────► the scope is closed until then
+         ├─ says nothing, and can be asked about ─► the scope is closed while the inquiry lasts
+         │                                           ├─ it says until when ─► closed until then
+         │                                           └─ it says nothing ──┐
+         └─ says nothing ─────────────────────────────────────────────────┴► rate halved, cool-down
+"""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -17,7 +26,7 @@ from runtime.runs.calls import Call, Failure, HttpCall, Outcome, Success, WebSoc
 
 INQUIRY_TIME = timedelta(seconds=30)
 SHORTEST = timedelta(seconds=1)
-"""One that refuses a call and says "now" is not asked again in the same moment."""
+"""A marketplace that refuses a call and says "try again now" is left alone for this time."""
 
 
 NEEDS = (ClosureKind.NEEDS_USER, ClosureKind.NEEDS_AUTH)
@@ -25,12 +34,13 @@ NEEDS = (ClosureKind.NEEDS_USER, ClosureKind.NEEDS_AUTH)
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A call that was answered.
+    """A call that left for the marketplace.
 
     Attributes:
-        left_at: when it left.
-        landed: of all calls that had had their turn by then, how many were answered.
-        landed_in_lane: of those of its lane.
+        left_at: the time when the call left.
+        landed: the number of calls that had been answered by then. The answer to this call
+            includes them for certain; of all later calls nobody knows.
+        landed_in_lane: the same number for the calls of its lane.
     """
 
     shop_id: int
@@ -44,10 +54,13 @@ class Sent:
 
 @dataclass(slots=True)
 class Changes:
-    """What others are to be told of; of one scope and kind only the last word.
+    """Closures and openings that others are to be told of.
+
+    Of each scope and kind only the last word is kept, because the two lists do not show in which
+    order a scope was closed and opened.
 
     Attributes:
-        inquire: the scope whose limits are to be asked for, and a shop of it.
+        inquire: the scope whose limits are to be asked for, and a shop through which to ask.
     """
 
     closed: list[Closure] = field(default_factory=list)
@@ -55,12 +68,12 @@ class Changes:
     inquire: tuple[Scope, int] | None = None
 
     def close(self, closure: Closure) -> None:
-        """A scope is closed from now on."""
+        """Note that a scope is closed from now on."""
         self._forget(closure.scope, closure.kind)
         self.closed.append(closure)
 
     def open(self, scope: Scope, kind: ClosureKind) -> None:
-        """A scope is not closed for that reason any more."""
+        """Note that a scope is not closed for that reason any more."""
         self._forget(scope, kind)
         self.opened.append((scope, kind))
 
@@ -70,16 +83,15 @@ class Changes:
 
 
 class LimitKeeper:
-    """Keeps the budgets of one marketplace up to what its answers say.
+    """Keeps the budgets of one marketplace in line with its answers.
 
     Args:
-        marketplace: its name.
-        read_answer: what its answers say of limits and of the account, where it has a reader of
-            its own.
-        read_commonly: the same, as most marketplaces mean it; counts where the other is missing
-            or fails.
-        inquiry: where to ask after a 429 that says nothing.
-        complain: told of a marketplace's own reader that failed.
+        marketplace: the name of the marketplace.
+        read_answer: the marketplace's own reader of limits and account trouble, or None.
+        read_commonly: reads an answer as most marketplaces mean it; it counts if the marketplace's
+            own reader is missing or fails.
+        inquiry: the resource to ask after a 429 that says nothing, or None.
+        complain: is told if the marketplace's own reader fails.
     """
 
     def __init__(
@@ -103,12 +115,12 @@ class LimitKeeper:
         self._asked: dict[Scope, tuple[Sent, datetime]] = {}
 
     def leaves(self, shop_id: int, action: str, lane: int, call: Call, now: datetime) -> Sent:
-        """A call that has had its turn leaves."""
+        """Return the record of a call that leaves."""
         landed = self._queue.landed()
         return Sent(shop_id, action, lane, call, now, landed, self._queue.landed(lane))
 
     def answered(self, sent: Sent, outcome: Outcome, now: datetime) -> Changes:
-        """An answer came; a refusal for being too many learns when it may be tried again."""
+        """Learn from an answer; a refusal for too many calls is told when to try again."""
         changes = Changes()
         answer = envelope(sent.call, outcome)
         if answer is not None:
@@ -122,14 +134,17 @@ class LimitKeeper:
         return changes
 
     def troubled(self, shop_id: int, trouble: AccountTrouble, now: datetime) -> Changes:
-        """A run ended with that trouble; an answer may have told of it already."""
+        """Close the shop of a run that ended with trouble; an answer may have closed it already.
+
+        A job that waited beside an open shop would be run again every two seconds.
+        """
         changes = Changes()
         shop = Scope(self._marketplace, Level.SHOP, shop_id)
         self._close(shop, None, trouble.reason, now, changes, trouble.kind)
         return changes
 
     def inquired(self, scope: Scope, outcome: Outcome, now: datetime) -> Changes:
-        """The answer to an inquiry came; one that tells nothing leaves a halved rate."""
+        """Learn from the outcome of an inquiry; if it tells nothing, the rate is halved."""
         changes = Changes()
         inquiry = self._inquiry
         asked = self._asked.pop(scope, None)
@@ -142,7 +157,7 @@ class LimitKeeper:
             signals = self._read(
                 lambda _answer, at: inquiry.read(outcome.value, called, at), Answer(200), now
             )
-        # Until now it was closed for as long as the inquiry may take.
+        # The scope was closed for as long as the inquiry may take; from here on its answer counts.
         self._open(scope, ClosureKind.RATE_LIMIT, changes)
         if signals.until is not None and signals.until > now:
             self._close(scope, signals.until, signals.reason, now, changes)
@@ -151,14 +166,17 @@ class LimitKeeper:
         return changes
 
     def refused(self, blocked: Blocked, now: datetime) -> Changes:
-        """Calls were not let wait: where a quota is used up, nothing is to be claimed either."""
+        """Close a scope whose quota is used up, because calls were refused there.
+
+        If only the calls were refused, every waiting job would be claimed once and handed back.
+        """
         changes = Changes()
         if blocked.until is not None and not blocked.is_closure:
             self._close(blocked.scope, blocked.until, blocked.reason, now, changes)
         return changes
 
     def loaded(self, closures: Iterable[Closure]) -> None:
-        """These are all closures, those included that are still to be written."""
+        """Replace all closures by these, which include the closures that are still unwritten."""
         known = {(one.scope, one.kind): one for one in closures}
         touched = {key[0] for key in known.keys() | self._closed.keys()}
         self._closed = known
@@ -196,13 +214,19 @@ class LimitKeeper:
             self._open_needs(shop, sent, changes)
 
     def _unsure(self, scope: Scope, sent: Sent) -> int:
-        """How many other calls the marketplace may not have known when it answered this one."""
+        """Return how many other calls the marketplace may not have known when it answered.
+
+        The answer speaks of some moment between the leaving of its call and now. Calls that had
+        not landed when the call left, or that left since, may be missing in its count.
+        """
         if scope.level in OF_ONE_ACCOUNT:
             return max(0, self._queue.released(sent.lane) - sent.landed_in_lane - 1)
         return self._queue.released() - sent.landed - 1
 
     def _inquire(self, scope: Scope, sent: Sent, now: datetime, changes: Changes) -> None:
-        """Ask once at a time; nothing goes through the scope until the answer is there."""
+        """Ask for the limits of a scope, which is closed until the answer comes."""
+        # Many calls are refused together, and all of them ask the same question. An inquiry whose
+        # answer got lost is made again after its time.
         _, asked_at = self._asked.get(scope, (sent, None))
         if asked_at is not None and now - asked_at < INQUIRY_TIME:
             return
@@ -225,6 +249,7 @@ class LimitKeeper:
         changes: Changes,
         kind: ClosureKind = ClosureKind.RATE_LIMIT,
     ) -> None:
+        # Of several answers the longest wait counts. A shorter one would open the scope too early.
         former = self._closed.get((scope, kind))
         if former is not None and former.holds(now) and not _outlasts(until, former.until):
             return
@@ -241,7 +266,11 @@ class LimitKeeper:
             changes.open(scope, kind)
 
     def _open_needs(self, shop: Scope, sent: Sent, changes: Changes) -> None:
-        """A call that left after the shop was closed went well; an operator let it through."""
+        """Open a shop that waits for a person, after a good answer.
+
+        The call must have left after the shop was closed: an answer that was on its way says
+        nothing about what happened since.
+        """
         for kind in NEEDS:
             closure = self._closed.get((shop, kind))
             if closure is not None and closure.since < sent.left_at:
@@ -251,6 +280,7 @@ class LimitKeeper:
         if isinstance(error, CallRejected):
             scopes = path(self._marketplace, sent.shop_id, sent.action)
             error.retry_at = self._tree.closures.opens_at(scopes, now)
+            # The last scope is the action, whose closure leaves the lane open for other actions.
             error.lane_closed = any(self._tree.closures.of(scopes[:-1], now))
 
     def _scope(self, level: Level, sent: Sent) -> Scope:
@@ -263,7 +293,7 @@ def _outlasts(until: datetime | None, other: datetime | None) -> bool:
 
 
 def envelope(call: Call, outcome: Outcome) -> Answer | None:
-    """What came with an outcome; None where nobody answered."""
+    """Return the answer that came with an outcome, or None if nobody answered."""
     if outcome.answer is not None:
         return outcome.answer
     if not isinstance(call, WebSocketCall):

@@ -1,4 +1,4 @@
-"""What an answer says about limits and about the account: pure, for any marketplace."""
+"""Reads what an answer says about limits and about the account: pure, for any marketplace."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,7 +16,7 @@ from runtime.runs.calls import HttpCall
 TOO_MANY_REQUESTS = 429
 UNAVAILABLE = 503
 PROBES = 96
-"""A long quota that is used up, who knows until when, is asked for again so often in its time."""
+"""If a long quota is used up and nobody says until when, it is asked for so often in its window."""
 
 SECOND = timedelta(seconds=1)
 FAMILIES = ("x-ratelimit", "x-rate-limit", "ratelimit")
@@ -32,8 +32,8 @@ class LimitHeaders:
 
     Attributes:
         limit: the name, in lower case, of the header that tells how many calls are allowed.
-        remaining: the name, in lower case, of the header that tells how many are left.
-        per: the window that both speak of; their names say it, no value does.
+        remaining: the name, in lower case, of the header that tells how many calls remain.
+        per: the window of both headers; only their names tell it, no value does.
     """
 
     limit: str
@@ -43,7 +43,7 @@ class LimitHeaders:
 
 @dataclass(frozen=True, slots=True)
 class Announced:
-    """A limit, and how much of it is left where that is said."""
+    """A limit that an answer announces, and the number of calls that remain, or None."""
 
     limit: Limit
     remaining: int | None = None
@@ -51,16 +51,16 @@ class Announced:
 
 @dataclass(frozen=True, slots=True)
 class Signals:
-    """What one answer says.
+    """The news in one answer.
 
     Attributes:
-        refused: the call was refused because there were too many.
-        until: the scope that the marketplace speaks of is closed until then.
-        limits: what that scope must keep to from now on.
-        needs: the shop is closed until a person has done something.
-        reason: in words for a person, where something is closed.
-        level: of the scope that it speaks of; None: the one that the marketplace declared.
-        good: the shop works.
+        refused: whether the call was refused because there were too many calls.
+        until: the time until which the scope is closed, or None.
+        limits: the limits that the scope must keep to from now on.
+        needs: the kind of closure of the shop if a person has to do something, or None.
+        reason: words for a person if something is closed.
+        level: the level of the scope; None for the level that the marketplace declared.
+        good: whether the shop works.
     """
 
     refused: bool = False
@@ -73,7 +73,7 @@ class Signals:
 
     @property
     def says_nothing(self) -> bool:
-        """A refusal that tells neither for how long nor which limit."""
+        """Whether the call was refused without a time."""
         return self.refused and self.until is None
 
 
@@ -82,11 +82,11 @@ ReadAnswer = Callable[[Answer, datetime], Signals]
 
 @dataclass(frozen=True, slots=True)
 class LimitInquiry:
-    """A resource of the marketplace's API that tells what a 429 did not.
+    """A resource of the marketplace's API that tells the limits which a 429 did not tell.
 
     Attributes:
-        call: how it is asked; only reads.
-        read: its answer, the path of the call that was refused, and now; gives the signals.
+        call: the call that asks; it only reads.
+        read: takes the answer, the path of the refused call, and the time; returns the signals.
     """
 
     call: HttpCall
@@ -103,9 +103,10 @@ def read_answer(
     """Read an answer as most marketplaces mean it.
 
     Args:
-        limit_headers: the marketplace's own, beside the standard ones.
-        account_words: the marketplace's own.
+        limit_headers: the marketplace's own headers, beside the standard ones.
+        account_words: the marketplace's own words about accounts.
     """
+    # Trouble of the account comes first: no time that the answer may announce would end it.
     if (needs := _needs(answer, account_words)) is not None:
         kind, reason = needs
         return Signals(needs=kind, reason=reason)
@@ -122,7 +123,7 @@ def read_answer(
 
 
 def _needs(answer: Answer, words: AccountWords) -> tuple[ClosureKind, str] | None:
-    """What a person has to do before anything else is called for this shop."""
+    """Return the kind of closure and the words for a person, if the account has trouble."""
     code = answer.error_code or ""
     kind = trouble_kind(
         answer.status, code, answer.text, from_browser=answer.from_browser, words=words
@@ -150,7 +151,7 @@ def _announced(headers: Mapping[str, str], own: Sequence[LimitHeaders]) -> Itera
 
 
 def _left(headers: Mapping[str, str], family: str) -> tuple[int | None, str]:
-    """How much is left and when it is filled again, in headers of their own or in one."""
+    """Return the remaining calls and the text of the reset, from two headers or from one."""
     together = headers.get(family, "")
     remaining, reset = _REMAINING.search(together), _RESET.search(together)
     return (
@@ -167,9 +168,10 @@ def _one(count: int | None, per: timedelta, remaining: int | None) -> Iterator[A
 def _used_up(
     headers: Mapping[str, str], limits: tuple[Announced, ...], now: datetime, *, refused: bool
 ) -> datetime | None:
-    """Until when nothing is left; None where something is, or it is not said.
+    """Return the time until which a quota is used up, or None.
 
-    What is told counts. Else a short window is over after its time, and a long one is asked again.
+    An announced time counts. If there is none, a short window is over after its length, and a long
+    one is asked again after a part of it.
     """
     told = []
     for family in FAMILIES:

@@ -1,4 +1,4 @@
-"""``Retry-After`` and its kin, read with distrust. Pure."""
+"""Reads ``Retry-After`` and similar headers with distrust. Pure."""
 
 import re
 from collections.abc import Mapping
@@ -6,27 +6,29 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 LONGEST = timedelta(hours=24)
-"""No marketplace is believed that it must be left alone for longer; then it is asked again."""
+"""The longest wait that is believed: an answer with a mistake must not close a marketplace for a
+year. After this time it is asked again."""
 
 _SECONDS = re.compile(r"\d+(\.\d+)?", re.ASCII)
+# A larger number cannot be meant as seconds from now (31 years), so it is a Unix time.
 _EPOCH_FROM = 1_000_000_000
 _EPOCH_MS_FROM = 1_000_000_000_000
 
 
 def bounded(when: datetime, now: datetime) -> datetime:
-    """Not before now, and not after the longest time that is waited for."""
+    """Return the time, but at least ``now`` and at most the longest wait after it."""
     return min(max(when, now), now + LONGEST)
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> datetime | None:
-    """When the marketplace may be called again; None where it does not say, or says nonsense.
+    """Return when the marketplace may be called again; None if it does not say, or says nonsense.
 
     Args:
-        headers: by name in lower case.
-        now: when the answer came.
+        headers: the headers by their names in lower case.
+        now: the time when the answer came.
 
     Returns:
-        From ``now`` to 24 hours later. A date is read by the clock of the server that gave it.
+        A time from ``now`` to 24 hours later.
     """
     value = headers.get("retry-after", "").strip()
     if _SECONDS.fullmatch(value):
@@ -34,12 +36,17 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> datetime | None:
     date = _http_date(value)
     if date is None:
         return None
+    # The date is read by the clock of the server that gave it, which may differ from this one.
     server = _http_date(headers.get("date", "")) or now
     return bounded(now + (date - server), now)
 
 
 def reset_at(value: str, now: datetime) -> datetime | None:
-    """When a quota begins anew: seconds from now, or a Unix time in seconds or milliseconds."""
+    """Return when a quota begins anew, or None if the value is no number.
+
+    Args:
+        value: the seconds from now, or a Unix time in seconds or milliseconds.
+    """
     value = value.strip()
     if not _SECONDS.fullmatch(value):
         return None
@@ -52,6 +59,8 @@ def reset_at(value: str, now: datetime) -> datetime | None:
 
 
 def _later(seconds: str, now: datetime) -> datetime:
+    # A stranger wrote the number. With more than six digits it is longer than a day in any case,
+    # and a timedelta of it might overflow.
     whole = seconds.partition(".")[0]
     if len(whole.lstrip("0")) > 6:
         return now + LONGEST

@@ -1,7 +1,8 @@
-"""Which jobs of a marketplace share a lane, and what a lane has room for. Pure.
+"""The lane policy: which jobs of a marketplace share a lane, and how many of them run. Pure.
 
-Where browsers execute the jobs, a lane is a seller; else it is a shop. Whatever depends on that
-is asked of the policy, which a marketplace's record makes once.
+If browsers execute the jobs, a lane is a seller; if not, it is a shop. The key, the room and the
+need for a connected seller change together, so a marketplace's record makes the policy once, and
+nobody else asks whether browsers execute the jobs.
 """
 
 from dataclasses import dataclass
@@ -12,10 +13,10 @@ class LanePolicy:
     """The lanes of one marketplace.
 
     Attributes:
-        jobs: how many jobs of one lane run at once.
-        calls: how many calls of one lane are in flight at once.
-        needs_seller: a lane is a seller, and is served only while that seller's browser is
-            connected; else a lane is a shop.
+        jobs: the number of jobs of one lane that run at once.
+        calls: the number of calls of one lane that are in flight at once.
+        needs_seller: whether a lane is a seller and is served only while that seller's browser is
+            connected. If not, a lane is a shop.
     """
 
     jobs: int
@@ -23,13 +24,13 @@ class LanePolicy:
     needs_seller: bool = False
 
     def key(self, shop_id: int, user_id: int) -> int:
-        """The number of the lane to which the jobs of a seller's shop belong."""
+        """Return the key of the lane to which the jobs of a seller's shop belong."""
         return user_id if self.needs_seller else shop_id
 
     def is_served(self, seller_connected: bool) -> bool:
-        """Whether jobs of a lane can run now, as far as its seller is concerned."""
+        """Return whether jobs of a lane can run now, as far as its seller is concerned."""
         return seller_connected or not self.needs_seller
 
 
 SELLER_LANES = LanePolicy(jobs=1, calls=1, needs_seller=True)
-"""One browser does one thing at a time."""
+"""The policy of browsers: one browser does one thing at a time."""

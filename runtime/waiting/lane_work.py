@@ -1,4 +1,4 @@
-"""What is known of the waiting jobs of one lane, from hints and from answers of claims. Pure."""
+"""The knowledge about the waiting jobs of one lane, from hints and answers of claims. Pure."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -7,14 +7,15 @@ from runtime.waiting.urgency import LEAST_URGENT
 
 
 class LaneWork:
-    """When the first job of each priority falls due; never later than it does.
+    """Knows when the first job of each priority falls due.
 
-    An answer tells what the database held when the claim looked. What was heard since then
-    is newer, and is kept.
+    The known time may be too early, which costs a claim in vain, but it is never too late, because
+    a job would then wait without a reason. An answer tells what the database held when the claim
+    looked. Hints since then are newer, so they are kept beside it.
 
     Attributes:
-        heads: by priority; empty where nothing waits.
-        rests_until: not asked for before this time.
+        heads: the time of the first job by its priority; empty if nothing waits.
+        rests_until: the time before which the lane is not asked for jobs, or None.
     """
 
     __slots__ = ("_blocked", "_news", "_unblocked", "heads", "rests_until")
@@ -27,7 +28,7 @@ class LaneWork:
         self._unblocked = False
 
     def hint(self, priority: int | None, due: datetime) -> None:
-        """There may be a job of that priority; of None, something may have changed."""
+        """Note that there may be a job of that priority; None: something may have changed."""
         if priority is None:
             self.unblock()
             priority = LEAST_URGENT
@@ -36,13 +37,13 @@ class LaneWork:
             _sooner(known, [(priority, due)])
 
     def unblock(self) -> None:
-        """Jobs that waited for another one of their product may go on."""
+        """Note that jobs which waited for another job of their product may go on."""
         self._unblocked = True
         self.rests_until = None
         _sooner(self.heads, self._blocked.items())
 
     def asked(self) -> None:
-        """A claim is sent, and will see all that is known by now."""
+        """Note that a claim is sent, which will see all that is known by now."""
         self._news.clear()
         self._unblocked = False
 
@@ -52,13 +53,13 @@ class LaneWork:
         blocked: dict[int, datetime],
         rests_until: datetime | None = None,
     ) -> None:
-        """What the claim left.
+        """Take over the jobs that the claim left.
 
         Args:
-            heads: of jobs that can be claimed, now or later.
-            blocked: of jobs that are due and wait for another one of their product.
-            rests_until: when to look again for what is due and could not be claimed; at once
-                where something was heard since.
+            heads: the times of the first jobs that can be claimed, now or later.
+            blocked: the times of due jobs that wait for another job of their product.
+            rests_until: the time of the next claim, if due jobs could not be claimed. It does not
+                count if there was news since the claim was sent.
         """
         if not self._news and not self._unblocked:
             self.rests_until = rests_until
@@ -68,7 +69,7 @@ class LaneWork:
             _sooner(self.heads, self._blocked.items())
 
     def wakes_at(self) -> datetime | None:
-        """When there is something to claim; None: when somebody says so."""
+        """Return the time when there is a job to claim, or None if only a hint can tell."""
         if not self.heads:
             return None
         due = min(self.heads.values())

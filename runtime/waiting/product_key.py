@@ -1,4 +1,4 @@
-"""Which product a job is for, so that the jobs of one product run one at a time. Pure."""
+"""The key of a job's product, by which the jobs of one product run one at a time. Pure."""
 
 import hashlib
 from collections.abc import Mapping
@@ -9,15 +9,15 @@ LONGEST_SKU = 200
 
 
 def product_key(product_id: int | None, input_data: Mapping[str, Any]) -> str | None:
-    """The key of the job's product within its shop.
+    """Return the key of the job's product within its shop.
 
     Args:
-        product_id: of a stored product.
-        input_data: where ``product.sku`` names a product that comes with the job.
+        product_id: the id of a stored product, or None.
+        input_data: the job's input, in which ``product.sku`` may name a product.
 
     Returns:
-        ``id:<product id>`` or ``sku:<SKU>``, of a long SKU its digest; None: the job is for no
-        product, or for one that has no name.
+        ``id:<product id>``, or ``sku:<SKU>``, or the digest of a long SKU. None if the job is for
+        no product, or if its product has no name.
     """
     if product_id is not None:
         return f"id:{product_id}"

@@ -1,4 +1,4 @@
-"""Whose turn it is: lanes on levels that rise while they wait, in turns on each level. Pure."""
+"""The turns of lanes: a lane waits on a level, rises with time, and takes turns there. Pure."""
 
 import heapq
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from itertools import chain, islice
 from runtime.waiting.urgency import LEAST_URGENT, MOST_URGENT, reaches
 
 Heads = Mapping[int, datetime]
-"""When the first job of each priority falls due, or fell due."""
+"""The time when the first job of each priority falls due, or fell due."""
 
 
 class Turns:
@@ -18,17 +18,19 @@ class Turns:
     here costs more than the logarithm of how many lanes there are.
 
     Args:
-        aging: how long a job waits until it rises by one level.
+        aging: the time that a job waits until it rises by one level.
     """
 
     def __init__(self, aging: timedelta) -> None:
         self._aging = aging
+        # Dicts serve as queues: they keep the order, and give up any key at once.
         self._queues: dict[int, dict[int, None]] = {
             level: {} for level in range(MOST_URGENT, LEAST_URGENT + 1)
         }
         self._level: dict[int, int] = {}
         self._heads: dict[int, Heads] = {}
-        # The next rise of each lane; what is left of earlier ones is passed over.
+        # A heap cannot give up an entry in its middle, so outdated rises stay in it. Only the
+        # entry that agrees with the next rise of its lane counts.
         self._rises: list[tuple[datetime, int]] = []
         self._next_rise: dict[int, datetime] = {}
 
@@ -36,23 +38,23 @@ class Turns:
         return len(self._level)
 
     def put(self, key: int, heads: Heads, now: datetime) -> None:
-        """Let the lane wait for its turn; one that waits on the same level keeps its place.
+        """Let the lane wait for its turn; a lane that waits on the same level keeps its place.
 
         Args:
-            heads: at least one of them is due.
+            heads: the first job of each priority; at least one of them is due.
         """
         self._rise(now)
         self._place(key, heads, now)
 
     def to_back(self, key: int) -> None:
-        """The lane has had its turn."""
+        """Put a lane that has had its turn behind the others of its level."""
         level = self._level.get(key)
         if level is not None:
             del self._queues[level][key]
             self._queues[level][key] = None
 
     def remove(self, key: int) -> None:
-        """The lane waits no more."""
+        """Take a lane out that waits no more."""
         level = self._level.pop(key, None)
         if level is not None:
             del self._queues[level][key]
@@ -60,11 +62,11 @@ class Turns:
             self._next_rise.pop(key, None)
 
     def level(self, key: int) -> int | None:
-        """The level on which the lane waits; None where it does not."""
+        """Return the level on which the lane waits, or None if it does not wait."""
         return self._level.get(key)
 
     def first(self, count: int, now: datetime) -> list[int]:
-        """Up to ``count`` lanes whose turn it is, the best level first."""
+        """Return up to ``count`` lanes whose turn it is, the most urgent level first."""
         self._rise(now)
         return list(islice(chain.from_iterable(self._queues.values()), count))
 
@@ -76,6 +78,8 @@ class Turns:
             when, key = heapq.heappop(self._rises)
             if self._next_rise.get(key) == when:
                 del self._next_rise[key]
+                # It is placed as of the time of its rise, so that lanes line up in the order in
+                # which they rose, however late somebody looks.
                 self._place(key, self._heads[key], when)
 
     def _place(self, key: int, heads: Heads, now: datetime) -> None:
@@ -96,6 +100,8 @@ class Turns:
             return
         self._next_rise[key] = when
         heapq.heappush(self._rises, (when, key))
+        # Outdated rises must not fill the memory. The heap is only rebuilt when they are more than
+        # half of it, so that each change pays for a small part of the rebuilding.
         if len(self._rises) > 2 * len(self._next_rise) + 64:
             self._rises = [(due, one) for one, due in self._next_rise.items()]
             heapq.heapify(self._rises)

@@ -1,4 +1,8 @@
-"""How urgent a waiting job is: the priority it was given, and how long it has waited. Pure."""
+"""The urgency of a waiting job, from its priority and the time that it has waited. Pure.
+
+Without aging, a stream of critical jobs could keep all others waiting for ever. The SQL of a claim
+computes the same level (``LEVEL`` in ``runtime/storage/queue/lane_order.py``).
+"""
 
 from datetime import datetime, timedelta
 
@@ -7,12 +11,12 @@ DEFAULT_AGING = timedelta(minutes=15)
 
 
 def level(priority: int, waited: timedelta, aging: timedelta) -> int:
-    """The level of a job: its priority, less one for each aging interval it has waited.
+    """Return the level of a job: its priority, less one for each aging interval it has waited.
 
     Args:
         priority: 1 (critical) to 4 (low).
-        waited: since it became due; where that is to come, negative.
-        aging: how long a job waits until it rises by one level.
+        waited: the time since the job became due; negative if it falls due later.
+        aging: the time that a job waits until it rises by one level.
 
     Returns:
         1 to 4, lower first.
@@ -22,5 +26,5 @@ def level(priority: int, waited: timedelta, aging: timedelta) -> int:
 
 
 def reaches(priority: int, due: datetime, wanted: int, aging: timedelta) -> datetime:
-    """When a job that falls due at ``due`` is on the level ``wanted``, or above it."""
+    """Return when a job that falls due at ``due`` is on the level ``wanted``, or above it."""
     return due + max(0, priority - wanted) * aging
