@@ -1,7 +1,7 @@
-"""From how a run ended to its settlement, alike whoever carried the run out. Pure.
+"""Leads from the end of a run to its settlement, alike in both engines. Pure.
 
-What an end means for the job is decided by :func:`runtime.runs.settlement.settlement_of`; here
-stands what every engine does around that.
+:func:`runtime.runs.settlement.settlement_of` decides what an end means for the job. This module
+holds what every engine does around that decision.
 """
 
 from collections.abc import Callable
@@ -15,17 +15,18 @@ from runtime.runs.job_states import JobEvent
 from runtime.runs.settlement import Settlement
 
 SELLER_DELAY = timedelta(seconds=30)
-"""After this time a job that waits for a seller is tried again where nobody says who came back."""
+"""The time after which a job that waits for its seller is tried again, if nobody tells the engine
+that the seller came back."""
 
 
 def read_end(
     job: Job, decide: Callable[[], Settlement], complain: Callable[[Exception], None]
 ) -> Settlement:
-    """The settlement that an end leads to; a failed job where the end cannot be read.
+    """Return the settlement that an end leads to; the job fails if the end cannot be read.
 
     Args:
         decide: looks at the end. A handler's result or error may raise wherever it is looked at.
-        complain: told of what it raised.
+        complain: is told of the error that ``decide`` raised.
     """
     try:
         return decide()
@@ -36,7 +37,7 @@ def read_end(
 
 
 def released(job: Job) -> Settlement:
-    """The run is left where it stands, and its journal tells the next one how far it came.
+    """Return the settlement of a run that is left where it stands; its journal is complete.
 
     The database makes the job paused if a pause was asked for and not withdrawn meanwhile.
     """
@@ -44,17 +45,17 @@ def released(job: Job) -> Settlement:
 
 
 def cannot_go_on(error: Exception) -> Failed:
-    """What a handler yielded or raised raised an error itself when an engine looked at it."""
+    """Return the end of a run whose handler yielded or raised an object that cannot be read."""
     return Failed(HandlerError(f"the run cannot go on: {type(error).__name__}"))
 
 
 def cannot_be_stored(reason: object) -> Failed:
-    """The database does not accept what a run ended with."""
+    """Return the end of a run whose result or error the database does not accept."""
     return Failed(JobFailed(f"the result cannot be stored: {reason}"))
 
 
 def looks_again(settlement: Settlement) -> Settlement:
-    """Of a job that waits for its seller, where nobody says when that seller comes back."""
+    """Return the settlement for an engine that is not told when the job's seller comes back."""
     if not settlement.awaits_seller:
         return settlement
     return replace(settlement, delay=SELLER_DELAY, keeps_place=False)

@@ -1,8 +1,16 @@
-"""Steps one handler coroutine: outcomes in, effects out.
+"""Steps the coroutine of one handler: outcomes go in, effects come out.
 
-No threads, no actors, no I/O, no clock. Whoever owns an :class:`Execution` carries out the
-effects and delivers one outcome for each :class:`Perform`, in any order and at any time;
-it decides by itself how many of the calls are in flight.
+There are no threads, no actors, no I/O and no clock here. The owner of an :class:`Execution`
+carries out the effects and delivers one outcome for each :class:`Perform`, in any order and at any
+time. The owner decides how many of the calls are in flight.
+
+A coroutine may branch (:class:`Gather`, steps), so each branch is a :class:`Fiber`. Its states::
+
+    ready ──► advances ─┬─ yields a call ──► waiting ──► deliver ──► ready
+      ▲                 ├─ yields a step or a gather ──► waits for its branches, which are ready
+      │                 ├─ yields Park ──► parked: the run ends when nothing else is waited for
+      │                 └─ ends ──► its group collects; the last branch makes the parent ready
+      └── cancel: JobCancelled is thrown in, once
 """
 
 import ctypes
@@ -57,7 +65,7 @@ class Perform:
 
 @dataclass(frozen=True, slots=True)
 class Withdraw:
-    """Nobody waits for this call any more; its outcome, if it comes, is ignored."""
+    """Tells the owner that nobody waits for this call any more; its outcome is ignored."""
 
     call_id: int
 
@@ -94,10 +102,10 @@ class Cancelled:
 
 @dataclass(frozen=True, slots=True)
 class Undecided:
-    """It cannot be told now whether a write took effect.
+    """Nobody can tell now whether a write took effect.
 
     Attributes:
-        error: why the look at the marketplace did not answer; None where nobody can look.
+        error: the reason why the look at the marketplace did not answer; None if there is no look.
     """
 
     step: str
@@ -124,13 +132,13 @@ class Execution:
     """One run of one handler.
 
     Args:
-        make: makes the handler's coroutine; called by :meth:`start`.
+        make: makes the handler's coroutine; :meth:`start` calls it.
         journal: the steps that former runs have recorded.
 
     Attributes:
-        ended: how the run ended, or None while it goes on.
-        cancelling: a cancellation was asked for.
-        told: ``JobCancelled`` was thrown in.
+        ended: the end of the run, or None while it goes on.
+        cancelling: whether a cancellation was asked for.
+        told: whether ``JobCancelled`` was thrown in.
     """
 
     def __init__(
@@ -167,7 +175,7 @@ class Execution:
         return self._run()
 
     def deliver(self, call_id: int, outcome: Outcome) -> list[Effect]:
-        """Send an outcome in; ignored where nobody waits for it."""
+        """Send an outcome in; it is ignored if nobody waits for it."""
         if call_id not in self._waiting or self.ended is not None:
             return []
         fiber, call = self._waiting.pop(call_id)
@@ -187,6 +195,7 @@ class Execution:
             return []
         self.cancelling = True
         for call_id, (fiber, call) in list(self._waiting.items()):
+            # The record of a step is written in any case, or a step that is done would look open.
             if call_id in must_finish or isinstance(call, RecordStep):
                 continue
             del self._waiting[call_id]
@@ -196,6 +205,7 @@ class Execution:
 
     def drop(self) -> None:
         """Leave the run where it stands, without throwing anything in."""
+        # Only the leaves are listed; each parent that waits for its branches is reached from them.
         suspended = [
             *(fiber for fiber, _ in self._waiting.values()),
             *(fiber for fiber, _, _ in self._ready),
@@ -215,6 +225,8 @@ class Execution:
     def _run(self) -> list[Effect]:
         while self._ready and self.ended is None:
             self._turn(*self._ready.popleft())
+        # The other branches end first. Nothing is thrown into the branch that is parked: a handler
+        # could catch the error and go on as if nothing had happened.
         if self._parked and not self._waiting and self.ended is None:
             _, park = self._parked[0]
             self.drop()
@@ -236,6 +248,7 @@ class Execution:
         if not isinstance(yielded, Call | Gather):
             self._abandon(fiber, ForeignAwait(yielded))
         elif self.cancelling and not fiber.told and not isinstance(yielded, RecordStep | Park):
+            # Nothing new leaves. Each branch is told once, so that its ``finally`` may make calls.
             if isinstance(yielded, Gather):
                 yielded.close()
             self._ready.append((fiber, None, self._tell(fiber)))
@@ -249,7 +262,8 @@ class Execution:
             make = partial(_awaiting, yielded)
             self._step(fiber, RunStep(yielded.name, make), records_itself=True)
         elif yielded.writes and fiber.step is None:
-            # Nobody gave it a name, and it must not be done twice all the same.
+            # The handler gave the write no name, but no retry may do it again. Its name comes from
+            # its place in the handler, which is the same in every run.
             self._step(fiber, RunStep(f"call-{fiber.next_place()}", partial(_awaiting, yielded)))
         else:
             self._perform(fiber, yielded)
@@ -270,6 +284,7 @@ class Execution:
         self._step_names.add(step.name)
         recorded = self._journal.get(step.name)
         if recorded is not None and not recorded.is_open:
+            # Neither the step nor a look is called again: its recorded outcome goes in.
             self._replayed.add(step.name)
             self._ready.append((parent, _replayed(recorded), None))
             return
@@ -305,6 +320,7 @@ class Execution:
             self._ready.append((group.parent, collected, None))
 
     def _end(self, outcome: Outcome) -> End:
+        # Whatever a handler did after it was told, even an ordinary return, its job is cancelled.
         if self.told:
             return Cancelled()
         if isinstance(outcome, Success):
@@ -324,7 +340,10 @@ class Execution:
         return Failed(error)
 
     def _is_missed(self, name: str) -> bool:
-        """Whether the run should have asked for this recorded step and did not."""
+        """Return whether the run should have asked for this recorded step and did not.
+
+        A step within a step that was replayed is not asked for, because the outer one was not run.
+        """
         step: str | None = name
         while step is not None:
             if step in (self._step_names if step == name else self._replayed):
@@ -338,6 +357,7 @@ class Execution:
         return JobCancelled()
 
     def _abandon(self, fiber: Fiber, error: HandlerError) -> None:
+        # The effects of this step are not carried out, so calls among them need no withdrawal.
         unsent = {one.call_id for one in self._effects if isinstance(one, Perform)}
         self._effects = [one for one in self._effects if isinstance(one, Withdraw)]
         self._effects.extend(Withdraw(one) for one in self._waiting if one not in unsent)
@@ -347,11 +367,14 @@ class Execution:
 
 
 def _freeze(coroutine: Coroutine[Any, Any, Any]) -> None:
-    """See that the coroutine never goes on.
+    """Make sure that the coroutine never goes on.
 
     Python throws GeneratorExit into a suspended coroutine that it collects, even when the
-    interpreter ends, and that would run its ``finally`` blocks. So it is never collected.
+    interpreter ends, and this would run its ``finally`` blocks. The coroutine is therefore kept
+    for ever, by a reference that nobody gives back.
     """
+    # A coroutine that has not begun has nothing to run, and Python would warn that it was never
+    # awaited.
     unstarted = inspect.CORO_CREATED
     if inspect.iscoroutine(coroutine) and inspect.getcoroutinestate(coroutine) == unstarted:
         coroutine.close()
@@ -364,7 +387,7 @@ def _is_step(fiber: Fiber, name: str) -> bool:
 
 
 def _leaves_open(outcome: Outcome) -> bool:
-    """Whether a write with this outcome may have taken effect."""
+    """Return whether a write with this outcome may have taken effect."""
     return isinstance(outcome, Success) or isinstance(outcome.error, OutcomeUnknown)
 
 

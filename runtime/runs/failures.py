@@ -1,8 +1,9 @@
-"""What becomes of a job whose run failed: one table, read from top to bottom. Pure.
+"""Decides what becomes of a job whose run failed: one table, read from top to bottom. Pure.
 
-The first row counts whose class the error has and whose condition it meets. So a class stands
-above the one that it is derived from, and a condition above the row for all other errors of
-its class.
+The first row counts whose class the error has and whose condition it meets. A class therefore
+stands above the class that it is derived from, and a condition above the row for all other errors
+of its class. The table stands here and not in the error classes: the same class means different
+things (a ``CallRejected`` with 429, 404 and 503), and errors are raised where nobody knows of jobs.
 """
 
 from collections.abc import Callable
@@ -40,16 +41,16 @@ SERVER_ERROR = 500
 
 @dataclass(frozen=True, slots=True)
 class Consequence:
-    """What becomes of the job.
+    """The consequence of a failure for the job.
 
     Attributes:
-        event: ``RETRY`` uses up an attempt, and fails the job where none is left.
-        delay: of a snooze: how long it lasts, or what gives the moment of its end from the error
-            (None: the error does not know it).
+        event: ``RETRY`` uses up an attempt, and fails the job if no attempt remains.
+        delay: the length of a snooze, or a function that returns the end of the snooze from the
+            error (None if the error does not know it).
         keeps_place: see :class:`runtime.runs.settlement.Settlement`.
         awaits_seller: see :class:`runtime.runs.settlement.Settlement`.
-        closes_shop: until a person has put the seller's account in order.
-        reason: what the job waits for, where the error's own words do not say it.
+        closes_shop: whether the shop is closed until a person has put the account in order.
+        reason: what the job waits for, if the error's own words do not say it.
     """
 
     event: JobEvent
@@ -65,7 +66,7 @@ class Row:
     """Errors of a class that meet a condition, and what becomes of their jobs.
 
     Attributes:
-        condition: is asked with the error, and whether it tells of trouble with the account.
+        condition: takes the error, and whether the error tells of trouble with the account.
     """
 
     failure: type[BaseException]
@@ -113,6 +114,8 @@ WAITS_FOR_DATABASE = Consequence(JobEvent.SNOOZE, FIRST_DELAY, reason="the datab
 IS_RETRIED = Consequence(JobEvent.RETRY)
 FAILS = Consequence(JobEvent.FAIL)
 
+# Each family of errors has a row, even where the last row would do the same: a new family must not
+# be retried merely since nobody thought of it. The last row is there for errors of handlers.
 FAILURES: tuple[Row, ...] = (
     # error of this class    of which this holds:     what becomes of the job
     Row(SellerNotConnected,  _always,                   WAITS_FOR_SELLER),
@@ -143,10 +146,10 @@ FAILURES: tuple[Row, ...] = (
 
 
 def consequence_of(error: BaseException, *, of_account: bool) -> Consequence:
-    """What becomes of a job whose run ended with that error.
+    """Return the consequence for a job whose run ended with that error.
 
     Args:
-        of_account: the error tells of trouble with the seller's account.
+        of_account: whether the error tells of trouble with the seller's account.
     """
     return next(
         row.consequence

@@ -13,9 +13,12 @@ class Fiber:
     """One branch: the handler's own coroutine, one branch of a gather, or a step.
 
     Attributes:
-        place: where it stands in the handler, the same in every run.
+        group: the group of branches that it belongs to; None for the handler itself.
+        index: its number in the group.
+        place: its place in the handler, which is the same in every run.
         step: the innermost step that it is part of.
-        told: JobCancelled was thrown into it.
+        made: the number of places that were named below its own.
+        told: whether JobCancelled was thrown into it.
     """
 
     __slots__ = ("coroutine", "group", "index", "made", "place", "step", "told")
@@ -37,7 +40,7 @@ class Fiber:
         self.told = False
 
     def next_place(self) -> str:
-        """A name for what it makes next."""
+        """Return a name for the next write or gather of this branch."""
         self.made += 1
         return f"{self.place}{self.made}"
 
@@ -59,7 +62,11 @@ class Group:
         self.alone = alone
 
     def collect(self) -> Outcome:
-        """The results, or the first failure; a cancellation comes before other failures."""
+        """Return the results, or the first failure; a cancellation comes before other failures.
+
+        The first is meant in the order of the branches and not of time, so that the same outcomes
+        give the same error in every run.
+        """
         if self.alone and self.outcomes[0] is not None:
             return self.outcomes[0]
         failures = [one for one in self.outcomes if isinstance(one, Failure)]
@@ -67,6 +74,7 @@ class Group:
             if isinstance(failure.error, JobCancelled):
                 return failure
         if failures:
+            # Only one error is raised, but a retry has to do all the failed steps again.
             first = failures[0].error
             for other in failures[1:]:
                 for name in failed_steps(other.error):

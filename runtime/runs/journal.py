@@ -1,4 +1,4 @@
-"""What a run remembers of its steps: values, no I/O."""
+"""The journal of a run: the records of its steps, as values without I/O."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,11 +10,11 @@ from runtime.errors import CallFailed, MarketplaceRuntimeError, StepFailed
 from runtime.errors.safe_text import storable
 
 MAX_RESULT_BYTES = 10_000_000
-"""Largest result of a step, as UTF-8 bytes: that of the largest answer of a browser."""
+"""The largest result of a step in UTF-8 bytes; it equals the largest answer of a browser."""
 
 
 class StepStatus(StrEnum):
-    """Where a step stands."""
+    """The status of a step; of STARTED and UNKNOWN nobody knows whether they took effect."""
 
     STARTED = "started"
     SUCCEEDED = "succeeded"
@@ -27,13 +27,13 @@ class RecordedStep:
     """A step as the database has it when a job is claimed.
 
     Attributes:
-        result: what it came back with, where it succeeded.
-        error: how it failed, as :func:`error_record` made it.
-        quiet_in: for one whose outcome is open: the time after which nothing of the former run
-            can leave any more.
-        settled_in: the time after which a look at the marketplace can say that it did not
-            happen.
-        within: the step that this one is part of; once that is done, nobody asks for this one.
+        result: the JSON value of a step that succeeded.
+        error: the failure of a step that failed, as :func:`error_record` made it.
+        quiet_in: the time after which no write of the former run can leave any more, if the
+            outcome is open.
+        settled_in: the time after which a look at the marketplace can say that the write did not
+            happen, if the outcome is open.
+        within: the step that this step is part of. Once that step is done, nobody asks for this.
     """
 
     name: str
@@ -46,12 +46,12 @@ class RecordedStep:
 
     @property
     def is_open(self) -> bool:
-        """Whether it may or may not have happened."""
+        """Whether nobody knows if the step happened."""
         return self.status in {StepStatus.STARTED, StepStatus.UNKNOWN}
 
 
 def error_record(error: BaseException) -> dict[str, Any]:
-    """What is kept of a failure: enough to raise it again.
+    """Return the record of a failure, which is enough to raise it again.
 
     The type is the nearest class that is this project's own, or the foreign one's name.
     """
@@ -69,19 +69,20 @@ def error_record(error: BaseException) -> dict[str, Any]:
 
 
 def as_recorded(error: Exception) -> Exception:
-    """The failure as a replay raises it; itself where its class is this project's."""
+    """Return the failure as a replay raises it; an error of this project is returned itself."""
     return error if _is_own(type(error)) else recorded_error(error_record(error))
 
 
 def recorded_error(record: dict[str, Any]) -> Exception:
-    """The failure of a recorded step, to be raised again.
+    """Return the failure of a recorded step, to be raised again.
 
-    One of this project's errors comes back as its own class; any other as ``StepFailed``.
+    An error of this project comes back as its own class, any other error as ``StepFailed``.
     """
     kind = getattr(errors, str(record.get("type")), None)
     message = str(record.get("message"))
     if isinstance(kind, type) and issubclass(kind, MarketplaceRuntimeError):
-        # Past __init__, whose arguments differ: the message is made already.
+        # __init__ is passed over: its arguments differ from class to class, and the record holds
+        # the message that it made.
         error = kind.__new__(kind)
         error.args = (message,)
         for name in ("status", "error_code", "writes", "details"):

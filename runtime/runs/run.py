@@ -1,8 +1,9 @@
-"""One run of one job, as far as all engines carry it out alike. Pure.
+"""One run of one job, as far as both engines carry it out alike. Pure.
 
-An engine carries calls out and delivers their outcomes: the marketplace actor of a service, which
-has many runs and calls under way at once, and the inline driver, which has one. What a run has
-outstanding, and what a cancellation and a pause do to that, is decided here for both.
+An engine carries calls out and delivers their outcomes. There are two: the marketplace actor of a
+service, which has many runs and calls under way at once, and the inline driver, which has one run.
+This module keeps the outstanding calls of a run and decides for both engines what a cancellation
+and a pause do to them, so that a job ends alike with a service and without one.
 """
 
 from collections.abc import Callable, Iterable
@@ -22,8 +23,8 @@ class OutstandingCall:
 
     Attributes:
         effect: the call, its id, and the step that it is part of.
-        left: it was sent, or begun.
-        entry: what the recorder was asked to write for the call, until it did.
+        left: whether the call was sent, or begun.
+        entry: the entry that the recorder was asked to write and has not acknowledged.
     """
 
     effect: Perform
@@ -37,12 +38,13 @@ class OutstandingCall:
 
     @property
     def is_irrevocable(self) -> bool:
-        """It has left and may change something outside."""
+        """Whether the call has left and may change something outside."""
+        # Nobody knows what a blocking function does, so it counts as a write.
         return self.left and (self.call.writes or isinstance(self.call, BlockingCall))
 
     @property
     def is_unfinished(self) -> bool:
-        """Its outcome, or the record of it, would be missing if the run were left now."""
+        """Whether the journal would miss its outcome if the run were left now."""
         records = isinstance(self.call, RecordStep) or self.entry is not None
         return records or self.is_irrevocable
 
@@ -55,10 +57,11 @@ class Run(Generic[C]):
     """One run.
 
     Attributes:
-        steps: what is known of the steps beside their journal.
-        calls: the calls that wait for their outcome, by id, in the order of their asking.
-        finishing: ids of the calls whose outcomes a cancellation waits for.
-        pausing: nothing new leaves; once what has left is recorded, the run is parked.
+        steps: notes about the steps beside their journal.
+        calls: the calls that wait for their outcome, by id, in the order in which they were asked.
+        finishing: the ids of the calls whose outcomes a cancellation waits for.
+        pausing: whether a pause was asked for. Nothing new leaves then, and the run is parked once
+            the outcomes of all calls that have left are recorded.
     """
 
     job: Job
@@ -70,10 +73,11 @@ class Run(Generic[C]):
 
     @classmethod
     def of(cls, job: Job, execute: Callable[[Job], Any], now: datetime, **fields: Any) -> Self:
-        """A run that has not begun.
+        """Return a run that has not begun.
 
         Args:
             execute: makes the coroutine of the job's handler.
+            now: the time from which open steps of former runs are counted.
             fields: further fields of a subclass.
         """
         execution = Execution(lambda: execute(job), job.journal)
@@ -81,11 +85,11 @@ class Run(Generic[C]):
 
     @property
     def is_interrupted(self) -> bool:
-        """A cancellation or a pause was asked for."""
+        """Whether a cancellation or a pause was asked for."""
         return self.execution.cancelling or self.pausing
 
     def sorted_out(self, effects: Iterable[Effect]) -> tuple[list[int], list[Perform]]:
-        """What the effects ask for.
+        """Sort effects by what they ask for.
 
         Returns:
             The ids of the calls that nobody waits for any more, and the calls that are to be
@@ -97,7 +101,7 @@ class Run(Generic[C]):
         return gone, [one for one in asked if not self.holds(one.call)]
 
     def cancel(self) -> list[Effect]:
-        """Throw ``JobCancelled`` in, behind the outcomes of what has left; it wins over a pause."""
+        """Throw ``JobCancelled`` in, behind the outcomes of irrevocable calls; it ends a pause."""
         self.pausing = False
         self.finishing = {key for key, call in self.calls.items() if call.is_irrevocable}
         return self.execution.cancel(self.finishing)
@@ -112,15 +116,15 @@ class Run(Generic[C]):
         return [key for key, call in self.calls.items() if not call.is_unfinished]
 
     def holds(self, call: Call) -> bool:
-        """Whether the call does not leave any more; what happened is written down all the same."""
+        """Return whether a pause keeps the call back; records of steps are never kept back."""
         return self.pausing and not isinstance(call, RecordStep)
 
     @property
     def is_parked(self) -> bool:
-        """It is pausing, and the journal would miss nothing if it were left now."""
+        """Whether the run is pausing and the journal would miss nothing if it were left now."""
         return self.pausing and not any(call.is_unfinished for call in self.calls.values())
 
     @property
     def is_unwinding(self) -> bool:
-        """It was told that it is cancelled, and what had left by then is answered."""
+        """Whether the run was told of its cancellation and waits for no irrevocable call."""
         return self.execution.told and not self.finishing & self.calls.keys()

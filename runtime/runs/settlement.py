@@ -1,4 +1,4 @@
-"""What is written of a job whose run ended: pure decisions, no I/O.
+"""Decides what is written about a job whose run ended; pure, without I/O.
 
 Where the run failed, the table :data:`runtime.runs.failures.FAILURES` decides.
 """
@@ -31,12 +31,12 @@ class Settlement:
 
     Attributes:
         delay: for events that lead back to pending, the time until it may run again.
-        keeps_place: it waits for something other than a time, with the age that it has; else
-            it is as old as its ``delay`` makes it, behind all that fell due before.
-        awaits_seller: the job waits for the seller's browser; where that is connected all the
-            same, only for the delay.
-        trouble: what the job's shop is to be closed for.
-        ended_by: the steps whose failure ended the run; the next one does them again.
+        keeps_place: whether the job keeps its age, because it waits for something other than a
+            time. If not, its ``delay`` makes its new age, behind all jobs that fell due before.
+        awaits_seller: whether the job waits for the seller's browser; if that is connected, the
+            job only waits for the delay.
+        trouble: the trouble for which the job's shop is to be closed, or None.
+        ended_by: the steps whose failure ended the run; the next run does them again.
     """
 
     job_id: int
@@ -54,14 +54,14 @@ class Settlement:
 
 
 def backoff(attempt: int, draw: float) -> timedelta:
-    """Exponential backoff with full jitter.
+    """Return the delay before a retry: exponential backoff with full jitter.
 
     Args:
-        attempt: how many attempts were used up before, from 0.
-        draw: uniform in [0, 1).
+        attempt: the number of attempts that were used up before, from 0.
+        draw: a random number, uniform in [0, 1).
 
     Returns:
-        Between 0 and min(LONGEST_DELAY, FIRST_DELAY * 2 ** attempt).
+        A time between 0 and min(LONGEST_DELAY, FIRST_DELAY * 2 ** attempt).
     """
     ceiling = min(LONGEST_DELAY, FIRST_DELAY * (1 << min(attempt, 20)))
     return ceiling * draw
@@ -79,8 +79,8 @@ def settlement_of(
     """Decide what the end of a run means for its job.
 
     Args:
-        browser_bound: the seller's browser executes the jobs of this marketplace.
-        words: by which the marketplace says that it has something against an account.
+        browser_bound: whether the seller's browser executes the jobs of this marketplace.
+        words: the words by which the marketplace says that it has something against an account.
     """
     error = end.error if isinstance(end, Failed | Undecided) else None
     trouble = (
@@ -160,7 +160,7 @@ def _undecided(
     now: datetime,
     draw: float,
 ) -> Settlement:
-    """A look that failed for a passing reason is taken again; else a person has to look."""
+    """Look again if the look failed for a passing reason; if not, a person has to look."""
     if error is not None and not isinstance(error, CannotTell):
         again = _failed(job, error, trouble, now, draw)
         if again.event is not JobEvent.FAIL:
@@ -197,7 +197,7 @@ def _draw(given: float | None) -> float:
 
 
 def describe(error: BaseException) -> str:
-    """The error's own words; with the traceback where it is nobody's expected failure."""
+    """Return the error's own words, or its traceback if nobody expects such an error."""
     if isinstance(error, CallFailed | HandlerError | JobFailed | InputError):
         return storable(error)
     try:

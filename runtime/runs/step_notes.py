@@ -1,4 +1,4 @@
-"""What a run knows of its steps beside their journal. Pure."""
+"""The notes of a run about its steps, beside their journal. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,11 +11,11 @@ from runtime.runs.journal import RecordedStep
 
 @dataclass(frozen=True, slots=True)
 class Quiet:
-    """When the writes of a step can do nothing any more.
+    """The times until which the writes of a step can still do something.
 
     Attributes:
-        leaving: until then one of them may still leave.
-        settling: until then one that left may still take effect.
+        leaving: the time until which a write of the step may still leave.
+        settling: the time until which a write that left may still take effect.
     """
 
     leaving: datetime
@@ -23,14 +23,15 @@ class Quiet:
 
 
 class StepNotes:
-    """When the steps of one run began, how they are carried out, and when they are quiet.
+    """Notes when the steps of one run began, how they are carried out, and when they are quiet.
 
     Args:
-        journal: the steps that former runs have recorded; what they left open counts from now.
+        journal: the steps that former runs have recorded. The database tells the times of open
+            steps as durations from now, because only its clock decides what is due.
 
     Attributes:
-        quiet: when the open writes of each step can do nothing any more, by the step's name.
-        task_types: how each step that intended a write is carried out, by the step's name.
+        quiet: the times until which the writes of an open step can do something, by its name.
+        task_types: the way in which each step with a write is carried out, by its name.
     """
 
     def __init__(self, journal: Iterable[RecordedStep], now: datetime) -> None:
@@ -44,7 +45,7 @@ class StepNotes:
         self._began_at: dict[str, datetime] = {}
 
     def asked(self, effect: Perform, now: datetime) -> None:
-        """A step asks for a call; those steps that it is part of have begun with it."""
+        """Note that a step asks for a call; the steps around it have begun, too."""
         if effect.step is None:
             return
         if effect.within is not None:
@@ -57,22 +58,22 @@ class StepNotes:
             step = self._within.get(step)
 
     def took(self, step: str, now: datetime) -> timedelta:
-        """How long a step took that is over; it is forgotten that it began."""
+        """Return how long a step took that is over, and forget when it began."""
         return now - self._began_at.pop(step, now)
 
     def intends(self, step: str, call: WebSocketCall | HttpCall) -> None:
-        """A write of the step is about to leave."""
+        """Note that a write of the step is about to leave."""
         self.task_types[step] = call.task_type
 
     def write_answered(self, step: str, call: WebSocketCall | HttpCall, now: datetime) -> None:
-        """A write has its outcome, so it left before now, whatever it waited for until then."""
+        """Note that a write has its outcome, so it left before now and cannot leave any more."""
         settling = now + call.settles_within
         known = self.quiet.get(step)
-        # Of several writes of one step the one that settles last counts.
+        # Of several writes of one step, the write that settles last counts.
         self.quiet[step] = Quiet(now, max(settling, known.settling) if known else settling)
 
     def quiet_at(self, call: AwaitQuiet, now: datetime) -> datetime:
-        """When the wait is over that the call asks for; ``now`` or earlier: it is over already."""
+        """Return when the wait is over that the call asks for; a past time if it is over."""
         quiet = self.quiet.get(call.name)
         if quiet is None:
             return now

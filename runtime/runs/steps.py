@@ -1,6 +1,15 @@
-"""One step: done once, recorded, and looked up before it is tried again.
+"""Carries out one step: it is done once, recorded, and looked up before it is tried again.
 
-A coroutine of calls like any handler's; :class:`runtime.runs.execution.Execution` drives it.
+A step is a coroutine of calls like a handler, and :class:`runtime.runs.execution.Execution` drives
+it::
+
+    a former write is open? ─ yes ─► look up ─┬─ it happened ─────────────► record: succeeded
+              │ no                            ├─ it did not happen ─► make
+              ▼                               └─ nobody can tell ─► park: a person is asked
+             make ─┬─ a value ─────────────────────────────────────► record: succeeded
+                   ├─ an error, nothing is open ───────────────────► record: failed
+                   └─ an error, a write is open ─► look up as above, but with
+                                                   "it did not happen" ─► record: failed
 """
 
 from collections.abc import Awaitable, Callable
@@ -25,12 +34,13 @@ Look = Callable[[], Awaitable[Any]]
 
 @dataclass(slots=True)
 class StepState:
-    """What is known of a step while it runs.
+    """The state of a step while it runs.
 
     Attributes:
-        open: a write of it may have taken effect without its end being recorded: one of a
-            former run, or one of this run that was answered well or not at all.
-        within: the step that this one is part of.
+        open: whether a write of the step may have taken effect although its end is not recorded.
+            It may be a write of a former run, or a write of this run that was answered well or
+            not at all.
+        within: the step that this step is part of, or None.
     """
 
     name: str
@@ -39,10 +49,10 @@ class StepState:
 
 
 async def carry_out(step: RunStep, state: StepState, *, records_itself: bool = False) -> Any:
-    """Do the step, unless it turns out to be done; record how it ended.
+    """Do the step, unless it turns out to be done, and record how it ended.
 
     Args:
-        records_itself: a transaction, which commits its own record.
+        records_itself: whether the step is a transaction, which commits its own record.
 
     Raises:
         DidNotHappen: the outcome was unknown, and the marketplace shows no effect.
@@ -64,7 +74,7 @@ async def carry_out(step: RunStep, state: StepState, *, records_itself: bool = F
                 missing = DidNotHappen(f"{error}; a look showed that it did not happen")
                 return await _failed(state.name, missing, error)
         if records_itself and isinstance(error, DatabaseUnavailable):
-            # It may have been committed all the same, and then its record must stay.
+            # The transaction may have been committed all the same, and then its record must stay.
             note_failed_step(error, state.name)
             raise
         return await _failed(state.name, error)
@@ -79,7 +89,8 @@ async def _succeeded(name: str, value: Any, *, took_effect: bool) -> Any:
     except InvalidJson as error:
         wrong = HandlerError(f"{error}: return a JSON value from the step")
         if took_effect:
-            # A failure would be cleared by `jobs retry`, which would do it a second time.
+            # The write was done. `jobs retry` clears a recorded failure, and would do the write a
+            # second time.
             return await Park(name, wrong)
         return await _failed(name, wrong, error)
     return await RecordStep(name, StepStatus.SUCCEEDED, result=text)
@@ -87,23 +98,25 @@ async def _succeeded(name: str, value: Any, *, took_effect: bool) -> Any:
 
 async def _failed(name: str, error: Exception, cause: Exception | None = None) -> Any:
     note_failed_step(error, name)
+    # A snooze is no failure: the step is done again when the job goes on.
     if not isinstance(error, Snooze):
         await RecordStep(name, StepStatus.FAILED, error=error_record(error))
         same = as_recorded(error)
         if same is not error:
-            # Else a handler would catch in this run what it does not catch in a replay.
+            # The journal cannot hold a foreign error. If this run raised it, a handler could catch
+            # it here and not in a replay, and would go another way after a crash.
             note_failed_step(same, name)
             raise same from error
     raise error from cause
 
 
 async def _look_up(state: StepState, look: Look | None) -> Any:
-    """What the marketplace shows of the write; None where it surely did not happen."""
+    """Return what the marketplace shows of the write, or None if it surely did not happen."""
     if look is None:
         return await Park(state.name, None)
     for settled in (False, True):
-        # Before it has settled only a "yes" counts: what is still on its way can make a "no"
-        # wrong. A look that began before does not count, however late its answer is.
+        # Before the write has settled only a "yes" counts, because a write that is still on its
+        # way can make a "no" wrong. A "no" counts only if the look began after that time.
         await AwaitQuiet(state.name, settled=settled)
         try:
             found = await look()
