@@ -1,4 +1,4 @@
-"""What lets the runtime act for a shop, and how it is kept: encrypted at rest."""
+"""The credentials with which the runtime acts for a shop; they are stored encrypted."""
 
 import json
 from collections.abc import Sequence
@@ -15,9 +15,11 @@ class Credentials:
     """The tokens of one shop.
 
     Attributes:
-        refresh_expires_at: None where the marketplace does not say.
+        refresh_expires_at: the time when the refresh token expires; None if the marketplace does
+            not say.
     """
 
+    # Tokens are left out of the repr, which may reach a log.
     access_token: str = field(repr=False)
     access_expires_at: datetime
     refresh_token: str | None = field(default=None, repr=False)
@@ -28,14 +30,15 @@ class Vault:
     """Encrypts credentials.
 
     Args:
-        keys: Fernet keys, the newest first: it encrypts, all of them decrypt.
+        keys: the Fernet keys, the newest first. The newest key encrypts, and all keys decrypt, so
+            that keys can be changed without losing what the former ones encrypted.
     """
 
     def __init__(self, keys: Sequence[str]) -> None:
         self._fernet = MultiFernet([Fernet(key) for key in keys])
 
     def lock(self, credentials: Credentials) -> str:
-        """Encrypt."""
+        """Return the encrypted credentials as text."""
         refresh_expires_at = credentials.refresh_expires_at
         content = {
             "access_token": credentials.access_token,
@@ -46,7 +49,7 @@ class Vault:
         return self._fernet.encrypt(json.dumps(content).encode()).decode()
 
     def unlock(self, secret: str, shop_id: int) -> Credentials:
-        """Decrypt.
+        """Return the decrypted credentials.
 
         Raises:
             CredentialsUnreadable: none of the keys fits.
@@ -64,7 +67,7 @@ class Vault:
         )
 
     def rotated(self, secret: str, shop_id: int) -> str:
-        """The same content under the newest key.
+        """Return the same content, encrypted with the newest key.
 
         Raises:
             CredentialsUnreadable: none of the keys fits.

@@ -1,4 +1,7 @@
-"""What the calls to one marketplace keep to, put together from its record."""
+"""Puts together from a marketplace's record what paces the calls to it.
+
+Both engines use it, so that a new argument of the limits cannot be forgotten in one of them.
+"""
 
 import random
 from collections.abc import Hashable
@@ -21,10 +24,10 @@ log = structlog.get_logger(__name__)
 
 
 class Pacing(Generic[Item]):
-    """The budgets of a marketplace, the calls that wait for them, and what its answers change.
+    """Holds the budgets of a marketplace, its waiting calls, and the keeper of its limits.
 
     Args:
-        places: calls of one lane that may be in flight at once.
+        places: the number of calls of one lane that may be in flight at once.
     """
 
     def __init__(self, marketplace: Marketplace, places: int) -> None:
@@ -44,7 +47,7 @@ class Pacing(Generic[Item]):
         self.queue.put(wish, now)
 
     def leaves(self, job: Job, lane: int, call: Call, now: datetime) -> Sent:
-        """A call that has had its turn leaves."""
+        """Return the record of a call that leaves."""
         return self.limits.leaves(job.shop.id, job.action, lane, call, now)
 
     def _complain(self, error: Exception) -> None:

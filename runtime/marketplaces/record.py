@@ -1,4 +1,4 @@
-"""What the runtime is told of a marketplace: one record, brought by one of its handlers."""
+"""The record of a marketplace, by which one of its handlers tells the runtime all about it."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -19,7 +19,10 @@ from runtime.waiting.lane_policy import SELLER_LANES, LanePolicy
 
 @dataclass(frozen=True, slots=True)
 class ActionType:
-    """A row for ``public.marketplace_action_types``; inserted when missing, never changed."""
+    """A row for ``public.marketplace_action_types``.
+
+    The row is inserted if it is missing, and never changed.
+    """
 
     code: str
     name: str
@@ -33,16 +36,18 @@ class ActionType:
 
 @dataclass(frozen=True, slots=True)
 class OAuth2:
-    """How sellers let the runtime act for their shops.
+    """The way in which sellers let the runtime act for their shops.
 
     Attributes:
-        hint: what the operator has to set, for messages.
-        client_id: None where the operator has not set it.
-        secret_in_header: the token endpoint wants HTTP Basic; else the client id in the form.
-        redirect_uri: by what name the marketplace knows where answers go; None: their address.
-        scopes: what a seller is asked for.
-        application_scopes: what a token of the application itself is asked for.
-        token_prefix: of the ``Authorization`` header.
+        hint: the settings that the operator has to make, for messages.
+        client_id: the id of the application; None if the operator has not set it.
+        secret_in_header: whether the token endpoint wants HTTP Basic. If not, it gets the client
+            id in the form.
+        redirect_uri: the marketplace's name for the address of its answers; None if it is the
+            address itself.
+        scopes: the permissions that a seller is asked for.
+        application_scopes: the permissions of a token of the application itself.
+        token_prefix: the first word of the ``Authorization`` header.
     """
 
     authorize_url: str
@@ -63,9 +68,9 @@ class ShopSetting:
     """A setting that each shop of a marketplace can have.
 
     Attributes:
-        is_json: the value is JSON (an object, a list, a number); else text.
-        pattern: what a text has to match as a whole.
-        example: for messages; a value that is JSON has to be of its kind.
+        is_json: whether the value is JSON (an object, a list, a number). If not, it is text.
+        pattern: a regular expression that a text has to match as a whole.
+        example: a value for messages; a JSON value has to be of the kind of the example.
     """
 
     description: str
@@ -76,11 +81,11 @@ class ShopSetting:
 
 @dataclass(frozen=True, slots=True)
 class Identification:
-    """How to learn which account a seller consented for.
+    """The way to learn for which account a seller consented.
 
     Attributes:
-        path: read with ``GET``, relative to the base URL.
-        read: takes the answer; gives the account's external id, and its name where known.
+        path: the path that is read with ``GET``, relative to the base URL.
+        read: takes the answer; returns the account's external id, and its name or None.
     """
 
     path: str
@@ -89,27 +94,27 @@ class Identification:
 
 @dataclass(frozen=True, slots=True)
 class Marketplace:
-    """What the runtime must know of a marketplace.
+    """The record of a marketplace.
 
     Attributes:
-        name: as in handler keys; no underscore.
-        browser_bound: its jobs are executed by the seller's browser.
-        base_url: what paths of ``call_http`` are relative to.
-        default_headers: sent with every HTTP call.
-        concurrency: how many jobs run at once on the whole.
-        lane_concurrency: how many jobs of one lane run at once; 1 where a browser executes.
-        lane_calls: how many calls of one lane are in flight at once; 1 where a browser executes.
-        budgets: the limits that its calls keep to, until it announces others.
-        limit_headers: in which headers of its own its answers announce limits.
-        account_words: how it says that it has something against a seller's account.
-        read_answer: what its answers say of limits and of the account; a pure function. None: as
-            most marketplaces mean it, with these headers and words.
-        limit_inquiry: where to ask after a 429 that says nothing.
-        auth: how its HTTP calls are authorized; None: not at all.
-        identification: asked after a consent; None: the operator names the account.
-        read_refusal: what its error answers say; a pure function.
-        shop_settings: by name.
-        sandbox: opens an account on a simulation of it, for the demo.
+        name: the name as in handler keys; it has no underscore.
+        browser_bound: whether the seller's browser executes the jobs.
+        base_url: the URL to which paths of ``call_http`` are relative.
+        default_headers: headers that are sent with every HTTP call.
+        concurrency: the number of jobs that run at once in all lanes together.
+        lane_concurrency: the number of jobs of one lane that run at once; always 1 in a browser.
+        lane_calls: the number of calls of one lane in flight at once; always 1 in a browser.
+        budgets: the limits that its calls keep to, until its answers announce others.
+        limit_headers: its own headers in which its answers announce limits.
+        account_words: the words by which it says that it has something against an account.
+        read_answer: a pure function that reads limits and account trouble in its answers. If it
+            is None, they are read as most marketplaces mean them, with these headers and words.
+        limit_inquiry: the resource to ask after a 429 that says nothing, or None.
+        auth: the authorization of its HTTP calls; None if they need none.
+        identification: is asked after a consent; if it is None, the operator names the account.
+        read_refusal: a pure function that reads its error answers, or None.
+        shop_settings: the settings of its shops by their names.
+        sandbox: opens an account on a simulation of the marketplace, for the demo.
     """
 
     name: str
@@ -133,20 +138,22 @@ class Marketplace:
 
     @property
     def lanes(self) -> LanePolicy:
-        """Which of its jobs share a lane, and what a lane has room for."""
+        """The lane policy of the marketplace."""
+        # A plugin only declares that a browser executes its jobs. Whatever lane numbers it gives,
+        # a browser does one thing at a time.
         if self.browser_bound:
             return SELLER_LANES
         return LanePolicy(self.lane_concurrency, self.lane_calls)
 
     def settle(self, job: Job, end: End, now: datetime) -> Settlement:
-        """What the end of a run means for its job, read with the words of this marketplace."""
+        """Return the settlement of an ended run, read with the words of this marketplace."""
         return settlement_of(
             job, end, now, browser_bound=self.browser_bound, words=self.account_words
         )
 
     @property
     def read_commonly(self) -> ReadAnswer:
-        """Reads its answers as most marketplaces mean them, with its own headers and words."""
+        """The reader of answers as most marketplaces mean them, with its own headers and words."""
         return partial(
             read_answer, limit_headers=self.limit_headers, account_words=self.account_words
         )

@@ -1,4 +1,4 @@
-"""What a marketplace's record offers to the demo: the account of a simulated seller."""
+"""The account of a simulated seller, which a marketplace's record offers to the demo."""
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -22,18 +22,18 @@ EXAMPLE_PRODUCT: Mapping[str, Any] = {
     "category": "scarves",
     "images": ["scarf.png"],
 }
-"""What the demo sells; the settings of each simulated account make it fit for the marketplace."""
+"""The product that the demo sells; each account's settings make it fit for its marketplace."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What a simulated marketplace has seen, whatever the runtime believes.
+    """The counts of a simulated marketplace, whatever the runtime believes.
 
     Attributes:
-        published: how often something was put on sale since the account was opened.
-        lost_answers: how many answers got lost, of those that were to.
-        sold: pieces that were bought.
-        on_sale: listings that can be bought now.
+        published: the number of listings that were put on sale since the account was opened.
+        lost_answers: the number of answers that got lost on purpose.
+        sold: the number of pieces that were bought.
+        on_sale: the number of listings that can be bought now.
     """
 
     published: int
@@ -47,21 +47,21 @@ class SimulatedAccount(Protocol):
 
     @property
     def marketplace(self) -> "Marketplace":
-        """The record that leads there instead of to the real one."""
+        """The record that leads to the simulation instead of the real marketplace."""
 
     @property
     def external_id(self) -> str:
-        """The shop's."""
+        """The external id of the shop."""
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """The shop's."""
+        """The settings of the shop."""
 
     def credentials(self) -> Credentials | None:
-        """What the seller's consent gives; None where a browser executes."""
+        """Return the credentials of the seller's consent, or None if a browser executes."""
 
     def browser(self, url: str, user_id: int, token: str) -> AbstractContextManager[Any]:
-        """The seller's browser, connected to the bridge at ``url``; nothing where none is needed.
+        """Connect the seller's browser to the bridge at ``url``; do nothing if none is needed.
 
         Raises:
             NotSent: the bridge does not let it in.
@@ -74,12 +74,12 @@ class SimulatedAccount(Protocol):
         """Let somebody buy one piece.
 
         Raises:
-            ValueError: none is on sale.
+            ValueError: no piece is on sale.
         """
 
     def tally(self) -> Tally:
-        """What has happened."""
+        """Return the counts of the simulation."""
 
 
 OpenAccount = Callable[[str, int], AbstractContextManager[SimulatedAccount]]
-"""Takes a name for the account, and how many listings it begins with, where it can have some."""
+"""Takes a name for the account and the number of listings with which it begins."""

@@ -16,6 +16,8 @@ def checked_json(value: Any, name: str, *, max_bytes: int = MAX_BYTES) -> Any:
         InvalidJson: see :func:`json_text`.
     """
     try:
+        # JSON changes values (tuples become lists, keys become texts). A caller that went on with
+        # its own value would see another one after a restart.
         return json.loads(json_text(value, name, max_bytes=max_bytes))
     except RecursionError:
         raise InvalidJson(f"{name} is nested too deeply") from None
@@ -28,6 +30,8 @@ def json_text(value: Any, name: str, *, max_bytes: int = MAX_BYTES) -> str:
         InvalidJson: the value is no JSON or too large, or holds NaN, infinity, ``\u0000`` or a
             lone surrogate.
     """
+    # Without escapes a lone surrogate shows when the text is encoded, and the size counts each
+    # character as the bytes that it has in UTF-8.
     try:
         text = json.dumps(value, allow_nan=False, ensure_ascii=False)
     except RecursionError:

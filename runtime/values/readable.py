@@ -1,4 +1,4 @@
-"""Entries of which some cannot be read. Pure."""
+"""Reads entries one by one, so that an unreadable entry does not spoil the others. Pure."""
 
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
@@ -9,10 +9,10 @@ T = TypeVar("T")
 
 
 def readable(entries: Iterable[Any], read: Callable[[Any], T]) -> tuple[list[T], list[str]]:
-    """Return what can be read of the entries, and the reason why each other one cannot be.
+    """Return the entries that can be read, and for each other entry the reason why it cannot.
 
     Args:
-        read: reads one entry; raises :class:`runtime.InputError` where it cannot be read.
+        read: reads one entry; raises :class:`runtime.InputError` if it cannot be read.
     """
     rows: list[T] = []
     problems: list[str] = []

@@ -1,4 +1,4 @@
-"""Why a job does not run, and when it is expected to; where the time of one went that ran. Pure."""
+"""Tells when a waiting job is expected to start, and how a job that ran spent its time. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,18 +10,18 @@ from runtime.waiting.obstacles import Obstacle, WaitingFacts, obstacles
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """When a job is expected to start.
+    """The time at which a job is expected to start.
 
     Attributes:
-        start: None where that cannot be told.
-        because: why it cannot.
+        start: the time, or None if nobody can tell it. No time is better than a wrong one.
+        because: the reason why nobody can tell it, or None.
     """
 
     start: datetime | None
     because: str | None = None
 
     def __str__(self) -> str:
-        """As an operator reads it."""
+        """Return the expectation as an operator reads it."""
         if self.start is None:
             return f"unknown, because {self.because}"
         return self.start.isoformat(timespec="seconds")
@@ -32,9 +32,9 @@ class Spent:
     """A part of a job's time.
 
     Attributes:
-        what: a step, or what the job did otherwise.
-        duration: what it took; of something that goes on, until now.
-        ended: it is over.
+        what: a step, or a name for the time outside of steps.
+        duration: the time that it took; if it goes on, the time until now.
+        ended: whether it is over.
     """
 
     what: str
@@ -45,7 +45,7 @@ class Spent:
 
 @dataclass(frozen=True, slots=True)
 class StepTimes:
-    """When a step began and ended."""
+    """The times at which a step began and ended; ``ended`` is None while it goes on."""
 
     name: str
     status: str
@@ -55,7 +55,7 @@ class StepTimes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """What is known of the past of a job that started."""
+    """The past of a job."""
 
     now: datetime
     due_at: datetime
@@ -65,9 +65,9 @@ class History:
 
 
 def expected_start(facts: WaitingFacts, found: Sequence[Obstacle] | None = None) -> Expectation:
-    """When a pending job starts, if nothing more urgent comes and nobody does anything.
+    """Return when a pending job starts, if nothing more urgent comes and nobody does anything.
 
-    Only closures and times are known to end; whatever else is in the way leaves it open.
+    Only closures and times have a known end; any other obstacle leaves the start open.
     """
     found = obstacles(facts) if found is None else found
     if facts.status in FINAL or facts.status is JobStatus.RUNNING:
@@ -81,7 +81,7 @@ def expected_start(facts: WaitingFacts, found: Sequence[Obstacle] | None = None)
 
 
 def time_spent(history: History) -> tuple[Spent, ...]:
-    """Where the time of a job went: before it started, in each step, and between them."""
+    """Return the parts of a job's time: before it started, in each step, and between the steps."""
     over = history.completed_at or history.now
     if history.started_at is None:
         waited = max(over - history.due_at, timedelta(0))
@@ -104,7 +104,8 @@ def time_spent(history: History) -> tuple[Spent, ...]:
 
 
 def _uncovered(start: datetime, end: datetime, steps: Sequence[StepTimes]) -> timedelta:
-    """How much of the time from start to end no step covers."""
+    """Return how much of the time from start to end no step covers."""
+    # Steps may overlap, because a handler may gather them; so their durations cannot be summed up.
     covered_to, uncovered = start, timedelta(0)
     for step in sorted(steps, key=lambda one: one.began):
         uncovered += max(min(step.began, end) - covered_to, timedelta(0))

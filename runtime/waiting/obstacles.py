@@ -1,4 +1,4 @@
-"""What stands in the way of a job: a pure answer from facts."""
+"""Finds the obstacles in the way of a waiting job, from facts. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ AT_ONCE = timedelta(seconds=1)
 
 
 class ObstacleKind(StrEnum):
-    """What kind of thing it is."""
+    """The kind of an obstacle."""
 
     PAUSED = "paused"
     NO_SERVICE = "no_service"
@@ -38,11 +38,11 @@ class ObstacleKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
-    """One thing in a job's way.
+    """One obstacle in a job's way.
 
     Attributes:
-        text: in words for a person.
-        until: when it goes away by itself; None where nobody knows.
+        text: the obstacle in words for a person.
+        until: the time when it goes away by itself; None if nobody knows.
     """
 
     kind: ObstacleKind
@@ -59,7 +59,7 @@ class OtherJob:
     status: JobStatus
 
     def __str__(self) -> str:
-        """As an operator reads it."""
+        """Return the job as an operator reads it."""
         return f"job {self.id} ({self.action}, {self.status.value})"
 
 
@@ -74,23 +74,23 @@ class UsedUp:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WaitingFacts:
-    """What is known of a job and of those it depends on.
+    """The facts about a job and about everything that it depends on.
 
     Attributes:
-        stored_reason: what the last run left as the reason.
-        retry_count: how many attempts it has used up.
-        lanes: which jobs share its lane, and whether its seller has to be there.
-        has_handler: some living service can run it; True where that is not known.
-        down: why no living service can serve its marketplace for now.
-        seller_away_since: None where the seller was never seen.
-        closures: those that hold on a scope of its path.
-        used_up: what else of the budgets keeps its first call back for long.
-        same_product: the job of the same product that has to end before it.
-        lane: the jobs that have the places of its lane.
-        jobs_before: how many due jobs of its lane are claimed before it.
-        jobs_before_capped: there may be more than that.
-        marketplace_taken: how many places of its marketplace are taken.
-        marketplace_places: how many there are; None where that is not known.
+        stored_reason: the reason for waiting that the last run stored, or None.
+        retry_count: the number of attempts that the job has used up.
+        lanes: the lane policy of the job's marketplace.
+        has_handler: whether some living service can run the job; True if that is not known.
+        down: the reason why no living service can serve the marketplace for now, or None.
+        seller_away_since: the time since which the seller is away; None if never seen.
+        closures: the closures that hold on a scope of the job's path.
+        used_up: a used-up quota that keeps the job's first call back, or None.
+        same_product: the job of the same product that has to end before this job, or None.
+        lane: the jobs that have the places of the lane.
+        jobs_before: the number of due jobs of the lane that are claimed before this job.
+        jobs_before_capped: whether there may be more jobs than that.
+        marketplace_taken: the number of places of the marketplace that are taken.
+        marketplace_places: the number of its places; None if that is not known.
     """
 
     status: JobStatus
@@ -116,7 +116,7 @@ class WaitingFacts:
 
 
 def obstacles(facts: WaitingFacts) -> tuple[Obstacle, ...]:
-    """What stands in the way of a job that is not over and does not run, the gravest first."""
+    """Return the obstacles of a job that is not over and does not run, the gravest first."""
     if facts.status is JobStatus.PAUSED:
         return (Obstacle(ObstacleKind.PAUSED, facts.stored_reason or PAUSED),)
     if facts.status is not JobStatus.PENDING:
@@ -125,12 +125,12 @@ def obstacles(facts: WaitingFacts) -> tuple[Obstacle, ...]:
 
 
 def waiting_reason(facts: WaitingFacts) -> str | None:
-    """What the job waits for, in one line; None where it waits for nothing."""
+    """Return what the job waits for in one line, or None if it waits for nothing."""
     if facts.status not in {JobStatus.PENDING, JobStatus.PAUSED}:
         return None
     found = obstacles(facts)
     if not found:
-        # What the last run left as its reason is over.
+        # The reason that the last run stored is over, so it would mislead.
         return NEXT
     return "; ".join(one.text for one in found if one.kind is found[0].kind)
 
@@ -160,7 +160,7 @@ def _of_its_own(facts: WaitingFacts) -> Iterator[Obstacle]:
         text = f"budget {used_up.scope}: {used_up.reason} (until {_moment(used_up.until)})"
         yield Obstacle(ObstacleKind.USED_UP, text, used_up.until)
     if due and not facts.lanes.is_served(facts.seller_connected):
-        # Of a job that is scheduled for later a seller who is away would not be the reason.
+        # If a job is scheduled for later, the absence of its seller is not the reason yet.
         yield Obstacle(ObstacleKind.SELLER_AWAY, _away(facts))
     if facts.same_product is not None:
         text = f"{facts.same_product} of the same product comes first"
@@ -174,7 +174,8 @@ def _of_its_own(facts: WaitingFacts) -> Iterator[Obstacle]:
         yield Obstacle(ObstacleKind.PRIORITY, text)
     places = facts.marketplace_places
     if due and places is not None and facts.marketplace_taken >= places:
-        # Those that have them may keep them while a scope is closed for a short time, too.
+        # The end is not known: the jobs that have the places may keep them longer than any
+        # closure lasts.
         yield Obstacle(
             ObstacleKind.PLACES_TAKEN, f"all {places:,} places of its marketplace are taken"
         )
