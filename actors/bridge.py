@@ -1,8 +1,14 @@
-"""BridgeActor: who is connected, and which commands wait for a browser's answer.
+"""BridgeActor: knows which sellers are connected, and which commands wait for a browser's answer.
 
-It trusts no client: a response counts only from a socket of the seller it was asked of, and
-what it says is read with distrust. It never sends a command twice to a browser that does not
-remember the first time.
+It trusts no client: a response counts only if it comes from a socket of the seller to whom the
+command went, and its content is read with distrust. It never sends a command twice to a browser
+that does not remember the first time. The way of a command::
+
+    request ─► sent to a socket ─┬─ response ───────────────────────────────► settled
+                                 ├─ deadline ───────────────────────────────► settled: timeout
+                                 └─ socket gone ─► lost ─┬─ another socket with the same memory:
+                                                         │  sent again
+                                                         └─ grace over ─────► settled: lost
 """
 
 from collections import Counter
@@ -32,13 +38,18 @@ from runtime.values.json_values import checked_json
 
 COMMAND = "plugin_command"
 RECOVERY = timedelta(seconds=2)
+"""After a start, marketplace actors have this time to ask again for what they wait for."""
+
 HELD_RESPONSES = 1_000
-# An expiry may be months away; timers that were taken back stay in the clock until they are due.
+"""Browsers are not trusted, so the responses that are held during a recovery have a bound."""
+
 LONGEST_TIMER = timedelta(minutes=10)
+"""An expiry may be months away, and a cancelled timer stays in the clock until it is due. Shorter
+timers that are set again keep the memory small."""
 
 
 class BrowserServer(Protocol):
-    """What the bridge needs of its transport. Nothing of it blocks or raises."""
+    """The transport as the bridge needs it; none of its methods blocks or raises."""
 
     def emit(
         self, sid: str, event: str, payload: dict[str, Any], may_leave: Callable[[], bool]
@@ -56,11 +67,11 @@ class BridgeActor(BaseActor):
     """Routes commands to sellers' browsers, and their responses to whoever asked.
 
     Args:
-        grace: how long a seller has to reconnect.
-        browser_marketplaces: the marketplaces whose actors are told who comes and goes.
+        grace: the time that a seller has to reconnect.
+        browser_marketplaces: the marketplaces whose actors are told which sellers come and go.
 
     Attributes:
-        counters: what happened how often, by kind.
+        counters: the number of events by their kinds.
     """
 
     def __init__(
@@ -82,8 +93,8 @@ class BridgeActor(BaseActor):
         self._pending = PendingRequests()
         self._expiries: dict[str, Timer] = {}
         self._graces: dict[int, tuple[datetime, Timer]] = {}
-        # A start may be a restart: until the server has told who is connected, and whoever
-        # waits had time to ask again, nothing can be said about what is not known here.
+        # A start may be a restart. Until the server has announced the connected sockets and the
+        # marketplace actors had time to ask again, an unknown seller or request means nothing.
         self._announced = False
         self._recovering = True
         self._early_requests: list[messages.BrowserRequest] = []
@@ -104,7 +115,7 @@ class BridgeActor(BaseActor):
         }
 
     def started(self) -> None:
-        """Ask who is connected."""
+        """Ask the server for the sockets that are connected."""
         self._server.announce()
 
     def receive(self, message: Any) -> Any:
@@ -122,12 +133,15 @@ class BridgeActor(BaseActor):
             return
         known = self._pending.get(request.request_id)
         if known is not None:
+            # The command is under way already and must not be sent twice. Only its outcome goes
+            # to the ticket that asked last.
             known.request = replace(known.request, ticket=request.ticket)
             return
         repeated = request.repeated or self._pending.ended(request.request_id) is not None
         live = self._sockets.of(request.user_id)
         if not live:
-            # Who asks believes otherwise, perhaps because the seller left during a restart.
+            # The asking actor believes that the seller is connected. The seller may have left
+            # during a restart, when nobody was told.
             self._tell_presence(request.user_id, connected=False)
             if not repeated:
                 self._reply(request, Failure(SellerNotConnected(request.user_id)))
@@ -140,6 +154,7 @@ class BridgeActor(BaseActor):
         if not repeated:
             self._send(pending, live[-1])
             return
+        # The command may have been sent before, so only a browser that remembers may get it.
         remembering = repeat_to(request, live)
         if remembering is not None:
             self._send(pending, remembering, repeated=True)
@@ -163,7 +178,7 @@ class BridgeActor(BaseActor):
             self._settle(pending, Failure(InvalidCall(str(error))))
             return
         if not self._may_leave(request):
-            # One that was sent before waits for its answer, which the first time may bring.
+            # If the command was sent before, its answer may still come from the first time.
             if pending.sent_to is None and not repeated:
                 why = "this node was held up, and it is too late for the command to leave"
                 self._settle(pending, Failure(HeldUp(why)))
@@ -172,14 +187,15 @@ class BridgeActor(BaseActor):
         pending.sent(socket)
         command = {"request_id": request.request_id, "action": request.action, "payload": payload}
         if request.not_after is not None:
-            # It may reach a browser late: a polling one fetches it, a page may have been frozen.
+            # The command may reach the browser late: a polling browser fetches it some time, and
+            # a page may have been frozen. The page has to look at this time itself.
             command["not_after"] = epoch_ms(request.not_after)
         if repeated:
             command["repeated"] = True
         self._server.emit(socket.sid, COMMAND, command, partial(self._may_leave, request))
 
     def _may_leave(self, request: messages.BrowserRequest) -> bool:
-        """Whether nobody can have taken the job over; asked by the server's thread too."""
+        """Return whether nobody can have taken the job over; the server's thread asks, too."""
         return request.not_after is None or self.clock.now() < request.not_after
 
     def _on_withdrawn(self, message: messages.BrowserRequestWithdrawn) -> None:
@@ -241,7 +257,10 @@ class BridgeActor(BaseActor):
         message.acknowledge({"status": status, "request_id": request_id})
 
     def _hold(self, message: messages.PluginResponse) -> bool:
-        """Keep a response to a request that may have been forgotten, until it is asked again."""
+        """Hold a response whose request may have been forgotten; returns False if there is no room.
+
+        If an actor asks for the request again within the recovery, the response answers it.
+        """
         if sum(map(len, self._early_responses.values())) >= HELD_RESPONSES:
             return False
         self._early_responses.setdefault(message.data["request_id"], []).append(message)
@@ -312,7 +331,10 @@ class BridgeActor(BaseActor):
                 self.tell(message.reply_to, messages.SellerConnected(user_id))
 
     def _on_actor_restarted(self, message: messages.ActorRestarted) -> None:
-        """Marketplace actors ask by themselves; what the recorder had not written is lost."""
+        """Tell a recorder that began anew who is connected, because unwritten presence is lost.
+
+        Marketplace actors ask for presence by themselves.
+        """
         if message.name == messages.RECORDER:
             for user_id in self._sockets.users():
                 self.tell(messages.RECORDER, messages.RecordPresence(user_id, True))

@@ -21,7 +21,10 @@ class Entry:
 
 
 class Directory:
-    """Who is who on this node."""
+    """Finds the actors of this node by their names.
+
+    Actors know only names of each other, so a restarted actor is reached like its predecessor.
+    """
 
     def __init__(self) -> None:
         self._entries: dict[str, Entry] = {}
@@ -33,17 +36,18 @@ class Directory:
         self._entries[name] = Entry(ref, incarnation, pulse or Pulse())
 
     def is_superseded(self, name: str, incarnation: int) -> bool:
-        """Whether a later incarnation has the name."""
+        """Return whether a later incarnation has the name."""
         entry = self._entries.get(name)
         return entry is not None and entry.incarnation > incarnation
 
     def find(self, name: str) -> Entry | None:
-        """Who has the name now; None where nobody has, or who had it died."""
+        """Return the actor that has the name now, or None if there is none or it died."""
         entry = self._entries.get(name)
         return entry if entry is not None and entry.ref.is_alive() else None
 
     def tell(self, name: str, message: Any) -> None:
-        """Deliver a hint. One for a name that nobody has, or whose actor died, is lost."""
+        """Deliver a hint; it is lost if nobody has the name, or if the actor died."""
+        # Losing it is no error: whoever relies on an answer asks again when the actor restarts.
         entry = self._entries.get(name)
         try:
             if entry is None:

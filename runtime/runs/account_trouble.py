@@ -1,4 +1,4 @@
-"""Which answers speak of the seller's account, and not of the one request. Pure.
+"""Tells whether an answer speaks of the seller's account, and not of the one request. Pure.
 
 Such an answer closes the shop; the job that got it waits, and uses up no attempt.
 """
@@ -16,9 +16,10 @@ FORBIDDEN = 403
 
 @dataclass(frozen=True, slots=True)
 class AccountWords:
-    """How a marketplace says that it has something against an account, where no status says it.
+    """The words by which a marketplace says that it has something against an account.
 
-    All words are in lower case, and found in any case. The defaults belong to no marketplace.
+    They are needed because no status says it. All words are in lower case, and are found in any
+    case. The defaults belong to no marketplace.
 
     Attributes:
         session_ended: error codes of a browser after which its user has to log in again.
@@ -46,11 +47,11 @@ NO_WORDS = AccountWords()
 
 @dataclass(frozen=True, slots=True)
 class AccountTrouble:
-    """What is wrong with an account.
+    """Trouble with an account.
 
     Attributes:
-        kind: the kind of closure that its shop gets, until somebody opens it.
-        reason: what a person has to do.
+        kind: the kind of closure that the shop gets, until somebody opens it.
+        reason: the words that tell a person what to do.
     """
 
     kind: ClosureKind
@@ -65,11 +66,11 @@ def account_trouble(
     browser_bound: bool,
     words: AccountWords = NO_WORDS,
 ) -> AccountTrouble | None:
-    """The trouble that a refusal tells of; None where it is about the request alone.
+    """Return the trouble that a refusal tells of, or None if it is about the request alone.
 
     Args:
-        browser_bound: the seller's browser executes the jobs of this marketplace.
-        words: the marketplace's own.
+        browser_bound: whether the seller's browser executes the jobs of this marketplace.
+        words: the marketplace's own words.
     """
     resume = f"then `{PROGRAM} shops resume {shop_id}`"
     if isinstance(error, NeedsUser):
@@ -98,7 +99,7 @@ def account_trouble(
 def trouble_kind(
     status: int | None, code: str, text: str, *, from_browser: bool, words: AccountWords
 ) -> ClosureKind | None:
-    """What a refusal of that status, code and text closes its shop for.
+    """Return the kind of closure that a refusal leads to, or None if the shop stays open.
 
     A browser's 401 and 403 are always the account's: only its user can log in, and a marketplace
     that says 403 to a person's own browser has something against the session. An API says 403

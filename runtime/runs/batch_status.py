@@ -1,4 +1,4 @@
-"""How a batch stands: a pure table from the counts of its jobs."""
+"""The status of a batch, from the counts of its jobs. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class BatchStatus(StrEnum):
-    """Where a batch stands."""
+    """The status of a batch."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -18,11 +18,11 @@ class BatchStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchCounts:
-    """How many jobs of a batch have each status.
+    """The number of jobs of a batch in each status.
 
     Attributes:
-        cancelled: without those that were superseded.
-        superseded: withdrawn, because a later job does their work.
+        cancelled: the cancelled jobs, without the superseded ones.
+        superseded: the jobs that were withdrawn, because a later job does their work.
     """
 
     pending: int = 0
@@ -36,34 +36,34 @@ class BatchCounts:
 
     @property
     def total(self) -> int:
-        """All of them."""
+        """The number of all jobs."""
         return self.unfinished + self.ended
 
     @property
     def unfinished(self) -> int:
-        """Those that are not over."""
+        """The number of jobs that are not over."""
         return self.pending + self.running + self.paused
 
     @property
     def ended(self) -> int:
-        """Those that are over, however they ended."""
+        """The number of jobs that are over, however they ended."""
         return self.completed + self.failed + self.cancelled + self.expired + self.superseded
 
     def as_json(self) -> dict[str, int]:
-        """The counts, with their total, as they are stored and shown."""
+        """Return the counts, with their total, as they are stored and shown."""
         return {"total": self.total, **asdict(self)}
 
     @classmethod
     def from_json(cls, stored: Mapping[str, int]) -> "BatchCounts":
-        """The counts that :meth:`as_json` made."""
+        """Return the counts of which :meth:`as_json` made this object."""
         return cls(**{name: number for name, number in stored.items() if name != "total"})
 
 
 def batch_status(counts: BatchCounts, *, cancel_requested: bool) -> BatchStatus:
-    """The status of a batch.
+    """Return the status of a batch.
 
-    A superseded job counts neither for nor against it: another does its work. A cancellation
-    that came too late to end any job changes nothing.
+    A superseded job counts neither for nor against the batch, because another job does its work. A
+    cancellation that came too late to end any job changes nothing.
     """
     if counts.unfinished:
         begun = counts.running or counts.ended

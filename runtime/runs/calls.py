@@ -1,4 +1,4 @@
-"""The calls that a handler can yield, and what comes back.
+"""The calls that a handler can yield, and their outcomes.
 
 A call is a value: frozen, reusable, awaitable. Awaiting it hands it to whoever drives the
 coroutine (:class:`runtime.runs.execution.Execution`), which sends an outcome back in. The
@@ -18,6 +18,8 @@ from runtime.runs.journal import StepStatus
 MAX_SLEEP = timedelta(seconds=60)
 BROWSER_SETTLES_WITHIN = timedelta(minutes=2)
 HTTP_SETTLES_WITHIN = timedelta(seconds=30)
+"""A write that has left may take effect so long after it. A look that finds nothing before that
+time does not prove that the write did not happen."""
 READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -33,13 +35,13 @@ class Success:
     answer: Answer | None = field(default=None, compare=False, repr=False)
 
     def unwrap(self) -> Any:
-        """The answer."""
+        """Return the answer."""
         return self.value
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """The call was not answered as hoped; the error says how.
+    """The call failed; the error says how.
 
     Attributes:
         answer: the envelope, where the marketplace's API answered.
@@ -89,12 +91,12 @@ class WebSocketCall(Call):
 
     @property
     def writes(self) -> bool:  # type: ignore[override]
-        """A command writes unless it was declared to read."""
+        """Whether the command writes; it does unless it was declared to read."""
         return not self.reads
 
 
 class Authorization(StrEnum):
-    """In whose name an HTTP call is made."""
+    """The party in whose name an HTTP call is made."""
 
     SHOP = "shop"
     APPLICATION = "application"
@@ -134,13 +136,13 @@ class HttpCall(Call):
 
     @property
     def writes(self) -> bool:  # type: ignore[override]
-        """Everything writes but GET, HEAD and OPTIONS."""
+        """Whether the method is another than GET, HEAD and OPTIONS."""
         return self.method.upper() not in READING_METHODS
 
 
 @dataclass(frozen=True, slots=True)
 class SleepCall(Call):
-    """A short wait, not durable."""
+    """A short wait, which is not durable: after a crash it begins anew."""
 
     duration: timedelta
 
@@ -154,14 +156,14 @@ class BlockingCall(Call):
 
     @staticmethod
     def late(timeout: timedelta) -> Failure:
-        """A thread cannot be ended; its answer is not waited for any longer than this."""
+        """Return the outcome of a function that did not return in time; its thread goes on."""
         seconds = timeout.total_seconds()
         return Failure(CallTimeout(f"the function did not return within {seconds:g}s"))
 
 
 @dataclass(frozen=True, slots=True)
 class MediaCall(BlockingCall):
-    """Such a function that works with images: it is given the media directory first."""
+    """A function that works with images; it gets the media directory as its first argument."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,20 +178,20 @@ class TransactionCall(Call):
 
 @dataclass(frozen=True, slots=True)
 class ProgressCall(Call):
-    """How far the job is; answered at once, recorded when convenient."""
+    """A word on how far the job is; it is answered at once and recorded later."""
 
     current: int
     total: int | None = None
     message: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """As it is recorded and shown."""
+        """Return the progress as it is recorded and shown."""
         return {"current": self.current, "total": self.total, "message": self.message}
 
 
 @dataclass(frozen=True, slots=True)
 class RecordStep(Call):
-    """Writes a step's outcome down; answered, once that is committed, with its result.
+    """Writes the outcome of a step down; it is answered with the result after the commit.
 
     Attributes:
         result: as JSON text.
@@ -205,7 +207,7 @@ class RecordStep(Call):
 class AwaitQuiet(Call):
     """Waits until a write, whose outcome is open, cannot leave or take effect any more.
 
-    Answered with whether there was anything to wait for.
+    The answer is whether there was anything to wait for.
 
     Attributes:
         settled: wait until a look at the marketplace can say "no", not only until nothing of
@@ -221,7 +223,7 @@ class Park(Call):
     """Ends the run without going on, once its other branches have ended or are parked too.
 
     Attributes:
-        error: why it cannot be told whether the step happened; None where nobody can look.
+        error: the reason why nobody can tell whether the step happened; None if there is no look.
     """
 
     name: str
@@ -233,8 +235,9 @@ class RunStep(Call):
     """A call under a name, whose outcome is recorded.
 
     Attributes:
-        make: makes what is to be awaited.
-        reconcile: makes what looks whether an earlier attempt took effect.
+        make: makes the awaitable that does the step.
+        reconcile: makes the awaitable that looks whether an earlier attempt took effect.
+        repeatable: whether the step may be done twice, so that nobody has to look.
     """
 
     name: str
@@ -246,9 +249,9 @@ class RunStep(Call):
 class Gather:
     """Several coroutines or calls at once.
 
-    Awaiting it waits for all of them and returns their results in the order given; where
-    some failed, the failure of the first of them in that order is raised then, so that the
-    same outcomes give the same error in whatever order they arrived.
+    Awaiting it waits for all branches and returns their results in the order given. If some failed,
+    the failure of the first in that order is raised then, so that the same outcomes give the same
+    error in whatever order they arrived.
     """
 
     __slots__ = ("branches",)

@@ -1,4 +1,7 @@
-"""In which step an error arose; kept on the error itself."""
+"""Remembers in which steps an error arose.
+
+The names are kept on the error itself, so that they go wherever the error goes.
+"""
 
 import contextlib
 from collections.abc import Iterator
@@ -12,15 +15,16 @@ def note_failed_step(error: BaseException, name: str) -> None:
 
 
 def failed_step(error: BaseException) -> str | None:
-    """The name of the step in which the error arose, where it arose in one."""
+    """Return the name of the step in which the error arose, or None if it arose outside."""
     names = getattr(error, "failed_steps", None)
     return names[0] if names else None
 
 
 def failed_steps(error: BaseException) -> tuple[str, ...]:
-    """The steps that the error ended: those it arose in, or the error from which it arose.
+    """Return the steps that the error ended.
 
-    What came before an error that arose in a step was caught by the handler, and stays so.
+    They are the steps in which the error arose, or in which the error arose that led to it. Errors
+    from before that were caught by the handler, so their steps stay as they are.
     """
     for one in _chain(error):
         if names := _names(one):
