@@ -162,9 +162,13 @@ class HttpTransport:
                     headers=call.headers,
                 )
             )
-            # http.client encodes headers as Latin-1 only while it sends, which would be too late.
+            # http.client encodes headers as Latin-1 only while it sends, which would be too late;
+            # its complaint about a line break, which older versions of requests leave to it where
+            # the break stands last, holds the value.
             for name, value in request.headers.items():
-                f"{name}: {value}".encode("latin-1")
+                header = f"{name}: {value}".encode("latin-1")
+                if b"\n" in header or b"\r" in header:
+                    raise exceptions.InvalidHeader
         except (InvalidCall, ImageRefused, NotSent):
             raise
         except (exceptions.InvalidHeader, UnicodeEncodeError):
