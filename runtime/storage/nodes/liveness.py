@@ -45,6 +45,8 @@ def circumstances(session: Session, user_ids: Sequence[int]) -> Circumstances:
 
 
 def _down_everywhere(downs: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    # A marketplace is down only if every living service says so; one service that can serve it is
+    # enough for its jobs to run. The reason told is that of the first service.
     first, *others = downs or [{}]
     return {name: why for name, why in first.items() if all(name in one for one in others)}
 

@@ -29,6 +29,8 @@ _REGISTER = text(f"""
 """)
 
 # A node that was taken for dead but is alive comes back under its own id.
+# ``xmax`` is 0 only in a row that this statement inserted; in a row that it updated, ``xmax`` is
+# the transaction that locked it.
 _HEARTBEAT = text(f"""
     INSERT INTO {SCHEMA}.runtime_nodes (id, hostname, pid, serves) OVERRIDING SYSTEM VALUE
     VALUES (:id, :hostname, :pid, :serves)
@@ -40,6 +42,12 @@ _MARK_DOWN = text(f"""
     UPDATE {SCHEMA}.runtime_nodes SET down = CAST(:down AS jsonb) WHERE id = :id
 """)
 
+# A free lock tells of a dead process within seconds, but no lock is held by anybody after the
+# database server has started again, until the nodes are connected anew; for that time the nodes get
+# longer. A heartbeat that is old enough decides alone, because the network may have lost a machine
+# whose connection, and with it the lock, the server still takes for alive. ``objsubid`` is 2 for a
+# lock with two keys. ``pg_locks`` shows all databases of the server, and another runtime in another
+# database has nodes with the same ids.
 _DEAD = text(f"""
     SELECT node.id FROM {SCHEMA}.runtime_nodes AS node
     WHERE node.id <> :node_id AND (
@@ -88,6 +96,8 @@ _HAND_BACK = text(f"""
         job.priority
 """)
 
+# Handing back skips a job that another transaction locks, and the node is forgotten all the same.
+# Such a job names a node without a row, which no heartbeat would ever lead to.
 _STALE = text(f"""
     SELECT DISTINCT node_id FROM {SCHEMA}.marketplace_jobs AS job
     WHERE status = 'running' AND node_id IS NOT NULL AND node_id <> :node_id
@@ -147,6 +157,8 @@ def dead_nodes(session: Session, node_id: int) -> list[int]:
             "server_start": lease.DEAD_AFTER_SERVER_START,
         },
     ).all()
+    # The calling node is excluded in both statements: it lives, and it may be without a row for as
+    # long as others took it for dead.
     return [*dead, *session.scalars(_STALE, {"node_id": node_id})]
 
 
@@ -191,6 +203,7 @@ def hand_back_jobs(
         shops.setdefault(name, []).append(shop)
         if not waits:
             over[job_id] = batch_id
+    # No further run will look up the steps of these jobs, and their batch may have waited for them.
     close_open_steps(session, list(over))
     close_ended(session, over.values())
     return shops

@@ -38,6 +38,8 @@ def rescue_dead_nodes(
             for node in dead
         ]
         membership.forget_nodes(session, dead)
+    # The markers go after the commit: if the transaction fails, the next rescue still has to read
+    # who is suspected.
     for node in dead:
         forget_marker(markers, node)
     return rescued

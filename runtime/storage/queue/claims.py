@@ -29,6 +29,14 @@ from runtime.waiting.urgency import DEFAULT_AGING
 
 # SKIP LOCKED, because a job that an application's open transaction locks must not hold up the
 # others. The statement also takes the snapshot of the product at the job's first start.
+# Each lane brings at most its room of heads from every priority, because it cannot take more of one
+# priority than it has room for. Thus the sort is small however long the backlog is. ``named <
+# level`` puts a lane that was named for a better level behind those whose turn it is. The status is
+# asked again where rows are locked: a claim that was committed since this statement began has
+# changed it, and PostgreSQL checks the condition on the newest version. The fence rises with every
+# claim, so that statements of an earlier run match no row any more. ``started_at`` and the snapshot
+# stay those of the first start: a started job occupies its product, and a later attempt must send
+# the product that the first one sent.
 _CLAIM = text(f"""
     WITH wanted AS ({WANTED}),
     heads AS (
@@ -73,6 +81,8 @@ _CLAIM = text(f"""
 """)
 
 # The first job of each shop and priority is enough, because it tells when that priority has work.
+# Times are given as durations from clock_timestamp(), because the actor counts them on its own
+# clock, and now() is the start of a transaction in which the claim itself has taken its time.
 _LEFT = text(f"""
     WITH wanted AS ({WANTED})
     SELECT wanted.lane, given.priority,
@@ -183,12 +193,15 @@ def claim_jobs(
         ) from error
     # A job that is claimed for the first time (fence 1) has no journal yet.
     journals = load_journals(session, [row.id for row in rows if row.fence > 1])
+    # RETURNING promises no order, and the actor starts the jobs in the order in which it gets them.
     ordered = sorted(rows, key=lambda row: (row.level, row.id))
     jobs = tuple(_job(row, journals.get(row.id, ())) for row in ordered)
     return Claim(jobs, _left(session, wanted))
 
 
 def _left(session: Session, wanted: dict[str, Any]) -> tuple[LaneHeads, ...]:
+    # A lane without any job has an entry as well: the actor learns from it that the lane is empty,
+    # while a lane that is missing would keep the heads that the actor knew before.
     heads: dict[int, list[Head]] = {lane: [] for lane in wanted["lanes"]}
     for lane, priority, due_in, blocked_for in session.execute(_LEFT, wanted):
         if due_in is not None:

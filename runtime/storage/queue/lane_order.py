@@ -17,6 +17,8 @@ from sqlalchemy.orm import Session
 
 from runtime.storage.models import SCHEMA
 
+# Without this bound a claim would walk over the whole backlog of a shop whose jobs all wait for the
+# same product, and it would do so again at every claim.
 LOOK = 500
 """A claim looks at so many due jobs of one shop and priority to find one that is not blocked."""
 
@@ -28,6 +30,9 @@ WANTED = """
     ) AS wanted (lane, shop_id, room, after, named, worst, turn)
 """
 
+# The inner ``greatest`` is for a job that is not due yet, which ``jobs_before`` ranks as well: its
+# age would be negative, and its level worse than its priority. The outer one stops the rise at the
+# level of critical jobs, or a job that is old enough would be ahead of all of them for ever.
 LEVEL = """
     CAST(greatest(1, priority - floor(
         greatest(0, extract(epoch FROM now() - run_at))
@@ -57,6 +62,9 @@ DUE = f"""
 """
 """The due jobs of one ``wanted`` shop and one ``given`` priority."""
 
+# ``nth`` lets the priorities of a level alternate: the first of each goes before the second of any.
+# The term with the remainder is 0 for the priority behind the one served last and 3 for the one
+# served last; the 3 keeps the difference from being negative, whose remainder SQL leaves so.
 RANKED = f"""
     SELECT *, row_number() OVER (
         PARTITION BY lane ORDER BY level, nth, (priority - after + 3) % 4, run_at, id
@@ -70,6 +78,9 @@ RANKED = f"""
 """
 """The jobs of ``heads``, each with its level and its place within its lane."""
 
+# The heads end at ``:most + 1`` for each priority. A job behind that end would be ranked as if
+# nothing stood between, so the number of older jobs of its priority is counted first, up to the
+# same bound. UNION without ALL, because the job itself is one of the heads if it is due.
 _PLACE = text(f"""
     WITH job AS (
         SELECT id, marketplace, shop_id, priority, run_at FROM {SCHEMA}.marketplace_jobs

@@ -19,6 +19,8 @@ from runtime.storage.server.value_errors import mapped_value_errors
 # SKIP LOCKED, because an application's open transaction on one job must not hold up all others.
 # A request to cancel or pause that came while the run failed or snoozed wins over another run.
 # Every settlement names the fence: if it matches no row, another run owns the job by now.
+# A new ``run_at`` is a delay added to the database's clock, as that clock alone decides what is
+# due: a machine whose clock is wrong would else run its retries early or late.
 _SETTLE = text(f"""
     WITH ended AS (
         SELECT * FROM unnest(
@@ -133,6 +135,8 @@ def record_progress(session: Session, made: Sequence[RecordProgress]) -> None:
     Raises:
         DatabaseRefused: PostgreSQL does not accept a value.
     """
+    # An UPDATE that joins several rows to one job applies an arbitrary one of them, which could be
+    # an older progress. So each run comes once, and the last in the sequence is the newest.
     latest = {(one.job_id, one.fence): one.progress for one in made}
     with mapped_value_errors():
         session.execute(

@@ -48,11 +48,15 @@ _SET_UP = text(
     "set_config('jit', 'off', true)"
 )
 
+# The server is away: class 08 is a broken connection; 25P03 an ended idle transaction; 57P01, 57P02
+# and 57P03 a server that stops, crashed or starts; 53300 a server with no connection free.
 _AWAY_CLASS = "08"
 _AWAY_CODES = frozenset({"25P03", "57P01", "57P02", "57P03", "53300"})
 # Errors that pass in time: a server that is read-only for a while, deadlocks, time-outs.
 _PASSING_CODES = frozenset({"25006", "40001", "40P01", "55P03", "57014"})
 _PASSING_CLASS = "53"
+# psycopg2 itself reports a connection that is closed already, and without a code of PostgreSQL, so
+# that its words are the only mark.
 _CLOSED = re.compile(r"connection (already closed|.*unexpectedly)")
 
 
@@ -81,10 +85,14 @@ class Database:
             connect_args=_defaults_for(url),
             pool_size=pool_size,
             max_overflow=pool_size,
+            # A restart of the server leaves dead connections in the pool. Without the ping each of
+            # them would fail one transaction before the pool notices.
             pool_pre_ping=True,
             # No column here is an hstore, and asking for its type costs each connection a query.
             use_native_hstore=False,
         )
+        # Rows are read after the commit, too. If they expired with it, each look at one would open
+        # a new transaction, or fail because the session is closed.
         self.session: sessionmaker[Session] = sessionmaker(self.engine, expire_on_commit=False)
 
     def direct_connection(self) -> RawConnection:
@@ -117,6 +125,8 @@ class Database:
             limit = f"{LONGEST_IDLE.total_seconds() * 1000:.0f}ms"
             session.execute(_SET_UP, {"limit": limit})
             yield session
+            # The flush sends what is still pending, so that a process killed at the next line has
+            # made all statements and lacks only the COMMIT.
             session.flush()
             reached(f"{name}.before_commit")
         reached(f"{name}.after_commit")
@@ -216,6 +226,7 @@ def _is_away(error: DBAPIError | psycopg2.Error) -> bool:
     code = error.pgcode
     if code is not None:
         return code in _AWAY_CODES or code.startswith(_AWAY_CLASS)
+    # Without a code the server has not answered: libpq could not connect, or lost the connection.
     if isinstance(error, psycopg2.OperationalError):
         return True
     return _CLOSED.search(str(error)) is not None

@@ -17,6 +17,9 @@ TRIES = 5
 T = TypeVar("T")
 _LOCK_NOT_AVAILABLE = "55P03"
 
+# MATERIALIZED has the former value read before it is replaced: PostgreSQL could else merge the two
+# selects, and the order within a merged select is not promised. The third argument of set_config
+# limits the value to this transaction, so that a rollback restores it without our help.
 _REPLACE = text("""
     WITH former AS MATERIALIZED (SELECT current_setting('lock_timeout') AS timeout)
     SELECT former.timeout, set_config('lock_timeout', :timeout, true) FROM former
@@ -41,9 +44,13 @@ def bounded_lock_waits(session: Session, what: str, seconds: float | None = None
     try:
         yield
     except OperationalError as error:
+        # The former timeout is not restored here: the transaction has failed and takes no statement
+        # until it, or its savepoint, is rolled back, and that restores the value.
         if getattr(error.orig, "pgcode", None) != _LOCK_NOT_AVAILABLE:
             raise
         raise LockHeld(what, seconds) from error
+    # An error of our own was raised by code and not by PostgreSQL. The transaction is sound, and
+    # the caller may catch the error and go on with it.
     except MarketplaceRuntimeError:
         _replace_timeout(session, former)
         raise
