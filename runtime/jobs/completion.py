@@ -13,6 +13,8 @@ from runtime.storage.models import MarketplaceJob
 from runtime.storage.queue.job_rows import job_by_id
 from runtime.storage.server.session_errors import application_errors
 
+# The pauses grow, because a short job should be noticed at once, while a caller that waits for a
+# job of an hour should not ask the database fifty times a second.
 FIRST_PAUSE = 0.02
 LONGEST_PAUSE = 0.25
 GROWTH = 1.5

@@ -45,6 +45,8 @@ def create(session: Session, request: JobRequest) -> MarketplaceJob:
         return earlier
     new = _checked(session, request, action_type)
     guarded = _guarded_keys(request, [new])
+    # Nobody else can hold a key or a product that this request does not have. So the lock timeout
+    # of the caller's transaction need not be replaced and restored, which saves two statements.
     if request.idempotency_key is None and not guarded:
         job = job_rows.insert_job(session, new.row())
         assert job is not None  # only a key can be taken
@@ -99,6 +101,8 @@ def _made(session: Session, action: str, made: list[MarketplaceJob]) -> list[Mar
     # A new job opens its batch again, in the same transaction.
     if made[0].batch_job_id is not None:
         batch_rows.hold_open(session, made[0].batch_job_id)
+    # One announcement serves all jobs: they have the same shop, priority and time, and a
+    # notification only tells the service that this lane is worth a look.
     job_rows.announce_job(session, made[0])
     return made
 

@@ -120,6 +120,8 @@ class Authorizer:
             try:
                 return self._renewed_and_stored(marketplace, auth, shop_id, refused)
             except DatabaseUnavailable as error:
+                # Only a COMMIT is repeated. If no new token is in memory, nothing was renewed, and
+                # the call may fail: its job comes again when the database is back.
                 if shop_id not in self._unstored:
                     raise
                 log.warning("renewed tokens are not stored yet", shop_id=shop_id, reason=str(error))
@@ -130,6 +132,9 @@ class Authorizer:
         self, marketplace: str, auth: OAuth2, shop_id: int, refused: str | None
     ) -> Credentials:
         with self._database.transaction("renew_tokens") as session:
+            # The secret is read again, now with the row locked: the thread's lock keeps out only
+            # the threads of this process, and a refresh token that two processes used could end the
+            # access.
             secret = stored.load_secret_to_change(session, shop_id)
             credentials = self._unlocked(marketplace, shop_id, secret)
             renewed = self._renewal_of(shop_id, credentials)

@@ -51,6 +51,8 @@ class Heartbeat:
 
     def start(self) -> None:
         """Take the session lock, and then go on in a thread."""
+        # The first beat is made in the caller's thread, so that the node holds its lock and its
+        # lease before it claims anything, and a database that is away fails the start.
         self._beat()
         self._thread.start()
 
@@ -71,6 +73,8 @@ class Heartbeat:
                 self._drop_lock()
                 # An embedded server that crashed has nobody else who would start it.
                 self._database.revive()
+            # A failed beat is told, too: the service restarts a dead supervisor at each beat, which
+            # must not depend on the database.
             self._each_beat(was_forgotten)
 
     def _beat(self) -> bool:

@@ -17,6 +17,8 @@ _PRESENT = text(f"""
     ON CONFLICT DO NOTHING
 """)
 
+# The rows are written in the order of the users, here and below, because two nodes that write the
+# same users in different orders could wait for each other in a deadlock.
 _ABSENT = text(f"""
     WITH gone AS (
         DELETE FROM {SCHEMA}.browser_presence
@@ -27,6 +29,9 @@ _ABSENT = text(f"""
     ON CONFLICT (user_id) DO UPDATE SET seen_at = excluded.seen_at
 """)
 
+# A node that died could not say when its sellers left. Its last heartbeat is the last moment at
+# which they are known to have been connected. ``greatest`` keeps a later moment that another node
+# has written since.
 _SEEN_BY = text(f"""
     INSERT INTO {SCHEMA}.browser_last_seen AS known (user_id, seen_at)
     SELECT presence.user_id, max(node.heartbeat_at)

@@ -52,6 +52,8 @@ _CLOSE = text(f"""
     WHERE id = :id
 """).bindparams(bindparam("counts", type_=JSONB))
 
+# A shared lock is enough to keep the batch from being closed, which needs an exclusive one, and
+# lets many transactions add jobs to one batch at the same time.
 _HOLD_OPEN = text(f"""
     SELECT completed_at FROM {SCHEMA}.batch_jobs WHERE id = :id FOR SHARE
 """)
@@ -93,6 +95,8 @@ _MISSING_PRODUCTS = text(f"""
     ORDER BY wanted.place
 """)
 
+# Jobs refer to their batch, and the housekeeper removes them first, in small groups. A batch of
+# which jobs remain goes in a later sweep.
 _PRUNE = text(f"""
     DELETE FROM {SCHEMA}.batch_jobs WHERE id IN (
         SELECT id FROM {SCHEMA}.batch_jobs AS batch

@@ -28,6 +28,8 @@ _CLOSE = text(f"""
     SET reason = excluded.reason, until = excluded.until, created_at = excluded.created_at
 """)
 
+# A scope above the shop has no shop, and most have no action. NULL equals nothing in SQL, so that
+# such a closure would never be found by ``=``, and would stay closed.
 _OPEN = text(f"""
     DELETE FROM {SCHEMA}.budget_closures AS closure
     USING unnest(

@@ -74,6 +74,8 @@ _RELEASE = text(f"""
     RETURNING id
 """)
 
+# ``expires_at`` is the time by which a job has to start. A job that has started once goes on to an
+# end of its own, also while it is pending again for a retry.
 _EXPIRE = text(f"""
     UPDATE {SCHEMA}.marketplace_jobs
     SET status = :target, completed_at = clock_timestamp(), waiting_reason = NULL,
@@ -125,6 +127,8 @@ def expire_due(session: Session, batch: int, marketplace: str | None = None) -> 
 
 def expire_jobs(session: Session, marketplace: str, needing_sellers: Sequence[str]) -> int:
     """Sweep over the jobs of one marketplace; returns how many expired."""
+    # The same order as the housekeeper's: the time of blocked jobs is stopped before anything
+    # expires, or a job that could not start would expire in this very sweep.
     hold_expiry(session, needing_sellers, LARGEST, marketplace)
     release_expiry(session, needing_sellers, LARGEST, marketplace)
     return expire_due(session, LARGEST, marketplace)

@@ -37,6 +37,8 @@ def insert_job(session: Session, new: Mapping[str, Any]) -> MarketplaceJob | Non
     statement = (
         insert(MarketplaceJob)
         .values(new)
+        # The index decides, and not a look before the insert: two callers with one key would both
+        # find nothing. A conflict that raised would abort the transaction, which is the caller's.
         .on_conflict_do_nothing(
             index_elements=["user_id", "idempotency_key"],
             index_where=text("idempotency_key IS NOT NULL"),
@@ -48,6 +50,7 @@ def insert_job(session: Session, new: Mapping[str, Any]) -> MarketplaceJob | Non
 
 def insert_jobs(session: Session, new: Sequence[Mapping[str, Any]]) -> list[MarketplaceJob]:
     """Insert jobs without idempotency keys, many in one statement, in the order given."""
+    # RETURNING promises no order by itself, and the caller pairs the jobs with what it asked for.
     statement = insert(MarketplaceJob).returning(MarketplaceJob, sort_by_parameter_order=True)
     return list(session.scalars(statement, new))
 
@@ -83,6 +86,8 @@ def job_by_id(session: Session, job_id: int) -> MarketplaceJob | None:
     """Return the job as the database has it now."""
     if not 0 < job_id <= LARGEST_ID:
         return None
+    # The session may hold the job from an earlier look, and services change it behind the session's
+    # back; without populate_existing a caller that waits for the end would never see it.
     return session.get(MarketplaceJob, job_id, populate_existing=True)
 
 

@@ -24,6 +24,8 @@ _OWNED = f"""
     FOR SHARE SKIP LOCKED
 """
 
+# The three times are counted by the database from the lease that the node has left: only this clock
+# is the same for the run that sends and for the run that looks the write up later.
 _INTEND = text(f"""
     INSERT INTO {SCHEMA}.marketplace_tasks AS task (
         job_id, name, within, task_type, status, fence, request_id, request, sent_at, not_after,
@@ -53,6 +55,8 @@ _INTEND = text(f"""
 """)
 
 
+# A failure that ended a run is done again as a new step, so its row gets a new beginning. Every
+# other row keeps the beginning that its intent wrote.
 def _record(owned: str) -> TextClause:
     return text(f"""
     INSERT INTO {SCHEMA}.marketplace_tasks AS task (
@@ -85,6 +89,8 @@ _RECORDED = text(f"""
     WHERE job_id = :job_id AND name = :name AND fence = :fence AND status = 'succeeded'
 """)
 
+# A failure that ended its run is left out, because the next run does that step again. The other
+# failures stay: the handler caught them, and a replay has to take the same branch.
 _LOAD = text(f"""
     SELECT job_id, name, within, status, result, error,
         coalesce(not_after - clock_timestamp(), interval '0') AS quiet_in,
@@ -136,6 +142,8 @@ def record_intents(session: Session, intents: Sequence[RecordIntent]) -> Written
     Raises:
         DatabaseRefused: PostgreSQL does not accept a value; nothing was written.
     """
+    # ON CONFLICT fails if one statement meets the same row twice, so a step that occurs twice in
+    # the group comes once, with its newest entry. The same holds for the outcomes below.
     latest = {step_key(one.ticket, one.name): one for one in intents}
     with mapped_value_errors():
         rows = session.execute(
@@ -271,6 +279,8 @@ def answer_step(
             "name": name,
             "status": status.value,
             "result": json_text(result, "the step's result") if happened else None,
+            # A step that did not happen is a failure which no handler has seen. Marked as the end
+            # of its run, it is not replayed but done.
             "ended_run": not happened,
         },
     ).first()

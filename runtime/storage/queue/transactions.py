@@ -20,6 +20,8 @@ FIRST_DELAY_SECONDS = 0.2
 LONGEST_DELAY_SECONDS = 5.0
 _QUERY_CANCELLED = "57014"
 
+# Without SKIP LOCKED, because the transaction that may hold this lock is the earlier try itself,
+# and its end is just what has to be known.
 _LOCK_RUN = text(f"""
     SELECT id FROM {SCHEMA}.marketplace_jobs
     WHERE id = :id AND fence = :fence AND status = 'running'

@@ -11,6 +11,8 @@ from runtime.storage.models import SCHEMA
 
 Key = TypeVar("Key")
 
+# This look takes no lock, so that it sees a row whichever transaction holds it. A run that has lost
+# its job is not found, and its entries are dropped instead of written later.
 _STILL_RUNNING = text(f"""
     SELECT job.id FROM {SCHEMA}.marketplace_jobs AS job
     JOIN unnest(CAST(:ids AS bigint[]), CAST(:fences AS bigint[])) AS run (id, fence)
