@@ -1,4 +1,4 @@
-"""Whether action types and handlers fit together: pure, from what is there."""
+"""Checks whether action types and handlers fit together; the module is pure."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ class Part:
     """One line of the checklist.
 
     Attributes:
-        wrong: what is wrong, each with its way out; empty where nothing is.
+        wrong: the problems, each with its way out; empty if there is none.
     """
 
     name: str
@@ -28,7 +28,7 @@ def checklist(pairs: Iterable[Pair], registry: Registry) -> Iterator[Part]:
     """Look at the handlers of each marketplace, at the action types, and at how keys are made.
 
     Args:
-        pairs: the action types that the database has.
+        pairs: the action types that stand in the database.
     """
     known = sorted(set(pairs))
     keys = [handler_key(code, marketplace) for marketplace, code in known]
@@ -39,7 +39,7 @@ def checklist(pairs: Iterable[Pair], registry: Registry) -> Iterator[Part]:
 
 
 def _handlers(marketplace: str, known: list[Pair], registry: Registry) -> Part:
-    """Every action of the marketplace has a handler that could be loaded."""
+    """Check that every action of the marketplace has a handler that could be loaded."""
     wanted = [handler_key(code, name) for name, code in known if name == marketplace]
     reasons = {one.key: one.reason for one in registry.records if one.reason}
     wrong = tuple(
@@ -53,7 +53,7 @@ def _handlers(marketplace: str, known: list[Pair], registry: Registry) -> Part:
 
 
 def _action_types(keys: list[str], registry: Registry) -> Part:
-    """Every handler has its row; one that could not be loaded, and has none, is named here."""
+    """Check that every handler has its row; this also names handlers that were not loaded."""
     wrong = [
         f"{key} has a handler and no row ({action_of(key)} on {marketplace_of(key)}): "
         f"`{PROGRAM} serve` inserts it"
@@ -68,7 +68,7 @@ def _action_types(keys: list[str], registry: Registry) -> Part:
 
 
 def _construction(known: list[Pair]) -> Part:
-    """The key that is made of each pair is read as that pair again."""
+    """Check that the key which is made of each pair is read as that pair again."""
     wrong = []
     for marketplace, code in known:
         key = handler_key(code, marketplace)

@@ -1,4 +1,4 @@
-"""A walk over all that is on sale in a shop; at its end, what no look has met is marked as gone."""
+"""Walks over all listings of a shop, and marks those that it did not meet as gone."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ MOST_LOOKS = 3
 
 @dataclass(frozen=True, slots=True)
 class LookReport:
-    """What one look, from the first page to the last, came to.
+    """The result of one look at all pages, from the first to the last.
 
     Attributes:
-        result: what the job's result says of it.
-        doubt: why it may have missed a listing that is on sale; None where it cannot have.
-        tells_gone: False where nothing was stored here, so that no listing can be called gone.
+        result: the part of the job's result that the look gives.
+        doubt: why the look may have missed a listing that is on sale; None if it cannot have.
+        tells_gone: False if the look stored nothing, so that no listing can be called gone.
     """
 
     result: dict[str, Any]
@@ -30,22 +30,25 @@ class LookReport:
 
 
 TakeLook = Callable[[str, str], Awaitable[LookReport]]
-"""Takes the walk, for :func:`runtime.store.upsert_listings`, and what its steps' names begin with.
+"""Looks at all pages; takes the walk's id for :func:`runtime.store.upsert_listings`, and a prefix.
 
-The beginning is empty for the first look, and another one for each look after it."""
+The names of the look's steps begin with the prefix, which is empty for the first look and differs
+for each later look."""
 
 
 async def walk_listings(
     handler: BaseJobHandler, take_look: TakeLook, most_looks: int = MOST_LOOKS
 ) -> dict[str, Any]:
-    """Look at all that is on sale, and mark as gone what was not met; returns the job's result.
+    """Look at all listings, and mark those that were not met as gone; returns the job's result.
 
-    A look that leaves a doubt says of no listing that it is gone. Where it has not met one that
-    was thought to be on sale, another look is taken, and after the last look a warning is left.
+    A look that leaves a doubt marks no listing as gone. If it did not meet a listing that was
+    thought to be on sale, another look follows; after the last look the result has a warning.
     """
     walk = await handler.transaction("begin-walk", begin_walk, handler.shop_id)
     result: dict[str, Any] = {}
     for number in range(1, most_looks + 1):
+        # Steps are known by their names: under the names of the first look, a second one would get
+        # the recorded pages of the first.
         prefix = "" if number == 1 else f"look-{number}-"
         look = await take_look(walk, prefix)
         result = {"success": True, "gone": 0, **look.result}

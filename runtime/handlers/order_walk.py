@@ -1,4 +1,4 @@
-"""The end of a walk over the orders of a shop."""
+"""Ends a walk over the orders of a shop."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,14 +20,16 @@ async def finish_orders(
     updated: int,
     errors: int,
 ) -> dict[str, Any]:
-    """Note until when all is stored, where nothing was left out; returns the job's result.
+    """Note until when all orders are stored, if none was left out; returns the job's result.
 
     Args:
-        window: what :func:`runtime.store.begin_order_sync` gave; None where the walk read other
-            orders than those that changed since the last one.
-        pages: as they were stored, each with its ``sales`` and with the ``jobs`` that follow them.
-        errors: how many orders could not be read.
+        window: the result of :func:`runtime.store.begin_order_sync`; None if the walk read other
+            orders than those that changed since the last walk.
+        pages: the stored pages, each with its ``sales`` and the ``jobs`` that follow from them.
+        errors: the number of orders that could not be read.
     """
+    # After an error the window is not finished, so that the next walk begins where this one did
+    # and meets the unread orders again.
     if window is not None and not errors:
         await handler.transaction("finish", finish_order_sync, handler.shop_id, window["began"])
     return {

@@ -1,4 +1,4 @@
-"""Which handlers there are: loaded from entry points, each with a status, never a crash."""
+"""Loads the handlers from entry points; a handler that cannot be used is noted and skipped."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -16,16 +16,18 @@ from runtime.waiting.lane_policy import LanePolicy
 
 ENTRY_POINT_GROUP = "marketplace_runtime.handlers"
 
+# A marketplace has no underscore in its name, and an action may have several. So the last
+# underscore of a key always divides the two, and a key is read in one way only.
 _KEY = re.compile(r"(?P<action>[a-z][a-z0-9_]*)_(?P<marketplace>[a-z][a-z0-9]*)")
 
 
 @dataclass(frozen=True, slots=True)
 class HandlerRecord:
-    """What became of one entry point.
+    """The result of loading one entry point.
 
     Attributes:
         distribution: the installed package that declares it, with its version.
-        reason: why it could not be used; None where it was loaded.
+        reason: why the entry point could not be used; None if it was loaded.
     """
 
     key: str
@@ -40,7 +42,7 @@ class Registry:
 
     Attributes:
         records: every entry point, usable or not, sorted by key.
-        marketplaces: by name; one for every marketplace that has a usable handler.
+        marketplaces: the records by name, of every marketplace that has a usable handler.
     """
 
     records: tuple[HandlerRecord, ...] = ()
@@ -53,12 +55,12 @@ class Registry:
         return tuple(name for name, one in self.marketplaces.items() if one.lanes.needs_seller)
 
     def lanes_of(self, marketplace: str) -> LanePolicy:
-        """The lanes of a marketplace; of one that no handler brought, as if it said nothing."""
+        """Return the lane policy of a marketplace; an unknown marketplace gets the default."""
         return self.marketplaces.get(marketplace, Marketplace(marketplace)).lanes
 
     @property
     def action_types(self) -> dict[tuple[str, str], ActionType]:
-        """What the loaded handlers can do, by marketplace and code.
+        """The action types of the loaded handlers, by marketplace and code.
 
         A handler whose marketplace declares no action type of its name gets one with defaults.
         """
@@ -74,10 +76,10 @@ class Registry:
         return declared
 
     def handler_class(self, key: str) -> type[BaseJobHandler]:
-        """The handler of a key.
+        """Return the handler of a key.
 
         Raises:
-            UnknownHandler: there is none, or it could not be used.
+            UnknownHandler: no handler has that key, or it could not be used.
         """
         try:
             return self.handlers[key]
@@ -87,7 +89,7 @@ class Registry:
 
 
 class _Refused(Exception):
-    """Why an entry point cannot be used."""
+    """Carries the reason why an entry point cannot be used."""
 
 
 class _Loader:
@@ -99,6 +101,8 @@ class _Loader:
     def load(self, entry_point: EntryPoint, claimants: int) -> None:
         key = entry_point.name
         try:
+            # With two claimants the order of installation would decide whose code runs, so that
+            # neither of them is used.
             if claimants > 1:
                 raise _Refused(
                     f"{claimants} installed packages claim the key {key}: remove all but one"
@@ -107,7 +111,8 @@ class _Loader:
         except _Refused as error:
             self._note(entry_point, str(error))
         except (KeyboardInterrupt, ConfigurationError):
-            # Half of a marketplace's handlers, at another pace than was set, would be worse.
+            # A wrong setting ends the start. Without its record a marketplace would be called
+            # without its limits, and its waiting jobs would not explain why.
             raise
         except BaseException as error:  # noqa: BLE001 - a plugin's import may raise anything
             self._note(entry_point, f"{type(error).__name__}: {error}")
@@ -124,6 +129,8 @@ class _Loader:
                 f"{entry_point.name!r} is no handler key: name it <action>_<marketplace> in lower "
                 "case, without an underscore in the marketplace"
             )
+        # Each entry point has a plugin manager of its own: in a shared one, every module's hook
+        # would answer, and nobody could tell which answer belongs to this key.
         manager = pluggy.PluginManager(PROJECT)
         manager.add_hookspecs(HookSpecs)
         manager.register(entry_point.load(), name=entry_point.name)
@@ -173,17 +180,17 @@ def load_registry(points: Iterable[EntryPoint] | None = None) -> Registry:
 
 
 def marketplace_of(key: str) -> str:
-    """``publish_vinted`` is of ``vinted``."""
+    """Return the marketplace of a handler key: ``vinted`` for ``publish_vinted``."""
     return key.rpartition("_")[2]
 
 
 def action_of(key: str) -> str:
-    """``sync_orders_ebay`` is a ``sync_orders``."""
+    """Return the action of a handler key: ``sync_orders`` for ``sync_orders_ebay``."""
     return key.rpartition("_")[0]
 
 
 def _without_repeats(points: Iterable[EntryPoint]) -> list[EntryPoint]:
-    """One distribution can be seen twice on ``sys.path`` (a checkout and its installation)."""
+    """Drop repeats: ``sys.path`` may show one distribution twice, as checkout and installation."""
     unique: dict[tuple[str, str, str], EntryPoint] = {}
     for point in points:
         owner = point.dist.name if point.dist else ""

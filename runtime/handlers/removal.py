@@ -1,4 +1,4 @@
-"""Taking listings off sale."""
+"""Takes listings off sale."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
@@ -13,11 +13,11 @@ T = TypeVar("T")
 async def remove_listings(
     handler: BaseJobHandler, listings: Sequence[str], remove: Callable[[str], Awaitable[T]]
 ) -> dict[str, T]:
-    """Remove one listing after the other, and note each as gone; returns what became of each.
+    """Remove one listing after the other, and note each as gone; returns the result of each.
 
     Args:
-        remove: takes a listing's external id; to call it twice is the same as once. It gives a
-            JSON value.
+        remove: removes the listing with an external id and returns a JSON value; a second call
+            for the same listing must change nothing.
     """
     became: dict[str, T] = {}
     for listing in listings:

@@ -1,6 +1,12 @@
-"""Runs one job in the calling thread: claimed, fenced, leased and journaled like any other.
+"""Runs one job in the calling thread, with a claim, a fence, a lease and a journal like a service.
 
-For a process that wants a job run and finds no service that does. No actors, no event loop.
+It serves a process that wants a job to run and finds no service. It has no actors and no event
+loop: the calls of the job leave one after the other.
+
+    claim ──> coroutine ──effects──> calls that wait ──the oldest──> perform ──outcome──┐
+                  ^                                                                     │
+                  └─────────────────────────────── deliver <────────────────────────────┘
+    at its end, its cancellation or its pause ──> settlement
 """
 
 from collections.abc import Callable, Sequence
@@ -35,7 +41,7 @@ log = structlog.get_logger(__name__)
 
 
 class InlineDriver:
-    """Runs jobs, one at a time.
+    """Runs one job at a time.
 
     Args:
         markers: the directory of crash markers.
@@ -60,17 +66,17 @@ class InlineDriver:
 
     @property
     def registry(self) -> Registry:
-        """The handlers that it can run."""
+        """The handlers that this driver can run."""
         return self._registry
 
     def run_next(self, marketplace: str, shop_ids: Sequence[int]) -> Job | None:
         """Claim the most urgent job of these shops that can run, and run it to a settlement.
 
         Returns:
-            The job as it was claimed; None where none can run now.
+            The job as it was claimed, or None if no job can run now.
 
         Raises:
-            DatabaseUnavailable: it stayed away; a job that was begun is rescued.
+            DatabaseUnavailable: the database stayed away; a job that was begun is rescued later.
         """
         pace = self._pace(marketplace)
         pace.refresh()
@@ -81,13 +87,13 @@ class InlineDriver:
         return job
 
     def calls(self, run: Run[OutstandingCall], node: InlineNode, pace: InlinePace) -> InlineCalls:
-        """What carries the calls of a run out."""
+        """Return the object that carries out the calls of a run."""
         return InlineCalls(
             run.job, run.steps, node, self._database, self._transport, self._media, pace
         )
 
     def settle(self, settlement: Settlement) -> bool:
-        """Write a settlement; False where the run has lost its job."""
+        """Write a settlement; returns False if the run has lost its job."""
         written = write_one(
             self._database,
             "settle",
@@ -97,10 +103,10 @@ class InlineDriver:
         return settlement.job_id in written.kept
 
     def asked(self, node: InlineNode, job: Job) -> tuple[bool, bool]:
-        """Whether the running job is to be cancelled, and to be paused.
+        """Return whether the running job is to be cancelled, and whether it is to be paused.
 
         Raises:
-            FenceLost: it belongs to another run.
+            FenceLost: the job belongs to another run.
         """
         with database_errors(), self._database.session() as session:
             running = membership.running_jobs(session, node.id)
@@ -119,6 +125,8 @@ class InlineDriver:
         with self._database.transaction("claim") as session:
             closed = Closures(closure_rows.closures_of(session, [marketplace]))
             now = node.clock.now()
+            # Closures are read in the claim's transaction, because no actor keeps them up to date
+            # here; a job of a closed shop would be claimed only to wait.
             open_shops = tuple(one for one in shop_ids if _is_open(closed, marketplace, one, now))
             if not open_shops:
                 return None
@@ -139,15 +147,19 @@ class _Drive:
         self._cancelled_at: datetime | None = None
 
     def run(self) -> None:
-        """Drive the coroutine to its end, and write that down."""
+        """Drive the coroutine to its end, and write the settlement."""
         try:
             settlement = self._settlement(self._driven())
             try:
                 kept = self._driver.settle(settlement)
             except DatabaseRefused as error:
+                # A result that PostgreSQL refuses would be refused again, so the job fails with the
+                # reason instead of staying running without a run.
                 kept = self._driver.settle(self._settlement(cannot_be_stored(error)))
         except FenceLost:
             kept = False
+        # A dropped coroutine is not closed: GeneratorExit would run the handler's ``finally``,
+        # although the job belongs to another run by now.
         if not kept:
             self._run.execution.drop()
             log.warning("the job belongs to another run", **self._job.log_context)
@@ -156,7 +168,7 @@ class _Drive:
         return self._driver.registry.handler_class(job.key)(job).execute(job)
 
     def _driven(self) -> End | None:
-        """How the run ended; None where it is to be paused."""
+        """Drive the run; returns its end, or None if it is to be paused."""
         if self._job.cancel_requested:
             return Cancelled()
         run = self._run
@@ -176,6 +188,8 @@ class _Drive:
         return run.execution.ended
 
     def _next(self, call: OutstandingCall) -> None:
+        # An outcome that is to be recorded is recorded first, or a write that took effect would be
+        # unknown to the next run.
         if not isinstance(call.call, RecordStep) and self._interrupted():
             return
         call.left = True
@@ -199,13 +213,13 @@ class _Drive:
         return False
 
     def _step(self, advance: Callable[[], Sequence[Effect]]) -> None:
-        """Advance the coroutine; take in what it wants."""
+        """Advance the coroutine, and take over the effects that it yields."""
         run = self._run
         try:
             with self._node.marker.running(self._job.id):
                 effects = advance()
         except Exception as error:
-            # What a handler yields and raises may itself raise wherever it is looked at.
+            # A value that a handler yields or raises may itself raise wherever it is looked at.
             log.exception("the run cannot go on", **self._job.log_context)
             run.execution.drop()
             raise _Broken(cannot_go_on(error)) from error
@@ -216,7 +230,7 @@ class _Drive:
             run.calls[effect.call_id] = OutstandingCall(effect)
 
     def _overdue(self) -> bool:
-        """Whether a cancelled run has had its time for ``finally``."""
+        """Return whether a cancelled run has used up its time for ``finally``."""
         since = self._cancelled_at
         return since is not None and self._node.clock.now() > since + self._job.timeout
 

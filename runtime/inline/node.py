@@ -1,4 +1,4 @@
-"""A node that runs one job by itself, beside the services: leased and rescued like any other."""
+"""Makes this process a node that runs one job by itself; it has a lease and can be rescued."""
 
 import threading
 from collections.abc import Iterator
@@ -23,13 +23,13 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class InlineNode:
-    """What a run needs of the node that runs it.
+    """The parts of a node that a run uses.
 
     Attributes:
-        lease: until when writes may leave.
-        marker: tells, should the process die, whose code was running.
-        clock: only its ``now`` is used; it delivers nothing.
-        stopping: never set; transactions ask for it.
+        lease: tells until when writes may leave.
+        marker: tells which job's code was running if the process dies.
+        clock: gives the time; it delivers no messages here.
+        stopping: an event that is never set, because transactions take such an event.
     """
 
     id: int
@@ -41,7 +41,7 @@ class InlineNode:
 
 @contextmanager
 def inline_node(database: Database, markers: Path) -> Iterator[InlineNode]:
-    """Be a node for a while. Jobs of nodes that died are handed back first.
+    """Register this process as a node for a while; first hand back the jobs of dead nodes.
 
     Args:
         markers: the directory of crash markers.
@@ -56,6 +56,8 @@ def inline_node(database: Database, markers: Path) -> Iterator[InlineNode]:
     lease = Lease(clock.now())
     heartbeat = Heartbeat(database, node_id, clock, lease, _unasked, serves=False)
     try:
+        # The heartbeat comes before the rescue, because other nodes could take a node without a
+        # lock for dead while it rescues.
         heartbeat.start()
         rescue_dead_nodes(database, node_id, markers)
         yield InlineNode(node_id, lease, marker, clock, threading.Event())
@@ -70,13 +72,13 @@ def _leave(database: Database, node_id: int) -> None:
         with database.transaction("leave") as session:
             leave(session, node_id)
     except DatabaseUnavailable as error:
-        # Its jobs are rescued once it is taken for dead.
+        # The other nodes rescue the job as soon as they take this node for dead.
         log.warning("database away", node=node_id, reason=str(error))
 
 
 def _nobody(_actor: str, _message: Any) -> None:
-    """There are no actors here."""
+    """Take a message of the clock, for which there are no actors here."""
 
 
 def _unasked(_was_forgotten: bool) -> None:
-    """Nobody looks after a node that lives as long as one job."""
+    """Take a beat, from which nothing follows for a node that lives as long as one job."""

@@ -1,4 +1,4 @@
-"""Budgets for calls that leave one after the other, from a process that runs one job by itself."""
+"""Keeps the rate limits in a process that runs one job by itself and sends one call at a time."""
 
 import time
 from collections.abc import Callable
@@ -17,13 +17,14 @@ LONGEST_PAUSE = timedelta(seconds=1)
 LANE = 0
 
 Ask = Callable[[int, HttpCall, timedelta], Outcome]
-"""Carries out a call of the pace's own, for a shop."""
+"""Carries out a call of the pace itself, for a shop."""
 
 
 class InlinePace:
-    """What the calls to one marketplace have to keep to.
+    """The rate limits of the calls to one marketplace.
 
-    Kept from job to job, because the time between two calls does not begin anew with a job.
+    One pace serves job after job, because the time between two calls does not begin anew with a
+    job.
     """
 
     def __init__(self, marketplace: Marketplace, database: Database) -> None:
@@ -36,7 +37,7 @@ class InlinePace:
         self._restored = False
 
     def refresh(self) -> None:
-        """Learn what is closed, and once, what others have used.
+        """Read the closures, and the first time also the usage that other processes recorded.
 
         Raises:
             DatabaseUnavailable
@@ -51,7 +52,7 @@ class InlinePace:
         """Sleep until the next call of the job may leave.
 
         Raises:
-            BudgetClosed: that would take too long.
+            BudgetClosed: the wait would take too long.
         """
         self._number += 1
         self._pacing.put(self._number, job, LANE, now())
@@ -67,11 +68,11 @@ class InlinePace:
             time.sleep(max(pause.total_seconds(), 0))
 
     def sent(self, job: Job, call: HttpCall, now: datetime) -> Sent:
-        """A call that had its turn leaves."""
+        """Note that a call which had its turn leaves now."""
         return self._pacing.leaves(job, LANE, call, now)
 
     def answered(self, sent: Sent, outcome: Outcome, at: datetime, ask: Ask) -> None:
-        """It was answered."""
+        """Learn from the answer to a call."""
         self._queue.place_freed(LANE)
         changes = self._limits.answered(sent, outcome, at)
         self._keep(changes)
@@ -79,7 +80,7 @@ class InlinePace:
             self._inquire(*changes.inquire, at, ask)
 
     def given_up(self) -> None:
-        """A call that had its turn did not leave."""
+        """Note that a call which had its turn did not leave."""
         self._queue.place_freed(LANE)
 
     def _inquire(self, scope: Scope, shop_id: int, at: datetime, ask: Ask) -> None:

@@ -1,4 +1,4 @@
-"""MarketplaceJobProcessor: run the next job, as the former system's back ends ask for it."""
+"""Runs the next job by the interface that the back ends of the former system call."""
 
 import asyncio
 import time
@@ -25,17 +25,17 @@ from runtime.storage.server.session_errors import application_errors
 from runtime.values.arguments import checked_id
 
 PRESENCE_PATIENCE_SECONDS = 2.0
-"""A seller who has just connected may not be written down yet."""
+"""The presence of a seller who has just connected is written with a delay; this wait covers it."""
 CLOSED = "closed"
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """How a job stood when its attempt was asked for.
+    """The state of a job at the moment when its attempt was asked for.
 
     Attributes:
-        retries: how many attempts were used up.
-        snoozes: how often it was put off.
+        retries: the number of attempts that were used up.
+        snoozes: the number of times that the job was put off.
     """
 
     job_id: int
@@ -48,11 +48,13 @@ class Attempt:
 
     @property
     def key(self) -> str:
-        """Of its handler."""
+        """The key of the job's handler."""
         return handler_key(self.action, self.marketplace)
 
     def is_over(self, job: MarketplaceJob) -> bool:
-        """Whether the attempt was settled."""
+        """Return whether the attempt was settled."""
+        # The counters decide, not the status alone: after a retry or a snooze the job is pending as
+        # before, and may even run again by the time of this look.
         status = JobStatus(job.status)
         return (
             status in FINAL
@@ -63,14 +65,15 @@ class Attempt:
 
 
 class MarketplaceJobProcessor:
-    """Has one job after the other run: by a service where one lives, else in this process.
+    """Runs one job after the other: by a service if one is alive, else in this process.
 
     Args:
         db: the application's session; :meth:`process_next_job` commits it.
         shop_id: the shop's id, or the marketplace's own id of it; None: all shops of the user.
-        marketplace: None: every one that has handlers.
+        marketplace: the marketplace's name; None: every marketplace that has handlers.
         registry: by default the installed handler plugins.
-        make_driver: makes what runs jobs where no service lives; by default from the settings.
+        make_driver: makes the driver that runs jobs if no service is alive; by default it follows
+            the settings.
     """
 
     def __init__(
@@ -114,7 +117,8 @@ class MarketplaceJobProcessor:
     def _process_next_job(self) -> dict[str, Any] | None:
         began = time.monotonic()
         found = self._shops()
-        # Looked up before the commit: a service may run, and end, it at once.
+        # The job is looked up before the commit, because a service hears of it with the commit and
+        # may have ended it before a later look.
         attempt = self._next(self._session, found, JobStatus.PENDING)
         self._session.commit()
         with self._own_session() as own:
@@ -128,7 +132,7 @@ class MarketplaceJobProcessor:
         return self._here(found, attempt, began)
 
     def _own_session(self) -> Session:
-        """A short one, so that the caller's transaction stays as the commit left it."""
+        """Open a short session, so that the caller's transaction stays as the commit left it."""
         return Session(self._session.get_bind().engine, expire_on_commit=False)
 
     @property
@@ -194,7 +198,7 @@ class MarketplaceJobProcessor:
         return self._here(found, attempt, began)
 
     def _held_up(self, session: Session, attempt: Attempt, began: float) -> str | None:
-        """Why the service does not run the job; empty where there is no service any more."""
+        """Return why the service does not run the job; empty if there is no service any more."""
         around = liveness.circumstances(session, [attempt.user_id])
         if not around.service_alive:
             return ""
@@ -214,7 +218,7 @@ class MarketplaceJobProcessor:
 
     def _here(self, found: Sequence[Shop], attempt: Attempt, began: float) -> dict[str, Any] | None:
         driver = self._driver = self._driver or self._make_driver(self._session, self._handlers)
-        # That of the job that is due first comes first.
+        # The marketplace of the job that is due first comes first.
         others = sorted({one.marketplace for one in found} - {attempt.marketplace})
         for marketplace in (attempt.marketplace, *others):
             if marketplace in self._handlers.marketplaces:
