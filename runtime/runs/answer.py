@@ -1,4 +1,4 @@
-"""What a marketplace answered, beside the value that a handler gets."""
+"""The answer of a marketplace, beside the value that a handler gets."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,12 +10,12 @@ class Answer:
     """The envelope of one answer.
 
     Attributes:
-        status: the HTTP status; of a browser's answer, the one that it passed on, or None.
-        headers: by name in lower case; none where a browser answered.
-        text: the body's beginning, where the status says that something is wrong.
-        error_code: the machine-readable code that a browser gave.
-        from_browser: a seller's browser answered, not the marketplace's API.
-        good: the other side did what it was asked for.
+        status: the HTTP status. A browser passes the marketplace's status on, or None.
+        headers: the headers by their names in lower case; empty if a browser answered.
+        text: the beginning of the body if the status is an error; else empty.
+        error_code: the machine-readable code that a browser gave, or None.
+        from_browser: whether a seller's browser answered, and not the marketplace's API.
+        good: whether the other side did what it was asked for.
     """
 
     status: int | None
@@ -27,7 +27,8 @@ class Answer:
 
 
 def json_number(value: Any) -> int | None:
-    """A whole number that is not negative, as JSON or a header gives it; None for anything else."""
+    """Return a whole number from 0 on, from JSON or from a header; None for anything else."""
+    # The text is a stranger's, and Python refuses to read a number with thousands of digits.
     if isinstance(value, str) and value.strip().isascii() and value.strip().isdigit():
         value = int(value.strip()[:18])
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:

@@ -1,4 +1,4 @@
-"""The values that describe one claimed job; what a handler is given to work on."""
+"""The values that describe one claimed job; a handler is given them to work on."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -13,7 +13,7 @@ class Shop:
 
     Attributes:
         external_id: the marketplace's own name for the account.
-        settings: per-shop settings of the marketplace (JSON object).
+        settings: the settings of this shop on the marketplace (a JSON object).
     """
 
     id: int
@@ -27,11 +27,11 @@ class Job:
     """One claim of one job.
 
     Attributes:
-        fence: grows with every claim; a write that names an older one matches nothing.
-        rate_limit: least time between two calls of this action for this shop.
-        timeout: default timeout of one call, counted from when it leaves.
-        waited: how long it was due when it was claimed.
-        product: as it was when the job first started.
+        fence: a number that grows with every claim; a write with an older fence matches no row.
+        rate_limit: the least time between two calls of this action for this shop.
+        timeout: the default timeout of one call, counted from the time when it leaves.
+        waited: the time for which the job had been due when it was claimed.
+        product: the product as it was when the job first started, or None.
         journal: the steps that former runs have recorded.
     """
 
@@ -61,7 +61,7 @@ class Job:
 
     @property
     def log_context(self) -> dict[str, Any]:
-        """What every log line about this job carries."""
+        """The fields that every log line about this job carries."""
         return {
             "job": self.id,
             "marketplace": self.marketplace,
@@ -72,5 +72,5 @@ class Job:
 
 
 def handler_key(action: str, marketplace: str) -> str:
-    """``publish`` on ``vinted`` is ``publish_vinted``."""
+    """Return the key of a handler: ``publish`` on ``vinted`` is ``publish_vinted``."""
     return f"{action}_{marketplace}"

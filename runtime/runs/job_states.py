@@ -1,8 +1,8 @@
-"""Every status a job can have, every event that can happen to it, and what follows.
+"""The statuses of a job, the events that can happen to it, and the one table of transitions.
 
-The one table of transitions. Python asks :func:`after`, which raises; the database asks
-:func:`sources`, whose statuses stand in the ``WHERE`` of every statement that changes a
-status, so that an illegal transition matches no row.
+Python asks :func:`after`, which raises. The statuses of :func:`sources` stand in the ``WHERE`` of
+every statement that changes a status, so that an illegal transition matches no row, even if the job
+has changed since somebody looked.
 """
 
 from enum import StrEnum
@@ -11,7 +11,7 @@ from runtime.errors import IllegalTransition
 
 
 class JobStatus(StrEnum):
-    """Where a job stands."""
+    """The status of a job."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -23,7 +23,7 @@ class JobStatus(StrEnum):
 
 
 class JobEvent(StrEnum):
-    """What can happen to a job."""
+    """An event that can happen to a job."""
 
     CLAIM = "claim"
     COMPLETE = "complete"
@@ -39,7 +39,7 @@ class JobEvent(StrEnum):
 
 
 FINAL = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED, JobStatus.EXPIRED})
-"""Statuses in which a job is over. Only ``requeue``, a person's doing, leaves them."""
+"""The statuses in which a job is over. Only a person's ``requeue`` leads out of them."""
 
 TRANSITIONS: dict[JobEvent, dict[JobStatus, JobStatus]] = {
     JobEvent.CLAIM: {JobStatus.PENDING: JobStatus.RUNNING},
@@ -69,7 +69,7 @@ TRANSITIONS: dict[JobEvent, dict[JobStatus, JobStatus]] = {
 
 
 def after(status: JobStatus, event: JobEvent) -> JobStatus:
-    """The status that follows.
+    """Return the status that follows an event.
 
     Raises:
         IllegalTransition: the event cannot happen to a job in that status.
@@ -82,11 +82,11 @@ def after(status: JobStatus, event: JobEvent) -> JobStatus:
 
 
 def sources(event: JobEvent) -> list[str]:
-    """The statuses in which the event may happen, for a statement's ``WHERE``."""
+    """Return the statuses in which the event may happen, for a statement's ``WHERE``."""
     return [status.value for status in TRANSITIONS[event]]
 
 
 def target(event: JobEvent) -> JobStatus:
-    """The status that the event leads to; each event has exactly one."""
+    """Return the status to which the event leads; each event has exactly one."""
     (status,) = set(TRANSITIONS[event].values())
     return status

@@ -1,4 +1,4 @@
-"""What the step journal keeps of a request: enough for a person to recognise it."""
+"""Makes the record of a request for the step journal, by which a person recognises the request."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ LONGEST_NAME = 200
 
 
 def request_record(call: WebSocketCall | HttpCall) -> dict[str, Any]:
-    """The request without secrets, as JSON; shortened to its name where it is too large."""
+    """Return the request as JSON without secrets; if it is too large, only its name is kept."""
     if isinstance(call, WebSocketCall):
         name: dict[str, Any] = {"action": call.action}
         details: dict[str, Any] = {"payload": call.payload}
@@ -36,6 +36,6 @@ def _images(call: HttpCall) -> dict[str, str]:
 
 
 def _shortened(value: Any) -> str:
-    """Without secrets, and as PostgreSQL takes it."""
+    """Return the text without secrets, as PostgreSQL takes it."""
     text = str(redacted(str(value)))[:LONGEST_NAME].replace("\0", "\\0")
     return text.encode(errors="replace").decode()

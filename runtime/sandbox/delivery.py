@@ -1,4 +1,4 @@
-"""Gets an answer to the client, or fails to, on the wire."""
+"""Delivers an answer to the client, or lets the delivery fail as a fault says."""
 
 import contextlib
 import socket
@@ -18,10 +18,10 @@ PAGE = b"<!DOCTYPE html><html><body><h1>We'll be back soon</h1></body></html>"
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """An answer, and what goes wrong on its way.
+    """An answer, and the fault on its way.
 
     Attributes:
-        failure: what is sent in its place where the fault is a 500.
+        failure: the answer that is sent in its place if the fault is a 500.
     """
 
     answer: Answer
@@ -38,7 +38,7 @@ class Server(ThreadingHTTPServer):
     request_queue_size = 1_024
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Keep quiet where a client went away."""
+        """Keep quiet if a client went away."""
         if not isinstance(sys.exception(), ConnectionError | TimeoutError):
             super().handle_error(request, client_address)
 
@@ -117,4 +117,4 @@ class Handler(BaseHTTPRequestHandler):
             self.connection.shutdown(socket.SHUT_RDWR)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        """Keep quiet: what was asked stands in ``Sandbox.exchanges``."""
+        """Log nothing, because ``Sandbox.exchanges`` holds every request."""

@@ -1,4 +1,4 @@
-"""A request as it arrived, and what it was answered."""
+"""A request as it arrived, and the answer to it."""
 
 import json
 from collections.abc import Mapping
@@ -39,18 +39,18 @@ class Request:
 
     @property
     def content_type(self) -> str:
-        """The media type without its parameters, in lower case; empty where there is none."""
+        """The media type without its parameters, in lower case; empty if there is none."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
     def query_pairs(self) -> list[tuple[str, str]]:
-        """The query's names and values, decoded, in order."""
+        """Return the decoded names and values of the query, in order."""
         return parse_qsl(self.query, keep_blank_values=True)
 
     def form_pairs(self) -> list[tuple[str, str]]:
-        """The names and values of a form body, decoded, in order.
+        """Return the decoded names and values of a form body, in order.
 
         Raises:
-            Unreadable: it is not text.
+            Unreadable: the body is no text.
         """
         try:
             return parse_qsl(self.body.decode(), keep_blank_values=True)
@@ -58,10 +58,10 @@ class Request:
             raise Unreadable(f"the form is not UTF-8: {error}") from error
 
     def json(self) -> Any:
-        """The JSON body.
+        """Return the value of a JSON body.
 
         Raises:
-            Unreadable: it is not JSON.
+            Unreadable: the body is not JSON.
         """
         try:
             return json.loads(self.body)
@@ -69,11 +69,12 @@ class Request:
             raise Unreadable(f"the body is not JSON: {error}") from error
 
     def parts(self) -> list[Part]:
-        """The parts of a multipart body.
+        """Return the parts of a multipart body.
 
         Raises:
-            Unreadable: it has none, or one without a name.
+            Unreadable: the body has no parts, or a part without a name.
         """
+        # The parser of e-mails reads multipart bodies, if the content type stands before them.
         head = f"Content-Type: {self.headers.get('content-type', '')}\r\n\r\n".encode()
         message = message_from_bytes(head + self.body, policy=policy.HTTP)
         if not message.is_multipart():
@@ -92,10 +93,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a request is answered.
+    """The answer to a request.
 
     Attributes:
-        body: a JSON value; None for no body at all.
+        body: a JSON value; None for an answer without a body.
     """
 
     status: int = 200
@@ -103,7 +104,7 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def content(self) -> bytes:
-        """The body as it is sent."""
+        """Return the body as it is sent."""
         return b"" if self.body is None else json.dumps(self.body).encode()
 
 
@@ -112,8 +113,8 @@ class Exchange:
     """A request and the answer that the marketplace had for it.
 
     Attributes:
-        operation: its name in the marketplace's own document; None where there is no such.
-        answer: what a client got that no fault kept it from.
+        operation: the operation's name in the marketplace's own document; None if it has none.
+        answer: the answer that the client got, unless a fault kept it away.
     """
 
     request: Request

@@ -1,4 +1,4 @@
-"""What goes wrong, when, and how often."""
+"""The faults of a sandbox: what goes wrong, when, and how often."""
 
 import threading
 from collections.abc import Mapping
@@ -8,9 +8,10 @@ from enum import Enum, auto
 
 
 class Fault(Enum):
-    """What can happen to a call that is in order itself.
+    """A fault that can happen to a call which is in order itself.
 
-    In all but the first four the call is carried out, whatever its client gets to see.
+    With the faults in ``UNDONE`` the call is not carried out, or only later (``LATE``). With all
+    others it is carried out at once, whatever its client gets to see.
     """
 
     FAILED = auto()
@@ -22,11 +23,11 @@ class Fault(Enum):
     REFUSED = auto()
     """The connection ends without an answer, and nothing was done."""
     DONE_BUT_FAILED = auto()
-    """500 although it was done."""
+    """500, although the call was carried out."""
     UNANSWERED = auto()
-    """The connection ends without an answer."""
+    """The connection ends without an answer, although the call was carried out."""
     CUT_OFF = auto()
-    """The connection ends in the middle of the answer; of one without a body, before it."""
+    """The connection ends in the middle of the answer, or before an answer without a body."""
     NOT_JSON = auto()
     """200 with a page of HTML."""
     OVERSIZED = auto()
@@ -53,15 +54,16 @@ class Plan:
 
 
 class Faults:
-    """The plans of one sandbox; may be made and dropped at any time.
+    """The plans of one sandbox; a test may make and drop them at any time.
 
     Attributes:
-        happened: how many calls something went wrong with.
+        happened: the number of calls to which a fault happened.
     """
 
     def __init__(self) -> None:
         self.happened = 0
         self._plans: list[Plan] = []
+        # A test makes plans in its own thread, and each connection takes them in another.
         self._lock = threading.Lock()
 
     def plan(
@@ -79,13 +81,13 @@ class Faults:
         """Let something happen to calls of an operation that are admitted.
 
         Args:
-            operation: its name in the marketplace's document; ``*`` for any.
-            times: how many calls it happens to; None for all until :meth:`clear`.
-            after: how many calls are spared before.
-            headers: of :attr:`Fault.LIMITED`, such as ``{"retry-after": "30"}``.
-            lands_after: of :attr:`Fault.LATE`, on the sandbox's clock.
-            delay: of :attr:`Fault.SLOW`, in real time.
-            size: of :attr:`Fault.OVERSIZED`.
+            operation: the operation's name in the marketplace's document; ``*`` for any.
+            times: the number of calls to which it happens; None for all until :meth:`clear`.
+            after: the number of calls that are spared before.
+            headers: the headers of :attr:`Fault.LIMITED`, such as ``{"retry-after": "30"}``.
+            lands_after: the delay of :attr:`Fault.LATE` on the sandbox's clock.
+            delay: the delay of :attr:`Fault.SLOW` in real time.
+            size: the size of :attr:`Fault.OVERSIZED` in bytes.
         """
         plan = Plan(
             operation, fault, times, after, headers or {}, lands_after, delay, size
@@ -99,7 +101,7 @@ class Faults:
             self._plans.clear()
 
     def take(self, operation: str) -> Plan | None:
-        """What happens to this call: the earliest plan that is for it."""
+        """Return the earliest plan for this call, or None if nothing happens to it."""
         with self._lock:
             for plan in self._plans:
                 if plan.operation not in {operation, "*"}:
