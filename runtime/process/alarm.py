@@ -17,6 +17,7 @@ class Alarm:
         self._clock = clock
         self._actor = actor
         self._message = message
+        # The latest comes first, because a time is only added if it is earlier than all others.
         self._set: list[datetime] = []
 
     def set(self, when: datetime | None) -> None:

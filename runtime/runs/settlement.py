@@ -63,6 +63,8 @@ def backoff(attempt: int, draw: float) -> timedelta:
     Returns:
         A time between 0 and min(LONGEST_DELAY, FIRST_DELAY * 2 ** attempt).
     """
+    # The exponent is bounded, because a job may have a thousand retries and a timedelta of
+    # 2 ** 1000 seconds overflows.
     ceiling = min(LONGEST_DELAY, FIRST_DELAY * (1 << min(attempt, 20)))
     return ceiling * draw
 
