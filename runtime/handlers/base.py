@@ -1,4 +1,4 @@
-"""BaseJobHandler: what a handler plugin inherits."""
+"""The class that the handlers of plugins inherit."""
 
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import timedelta
@@ -63,9 +63,9 @@ class BaseJobHandler:
 
     @property
     def product(self) -> dict[str, Any] | None:
-        """The product as it was when the job first started; None where the job has none.
+        """The product as it was when the job first started; None if the job has none.
 
-        A JSON object with every field that :func:`runtime.checked_product` gives.
+        It is a JSON object with every field that :func:`runtime.checked_product` gives.
 
         Raises:
             JobFailed: the job's product was deleted before the job first started.
@@ -91,7 +91,7 @@ class BaseJobHandler:
         reads: bool = False,
         settles_within: timedelta | float | None = None,
     ) -> calls.WebSocketCall:
-        """A command to the seller's browser; awaiting it gives the answer's ``data``.
+        """Return a call that sends a command to the seller's browser; its result is ``data``.
 
         Args:
             timeout: seconds or timedelta, from when the command leaves; default: the
@@ -124,11 +124,12 @@ class BaseJobHandler:
         timeout: timedelta | float | None = None,
         settles_within: timedelta | float | None = None,
     ) -> calls.HttpCall:
-        """A request to the marketplace's API; awaiting it gives the parsed JSON body.
+        """Return a call that sends a request to the marketplace's API; its result is the JSON body.
 
         Args:
-            files: what goes with ``form`` as multipart, by field: rather an ``ImageFile``, which
-                is read when the request is about to leave, than bytes, which wait with it.
+            files: the files that go with ``form`` as multipart, by field. Give an ``ImageFile``,
+                which is read when the request is about to leave, rather than bytes, which stay in
+                memory while the request waits.
             settles_within: how long after it left a write can still take effect; default 30 s.
 
         Raises:
@@ -234,10 +235,10 @@ class BaseJobHandler:
         return calls.ProgressCall(current, total, message)
 
     def gather(self, *branches: calls.Call | Coroutine[Any, Any, Any]) -> calls.Gather:
-        """Several calls or coroutines at once; awaiting it gives their results in this order.
+        """Return a call that runs several calls or coroutines at once; its result is their results.
 
-        All of them are waited for. Where some fail, the failure of the first of them in this order
-        is raised then.
+        The results stand in the order of the branches. All branches are waited for. If some fail,
+        the failure of the one that stands first is raised afterwards.
 
         Raises:
             InvalidCall: one of them is neither a call nor a coroutine.
@@ -252,7 +253,7 @@ class BaseJobHandler:
         reconcile: Callable[[], Awaitable[Any]] | None = None,
         repeatable: bool = False,
     ) -> Any:
-        """A call under a name; done once, and recorded before the handler goes on.
+        """Make a call under a name; it is done once, and recorded before the handler goes on.
 
         After a crash or a retry the recorded result is returned and nothing is called. A
         failure that the handler catches is recorded and raised again too; one that ends the

@@ -45,7 +45,7 @@ from runtime.storage.queue.transactions import run_transaction
 from runtime.storage.server.engine import Database
 
 NOBODY = "inline"
-"""In the place of an actor's name: the answer goes to nobody else."""
+"""This stands in place of an actor's name, because no actor gets the answer."""
 
 
 @dataclass(slots=True)
@@ -53,7 +53,7 @@ class InlineCalls:
     """The calls of one run.
 
     Attributes:
-        steps: what is known of the steps of that run.
+        steps: the notes about the steps of the run.
     """
 
     job: Job
@@ -69,7 +69,7 @@ class InlineCalls:
 
         Raises:
             FenceLost: the job belongs to another run; nothing more may be done.
-            DatabaseUnavailable: it stayed away; what was done is rescued from the journal.
+            DatabaseUnavailable: the database stayed away; the next run goes on from the journal.
         """
         call = effect.call
         match call:
@@ -94,7 +94,7 @@ class InlineCalls:
         return Failure(_unknown(call))
 
     def _blocking(self, call: BlockingCall) -> Outcome:
-        """In a thread of its own, which is left to itself when it takes too long."""
+        """Call a function in a thread of its own, which is abandoned if it takes too long."""
         given = (self.media,) if isinstance(call, MediaCall) else ()
         answer: SimpleQueue[Outcome] = SimpleQueue()
 
@@ -105,6 +105,8 @@ class InlineCalls:
             except BaseException as error:  # noqa: BLE001 - it is raised again in the handler
                 answer.put(Failure(error))
 
+        # A daemon, because the interpreter joins other threads at its exit: a function that blocks
+        # for ever would keep the process from ending.
         threading.Thread(target=work, name="blocking", daemon=True).start()
         try:
             return answer.get(timeout=self.job.timeout.total_seconds())
@@ -116,6 +118,7 @@ class InlineCalls:
             with self.node.marker.running(self.job.id):
                 return Success(function())
         except FenceLost:
+            # This is not for the handler, which could catch it and go on without owning the job.
             raise
         except BaseException as error:  # noqa: BLE001 - it is raised again in the handler
             return Failure(error)

@@ -1,4 +1,4 @@
-"""Puts the parts together that run a job without a service, from the settings."""
+"""Builds from the settings the driver that runs a job without a service."""
 
 from datetime import UTC, datetime
 
@@ -23,10 +23,10 @@ MARKER_DIRECTORY = "nodes"
 def inline_driver(
     session: Session, registry: Registry, settings: Settings | None = None
 ) -> InlineDriver:
-    """A driver on the session's database, on connections of its own.
+    """Return a driver on the session's database, with connections of its own.
 
     Args:
-        settings: where keys and images are; by default the environment's.
+        settings: tell where keys and images lie; the default is read from the environment.
 
     Raises:
         ConfigurationError, DataDirectoryError

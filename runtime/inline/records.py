@@ -1,4 +1,4 @@
-"""Writing down what a run by itself does: as the recorder does it, but one entry at a time."""
+"""Writes the entries of a run without a service, each in a transaction of its own."""
 
 import time
 from collections.abc import Callable
@@ -16,7 +16,7 @@ from runtime.storage.server.engine import Database
 FIRST_RETRY = timedelta(milliseconds=50)
 LONGEST_RETRY = timedelta(seconds=2)
 PATIENCE = DEAD_AFTER
-"""After that others have taken the job over anyway."""
+"""After this time other nodes take the job over, so that a longer wait would write nothing."""
 
 Key = TypeVar("Key")
 
@@ -29,13 +29,13 @@ def write_one(
     """Write one entry, again and again while the database is away or the job's row is held.
 
     Args:
-        name: of the transaction.
+        name: the name of the transaction.
 
     Returns:
-        What was kept; nothing, where the run has lost its job.
+        The entries that were written; there are none if the run has lost its job.
 
     Raises:
-        DatabaseUnavailable: it stayed so.
+        DatabaseUnavailable: the database stayed away, or the row stayed locked.
         DatabaseRefused: PostgreSQL does not accept a value.
     """
     delay, end = FIRST_RETRY, time.monotonic() + PATIENCE.total_seconds()

@@ -44,7 +44,7 @@ class Batch:
 
     @property
     def over(self) -> bool:
-        """Whether all its jobs have ended."""
+        """Whether all jobs of the batch have ended."""
         return not self.counts.unfinished
 
 

@@ -86,6 +86,8 @@ def _fire(session: Session, schedule: JobSchedule, action: str, now: datetime) -
     problem = _still_waiting(session, schedule)
     if problem is None:
         try:
+            # The savepoint undoes a job that is refused half-way; the other schedules of this
+            # transaction keep theirs.
             with session.begin_nested():
                 job = create_job(session, schedule, action, key)
             note_job(schedule, job, now)
@@ -98,6 +100,8 @@ def _fire(session: Session, schedule: JobSchedule, action: str, now: datetime) -
     if problem is not None:
         schedule.error_message = f"no job at {due.astimezone(UTC):%Y-%m-%d %H:%M} UTC: {problem}"
     try:
+        # Later than both: later than now, so that missed times are one run, and later than the due
+        # time, so that no time is fired twice if a clock was set back.
         schedule.next_run_at = next_firing(schedule.cron, schedule.timezone, max(now, due))
     except InputError as error:
         # It can fire no more; without the pause every look would find it due again.

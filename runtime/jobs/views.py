@@ -81,7 +81,7 @@ def shop_view(shop: Shop, closed: Sequence[Closure] = ()) -> dict[str, Any]:
 
 
 def closure_view(closure: Closure) -> dict[str, Any]:
-    """Return one closure as a JSON object; ``until`` is null where somebody has to open it."""
+    """Return one closure as a JSON object; ``until`` is null if somebody has to open it."""
     return {
         "marketplace": closure.scope.marketplace,
         "level": closure.scope.level.value,

@@ -97,6 +97,8 @@ class FormerSchema:
             if not page:
                 return
             yield page
+            # Pages go on behind the last id and not at an offset, which would skip or repeat rows
+            # if the former system writes meanwhile.
             after = page[-1]["id"]
 
     def _each_page(
@@ -133,7 +135,7 @@ class FormerSchema:
         page: list[Row],
         take: Callable[[Session, FormerTable, list[Row]], None],
     ) -> None:
-        """Write in one transaction; where a value is refused, halve the page to isolate its row."""
+        """Write a page in one transaction; halve it if a value is refused, to isolate the row."""
         self._report = Report()
         try:
             with self._database.transaction("former-import") as session:

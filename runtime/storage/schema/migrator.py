@@ -29,6 +29,8 @@ MIGRATION_LOCK = 0x6D72_6D69_6772
 PATIENCE = timedelta(minutes=5)
 """The time to wait for another process that migrates."""
 
+# A migration that waits for a table makes all later statements on that table wait, too. It gives
+# up after a while, and the services go on.
 LOCK_TIMEOUT = "15s"
 """The time for which a migration waits for a table; later statements queue behind it as long."""
 
@@ -52,6 +54,7 @@ def migrate(
         DatabaseUnavailable: it went away, or others block the migration for too long.
         ConfigurationError: it refuses, for example because our role lacks a privilege.
     """
+    # The look comes first without the lock, because nearly every start finds nothing to do.
     if _is_current(database):
         return
     with migration_lock(database, report, patience):
@@ -71,6 +74,8 @@ def migration_lock(
     """
     deadline = time.monotonic() + patience.total_seconds()
     said = False
+    # A direct connection: behind a proxy that pools transactions, the lock would stay with a
+    # session that other clients share. Closing the connection always gives the lock back.
     with database_errors(), closing(database.direct_connection()) as connection:
         while not _try_lock(connection):
             if not said:

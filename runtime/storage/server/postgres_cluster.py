@@ -29,6 +29,7 @@ ACCOUNTS = Path("/etc")
 """The directory in which this machine keeps its accounts."""
 
 _READY = "ready"
+# Linux gives no pid above 2**22, so that no process can have this one.
 _IMPOSSIBLE_PID = 2**22 + 1
 
 
@@ -152,6 +153,7 @@ class PostgresCluster:
         if self._account:
             _let_others_traverse(draft)
             os.chown(draft, self._account.uid, self._account.gid)
+        # Nobody needs a password, because only who may enter the directory reaches the socket.
         made = self._run(
             "initdb",
             "--username=postgres",
@@ -217,6 +219,7 @@ class PostgresCluster:
         already_logged = self.log.stat().st_size if self.log.exists() else 0
         # The path of a socket is limited to about a hundred bytes, so the server names it
         # relative to its working directory, which is this one.
+        # ``-h`` without an address opens no TCP port: the server trusts everybody who can connect.
         options = f"-h '' -p {PORT} -k . -c unix_socket_permissions=0700"
         started = self._run(
             *("pg_ctl", "start", "-w", "-t", str(PATIENCE_SECONDS)),
