@@ -18,7 +18,7 @@ CHECKOUT = Path(__file__).parent
 TOOLS = Path(sys.executable).parent
 PACKED = ("runtime", "actors", "plugins", "migrations", "run.py")
 # Least percentages of the branches that the unit tests take, by the files they hold for.
-FLOORS = {"*": 89}
+FLOORS = {"*": 88, "runtime/former_system/*": 100}
 # The unit tests, and those that ask something of the driver, the migrations and the bridge.
 WITH_LOWEST_BOUNDS = ("tests/unit", "tests/integration/storage/schema", "tests/integration/bridge")
 

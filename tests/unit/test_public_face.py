@@ -3,8 +3,6 @@
 import ast
 import inspect
 import re
-import subprocess
-import sys
 import tomllib
 from collections.abc import Iterator
 from functools import partial
@@ -116,19 +114,3 @@ def test_the_examples_of_a_page_import_public_names_alone(page: Path) -> None:
         if one.name not in DOCUMENTED.get(node.module or "", [])
     }
     assert private == set()
-
-
-@pytest.mark.parametrize(
-    ("module", "heavy"),
-    [
-        ("runtime", ["sqlalchemy", "psycopg2", "eventlet", "pykka", "http.server"]),
-        ("runtime.answers", ["sqlalchemy", "psycopg2", "eventlet", "pykka", "http.server"]),
-        ("runtime.sandbox", ["sqlalchemy", "psycopg2", "eventlet", "pykka"]),
-        ("runtime.store", ["eventlet", "pykka"]),
-        ("runtime.applications", ["eventlet", "pykka"]),
-    ],
-)
-def test_a_module_loads_no_more_than_it_needs(module: str, heavy: list[str]) -> None:
-    code = f"import {module}, sys; print([one for one in {heavy} if one in sys.modules])"
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert told.stdout.strip() == "[]"

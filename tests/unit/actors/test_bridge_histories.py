@@ -4,12 +4,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime import messages
 from runtime.messages import CallTicket
 from tests.support.bridge.actor_harness import ASKER, Bridge, ok
+from tests.support.examples import examples
 
 USERS = (7, 7, 7, 8)
 CLIENTS = (None, "laptop", "desktop")
@@ -106,7 +107,7 @@ class World:
         return [unsettled[number % len(unsettled)]] if unsettled else []
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(st.booleans(), st.sampled_from(CLIENTS), STEPS)
 def test_never_twice_to_who_forgets_and_settled_exactly_once(
     resume: bool, client_id: str | None, steps: list[Any]

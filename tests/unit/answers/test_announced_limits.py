@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count, cycle
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime import Budgets, Level, Limit
@@ -18,6 +18,7 @@ from runtime.rate_limits.closures import path
 from runtime.rate_limits.streams import Wish
 from runtime.runs.answer import Answer
 from runtime.runs.calls import HttpCall, Success
+from tests.support.examples import examples
 
 NOW = datetime(2026, 1, 9, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -104,7 +105,7 @@ latencies = st.lists(st.sampled_from([1, 150, 850]).map(lambda ms: ms * MS), min
 
 
 @given(latencies=latencies, number=st.integers(15, 60))
-@settings(deadline=None, max_examples=25)
+@examples(25)
 def test_calls_of_before_it_was_known_count(latencies: list[timedelta], number: int) -> None:
     world = Marketplaces(Limit(number, 120 * SECOND), latencies)
     world.work(NOW, NOW + 400 * SECOND)
@@ -113,7 +114,7 @@ def test_calls_of_before_it_was_known_count(latencies: list[timedelta], number: 
 
 
 @given(latencies=latencies, began=st.integers(0, 14_999), left=st.integers(9, 30))
-@settings(deadline=None, max_examples=25)
+@examples(25)
 def test_nor_does_what_a_former_process_used_hide_them(
     latencies: list[timedelta], began: int, left: int
 ) -> None:
@@ -130,7 +131,7 @@ def test_nor_does_what_a_former_process_used_hide_them(
 
 
 @given(latencies=latencies, others=st.integers(1, 14))
-@settings(deadline=None, max_examples=25)
+@examples(25)
 def test_what_others_used_is_seen_however_answers_overtake_each_other(
     latencies: list[timedelta], others: int
 ) -> None:

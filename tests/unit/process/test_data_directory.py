@@ -2,8 +2,6 @@
 
 import os
 import stat
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -85,40 +83,6 @@ def test_a_key_that_is_none_is_refused_without_showing_it(tmp_path: Path) -> Non
     with pytest.raises(ConfigurationError, match=r"key 1 of RUNTIME_ENCRYPTION_KEYS") as refused:
         encryption_keys(settings(tmp_path, encryption_keys="hunter2"))
     assert "hunter2" not in str(refused.value)
-
-
-START_TOGETHER = """
-import sys
-from pathlib import Path
-from runtime.process.config import Settings
-from runtime.process.data_directory import token_secret
-
-settings = Settings(data_dir=Path(sys.argv[1]))
-print("ready", flush=True)
-sys.stdin.readline()
-print(token_secret(settings))
-"""
-
-
-def test_processes_that_start_at_once_agree_on_one_secret(tmp_path: Path) -> None:
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", START_TOGETHER, str(tmp_path / "data")],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        )
-        for _ in range(4)
-    ]  # fmt: skip
-    for process in processes:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-    for process in processes:
-        assert process.stdin is not None
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    secrets = {process.communicate(timeout=60)[0] for process in processes}
-    assert len(secrets) == 1
-    assert secrets == {token_secret(settings(tmp_path / "data")) + "\n"}
-    assert [one.name for one in (tmp_path / "data").iterdir()] == [TOKEN_SECRET_FILE]
 
 
 @pytest.mark.parametrize("place", ["file", "file/below", "loop"])

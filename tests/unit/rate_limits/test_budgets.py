@@ -14,6 +14,7 @@ from runtime.errors import InputError
 from runtime.rate_limits import Budgets, BudgetTree, Limit, Usage
 from runtime.rate_limits.closures import Closure, ClosureKind, Level, Scope, path
 from runtime.rate_limits.paced import MARGIN
+from tests.support.examples import examples
 
 NOW = datetime(2026, 1, 9, tzinfo=UTC)
 NOTHING = timedelta(0)
@@ -61,7 +62,7 @@ paced_limits = st.builds(
 
 @given(limits=st.lists(paced_limits, min_size=1, max_size=3, unique_by=lambda one: one.per),
        late=lateness)  # fmt: skip
-@settings(deadline=None, max_examples=60)
+@examples(60)
 def test_no_window_is_overdrawn_and_hardly_anything_goes_unused(
     limits: list[Limit], late: Iterable[timedelta]
 ) -> None:
@@ -76,7 +77,7 @@ def test_no_window_is_overdrawn_and_hardly_anything_goes_unused(
 
 
 @given(limit=paced_limits, late=lateness, travel=st.randoms(use_true_random=False))
-@settings(deadline=None, max_examples=40)
+@examples(40)
 def test_nor_is_any_window_of_arrivals_where_all_travel_about_as_fast(
     limit: Limit, late: Iterable[timedelta], travel: random.Random
 ) -> None:
@@ -153,7 +154,7 @@ def test_time_that_nobody_used_is_not_saved_up_for_a_burst() -> None:
     late=lateness,
     offset=st.integers(0, 10**9),
 )
-@settings(deadline=None, max_examples=30)
+@examples(30)
 def test_a_counted_window_is_never_overdrawn_and_used_to_the_full(
     number: int, seconds: int, late: Iterable[timedelta], offset: int
 ) -> None:
@@ -410,7 +411,7 @@ def test_nodes_that_are_idle_are_forgotten() -> None:
     limits=st.lists(paced_limits, min_size=1, max_size=2, unique_by=lambda one: one.per),
     delays=st.lists(st.integers(0, 12).map(lambda ms: ms * MS), min_size=1, max_size=30),
 )
-@settings(deadline=None, max_examples=60)
+@examples(60)
 def test_calls_that_leave_later_than_their_turn_violate_no_limit(
     limits: list[Limit], delays: list[timedelta]
 ) -> None:

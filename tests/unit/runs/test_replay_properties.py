@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.errors import JobFailed
 from runtime.runs.calls import Call, Gather, HttpCall, RunStep, TransactionCall
 from runtime.runs.execution import Cancelled, CodeChanged, Failed, Finished, Undecided
+from tests.support.examples import examples
 from tests.support.handlers.replay_world import ANSWERS, Run, World, clear_failures, through_crashes
 
 KINDS = ["look", "repeatable", "nothing declared", "bare", "several calls"]
@@ -199,7 +200,7 @@ crash_points = st.lists(st.integers(0, 60), max_size=6)
 trees_without_bare = trees().filter(lambda tree: not has_bare(tree))
 
 
-@settings(deadline=None, max_examples=400)
+@examples(400)
 @given(tree=trees_without_bare, raises=st.booleans(), order=orders, crashes=crash_points)
 def test_crashed_anywhere_a_run_ends_as_it_would_have_uninterrupted(
     tree: Any, raises: bool, order: random.Random, crashes: list[int]
@@ -214,7 +215,7 @@ def test_crashed_anywhere_a_run_ends_as_it_would_have_uninterrupted(
         assert not [one.name for one in rough.journal.values() if one.is_open]
 
 
-@settings(deadline=None, max_examples=400)
+@examples(400)
 @given(tree=trees(), order=orders, crashes=crash_points)
 def test_a_write_that_nobody_can_look_up_is_asked_about_and_never_repeated(
     tree: Any, order: random.Random, crashes: list[int]
@@ -229,7 +230,7 @@ def test_a_write_that_nobody_can_look_up_is_asked_about_and_never_repeated(
             break
 
 
-@settings(deadline=None, max_examples=200)
+@examples(200)
 @given(tree=trees_without_bare, order=orders, crashes=crash_points)
 def test_whatever_the_attempts_before_a_write_happens_once(
     tree: Any, order: random.Random, crashes: list[int]
@@ -245,7 +246,7 @@ def test_whatever_the_attempts_before_a_write_happens_once(
         clear_failures(world, end)
 
 
-@settings(deadline=None, max_examples=400)
+@examples(400)
 @given(tree=trees(), order=orders, after=st.integers(0, 60), data=st.data())
 def test_a_cancellation_leaves_no_answered_write_unrecorded(
     tree: Any, order: random.Random, after: int, data: st.DataObject

@@ -4,7 +4,7 @@ import random
 from dataclasses import replace
 from random import Random
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from plugins.etsy.publish import PublishEtsy
@@ -12,6 +12,7 @@ from plugins.etsy.sandbox import EtsySandbox
 from runtime.runs.calls import HttpCall
 from runtime.runs.execution import Failed, Finished
 from runtime.runs.job import Job, Shop
+from tests.support.examples import examples
 from tests.support.handlers.handler_harness import make_job
 from tests.support.handlers.replay_world import clear_failures
 from tests.support.marketplaces.etsy_world import ANSWERS, Etsy, EtsyRun, EtsyWorld
@@ -56,7 +57,7 @@ def to_the_end(world: EtsyWorld, one: Job, order: random.Random, crashes: list[i
     st.randoms(use_true_random=False),
     st.integers(0, 3),
 )
-@settings(max_examples=80, deadline=None)
+@examples(80)
 def test_equal_products_are_on_sale_once_each(
     answers: list[str], crashes: list[int], order: Random, own_drafts: int
 ) -> None:

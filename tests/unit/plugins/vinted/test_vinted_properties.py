@@ -4,7 +4,7 @@ from collections import deque
 from dataclasses import replace
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from plugins.vinted.delete import DeleteVinted
@@ -14,6 +14,7 @@ from plugins.vinted.sandbox import Wardrobe, example_conversation
 from plugins.vinted.update import UpdateVinted
 from runtime.handlers.base import BaseJobHandler
 from runtime.runs.execution import Finished
+from tests.support.examples import examples
 from tests.support.handlers.handler_harness import make_job
 from tests.support.marketplaces.vinted_world import ANSWERS, JobInWorld, World, to_the_end
 
@@ -43,7 +44,7 @@ def result(one: JobInWorld) -> dict[str, Any]:
 
 
 @given(answers, crashes, st.booleans(), st.integers(0, 120))
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_a_product_is_on_sale_once(
     answers: deque[str], crashes: list[int], forgetful: bool, others: int
 ) -> None:
@@ -65,7 +66,7 @@ def test_a_product_is_on_sale_once(
 
 
 @given(answers, crashes)
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_products_that_look_the_same_are_on_sale_once_each(
     answers: deque[str], crashes: list[int]
 ) -> None:
@@ -81,7 +82,7 @@ def test_products_that_look_the_same_are_on_sale_once_each(
 
 
 @given(answers, crashes)
-@settings(max_examples=150, deadline=None)
+@examples(150)
 def test_even_where_the_plugin_knows_no_references(answers: deque[str], crashes: list[int]) -> None:
     world = World(Wardrobe.of(3, shop_id="123"), answers)
     world.extension.faults.forgetful = True
@@ -93,7 +94,7 @@ def test_even_where_the_plugin_knows_no_references(answers: deque[str], crashes:
 
 
 @given(answers, crashes, st.booleans())
-@settings(max_examples=100, deadline=None)
+@examples(100)
 def test_a_reply_is_said_once(answers: deque[str], crashes: list[int], forgetful: bool) -> None:
     world = World(Wardrobe(shop_id="123"), answers)
     world.extension.faults.forgetful = forgetful
@@ -113,7 +114,7 @@ def test_a_reply_is_said_once(answers: deque[str], crashes: list[int], forgetful
 
 
 @given(answers, crashes)
-@settings(max_examples=100, deadline=None)
+@examples(100)
 def test_what_is_named_is_changed_and_then_gone(answers: deque[str], crashes: list[int]) -> None:
     wardrobe = Wardrobe.of(3, shop_id="123")
     item = wardrobe.items()[1]["id"]

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -225,12 +225,18 @@ class TestWalk:
         assert run.result["gone"] == 1
 
 
+@pytest.fixture(scope="module")
+def walked() -> Store:
+    store = Store()
+    store.run(browser_of(Wardrobe.of(1_700)))
+    return store
+
+
 class TestWalkThatDoesNotReachTheEnd:
     @pytest.fixture
-    def store(self) -> Store:
-        store = Store()
-        store.run(browser_of(Wardrobe.of(1_700)))
-        return store
+    def store(self, walked: Store) -> Store:
+        """A store of its own for each test, after one walk for all."""
+        return Store({name: replace(one) for name, one in walked.rows.items()}, walked.moments)
 
     @pytest.mark.parametrize(
         "failure", [CallTimeout("no answer"), CallRejected("captcha", status=403)]
