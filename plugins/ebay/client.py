@@ -1,6 +1,6 @@
-"""eBay's API as the handler of one job sees it: how it is called, and how its pages are read.
+"""Calls eBay's API for the handler of one job, and reads its pages.
 
-What is at which address stands in :mod:`plugins.ebay.inventory`, :mod:`plugins.ebay.offers` and
+The addresses stand in :mod:`plugins.ebay.inventory`, :mod:`plugins.ebay.offers` and
 :mod:`plugins.ebay.orders`.
 """
 
@@ -22,7 +22,7 @@ class Page:
 
     Attributes:
         next: the path and query of the page that follows; None for the last one.
-        total: how many rows there are on all pages, as this one says; None: it does not.
+        total: the number of rows on all pages, as this page says; None if it does not say so.
     """
 
     rows: list[Record]
@@ -34,8 +34,8 @@ class EbayClient:
     """Calls eBay in the name of the job's shop.
 
     Args:
-        language: of what is written, such as ``fr-FR``.
-        settles_within: after so long a write cannot take effect any more.
+        language: the language of written texts, such as ``fr-FR``.
+        settles_within: the time after which a write cannot take effect any more.
     """
 
     def __init__(
@@ -49,10 +49,10 @@ class EbayClient:
         self._settles_within = settles_within
 
     async def read(self, path: str, **params: str) -> Record:
-        """The JSON object at a path.
+        """Read the JSON object at a path.
 
         Raises:
-            CallRejected: it is refused, or not there, or is no object.
+            CallRejected: the call is refused, or there is no object at the path.
         """
         answer = await self._handler.call_http("GET", path, params=params or None)
         if not isinstance(answer, dict):
@@ -60,32 +60,38 @@ class EbayClient:
         return answer
 
     async def page(self, path: str, name: str, **params: str) -> Page:
-        """One page of a collection, whose rows stand under a name.
+        """Read one page of a collection, whose rows stand under a name.
 
         Args:
-            path: of the collection; or of a page that another page named as its next.
+            path: the path of the collection, or of a page that another page named as its next.
 
         Raises:
-            CallRejected: it is refused, or is no page.
+            CallRejected: the call is refused, or the answer is not a page.
         """
         answer = await self.read(path, **params)
         rows = answer.get(name, [])
         following = answer.get("next")
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise unreadable(f"GET {path}", answer, f"no list of {name}", writes=False)
+        # Pages are followed by their links and offsets are not computed: a page of items counts its
+        # offset in pages, and a page of orders counts it in orders. A link that leads elsewhere
+        # would end or falsify the walk.
         if following is not None and not _leads_on(following, path):
             raise unreadable(f"GET {path}", answer, "next is no page of it", writes=False)
         total = answer.get("total")
         return Page(
             rows,
+            # Only the query is taken from the link. Its host is eBay's own, and a call through a
+            # proxy has to go on through the proxy.
             f"{urlsplit(path).path}?{urlsplit(following).query}" if following else None,
             total if isinstance(total, int) and not isinstance(total, bool) else None,
         )
 
     async def write(self, method: str, path: str, body: Record | None = None) -> Any:
-        """Change something; the answer as it came, or None."""
+        """Send a write; return the answer as it came, or None."""
         headers = {}
         if body is not None and self._language is not None:
+            # eBay refuses an item or an offer without this header.
             headers["Content-Language"] = self._language
         answer = await self._handler.call_http(
             method,
@@ -94,15 +100,16 @@ class EbayClient:
             headers=headers or None,
             settles_within=self._settles_within,
         )
+        # A good answer may carry warnings, and nobody else would ever read them.
         for warning in warnings_in(answer):
             self._handler.log.warning("eBay warns", call=f"{method} {path}", warning=warning)
         return answer
 
     async def write_for(self, name: str, method: str, path: str, body: Record | None = None) -> str:
-        """Change something that is answered with an id of that name; returns the id.
+        """Send a write whose answer holds an id of that name; return the id.
 
         Raises:
-            OutcomeUnknown: it was done, and the answer does not hold the id.
+            OutcomeUnknown: the write was made, but the answer does not hold the id.
         """
         answer = await self.write(method, path, body)
         found = answer.get(name) if isinstance(answer, dict) else None
@@ -112,14 +119,14 @@ class EbayClient:
 
 
 def part(value: str) -> str:
-    """A value as one part of a path."""
+    """Return a value as one part of a path, with a slash in it encoded."""
     return quote(value, safe="")
 
 
 def _leads_on(following: object, path: str) -> bool:
-    """Whether the address is one of another page of the same collection.
+    """Return whether the address is the one of another page of the same collection.
 
-    Its host does not count: eBay names its own, also where it is called through a proxy.
+    The host does not count: eBay names its own, even if it is called through a proxy.
     """
     if not isinstance(following, str):
         return False

@@ -13,18 +13,20 @@ from runtime.store import mark_listing_gone
 
 
 class DeleteEbay(BaseJobHandler):
-    """Ends the listings of an item, then deletes it; what is gone already is as good as deleted."""
+    """Ends the listings of an item, then deletes it; a missing item counts as deleted."""
 
     settles_within = SETTLES_WITHIN
 
     async def execute(self, job: Job) -> dict[str, Any]:  # noqa: ARG002 - the interface
-        """Withdraw each offer, delete the item, note which listings are gone."""
+        """Withdraw each offer, delete the item, and record which listings are gone."""
         target = await target_of(self)
         shelf = Shelf(self, self.settles_within)
         ended = list(target["listings"])
         deleted = []
         for sku in target["skus"]:
-            # Recorded: the steps below are named after what was there when the job began.
+            # This look is a recorded step, because the steps below are named after the offers that
+            # were there when the job began. A later attempt finds fewer of them, and would miss
+            # steps that are recorded.
             offers = await self.step(f"offers-{sku}", partial(_offers, shelf, sku))
             for offer in offers:
                 ended += [] if offer["listing_id"] is None else [offer["listing_id"]]
@@ -59,7 +61,7 @@ async def _offers(shelf: Shelf, sku: str) -> list[Record]:
 
 
 async def _withdraw(shelf: Shelf, offer_id: str) -> bool:
-    """Whether there was a listing to end."""
+    """End the listing of an offer; return whether there was a listing."""
     offer = await shelf.offers.read(offer_id)
     if offer is None or listing_of(offer) is None:
         return False

@@ -1,4 +1,4 @@
-"""What eBay's error answers say, and what their codes mean. Pure."""
+"""Reads eBay's error answers and the meaning of their codes. Pure."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,22 +7,22 @@ from runtime import CallFailed
 from runtime.answers import Refusal
 
 OFFER_EXISTS = "25002"
-"""Of createOffer; elsewhere the same number stands for any mistake of the caller."""
+"""An answer of createOffer; elsewhere this number stands for any mistake of the caller."""
 CONCURRENT_ACCESS = "25025"
 GONE = frozenset({"25702", "25710", "25713"})
-"""No such item, resource or offer, with a status of 400 or of 404.
+"""There is no such item, resource or offer; the status is 400 or 404.
 
-A 404 without one of them speaks of the address: a proxy that leads nowhere must not make a
-seller's listings look sold.
+A 404 without one of these codes says nothing of the item: a proxy that leads nowhere must not make
+a seller's listings look sold.
 """
 
 Record = dict[str, Any]
 
 
 def read_refusal(status: int, body: Any) -> Refusal | None:  # noqa: ARG001 - the interface
-    """All errors of an answer, in eBay's words; the code is that of the first.
+    """Return all errors of an answer, in eBay's words; the code is that of the first error.
 
-    Details: ``offerId``, where eBay names the offer that it speaks of.
+    The details hold ``offerId``, if eBay names the offer.
     """
     errors = _errors(body, "errors")
     if not errors:
@@ -33,18 +33,19 @@ def read_refusal(status: int, body: Any) -> Refusal | None:  # noqa: ARG001 - th
         words="; ".join(_words(error) for error in errors),
         code=codes[0],
         details={} if offer_id is None else {"offerId": offer_id},
-        # Another call held the item, and this one was not let in.
+        # Another call held the item, so this write surely had no effect. It is tried again and need
+        # not be looked up, although eBay answers with a 500.
         undone=CONCURRENT_ACCESS in codes,
     )
 
 
 def warnings_in(answer: Any) -> list[str]:
-    """What eBay has to say of a call that went well."""
+    """Return the warnings in a good answer, in eBay's words."""
     return [_words(warning) for warning in _errors(answer, "warnings")]
 
 
 def is_gone(error: CallFailed) -> bool:
-    """Whether what was asked for is not there."""
+    """Return whether eBay says that the item or the offer does not exist."""
     return error.error_code in GONE
 
 

@@ -1,4 +1,4 @@
-"""Inventory items: what there is to sell, by SKU (Inventory API)."""
+"""Inventory items: the things to sell, by SKU (Inventory API)."""
 
 import copy
 from typing import Any
@@ -19,7 +19,7 @@ class Inventory:
         self._client = client
 
     async def find(self, sku: str) -> Record | None:
-        """The item as it can be written back; None where there is none.
+        """Return the item in a form that can be written back, or None if there is none.
 
         Raises:
             CallRejected
@@ -33,21 +33,21 @@ class Inventory:
         await self._client.write("PUT", _address(sku), item)
 
     async def delete(self, sku: str) -> bool:
-        """Delete the item and its offers, and end their listings; whether it was there."""
+        """Delete the item and its offers, and end their listings; return whether it was there."""
         with RejectionSuppressed(is_gone):
             await self._client.write("DELETE", _address(sku))
             return True
         return False
 
     async def page(self, following: str | None = None) -> Page:
-        """The first page of all items, or the one that a page named as its next."""
+        """Read the first page of all items, or the page that another page named as its next."""
         if following is not None:
             return await self._client.page(following, "inventoryItems")
         return await self._client.page(ITEMS, "inventoryItems", limit=f"{PAGE_SIZE}")
 
 
 def merged(known: Record, changes: Record) -> Record:
-    """What is known with the changes in it; objects are merged, all else is replaced."""
+    """Return the known data with the changes: objects are merged, and all else is replaced."""
     result: dict[str, Any] = copy.deepcopy(known)
     for name, value in changes.items():
         former = result.get(name)
@@ -61,7 +61,7 @@ def _address(sku: str) -> str:
 
 
 def _writable(item: Record) -> Record:
-    """Without what eBay tells but does not take."""
+    """Return the item without the fields that eBay tells but does not accept."""
     writable = {name: value for name, value in item.items() if name not in _READ_ONLY}
     availability = writable.get("availability")
     stock = availability.get("shipToLocationAvailability") if availability else None

@@ -1,4 +1,4 @@
-"""Listings of eBay as the database keeps them. Pure."""
+"""Makes the rows in which the database stores listings of eBay. Pure."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ _LEFT_OUT = frozenset({"listingDescription"})
 
 
 def url_of(listing_id: str, marketplace_id: str | None) -> str:
-    """Where buyers see it; a site that is not known here is led to by the first of them."""
+    """Return the address of a listing for buyers; an unknown site gets the address of eBay USA."""
     site = marketplace_id or "EBAY_US"
     country = site.removeprefix("EBAY_")
     known = _HOSTS.get(site) or (f"www.ebay.{country.lower()}" if len(country) == 2 else None)
@@ -26,7 +26,7 @@ def url_of(listing_id: str, marketplace_id: str | None) -> str:
 
 
 def listing_row(listing_id: str, offer: Record, title: object) -> ListingRow:
-    """The row of a published offer."""
+    """Return the row of a published offer."""
     summary = offer.get("pricingSummary")
     price = summary.get("price") if isinstance(summary, dict) else None
     amount: dict[str, Any] = price if isinstance(price, dict) else {}

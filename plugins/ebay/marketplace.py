@@ -1,4 +1,4 @@
-"""What the runtime must know of eBay."""
+"""The record of eBay: its action types, its access and how its answers are read."""
 
 from contextlib import AbstractContextManager
 
@@ -46,7 +46,7 @@ SHOP_SETTINGS = {
 
 
 def ebay(settings: EbaySettings | None = None) -> Marketplace:
-    """The record, as the operator has set it up.
+    """Return the record, as the operator has set it up.
 
     Raises:
         ConfigurationError: a variable cannot be used; the message names it.
@@ -64,6 +64,8 @@ def ebay(settings: EbaySettings | None = None) -> Marketplace:
             hint=HINT,
             client_id=known.client_id,
             client_secret=secret.get_secret_value() if secret else None,
+            # eBay takes the client's id and secret in a Basic header, and its RuName in place of an
+            # address.
             secret_in_header=True,
             redirect_uri=known.runame,
             scopes=(
@@ -71,6 +73,8 @@ def ebay(settings: EbaySettings | None = None) -> Marketplace:
                 f"{SCOPE}/sell.fulfillment",
                 f"{SCOPE}/sell.account.readonly",
             ),
+            # The rate limits are read with a token of the application, because no seller's token
+            # opens them.
             application_scopes=(SCOPE,),
         ),
         read_refusal=read_refusal,
@@ -83,7 +87,7 @@ def _simulated(
     name: str,
     listings: int,  # noqa: ARG001 - the interface
 ) -> AbstractContextManager[SimulatedAccount]:
-    # Imported late: a service needs no simulation.
+    # The import stands here because a service needs no simulation.
     from plugins.ebay.sandbox.demo import open_account
 
     return open_account(name, ebay)

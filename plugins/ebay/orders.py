@@ -1,4 +1,4 @@
-"""Orders: what was sold (Fulfillment API)."""
+"""Orders: the sales on eBay (Fulfillment API)."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -21,11 +21,11 @@ class Orders:
         self._client = client
 
     async def page(self, following: str | None, since: datetime | None, field: str) -> Page:
-        """The first page of the orders, or the one that a page named as its next.
+        """Read the first page of the orders, or the page that another page named as its next.
 
         Args:
-            since: only those whose moment, which ``field`` names, is not earlier; None: those
-                that were made in the last 90 days, as eBay has it.
+            since: the earliest time in ``field`` of the orders; None means the orders that were
+                made in the last 90 days, which is eBay's default.
             field: ``creationdate`` or ``lastmodifieddate``.
         """
         if following is not None:
@@ -37,7 +37,7 @@ class Orders:
 
 
 def moment(when: datetime) -> str:
-    """A moment as eBay writes it, such as ``2026-01-09T00:00:00.000Z``."""
+    """Write a moment as eBay does, such as ``2026-01-09T00:00:00.000Z``."""
     text = when.astimezone(UTC).isoformat(timespec="milliseconds")
     return text.removesuffix("+00:00") + "Z"
 
@@ -46,7 +46,7 @@ def parse_order(entry: Record) -> OrderRow:
     """Read one order.
 
     Raises:
-        InputError: it cannot be stored.
+        InputError: the order cannot be stored.
     """
     items = entry.get("lineItems")
     total = _object(_object(entry, "pricingSummary"), "total")
@@ -56,6 +56,8 @@ def parse_order(entry: Record) -> OrderRow:
         entry.get("orderId"),
         [_line(item) for item in (items if isinstance(items, list) else [])],
         data=entry,
+        # The thing of a cancelled or refunded order was not sold, so it must not lower the
+        # quantity.
         sold=not cancelled and entry.get("orderPaymentStatus") not in UNSOLD_PAYMENTS,
         status=CANCELED if cancelled else status,
         buyer=_object(entry, "buyer").get("username"),

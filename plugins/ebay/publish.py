@@ -15,18 +15,21 @@ from runtime.store import record_listing
 
 
 class PublishEbay(BaseJobHandler):
-    """Makes the item, an offer of it, and a listing of that.
+    """Makes the item, an offer of the item, and a listing of the offer.
 
-    A product that is on sale already is made what the product is now; it is never listed twice.
+    A listing that exists gets the present data of the product; it is never made a second time::
+
+        item ──► offer ──┬─ made ──────────────────────────► publish ──► store
+                         └─ exists ──► terms (written anew) ──┘
 
     Attributes:
-        settles_within: after so long a write cannot take effect any more.
+        settles_within: the time after which a write cannot take effect any more.
     """
 
     settles_within = SETTLES_WITHIN
 
     async def execute(self, job: Job) -> dict[str, Any]:
-        """Check product and shop; item, offer, listing."""
+        """Check product and shop; then make the item, the offer and the listing."""
         terms = publishable(self.product, self.shop.settings)
         shelf = Shelf(self, self.settles_within)
         await self.step(
@@ -38,6 +41,8 @@ class PublishEbay(BaseJobHandler):
             reconcile=partial(_find, shelf, terms),
         )
         offer_id: str = offer["offer_id"]
+        # An offer that was there may have been withdrawn a year ago at another price, so it gets
+        # the terms of the product before buyers see it.
         if offer["adopted"]:
             await self.step(
                 "terms",
@@ -63,6 +68,8 @@ async def _create(shelf: Shelf, terms: Terms) -> Record:
     try:
         return {"offer_id": await shelf.offers.create(terms.offer()), "adopted": False}
     except OfferExists as exists:
+        # The refusal usually names the offer. If it does not, the offer is looked for by SKU; if
+        # there is none, 25002 meant another mistake of the call.
         if exists.offer_id is not None:
             return {"offer_id": exists.offer_id, "adopted": True}
         found = await _find(shelf, terms)
@@ -77,13 +84,17 @@ async def _find(shelf: Shelf, terms: Terms) -> Record | None:
 
 
 async def _take_over(shelf: Shelf, offer_id: str, terms: Terms) -> None:
-    """An offer that was there says what it said then, perhaps at another price."""
+    """Write the terms of the product into an offer that exists, perhaps at another price."""
     if await shelf.put_terms(offer_id, terms, whole=True) is None:
         raise _vanished(offer_id)
 
 
 async def _publish(shelf: Shelf, offer_id: str) -> str:
-    """Publish, unless it is published: to do so twice may cost money twice."""
+    """Publish the offer, unless it is published: a second publication may cost a second fee.
+
+    The offer is looked at three times: before the call, after a refusal, and (in ``_listing``)
+    after an unknown outcome. Each look covers a loss that the other two do not see.
+    """
     offer = await shelf.offers.read(offer_id)
     if offer is None:
         raise _vanished(offer_id)
@@ -92,6 +103,8 @@ async def _publish(shelf: Shelf, offer_id: str) -> str:
     try:
         return await shelf.offers.publish(offer_id)
     except CallRejected:
+        # eBay refuses to publish an offer that is published. The offer may be that already, from a
+        # call whose answer was lost.
         if (listing_id := await _listing(shelf, offer_id)) is None:
             raise
         return listing_id

@@ -1,6 +1,7 @@
-"""What eBay tells of its limits, where a 429 (errorId 2001) told nothing: pure.
+"""Reads eBay's rate limits, because its 429 (errorId 2001) names no time to wait. Pure.
 
-The document is that of ``getRateLimits`` (Developer Analytics), asked with an application token.
+The document is the answer of ``getRateLimits`` (Developer Analytics), which needs a token of the
+application.
 """
 
 from collections.abc import Iterator
@@ -23,10 +24,10 @@ class Quota:
     """One rate of one resource.
 
     Attributes:
-        context: of the API, for example ``sell``.
-        api: for example ``inventory``.
-        resource: a method of that API, or the whole of it.
-        window: None where it is not told.
+        context: the context of the API, for example ``sell``.
+        api: the name of the API, for example ``inventory``.
+        resource: a method of that API, or the whole API.
+        window: the length of the period, or None if eBay does not tell it.
     """
 
     context: str
@@ -39,7 +40,7 @@ class Quota:
 
 
 def read_quotas(document: Any) -> Iterator[Quota]:
-    """Every rate in the document that can be understood; anything else is passed over."""
+    """Yield every rate in the document that can be understood, and pass over the rest."""
     for api in _objects(document, "rateLimits"):
         for resource in _objects(api, "resources"):
             for rate in _objects(resource, "rates"):
@@ -63,13 +64,13 @@ def read_quotas(document: Any) -> Iterator[Quota]:
 
 
 def read_inquiry(document: Any, called: str, now: datetime) -> Signals:
-    """Which quota the refused call has used up, and until when.
+    """Return the quota that the refused call has used up, and the time until its reset.
 
-    The document counts by API; of those that are used up in the API of the call, the one that
-    is filled again last decides.
+    The document counts by API. If several quotas of the call's API are used up, the last reset
+    decides.
 
     Args:
-        called: path of the call, for example ``/sell/inventory/v1/offer``.
+        called: the path of the call, for example ``/sell/inventory/v1/offer``.
     """
     context, _, rest = called.strip("/").lower().partition("/")
     api = rest.partition("/")[0]
@@ -79,6 +80,8 @@ def read_inquiry(document: Any, called: str, now: datetime) -> Signals:
         if (quota.context, quota.api) == (context, api) and quota.remaining == 0
     ]
     last = max(used_up, key=lambda quota: quota.reset, default=None)
+    # No quota of this API is used up, so the document does not explain the refusal and must not
+    # close anything.
     if last is None or last.reset <= now:
         return Signals()
     reason = f"the {last.limit:,} calls of {last.resource} are used up"

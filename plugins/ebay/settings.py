@@ -1,4 +1,4 @@
-"""What an operator sets for eBay."""
+"""The settings of an operator for eBay."""
 
 from pydantic import SecretStr
 from pydantic_settings import SettingsConfigDict
@@ -10,7 +10,7 @@ class EbaySettings(ApiSettings):
     """Each field is an environment variable: ``api_url`` is ``RUNTIME_EBAY_API_URL``.
 
     Attributes:
-        runame: by what name eBay knows the address to which sellers are sent back.
+        runame: the name under which eBay knows the address to which sellers are sent back.
     """
 
     model_config = SettingsConfigDict(env_prefix="RUNTIME_EBAY_")

@@ -1,4 +1,4 @@
-"""A product's item and offer on eBay, made what the product is."""
+"""Writes the data of a product into its item and its offer on eBay."""
 
 from datetime import timedelta
 
@@ -11,10 +11,10 @@ from runtime import BaseJobHandler
 
 
 class Shelf:
-    """Where items and offers of the job's shop are.
+    """The items and the offers of the job's shop.
 
-    What is written is what is there with the product's changes in it, and only where that makes a
-    difference: eBay replaces the whole, and allows 250 revisions of a listing a day.
+    A write replaces the whole item or offer. So each is read first, and written with the product's
+    changes merged into it; else data that the seller has entered on eBay would be lost.
     """
 
     def __init__(self, handler: BaseJobHandler, settles_within: timedelta = SETTLES_WITHIN) -> None:
@@ -24,10 +24,10 @@ class Shelf:
         self.offers = Offers(client)
 
     async def put_item(self, sku: str, terms: Terms, *, new: bool) -> bool:
-        """Make the item what the product is; whether it is there.
+        """Write the product into the item; return whether the item is there.
 
         Args:
-            new: make it where it is not there; else leave it so.
+            new: whether to make the item if it is not there.
 
         Raises:
             JobFailed: eBay could not fetch the images.
@@ -38,15 +38,16 @@ class Shelf:
         urls = await self._handler.image_urls(terms.product["images"])
         check_addresses(urls)
         wanted = merged(known or {}, terms.item(urls))
+        # eBay allows 250 revisions of a listing a day, so a write that changes nothing is not sent.
         if wanted != known:
             await self.inventory.put(sku, wanted)
         return True
 
     async def put_terms(self, offer_id: str, terms: Terms, *, whole: bool) -> Record | None:
-        """Make an offer what the product is; returns the offer as it was, None: it is not there.
+        """Write the product into an offer; return the offer as it was, or None if it is not there.
 
         Args:
-            whole: with the shop's policies and location; else these stay as they are.
+            whole: whether to write the shop's policies and location too; else these stay.
         """
         offer = await self.offers.read(offer_id)
         if offer is None:

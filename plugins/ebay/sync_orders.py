@@ -1,4 +1,4 @@
-"""sync_orders_ebay: store what was sold, and let the seller's other shops follow."""
+"""sync_orders_ebay: store the sales, and let the seller's other shops follow."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -22,11 +22,11 @@ from runtime.store import (
 )
 
 LONGEST_WINDOW = timedelta(days=729)
-"""eBay says two years, and answers a moment more with an error."""
+"""eBay allows two years and answers a moment more with an error, so a day is left as a margin."""
 
 
 class PageDone(TypedDict):
-    """What became of a page; ``jobs`` are those that bring other shops up to date."""
+    """The result of a page; ``jobs`` are the jobs that bring other shops up to date."""
 
     next: str | None
     new: int
@@ -37,23 +37,29 @@ class PageDone(TypedDict):
 
 
 class SyncOrdersEbay(BaseJobHandler):
-    """Reads what changed since the last sync that reached its end, and stores each page.
+    """Reads the orders that changed since the last sync that reached its end, and stores each page.
 
-    ``input_data.days`` reads the orders that were made in so many days instead.
+    With ``input_data.days`` it reads the orders that were made in so many days instead.
     """
 
     async def execute(self, job: Job) -> dict[str, Any]:
-        """Read and store all pages; then note until when all is stored."""
+        """Read and store all pages; then record until when all orders are stored."""
         days = _checked_days(job.input_data.get("days"))
+        # Pages are stored as they come, so a stored order does not mean that all before it are
+        # stored. The shop's mark says this, and it moves only at the end of a walk.
         window = await self.transaction("begin", begin_order_sync, self.shop_id)
         began = datetime.fromisoformat(window["began"])
         since = _since(window, began) if days is None else began - days
+        # By the time of the last change, an order that was paid back later comes again and gets its
+        # new status.
         field = "lastmodifieddate" if days is None else "creationdate"
         pages = await read_pages(
             self, "the list of orders", partial(self._page, since, field), _progress
         )
         return await finish_orders(
             self,
+            # A walk over a number of days leaves the mark alone: it may leave a gap before its
+            # first day.
             window if days is None else None,
             pages,
             new=sum(page["new"] for page in pages),

@@ -1,4 +1,4 @@
-"""Which item a job is about."""
+"""Finds the item that a job is about."""
 
 from typing import TypedDict
 
@@ -7,20 +7,20 @@ from runtime.store import LiveListing, live_listings, named_listing
 
 
 class Target(TypedDict):
-    """An item on eBay by its SKU, and the listings of it that are thought to be on sale."""
+    """An item on eBay by its SKU, and its listings that were on sale when eBay was last read."""
 
     skus: list[str]
     listings: list[str]
 
 
 async def target_of(handler: BaseJobHandler) -> Target:
-    """What the job's product, or the listing that ``input_data.external_id`` names, is on eBay.
+    """Return the item of the job's product, or of the listing in ``input_data.external_id``.
 
-    A listing may have been linked to a product that has another SKU here; what eBay said of the
-    listing decides.
+    A listing may be linked to a product that has another SKU here, so the SKU that eBay gave with
+    the listing decides.
 
     Raises:
-        JobFailed: nothing says which item is meant.
+        JobFailed: neither a product nor a listing names the item.
     """
     named = named_listing(handler.job.input_data, "eBay")
     product = handler.product

@@ -1,6 +1,6 @@
-"""What eBay demands of a product and of a shop's settings, and what they are in eBay's shapes.
+"""Checks eBay's demands on a product and a shop, and brings both into eBay's shapes. Pure.
 
-Pure; checked as a whole before anything is sent.
+Everything is checked before anything is sent, so a job names all that is missing at once.
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,7 +20,7 @@ LANGUAGES = {
     "EBAY_DE": "de-DE", "EBAY_ES": "es-ES", "EBAY_FR": "fr-FR", "EBAY_GB": "en-GB",
     "EBAY_IE": "en-IE", "EBAY_IT": "it-IT", "EBAY_NL": "nl-NL", "EBAY_PL": "pl-PL",
 }  # fmt: skip
-"""Of sites, where a shop does not name another; of any other site it is that of the USA."""
+"""The language of each site, if the shop does not name another; any other site gets en-US."""
 POLICIES = {
     "fulfillment_policy_id": "fulfillmentPolicyId",
     "payment_policy_id": "paymentPolicyId",
@@ -35,7 +35,7 @@ CONDITIONS = frozenset(
         "PRE_OWNED_FAIR",
     }
 )  # fmt: skip
-"""eBay's own; which of them a category knows, eBay says."""
+"""The conditions of eBay. Only eBay knows which of them a category accepts."""
 _NEEDED = ("marketplace_id", *POLICIES, "merchant_location_key")
 _ASPECTS = {"brand": "Brand", "size": "Size", "color": "Color"}
 
@@ -45,9 +45,9 @@ class Terms:
     """A product, fit for a shop on eBay.
 
     Attributes:
-        product: with every field of :mod:`runtime.products.product`.
-        category_id, condition: eBay's own; None where the product says nothing of it.
-        currency: None where neither product nor shop names one.
+        product: the product, with every field of :mod:`runtime.products.product`.
+        category_id, condition: in eBay's terms; None if the product names none.
+        currency: None if neither product nor shop names a currency.
     """
 
     product: dict[str, Any]
@@ -58,18 +58,19 @@ class Terms:
 
     @property
     def sku(self) -> str:
-        """The product's SKU, which is eBay's."""
+        """The product's SKU, which is also its SKU on eBay."""
         return str(self.product["sku"])
 
     @property
     def title(self) -> str:
-        """As buyers see it."""
+        """The title as buyers see it."""
         return str(self.product["title"]).strip()
 
     def item(self, image_urls: list[str]) -> Record:
-        """What the inventory item must say, besides what it says already."""
+        """Return the changes of the inventory item; everything else in it stays."""
         product = self.product
         details: Record = {"title": self.title}
+        # A field that the product leaves empty is left out, so that the item on eBay keeps its own.
         if description := product["description"].strip():
             details["description"] = description
         if image_urls:
@@ -87,23 +88,24 @@ class Terms:
         return item
 
     def offer(self) -> Record:
-        """A whole offer."""
+        """Return a whole offer."""
         return {
             "sku": self.sku,
             "marketplaceId": self.settings["marketplace_id"],
             "format": FORMAT,
             **self.changed_terms(),
+            # eBay accepts no other duration for a fixed price.
             "listingDuration": "GTC",
             "listingPolicies": {theirs: self.settings[ours] for ours, theirs in POLICIES.items()},
             "merchantLocationKey": self.settings["merchant_location_key"],
         }
 
     def changed_terms(self, known: Record | None = None) -> Record:
-        """What of an offer depends on the product: price, quantity, category.
+        """Return the part of an offer that depends on the product: price, quantity, category.
 
         Args:
-            known: the offer as it is; a description of its own hides that of the item, so it is
-                changed as well.
+            known: the offer as it is. If it has a description of its own, this hides the one of
+                the item, and is changed as well.
         """
         price: Record = {"value": self.product["price"]}
         if self.currency is not None:
@@ -121,10 +123,10 @@ class Terms:
 
 
 def publishable(product: dict[str, Any] | None, settings: Mapping[str, Any]) -> Terms:
-    """The product with all that eBay demands of a listing.
+    """Return the product, if it has all that eBay demands of a listing.
 
     Raises:
-        JobFailed: names everything of product and shop that is missing or wrong.
+        JobFailed: product or shop lack something; the message names everything at once.
     """
     terms, flaws = _read(product, settings)
     described = terms.product
@@ -150,10 +152,10 @@ def publishable(product: dict[str, Any] | None, settings: Mapping[str, Any]) -> 
 
 
 def updatable(product: dict[str, Any] | None, settings: Mapping[str, Any]) -> Terms:
-    """The product as far as it changes a listing; what it does not say stays as it is.
+    """Return the product for a change of its listing, which keeps all that the product leaves out.
 
     Raises:
-        JobFailed: names everything that is wrong.
+        JobFailed: something is wrong; the message names everything at once.
     """
     terms, flaws = _read(product, settings)
     _demand(terms.sku, flaws, [] if settings.get("marketplace_id") else ["marketplace_id"])
@@ -161,16 +163,16 @@ def updatable(product: dict[str, Any] | None, settings: Mapping[str, Any]) -> Te
 
 
 def language_of(settings: Mapping[str, Any]) -> str:
-    """The language of what a shop writes, such as ``fr-FR``."""
+    """Return the language of a shop's texts, such as ``fr-FR``."""
     site = str(settings.get("marketplace_id"))
     return str(settings.get("language") or LANGUAGES.get(site, "en-US"))
 
 
 def check_addresses(image_urls: list[str]) -> None:
-    """See that eBay can fetch the images.
+    """Make sure that eBay can fetch the images.
 
     Raises:
-        JobFailed: one is not at https.
+        JobFailed: the address of an image is not https.
     """
     if not all(is_image_url(url) for url in image_urls):
         raise JobFailed(
@@ -183,12 +185,14 @@ def _read(product: dict[str, Any] | None, settings: Mapping[str, Any]) -> tuple[
     checked = product_to_sell(product)
     flaws = list(_flaws(checked))
     category = _mapped(checked["category"], settings.get("category_map"))
+    # A number is taken for eBay's own id of a category, which needs no map.
     if checked["category"] and category is None and checked["category"].isdecimal():
         category = checked["category"]
     elif checked["category"] and category is None:
         flaws.append(f"category_map of the shop does not hold the category {checked['category']!r}")
     condition = _mapped(checked["condition"], settings.get("condition_map"))
     if checked["condition"] and condition is None:
+        # Without an entry in the map it may be eBay's own word, such as "used good" for USED_GOOD.
         condition = checked["condition"].strip().upper().replace(" ", "_")
     if condition is not None and condition not in CONDITIONS:
         flaws.append(
@@ -196,6 +200,7 @@ def _read(product: dict[str, Any] | None, settings: Mapping[str, Any]) -> tuple[
             f"{checked['condition']!r}"
         )
     currency = settings.get("currency") or checked["currency"]
+    # A price in another currency is not converted. As a bare number it would be wrong in the shop.
     if checked["currency"] not in {None, currency}:
         flaws.append(f"currency is {checked['currency']}, and the shop sells in {currency}")
     return Terms(checked, settings, category, condition, currency), flaws
@@ -228,7 +233,7 @@ def _demand(sku: str, flaws: list[str], missing: list[str]) -> None:
 
 
 def _mapped(value: str | None, table: object) -> str | None:
-    """What the shop's table makes of a value."""
+    """Return the entry of the shop's table for a value, or None."""
     if value is None or not isinstance(table, dict):
         return None
     found = table.get(value)
@@ -236,7 +241,7 @@ def _mapped(value: str | None, table: object) -> str | None:
 
 
 def _aspects(product: dict[str, Any], settings: Mapping[str, Any]) -> dict[str, list[str]]:
-    """The product's aspects, under the names that the shop's site has for them."""
+    """Return the product's aspects, under the names of the shop's site."""
     given = settings.get("aspect_map")
     names = {**_ASPECTS, **(given if isinstance(given, dict) else {})}
     found = {

@@ -1,4 +1,4 @@
-"""update_ebay: make a listing what the product is now."""
+"""update_ebay: change a listing, so that it says what the product says now."""
 
 from functools import partial
 from typing import Any
@@ -16,12 +16,12 @@ from runtime.store import record_listing
 
 
 class UpdateEbay(BaseJobHandler):
-    """Reads, merges and writes item and offer; to do so twice is the same as once."""
+    """Reads, merges and writes item and offer; a second run with the same data changes nothing."""
 
     settles_within = SETTLES_WITHIN
 
     async def execute(self, job: Job) -> dict[str, Any]:
-        """Check the product; item, then offer."""
+        """Check the product; then write the item and the offer."""
         terms = updatable(self.product, self.shop.settings)
         sku = (await target_of(self))["skus"][0]
         shelf = Shelf(self, self.settles_within)

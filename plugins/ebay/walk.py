@@ -1,4 +1,4 @@
-"""Reads pages of which each names the next."""
+"""Reads a list whose pages each name the next page."""
 
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -6,11 +6,12 @@ from typing import Any, TypedDict, TypeVar
 
 from runtime import BaseJobHandler, JobFailed
 
+# Pages that invent new links for ever must end some day; 10,000 pages of 200 are two million rows.
 MOST_PAGES = 10_000
 
 
 class Linked(TypedDict):
-    """What a walk has to know of a page."""
+    """The part of a page that a walk needs."""
 
     next: str | None
 
@@ -27,9 +28,9 @@ async def read_pages(
     """Read all pages, each in a step of its own.
 
     Args:
-        collection: what the pages are of, in words for people.
-        read: takes the page's number and what the page before it named as its next.
-        progress: what is said of those that were read so far.
+        collection: the name of the list, in words for people.
+        read: takes the page's number, and the link to it from the page before.
+        progress: makes the progress message from the pages that were read so far.
 
     Raises:
         JobFailed: the pages have no end.
@@ -44,6 +45,7 @@ async def read_pages(
             f"page-{number}", partial(read, number, following), repeatable=True
         )
         following = page["next"]
+        # A link back to a page that was read would make the walk go round for ever.
         if following is not None and any(following == one["next"] for one in pages):
             raise JobFailed(f"page {number} of {collection} leads back to an earlier one")
         pages.append(page)

@@ -1,8 +1,8 @@
-"""The actions that a seller's browser executes: what is sent, and what its answers mean.
+"""Sends the actions that a seller's browser executes, and reads their answers.
 
-Nothing else in this package knows their names and payloads. An answer is read in the step
-that asked for it, so that only what could be understood is ever recorded as its result. Every
-refusal arrives as ``CallRejected`` with the status and the code that
+Nothing else in this package knows the names and the payloads of the actions. An answer is read in
+the step that asked for it, so that the journal records only answers that could be understood.
+Every refusal arrives as ``CallRejected`` with the status and the code that
 :mod:`plugins.vinted.errors` gives it.
 """
 
@@ -37,10 +37,10 @@ class VintedBrowser:
         self._verified = False
         created = handler.job.created_at.timestamp()
         self.reference = f"job-{handler.job_id}-{int(created)}"
-        """Names the job for ever: ids begin anew in a new database, times do not."""
+        """The name of the job for ever: ids begin anew in a new database, but times do not."""
 
     async def sync(self, page: int, per_page: int) -> Page | Summary:
-        """One page of the shop's wardrobe, counted from 1.
+        """Read one page of the shop's wardrobe; pages are counted from 1.
 
         Raises:
             JobFailed: the answer cannot be understood.
@@ -51,7 +51,7 @@ class VintedBrowser:
         return parse_sync(answer, page)
 
     async def wardrobe(self, page: int, per_page: int = MAX_PER_PAGE) -> Page:
-        """One page of what is on sale, counted from 1, the newest first.
+        """Read one page of the items on sale, the newest first; pages are counted from 1.
 
         Raises:
             JobFailed: the answer cannot be understood.
@@ -60,7 +60,7 @@ class VintedBrowser:
         return parse_wardrobe(answer, Asked("VINTED_GET_WARDROBE", page))
 
     async def newest(self) -> list[str] | None:
-        """The ids of the newest items; None where the browser plugin cannot tell.
+        """Return the ids of the newest items, or None if the browser plugin cannot tell them.
 
         Raises:
             NeedsUser: somebody else is logged in.
@@ -68,27 +68,32 @@ class VintedBrowser:
         try:
             page = await self.wardrobe(1)
         except (JobFailed, CallRejected) as error:
+            # Only an older plugin is excused. Any other refusal ends the attempt, because a
+            # wardrobe that cannot be read for the moment is no reason to trust an account that was
+            # not compared.
             if isinstance(error, CallRejected) and not may_not_know_action(error):
                 raise
             self._handler.log.warning("the browser cannot show what is on sale", reason=str(error))
+            # Nothing more can be learned from this plugin, so the other writes of the run do not
+            # ask it again.
             self._verified = True
             return None
         return [row["external_id"] for row in page["rows"]]
 
     async def verify_account(self) -> None:
-        """See, once in a run, that it is the shop's own account that is logged in.
+        """Make sure, once in a run, that the shop's own account is logged in.
 
         A browser plugin that cannot say who is logged in is trusted: every payload names the
         shop.
 
         Raises:
-            NeedsUser: it is another account.
+            NeedsUser: another account is logged in.
         """
         if not self._verified:
             await self.newest()
 
     async def orders(self, page: int, per_page: int = MAX_PER_PAGE) -> Frame:
-        """One page of the shop's sales, counted from 1, the newest first.
+        """Read one page of the shop's sales, the newest first; pages are counted from 1.
 
         Raises:
             JobFailed: the answer cannot be understood.
@@ -100,13 +105,15 @@ class VintedBrowser:
         """Put the product on sale.
 
         Raises:
-            OutcomeUnknown: it was done, and the answer does not say which item it is.
+            OutcomeUnknown: the product is on sale, but the answer does not say as which item.
         """
         payload = protocol.Publish(shop_id=self._shop_id, reference=self.reference, product=product)
         answer = await self._ask("VINTED_PUBLISH", payload, settles_within=settles_within)
         try:
             return parse_item(answer.get("item") if isinstance(answer, dict) else None)
         except InputError as error:
+            # The item is on sale. An ordinary failure would let the next attempt publish it a
+            # second time; after an unknown outcome the wardrobe is looked through first.
             raise OutcomeUnknown(
                 f"Vinted has published it, but the browser's answer does not say as what: {error}",
                 error_code="unreadable_answer",
@@ -114,7 +121,7 @@ class VintedBrowser:
             ) from error
 
     async def update(self, item_id: str, product: protocol.ProductSent) -> None:
-        """Make the item what the product is."""
+        """Change the item, so that it says what the product says."""
         payload = protocol.Update(
             shop_id=self._shop_id, item_id=item_id, reference=self.reference, product=product
         )
@@ -128,10 +135,10 @@ class VintedBrowser:
     async def send_message(
         self, conversation_id: str, text: str, settles_within: timedelta
     ) -> dict[str, Any]:
-        """Write to the buyer; the message as Vinted has it.
+        """Write to the buyer, and return the message as Vinted has stored it.
 
         Raises:
-            OutcomeUnknown: it was sent, and the answer does not hold it.
+            OutcomeUnknown: the message was sent, but the answer does not hold it.
         """
         payload = protocol.Message(
             shop_id=self._shop_id,
@@ -142,6 +149,7 @@ class VintedBrowser:
         answer = await self._ask("VINTED_MESSAGE", payload, settles_within=settles_within)
         message = answer.get("message") if isinstance(answer, dict) else None
         if not isinstance(message, dict) or not isinstance(message.get("id"), int | str):
+            # The buyer has the message. As a plain failure it could be written to the buyer twice.
             raise OutcomeUnknown(
                 "Vinted has sent it, but the browser's answer does not hold the message",
                 error_code="unreadable_answer",
@@ -150,7 +158,7 @@ class VintedBrowser:
         return message
 
     async def conversation(self, conversation_id: str) -> dict[str, Any]:
-        """Everything that was written in a conversation, as ``{id, messages: […], …}``.
+        """Return a whole conversation, as ``{id, messages: […], …}``.
 
         Raises:
             JobFailed: the answer cannot be understood.
@@ -158,7 +166,7 @@ class VintedBrowser:
         return await self._get(f"/conversations/{conversation_id}", "conversation", "messages")
 
     async def item(self, item_id: str) -> dict[str, Any]:
-        """Everything that Vinted says of one item.
+        """Return all the data that Vinted gives of one item.
 
         Raises:
             JobFailed: the answer cannot be understood.
@@ -193,6 +201,8 @@ class VintedBrowser:
             )
         except CallRejected as error:
             raise sorted_out(error) from error
+        # The answer to a write does not name an account, and would name it too late. Handlers
+        # therefore call verify_account before each write.
         if reads:
             self._compare_account(answer)
         return answer
@@ -200,8 +210,11 @@ class VintedBrowser:
     def _compare_account(self, answer: Any) -> None:
         account = answer.get("account") if isinstance(answer, dict) else None
         told = account.get("id") if isinstance(account, dict) else None
+        # An older plugin may not name the account, and the answer with one item or one conversation
+        # never does.
         if told is None:
             return
+        # Vinted gives ids as numbers, and the shop stores its id as text.
         if str(told) != self._shop_id:
             raise NeedsUser(
                 f"the browser is logged in to Vinted as account {str(told)[:LONGEST_TOLD]}, and "

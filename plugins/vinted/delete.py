@@ -11,10 +11,10 @@ from runtime.store import remove_listings
 
 
 class DeleteVinted(BaseJobHandler):
-    """Deletes the listings of a product; one that is gone already is as good as deleted."""
+    """Deletes the listings of a product; a listing that is gone already counts as deleted."""
 
     async def execute(self, job: Job) -> dict[str, Any]:  # noqa: ARG002 - the interface
-        """Delete each of them."""
+        """Delete each of the listings."""
         targets = await target_listings(self)
         browser = VintedBrowser(self)
         were_there = await remove_listings(self, targets, partial(self._delete, browser))
@@ -26,8 +26,10 @@ class DeleteVinted(BaseJobHandler):
         }
 
     async def _delete(self, browser: VintedBrowser, external_id: str) -> bool:
-        """Whether it was still there."""
+        """Delete one listing; return whether it was still there."""
         await browser.verify_account()
+        # After a lost answer the command is sent again, and Vinted then says that the item is not
+        # there. That is what the job wants.
         with RejectionSuppressed(is_gone):
             await browser.delete(external_id)
             return True

@@ -1,4 +1,13 @@
-"""What a browser's "no" means, whatever words the browser plugin has for it. Pure."""
+"""Gives each refusal of a browser one meaning, whatever words the browser plugin uses. Pure.
+
+The runtime sorts refusals by their status, and browser plugins have different words for the same
+trouble. So each trouble gets one status here, and no handler has to read words::
+
+    refusal ──► code known? ──► blocked in the code? ──► unknown action? ──► status known?
+                    │                    │                      │                  │
+                    ▼                    ▼                      ▼                  ▼
+                 Trouble              BLOCKED            None (no trouble)      Trouble, or None
+"""
 
 import re
 from dataclasses import replace
@@ -10,10 +19,10 @@ from runtime.answers import AccountWords, Answer, Signals, read_answer
 
 
 class Trouble(Enum):
-    """Why Vinted, or the browser plugin, said no: the status and the code that stand for it.
+    """The reason why Vinted or the browser plugin refused, as a status and an error code.
 
-    The first three speak of the seller's account, so that the runtime stops the account and
-    not the job alone; it tells them by their status.
+    The first three concern the seller's account, so the runtime stops the whole account and not
+    only the job. The runtime recognizes them by their status.
     """
 
     SESSION_ENDED = (401, "session_ended")
@@ -24,12 +33,12 @@ class Trouble(Enum):
 
     @property
     def status(self) -> int:
-        """The HTTP status that says it."""
+        """The HTTP status of this trouble."""
         return self.value[0]
 
     @property
     def code(self) -> str:
-        """The error code that says it."""
+        """The error code of this trouble."""
         return self.value[1]
 
 
@@ -50,7 +59,7 @@ _CODES = {
     "validation_error": Trouble.INVALID,
     "validation_failed": Trouble.INVALID,
 }
-# The reader below and the client know more; this is for a refusal that passed neither.
+# read_refusal and the client know more words. These few serve for a refusal that passed neither.
 ACCOUNT_WORDS = AccountWords(
     session_ended=frozenset(code for code, one in _CODES.items() if one is Trouble.SESSION_ENDED),
     blocked_texts=("captcha", "datadome"),
@@ -58,13 +67,16 @@ ACCOUNT_WORDS = AccountWords(
 _UNKNOWN_ACTION = re.compile(
     "(unknown|unsupported|no such|not a known).(action|command)|not.(implemented|supported)"
 )
+# With one of these statuses and no code, an older plugin may mean that it does not know the action.
+# A 401, 403, 429 or a 500 is never taken for that, because it says something of the account or
+# passes.
 _BARE_STATUSES = {400, 404, 405, 422, 501}
 _BLOCK = re.compile("captcha|blocked|challenge|datadome")
 _STATUSES = {**{one.status: one for one in Trouble}, 400: Trouble.INVALID, 410: Trouble.GONE}
 
 
 def trouble_of(refusal: CallRejected | Answer) -> Trouble | None:
-    """What the answer says; None where it says nothing that is known.
+    """Return the trouble that the answer tells of, or None if it tells of none that is known.
 
     A code is more exact than a status: some plugins pass on a captcha with a status of 400.
     """
@@ -73,6 +85,8 @@ def trouble_of(refusal: CallRejected | Answer) -> Trouble | None:
         return _CODES[code]
     if _BLOCK.search(code):
         return Trouble.BLOCKED
+    # This stands before the status: a plugin may refuse an unknown action with 404, and read as a
+    # status this would mean that the listing is gone.
     if says_unknown_action(refusal):
         return None
     return _STATUSES.get(refusal.status or 0)
@@ -84,7 +98,7 @@ def is_gone(refusal: CallRejected) -> bool:
 
 
 def says_unknown_action(refusal: CallRejected | Answer) -> bool:
-    """Whether the browser plugin says that it does not know what it was asked for."""
+    """Return whether the browser plugin says that it does not know the action."""
     if refusal.error_code is not None:
         said = refusal.error_code
     elif refusal.status in {None, *_BARE_STATUSES}:
@@ -95,13 +109,13 @@ def says_unknown_action(refusal: CallRejected | Answer) -> bool:
 
 
 def may_not_know_action(refusal: CallRejected) -> bool:
-    """Whether it may be an older browser plugin, rather than anything that passes."""
+    """Return whether an older browser plugin may have refused, and not a trouble that passes."""
     is_bare = refusal.error_code is None and refusal.status in _BARE_STATUSES
     return is_bare or says_unknown_action(refusal)
 
 
 def sorted_out(error: CallRejected) -> CallRejected:
-    """The same refusal, with the status that everybody else knows it by."""
+    """Return the refusal with the one status that the runtime knows for its trouble."""
     trouble = trouble_of(error)
     if trouble is None or _STATUSES.get(error.status or 0) is trouble:
         return error
@@ -114,7 +128,7 @@ def sorted_out(error: CallRejected) -> CallRejected:
 
 
 def read_refusal(answer: Answer, now: datetime) -> Signals:
-    """What an answer says of the account and its limits, whatever its words for it."""
+    """Return what an answer tells of the account and its limits, whatever words it uses."""
     trouble = None if answer.good else trouble_of(answer)
     if trouble is None or _STATUSES.get(answer.status or 0) is trouble:
         return read_answer(answer, now, account_words=ACCOUNT_WORDS)

@@ -49,8 +49,8 @@ class Linked(TypedDict):
 class LinkProductVinted(BaseJobHandler):
     """Links a listing to the job's product, or to one that is made from it.
 
-    A product that is there already keeps what it says; where it has no images it gets the
-    photos. Each photo is a step, so that one that was downloaded is not downloaded again.
+    A product that exists keeps its data, and gets the photos if it has no images. Each photo is a
+    step, so that a photo which was downloaded is not downloaded again.
     """
 
     async def execute(self, job: Job) -> dict[str, Any]:
@@ -97,6 +97,8 @@ class LinkProductVinted(BaseJobHandler):
         item = await browser.item(wanted)
         seller = item.get("user")
         owner = seller.get("id") if isinstance(seller, dict) else item.get("user_id")
+        # An item of anybody can be read by its id. Without this check a stranger's listing would
+        # become a product of the seller.
         if owner is not None and str(owner) != self.shop.external_id:
             raise JobFailed(f"the listing {wanted} is another seller's ({owner})")
         return item
@@ -115,7 +117,7 @@ class LinkProductVinted(BaseJobHandler):
         return {"kept": kept, "refused": refused}
 
     async def _photo(self, url: str) -> dict[str, str]:
-        """Where it is kept, or why it cannot be; what may pass is tried again with the job."""
+        """Return where the photo is stored, or why it cannot be; the job retries what may pass."""
         try:
             return {"path": await self.download_image(url)}
         except ImageRefused as error:
@@ -125,7 +127,8 @@ class LinkProductVinted(BaseJobHandler):
                 raise
             return {"refused": str(error)}
         except NotSent as error:
-            # A host that is not there must not keep the others' photos for ever.
+            # A host that cannot be reached is named after the last attempt. As an error, it would
+            # keep the photos of all other hosts from the product for ever.
             if type(error) is not NotSent or self.job.retry_count < self.job.max_retries:
                 raise
             return {"refused": str(error)}
@@ -141,15 +144,15 @@ def link_to_product(
     moves: bool,
     takes_any: bool,
 ) -> Linked | str:
-    """Store the product, where it is not there, and say that the listing sells it.
+    """Store the product, if it does not exist, and record that the listing sells it.
 
     Args:
-        moves: also where the listing sells another product until now.
-        takes_any: where nobody says which product it is, the one that the listing sells already
-            is meant.
+        moves: whether to link a listing that sells another product until now.
+        takes_any: whether the job names no product; the product that the listing sells already is
+            then meant.
 
     Returns:
-        why nothing was done, where the listing sells another product.
+        the link, or a text that says why nothing was done, if the listing sells another product.
     """
     sells = link_of_listing(session, shop_id, row["external_id"])
     if product_id is None and takes_any and sells is not None:
@@ -161,6 +164,8 @@ def link_to_product(
     )
     wanted = product_link(found.id if found else None, found.sku if found else product["sku"])
     others = {wanted.product_key, product_link(None, product["sku"]).product_key}
+    # Without its listing the other product would seem not to be on sale, and the next publishing
+    # would put it on sale a second time.
     if sells is not None and sells.product_key not in others and not moves:
         return (
             f"the listing {row['external_id']} sells another product already "
@@ -174,7 +179,8 @@ def link_to_product(
         record_listing(session, shop_id, row, made.id)
         return Linked(product_id=made.id, sku=made.sku, created=True)
     if not found.data.get("images"):
-        # As it was handed in, so that what was sold since then stays sold.
+        # An import changes the quantity only if it states another than the last one. The stated
+        # quantity is therefore handed in again, and pieces that were sold since then stay sold.
         stated = found.quantity if found.stated_quantity is None else found.stated_quantity
         changed = {**found.data, "images": product["images"], "quantity": stated}
         upsert_products(session, user_id, [changed])
@@ -189,6 +195,7 @@ def _row(item: dict[str, Any], wanted: str) -> ListingRow:
         raise JobFailed(
             f"what Vinted says of the listing {wanted} cannot be used: {error}"
         ) from error
+    # A plugin that answers with another item would link the product to a listing that nobody named.
     if row["external_id"] != wanted:
         raise JobFailed(
             f"asked for the listing {wanted}, the browser answered with {row['external_id']}: "
@@ -228,7 +235,7 @@ def _product(item: dict[str, Any], sku: object, images: list[str]) -> dict[str, 
 
 
 def _words(item: dict[str, Any], *names: str) -> str | int | None:
-    """The first of these that says something, itself or by its title."""
+    """Return the first of these fields that holds a value, by itself or by its title."""
     for name in names:
         value = item.get(name)
         if isinstance(value, dict):

@@ -1,12 +1,20 @@
 """Looks whether a publishing, whose outcome is unknown, has put an item on sale.
 
-What is known before the first try is which items were the newest then. An item that stands
-above them now has come since. It is the job's own where it bears the job's reference. Where
-the browser plugin does not know references, it is one with the product's title and price; that
-it is not what another job published, is for :func:`runtime.store.adopt_listing` to say.
+Before the first try the job recorded the ids of the newest items. An item that stands above them
+now was added since::
 
-Two things of the same title and price, which the seller put on sale by hand in the same minutes,
-cannot be told from it.
+    now                 recorded before
+    new item  ◄── may be the job's own: same reference, or no reference, same title and price
+    new item  ◄── another reference: another job's
+    item 3    ◄───────  item 3      (the last known item ends the new ones)
+    item 2              item 2
+
+An item with the job's reference is the job's own. If the browser plugin does not know references,
+an item with the product's title and price is taken; :func:`runtime.store.adopt_listing` makes sure
+that no other job has published it.
+
+An item of the same title and price, which the seller put on sale by hand in the same minutes,
+cannot be told from the job's own.
 """
 
 import re
@@ -20,19 +28,21 @@ from plugins.vinted.page_totals import PageTotals
 from runtime import CannotTell
 from runtime.store import ListingRow
 
+# A wardrobe that changed while it was read is read again, because the item may have slipped to a
+# page that was read already. A wardrobe that never rests leaves the question to a person.
 MAX_LOOKS = 3
 
 
 @dataclass(slots=True)
 class Look:
-    """What one look, from the newest item on, has seen."""
+    """The items that one look has seen, from the newest on."""
 
     rows: list[ListingRow] = field(default_factory=list)
     unidentified: int = 0
     totals: PageTotals = field(default_factory=PageTotals)
 
     def doubt(self) -> str | None:
-        """Why it may have missed an item that is there; None where it cannot have."""
+        """Return why the look may have missed an item, or None if it cannot have."""
         if self.unidentified:
             return f"{self.unidentified} item(s) had no usable id"
         return self.totals.doubt()
@@ -41,32 +51,33 @@ class Look:
 async def find_published(
     browser: VintedBrowser, product: dict[str, Any], before: Sequence[str] | None
 ) -> list[ListingRow]:
-    """The items that the publishing may have made, the oldest first; none: it made none.
+    """Return the items that the publishing may have made, the oldest first; [] if it made none.
 
     Args:
-        before: the ids of the newest items before the first try; None where they could not be
-            read then.
+        before: the ids of the newest items before the first try; None if they could not be read
+            then.
 
     Raises:
-        CannotTell: a person has to look.
+        CannotTell: only a person can decide.
     """
     doubt = None
     for _ in range(MAX_LOOKS):
         look = await _look(browser, set(before or ()))
         found = _own(_since(look.rows, before), browser.reference, product, before is None)
         doubt = look.doubt()
+        # A doubt matters only to "no": an item that was found is there, however the wardrobe moved.
         if found or doubt is None:
             return found
     raise CannotTell(f"it is not in the wardrobe as it could be read, but {doubt}")
 
 
 def is_certain(browser: VintedBrowser, found: Sequence[ListingRow]) -> bool:
-    """Whether what was found bears the job's reference, and does not only look like it."""
+    """Return whether a found item bears the job's reference, and does not only look alike."""
     return any(row["data"].get("reference") == browser.reference for row in found)
 
 
 async def _look(browser: VintedBrowser, before: set[str]) -> Look:
-    """Read pages until most of one was there before, or the wardrobe ends."""
+    """Read pages until most items of a page were there before, or until the wardrobe ends."""
     look = Look()
     number, total_pages = 0, 1
     while number < total_pages:
@@ -83,12 +94,12 @@ async def _look(browser: VintedBrowser, before: set[str]) -> Look:
 
 
 def _since(rows: Sequence[ListingRow], before: Sequence[str] | None) -> list[ListingRow]:
-    """The items above the last one that was among the newest before."""
+    """Return the items above the last item that was among the newest before."""
     if not before:
         return list(rows)
     known = set(before)
     places = [place for place, row in enumerate(rows) if row["external_id"] in known]
-    # With all of those gone, any item may have come since.
+    # If all of the former items are gone, nothing marks the border, and any item may be new.
     end = places[-1] if places else len(rows)
     return [row for row in rows[:end] if row["external_id"] not in known]
 
@@ -99,13 +110,19 @@ def _own(
     named = [row for row in rows if row["data"].get("reference") == reference]
     if named:
         return named
+    # An item with another reference was published by another job, so only items without any can be
+    # the job's own.
     nameless = [row for row in rows if not row["data"].get("reference")]
     alike = [row for row in nameless if _is_alike(row, product)]
     sure = [row for row in alike if _same_price(row, product)]
+    # "Yes" and "no" would both be guesses here: nothing tells old items from new ones, the title
+    # fits and the price does not, or an item cannot be read. A wrong "no" puts the product on sale
+    # twice.
     if (blind and alike) or len(alike) != len(sure) or any(row["flaw"] for row in nameless):
         ids = ", ".join(row["external_id"] for row in alike or nameless)
         raise CannotTell(f"the item {ids} could be it, or could not")
-    # The oldest first, so that what came later is left to jobs that have looked later.
+    # The oldest goes first. Jobs with products that look the same recorded the wardrobe one after
+    # the other, and an early item is new only to the jobs that recorded it early.
     return sure[::-1]
 
 
@@ -114,7 +131,7 @@ def _is_alike(row: ListingRow, product: dict[str, Any]) -> bool:
 
 
 def _words(title: str) -> list[str]:
-    """Without signs and pictures, which Vinted may have taken out."""
+    """Return the words of a title without signs and pictures, which Vinted may have removed."""
     folded = title.casefold()
     return re.findall(r"\w+", folded) or folded.split()
 

@@ -1,4 +1,4 @@
-"""What the runtime must know of Vinted."""
+"""The record of Vinted: its action types, its limits and how its answers are read."""
 
 from contextlib import AbstractContextManager
 from datetime import timedelta
@@ -8,6 +8,7 @@ from plugins.vinted.settings import VintedSettings
 from runtime import ActionType, Budgets, Level, Limit, Marketplace, read_settings
 from runtime.sandbox import SimulatedAccount
 
+# Codes, priorities, limits and times are those of the former system, on which callers rely.
 ACTION_TYPES = (
     ActionType(
         code="message",
@@ -63,7 +64,7 @@ ACTION_TYPES = (
 
 
 def vinted(settings: VintedSettings | None = None) -> Marketplace:
-    """The record, as the operator has set it up.
+    """Return the record, as the operator has set it up.
 
     Raises:
         ConfigurationError: a variable cannot be used; the message names it.
@@ -72,7 +73,10 @@ def vinted(settings: VintedSettings | None = None) -> Marketplace:
     return Marketplace(
         name="vinted",
         sandbox=_simulated,
+        # Vinted has no public API, so the seller's own browser carries out each call.
         browser_bound=True,
+        # One job and one call at a time for each account: the runtime keeps to the pace of a
+        # person, and does nothing to get around the defences of Vinted.
         lane_concurrency=1,
         lane_calls=1,
         budgets=Budgets(
@@ -88,7 +92,7 @@ def vinted(settings: VintedSettings | None = None) -> Marketplace:
 
 
 def _simulated(name: str, listings: int) -> AbstractContextManager[SimulatedAccount]:
-    # Imported late: a service needs no simulation.
+    # The import stands here because a service needs no simulation.
     from plugins.vinted.sandbox.demo import open_account
 
     return open_account(name, listings, vinted)

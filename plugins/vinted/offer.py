@@ -1,4 +1,4 @@
-"""What Vinted demands of a product, checked before anything is sent."""
+"""Checks the demands of Vinted on a product, before anything is sent."""
 
 from typing import Any
 
@@ -11,16 +11,16 @@ MOST_IMAGES = 20
 
 
 def checked_offer(product: dict[str, Any] | None, *, in_stock: bool) -> dict[str, Any]:
-    """The product, fit for Vinted: title and description without blanks around them.
+    """Return the product, fit for Vinted: title and description without blanks around them.
 
-    Which of category, condition, brand, size and colour it must have depends on the category;
-    that Vinted itself says.
+    The category decides whether condition, brand, size and colour are needed. Vinted alone knows
+    this, and refuses a product without them.
 
     Args:
-        in_stock: there must be something left to sell.
+        in_stock: whether the quantity must be above 0.
 
     Raises:
-        JobFailed: names everything that is missing or wrong.
+        JobFailed: some of it is missing or wrong; the message names everything at once.
     """
     checked = product_to_sell(product)
     checked["description"] = checked["description"].strip()  # as the title is already
@@ -49,10 +49,10 @@ def _flaws(product: dict[str, Any], in_stock: bool) -> list[str]:
 
 
 async def product_sent(handler: BaseJobHandler, product: dict[str, Any]) -> ProductSent:
-    """The product as a browser is sent it, with images that it can fetch now.
+    """Return the product as a browser gets it, with images that the browser can fetch now.
 
     Raises:
-        ImageRefused: an image is not in the media directory, or is no image.
+        ImageRefused: an image is not in the media directory, or is not an image.
     """
     urls = await handler.image_urls(product["images"])
     return ProductSent(**{**product, "images": urls})

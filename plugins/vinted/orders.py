@@ -1,4 +1,4 @@
-"""orders_vinted: store the sales that are new."""
+"""orders_vinted: store the new sales."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -24,6 +24,8 @@ from runtime.store import (
 )
 
 MAX_ORDERS = 100_000
+# A list that changes whenever it is read ends with a warning, because the orders that were read are
+# worth storing all the same.
 MAX_LOOKS = 3
 NOT_SOLD = (
     "cancel", "refund", "annul", "anul", "storn", "rembours", "rimbors", "reembols", "erstatt",
@@ -31,12 +33,12 @@ NOT_SOLD = (
 )  # fmt: skip
 """Parts of a status which say that the seller has the thing, or gets it back.
 
-In the languages of Vinted's sites: plugins pass on what the page shows."""
+They are in the languages of Vinted's sites, because plugins pass on the words of the page."""
 
 
 @dataclass(slots=True)
 class Look:
-    """One look at the orders, from the newest on: what it has seen so far."""
+    """The orders that one look, from the newest on, has seen so far."""
 
     rows: dict[str, OrderRow] = field(default_factory=dict)
     errors: int = 0
@@ -44,21 +46,27 @@ class Look:
 
 
 class OrdersVinted(BaseJobHandler):
-    """Reads the sales from the newest on, until it meets one that is stored.
+    """Reads the sales from the newest on, until it meets a sale that is stored.
 
-    All are stored at once at the end. So what is stored never has a gap behind it, and to meet
-    one that is there means to have met all that are new, whatever became of former jobs. The
-    page on which it stops is stored as a whole: what became of recent sales is noted.
+    All new sales are stored at once at the end. The stored sales therefore never have a gap behind
+    them, and a walk that meets one of them has met all new ones, whatever became of former jobs::
+
+        newest ── new ── new ── stored ── stored ── … ── oldest
+        └────── the walk ──────►│ stops after this page
+
+    The last page is stored as a whole, because recent sales on it may have another status now.
     """
 
     async def execute(self, job: Job) -> dict[str, Any]:
-        """Read pages; then store what is on them."""
+        """Read pages; then store their orders."""
         everything = job.input_data.get("full") is True
         browser = VintedBrowser(self)
         rows: dict[str, OrderRow] = {}
         for number in range(1, MAX_LOOKS + 1):
             prefix = "" if number == 1 else f"look-{number}-"
             look = await self._look(browser, prefix, everything)
+            # Each look adds to the former ones, because an order that slipped past one look is
+            # found by another.
             rows |= look.rows
             doubt = look.totals.doubt(is_first=number == 1)
             if doubt is None:
@@ -88,6 +96,7 @@ class OrdersVinted(BaseJobHandler):
             page = await self.step(f"{prefix}page-{number}", partial(self._read, browser, number))
             found: list[OrderRow] = page["rows"]
             ids = [row["external_id"] for row in found]
+            # Orders that moved from page to page may come twice, but not a whole page of them.
             if found and all(external_id in look.rows for external_id in ids):
                 raise JobFailed(
                     f"page {number} of the orders holds only what earlier pages held, so their end "
@@ -98,6 +107,8 @@ class OrdersVinted(BaseJobHandler):
             look.errors += page["errors"]
             look.totals.add(total_pages, page.get("total_entries"))
             await self.progress(number, max(number, total_pages), f"{len(look.rows)} orders")
+            # A job with "full" reads to the end, to find an order that an earlier walk may have
+            # missed.
             if everything:
                 continue
             name = f"{prefix}known-{number}"
@@ -122,13 +133,16 @@ class OrdersVinted(BaseJobHandler):
 
 
 def store(session: Session, shop_id: int, rows: Sequence[OrderRow]) -> StoredOrders:
-    """Store sales; what they sold is on sale no more, here and where the seller wants it so.
+    """Store sales, and mark their listings as gone.
 
-    Vinted knows single pieces: a listing that was sold is gone.
+    Vinted knows single pieces only, so a listing that was sold is gone. The seller's other shops
+    get jobs, if the seller wants this.
     """
     stored = store_orders(session, shop_id, rows)
     new = set(stored["new"])
     sold = [row for row in rows if row["sold"] and row["external_id"] in new]
+    # The order is fixed, so that two jobs which store sales of the same listings lock their rows in
+    # the same order and cannot block each other.
     for listing in sorted(
         {one["listing_external_id"] or "" for row in sold for one in row["lines"]}
     ):
@@ -137,7 +151,7 @@ def store(session: Session, shop_id: int, rows: Sequence[OrderRow]) -> StoredOrd
 
 
 def _readable(entries: Sequence[Any]) -> tuple[list[OrderRow], int]:
-    """What can be stored, and how many orders and pieces of orders cannot be."""
+    """Return the orders that can be stored, and the number of orders and pieces that cannot."""
     rows, errors = [], 0
     for entry in entries:
         try:
@@ -158,6 +172,8 @@ def _items(entry: dict[str, Any]) -> list[Any]:
 def _lines(entry: dict[str, Any]) -> Iterator[OrderLineRow]:
     for item in _items(entry):
         if isinstance(item, dict):
+            # A piece that cannot be read does not hide the sale of the other pieces; it is counted
+            # as an error.
             with suppress(InputError):
                 yield checked_order_line(
                     item.get("id"), listing=item.get("id"), title=item.get("title")
@@ -165,10 +181,10 @@ def _lines(entry: dict[str, Any]) -> Iterator[OrderLineRow]:
 
 
 def parse_order(entry: Any) -> OrderRow:
-    """Read one sale; of its pieces, those of which it can be told which listing they were.
+    """Read one sale, with those of its pieces that have a usable id.
 
     Raises:
-        InputError: it cannot be told which order it is.
+        InputError: the order has no usable id.
     """
     if not isinstance(entry, dict):
         raise InputError("an order must be an object")

@@ -1,7 +1,10 @@
-"""What the pages of a list said of the whole, and whether something can have slipped. Pure.
+"""Compares the totals that the pages of a list announce, to find a list that moved. Pure.
 
-When a thing disappears from a list or moves to its top while its pages are read, others change
-places with it, and one can slip from a page to come onto a page already read.
+While pages are read, an entry may disappear from the list or move to its top. The others then
+move too, and an entry can slip unseen from a page to come onto a page that was read already::
+
+    page 1   page 2            page 1   page 2
+    A  B     C  D     A sold   B  C     D  E     the walk has read A, B and reads D, E: C slipped
 """
 
 from dataclasses import dataclass, field
@@ -9,10 +12,10 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class PageTotals:
-    """The totals that one walk through the pages was told.
+    """The totals that the pages of one walk announced.
 
     Attributes:
-        pages: how many were read.
+        pages: the number of pages that were read.
     """
 
     pages: int = 0
@@ -22,21 +25,24 @@ class PageTotals:
         """Take the next page in.
 
         Args:
-            total_entries: None where the browser plugin does not count.
+            total_entries: None if the browser plugin does not count the entries.
         """
         self.pages += 1
         self._told.add((total_pages, total_entries))
 
     def doubt(self, *, entries: int | None = None, is_first: bool = False) -> str | None:
-        """Why something may have slipped; None where nothing can have.
+        """Return why an entry may have slipped, or None if none can have.
 
         Args:
-            entries: how many were seen, where all pages were read.
-            is_first: nothing that this walk may have missed was looked for before it.
+            entries: the number of entries that were seen, if all pages were read.
+            is_first: whether no walk before this one has looked for entries that it may miss.
         """
         if len(self._told) > 1:
             return "it changed while it was read"
         for _, total_entries in self._told:
+            # Without a count a list that moved cannot be told from one that did not. A second walk
+            # finds what slipped in the first, so this doubt ends there: else such a plugin could
+            # never be believed. A single page is read at once and cannot move.
             if total_entries is None and self.pages > 1 and is_first:
                 return "the browser plugin does not tell how many there are"
             if None not in (total_entries, entries) and total_entries != entries:

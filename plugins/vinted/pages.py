@@ -1,7 +1,7 @@
-"""Reading pages that a browser answers with: strict with their frame, patient with their entries.
+"""Reads the pages that a browser answers with: their frame strictly, their entries patiently.
 
-A page whose frame is wrong could end a walk too early, so nothing is taken from it. An entry
-that is wrong costs only itself.
+A page whose frame is wrong could end a walk too early, and listings that are on sale would then
+be marked as gone; so nothing is taken from such a page. A wrong entry costs only itself.
 """
 
 import reprlib
@@ -20,8 +20,8 @@ _SHORT.maxdict = _SHORT.maxlist = 12
 class Page(TypedDict):
     """One page of a wardrobe, as a JSON value.
 
-    ``unidentified`` counts the items of which it cannot be told which listing they are;
-    ``total_entries`` is None where the browser plugin does not count them.
+    ``unidentified`` counts the items without a usable id, which may be any listing.
+    ``total_entries`` is None if the browser plugin does not count the items.
     """
 
     rows: list[ListingRow]
@@ -41,10 +41,10 @@ class Summary(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a page is the answer to.
+    """The request that a page answers.
 
     Attributes:
-        entries: the name under which the answer holds them.
+        entries: the name under which the answer holds its entries.
     """
 
     action: str
@@ -52,7 +52,7 @@ class Asked:
     entries: str = "items"
 
     def unreadable(self, problem: str, answer: object) -> JobFailed:
-        """The error that names the problem, and shows a little of the answer."""
+        """Return the error that names the problem and shows a little of the answer."""
         return JobFailed(
             f"the browser's answer to {self.action} for page {self.page} cannot be used: {problem} "
             f"(update the browser plugin). Shortened, it is: {_SHORT.repr(answer)[:300]}"
@@ -61,7 +61,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A page whose entries have not been looked at."""
+    """A page whose entries have not been read yet."""
 
     entries: list[Any]
     total_pages: int
@@ -69,13 +69,16 @@ class Frame:
 
 
 def parse_sync(answer: Any, page: int) -> Page | Summary:
-    """Read what came back for a page that was asked for.
+    """Read the answer to a request for a page.
 
     Raises:
-        JobFailed: it is neither that page nor, in the place of the first page, a summary.
+        JobFailed: the answer is neither that page nor, for the first page, a summary.
     """
     asked = Asked("VINTED_SYNC", page)
     if isinstance(answer, dict) and not ("items" in answer or "pagination" in answer):
+        # An older plugin walks through all pages by itself, so its summary answers the first
+        # request. In the middle of a walk a summary says nothing of the pages that are still to
+        # come.
         if page == 1 and "imported" in answer:
             return Summary(
                 imported=_count(answer, "imported", answer, asked),
@@ -93,13 +96,15 @@ def parse_wardrobe(answer: Any, asked: Asked) -> Page:
     """Read a page of items.
 
     Raises:
-        JobFailed: it is not that page.
+        JobFailed: the answer is not that page.
     """
     frame = parse_frame(answer, asked)
     rows = []
     for item in frame.entries:
         try:
             rows.append(parse_item(item))
+        # The item is counted as unidentified below. It could be any listing, so a walk with such an
+        # item marks no listing as gone.
         except InputError:
             continue
     return Page(
@@ -111,10 +116,10 @@ def parse_wardrobe(answer: Any, asked: Asked) -> Page:
 
 
 def parse_frame(answer: Any, asked: Asked) -> Frame:
-    """Read the frame of a page of anything.
+    """Read the frame of a page, whatever its entries are.
 
     Raises:
-        JobFailed: it is not that page.
+        JobFailed: the answer is not that page.
     """
     if not isinstance(answer, dict):
         raise asked.unreadable("it is not an object", answer)
@@ -129,9 +134,12 @@ def parse_frame(answer: Any, asked: Asked) -> Frame:
     total_entries = None
     if pagination.get("total_entries") is not None:
         total_entries = _count(pagination, "total_entries", answer, asked)
-    # Past the end, after it shrank, a marketplace may repeat its last page.
+    # After the list shrank, a page past its end may be answered with the last page once more. Such
+    # an answer is accepted, because the walk ends there in any case.
     if current_page != asked.page <= total_pages:
         raise asked.unreadable(f"it is page {current_page}", answer)
+    # An empty page before the last one contradicts its own count. As the end of the list, it would
+    # make all that follows look gone.
     if not entries and asked.page < total_pages:
         raise asked.unreadable(f"it is empty, though {total_pages} pages are announced", answer)
     if entries and not total_pages:
@@ -143,7 +151,7 @@ def parse_item(item: Any) -> ListingRow:
     """Read one item.
 
     Raises:
-        InputError: it cannot be told which listing it is.
+        InputError: the item has no usable id.
     """
     if not isinstance(item, dict):
         raise InputError(f"an item must be an object, not {reprlib.repr(item)}")
@@ -159,7 +167,7 @@ def parse_item(item: Any) -> ListingRow:
 
 
 def money(value: Any) -> tuple[Any, Any]:
-    """The amount and the currency of a price in any of its shapes."""
+    """Return the amount and the currency of a price in any of its shapes."""
     if isinstance(value, dict):
         return value.get("amount"), value.get("currency_code")
     return value, None
@@ -167,6 +175,7 @@ def money(value: Any) -> tuple[Any, Any]:
 
 def _count(holder: dict[str, Any], name: str, answer: object, asked: Asked) -> int:
     value = holder.get(name)
+    # In Python, True is an int; as a count of pages it would end a walk after the first page.
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise asked.unreadable(f"`{name}` is not a count", answer)
     return value

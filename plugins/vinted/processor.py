@@ -1,4 +1,4 @@
-"""VintedJobProcessor: the former system's name, kept for its callers."""
+"""VintedJobProcessor: a name of the former system, which stays for its callers."""
 
 import warnings
 from typing import Any

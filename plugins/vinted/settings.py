@@ -1,4 +1,4 @@
-"""What an operator sets for Vinted."""
+"""The settings of an operator for Vinted."""
 
 from datetime import timedelta
 
@@ -11,7 +11,7 @@ class VintedSettings(BaseSettings):
 
     Attributes:
         call_seconds: the least time between two calls of one shop.
-        jitter_seconds: up to so much longer, drawn anew each time.
+        jitter_seconds: the longest time that is added to this, drawn anew for each call.
     """
 
     model_config = SettingsConfigDict(
@@ -29,5 +29,5 @@ class VintedSettings(BaseSettings):
 
     @property
     def jitter(self) -> timedelta:
-        """Up to so much longer."""
+        """The longest time that is added to this."""
         return timedelta(seconds=self.jitter_seconds)

@@ -1,4 +1,4 @@
-"""sync_vinted: store what is on sale in the seller's wardrobe."""
+"""sync_vinted: store the items that are on sale in the seller's wardrobe."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ MAX_LISTINGS = 100_000
 
 @dataclass(slots=True)
 class Look:
-    """One look at the wardrobe, from the first page to the last: what it has seen so far."""
+    """The items that one look at the wardrobe, from the first page to the last, has seen so far."""
 
     ids: set[str] = field(default_factory=set)
     unidentified: int = 0
@@ -25,7 +25,7 @@ class Look:
     latest: tuple[object, ...] = ()
 
     def is_repeated_by(self, page: Page) -> bool:
-        """Whether this is the page before it once more."""
+        """Return whether this page is the page before it once more."""
         return bool(page["rows"]) and _fingerprint(page) == self.latest
 
     def add(self, page: Page) -> None:
@@ -36,10 +36,10 @@ class Look:
         self.latest = _fingerprint(page)
 
     def doubt(self, *, is_first: bool) -> str | None:
-        """Why it may have missed a listing that is on sale; None where it cannot have.
+        """Return why the look may have missed a listing on sale, or None if it cannot have.
 
         Args:
-            is_first: no look before it has seen what this one may have missed.
+            is_first: whether no look before this one has seen what this one may have missed.
         """
         if self.unidentified:
             return f"{self.unidentified} item(s) had no usable id"
@@ -50,11 +50,15 @@ class SyncVinted(BaseJobHandler):
     """Reads the wardrobe page by page, and stores each page as it comes.
 
     Only a look that reached the last page, and cannot have missed anything on its way, says
-    that a listing is gone. A look that leaves a doubt is taken again where that matters.
+    that a listing is gone: in the former system, a walk that failed after its first page marked
+    1,500 products as sold. A look that leaves a doubt is repeated if a listing is missing::
+
+        page 1 ──► store ──► page 2 ──► store ──► … ──► last page ──┬─ no doubt ──► mark the gone
+                                                                    └─ doubt ──► look again
     """
 
     async def execute(self, job: Job) -> dict[str, Any]:
-        """Read and store all pages; then mark as gone what was on none of them."""
+        """Read and store all pages; then mark as gone the listings that were on none of them."""
         per_page = checked_per_page(job.input_data)
         counts = Counter(imported=0, updated=0, errors=0)
         return await walk_listings(self, partial(self._report, per_page, counts))
@@ -63,6 +67,8 @@ class SyncVinted(BaseJobHandler):
         self, per_page: int, counts: Counter[str], walk: str, prefix: str
     ) -> LookReport:
         look = await self._look(prefix, walk, per_page, counts)
+        # An older plugin that answers with a summary has stored nothing here, so nothing is known
+        # to be gone.
         if not isinstance(look, Look):
             return LookReport({**look, "pages": 1}, tells_gone=False)
         errors = counts["errors"] + look.unidentified
@@ -79,6 +85,8 @@ class SyncVinted(BaseJobHandler):
             page: Page | Summary = await self.step(
                 f"{prefix}page-{number}", partial(self._read_page, look, number, per_page)
             )
+            # An older plugin walks through all pages by itself, so there is no second page to ask
+            # for.
             if "imported" in page:
                 return page
             stored = await self.transaction(
@@ -92,15 +100,18 @@ class SyncVinted(BaseJobHandler):
             counts.update(stored)
             if flaws := {one["external_id"]: one["flaw"] for one in page["rows"] if one["flaw"]}:
                 self.log.warning("listings stored without their details", flaws=flaws)
+            # The latest page decides: a wardrobe may grow or shrink while it is read.
             total_pages = page["total_pages"]
             await self.progress(number, max(number, total_pages), f"{len(look.ids)} listings")
         return look
 
     async def _read_page(self, look: Look, number: int, per_page: int) -> Page | Summary:
-        """Ask for one page; one that leads nowhere fails here, before it is recorded."""
+        """Ask for one page; a page that leads nowhere fails here, before the journal records it."""
         page = await VintedBrowser(self).sync(number, per_page)
         if "imported" in page:
             return page
+        # The check stands within the step. A page that is recorded comes back from the journal in
+        # every attempt, so the job could never get past it.
         if look.is_repeated_by(page):
             raise JobFailed(
                 f"page {number} of the wardrobe is page {number - 1} once more, so its end cannot "
@@ -116,10 +127,10 @@ class SyncVinted(BaseJobHandler):
 
 
 def checked_per_page(input_data: dict[str, Any]) -> int:
-    """How many listings to ask for at once, from a job's ``input_data``.
+    """Return the number of listings for one page, from a job's ``input_data``.
 
     Raises:
-        JobFailed: not a number that Vinted takes.
+        JobFailed: Vinted does not accept such a number.
     """
     per_page = input_data.get("per_page", MAX_PER_PAGE)
     if isinstance(per_page, bool) or not isinstance(per_page, int):
@@ -149,5 +160,5 @@ def job_handler() -> type[SyncVinted]:
 
 @hookimpl
 def marketplace() -> Marketplace:
-    """Vinted itself."""
+    """The record of Vinted."""
     return vinted()

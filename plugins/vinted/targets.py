@@ -1,9 +1,10 @@
-"""Which listings a job is about."""
+"""Finds the listings that a job is about."""
 
 from functools import partial
 
 from runtime import store
 
+# The id becomes a part of an address of Vinted, so only letters and digits are accepted.
 LISTING_ID = r"[^\W_]+"
 
 target_listings = partial(

@@ -1,4 +1,4 @@
-"""update_vinted: make a listing what the product is now."""
+"""update_vinted: change a listing, so that it says what the product says now."""
 
 from functools import partial
 from typing import Any
@@ -12,13 +12,16 @@ from runtime.store import describe_listing, mark_listing_gone
 
 
 class UpdateVinted(BaseJobHandler):
-    """Changes the listings of a product; to do so twice is the same as once."""
+    """Changes the listings of a product; a second change with the same data changes nothing."""
 
     async def execute(self, job: Job) -> dict[str, Any]:  # noqa: ARG002 - the interface
         """Check the product, and send it for each of its listings."""
+        # A product that is sold out may still get another price or another text.
         product = checked_offer(self.product, in_stock=False)
         targets = await target_listings(self, must_be_on_sale=True)
         browser = VintedBrowser(self)
+        # All listings are tried before the job fails, so that a listing that is gone does not keep
+        # the others from their change.
         gone = [one for one in targets if not await self._update(browser, product, one)]
         if gone:
             raise JobFailed(
@@ -30,7 +33,7 @@ class UpdateVinted(BaseJobHandler):
     async def _update(
         self, browser: VintedBrowser, product: dict[str, Any], external_id: str
     ) -> bool:
-        """Whether it is still there."""
+        """Update one listing; return whether it is still there."""
         try:
             await self.step(
                 f"update-{external_id}",

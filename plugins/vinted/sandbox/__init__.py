@@ -6,8 +6,8 @@ It speaks the bridge's real protocol over a real socket, for the demo and for te
     with SimulatedBrowser("http://127.0.0.1:8765", 7, token, wardrobe) as browser:
         browser.faults.captcha = True
 
-What can go wrong with a seller's browser is a switch in :class:`Faults`, and may be thrown
-at any time.
+Everything that can go wrong with a seller's browser is a switch in :class:`Faults`, which may be
+thrown at any time.
 """
 
 from plugins.vinted.sandbox.browser import SimulatedBrowser

@@ -25,7 +25,7 @@ class SimulatedBrowser:
 
     Args:
         url: the bridge, such as ``http://127.0.0.1:8765``.
-        resume: declare that a command sent again is answered from memory.
+        resume: whether the tab declares that it answers a repeated command from memory.
         latency: seconds that executing a command takes.
 
     Attributes:
@@ -69,7 +69,7 @@ class SimulatedBrowser:
 
     @property
     def faults(self) -> Faults:
-        """What goes wrong."""
+        """The faults of this browser."""
         return self.extension.faults
 
     @property
@@ -92,7 +92,7 @@ class SimulatedBrowser:
         self.close()
 
     def connect(self) -> None:
-        """Connect and begin to answer; a connection that breaks later is made anew.
+        """Connect and begin to answer; a connection that breaks later is made again.
 
         Raises:
             NotSent: the bridge is not there, or does not let this seller in.
@@ -161,6 +161,8 @@ class SimulatedBrowser:
             if concerned and self.faults.lost:
                 self.faults.lost -= 1
                 continue
+            # A command that comes again after a reconnect is answered from memory and not executed
+            # twice.
             if request_id not in self._memory:
                 self._closing.wait(self.latency)
                 response = self.extension.execute(action, command["payload"])
@@ -181,7 +183,7 @@ class SimulatedBrowser:
             self._send(response)
 
     def _send(self, response: dict[str, Any]) -> None:
-        """Send until the bridge acknowledges it."""
+        """Send the response until the bridge acknowledges it."""
         for _ in range(_SENDINGS):
             acknowledged = threading.Event()
 

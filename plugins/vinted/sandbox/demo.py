@@ -27,11 +27,11 @@ class _Account:
         self._to_lose = 0
 
     def credentials(self) -> None:
-        """It is the browser that is logged in."""
+        """Return no credentials, because the browser is logged in and not the runtime."""
 
     @contextmanager
     def browser(self, url: str, user_id: int, token: str) -> Iterator[SimulatedBrowser]:
-        """One tab, which answers from memory what it has done before."""
+        """Open one tab, which answers repeated commands from memory."""
         tab = SimulatedBrowser(url, user_id, token, self._wardrobe, resume=True)
         tab.extension.faults = self._faults
         with tab:
@@ -39,16 +39,16 @@ class _Account:
             yield tab
 
     def lose_an_answer(self) -> None:
-        """The connection drops before the answer is sent."""
+        """Let the connection drop before the next answer is sent."""
         self._to_lose = 1
         self._faults.drop_after_executing = True
 
     def sell(self, sku: str) -> None:
-        """Sales on Vinted are no part of the demo."""
+        """Refuse, because the demo has no sales on Vinted."""
         raise ValueError(f"nobody buys {sku} here")
 
     def tally(self) -> Tally:
-        """What is in the wardrobe, and what the browser was told to publish."""
+        """Count the items in the wardrobe, and the publishings that the browser executed."""
         executed = self._browser.executed if self._browser else []
         return Tally(
             published=sum(action == PUBLISH for action, _ in executed),
@@ -62,9 +62,9 @@ class _Account:
 def open_account(
     name: str, listings: int, record: Callable[[VintedSettings], Marketplace]
 ) -> Iterator[_Account]:
-    """Open an account with so many listings.
+    """Open an account with a number of listings.
 
     Args:
-        record: makes Vinted's record out of settings.
+        record: makes the record of Vinted from settings.
     """
     yield _Account(name, listings, record(SETTINGS))

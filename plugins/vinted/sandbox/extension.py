@@ -1,4 +1,4 @@
-"""The browser plugin: carries out each action on the wardrobe of whoever is logged in."""
+"""The browser plugin, which carries out each action on the wardrobe of the account in use."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,12 +14,12 @@ _OLDER_PLUGINS_KNOW = {"VINTED_PUBLISH", "VINTED_UPDATE", "VINTED_DELETE", "VINT
 
 
 class Extension:
-    """What stands behind ``window.stoflow.executeAction``.
+    """The function behind ``window.stoflow.executeAction``.
 
     Attributes:
-        faults: what goes wrong.
+        faults: the faults that are switched on.
         executed: every (action, payload) that was asked for, in order.
-        answers: every (action, data) that was answered well, in order.
+        answers: every (action, data) of a good answer, in order.
         strayed: the writes that reached an account which is not the wardrobe's.
     """
 
@@ -41,7 +41,7 @@ class Extension:
         }
 
     def execute(self, action: str, payload: Payload) -> dict[str, Any]:
-        """What becomes of one command: a response without its request_id."""
+        """Execute one command; return its response without the request_id."""
         self.executed.append((action, payload))
         try:
             data = self._carried_out(action, payload)
@@ -70,10 +70,14 @@ class Extension:
             PROTOCOL[action].is_payload(payload)
         except ValidationError as error:
             raise Refusal(422, "invalid", f"{action}: {error}") from error
+        # Only writes bear a reference. The write succeeds in the wrong account, as it would in a
+        # real browser, and tests then find it here.
         if faults.wrong_account is not None and "reference" in payload:
             self.strayed.append((action, payload))
             return {"item": {"id": 1}, "message": {"id": 1, "text": "?", "from_seller": True}}
         data = self._actions[action](payload)
+        # These faults come after the action, so the wardrobe has changed and the answer does not
+        # say so.
         if concerned and faults.fails_after_executing:
             faults.fails_after_executing -= 1
             raise Refusal(500, "server_error", "Vinted failed")
@@ -130,7 +134,7 @@ class Extension:
         raise Refusal(404, "not_found", f"no such endpoint: {payload['endpoint']}")
 
     def _signed(self, page: dict[str, Any]) -> dict[str, Any]:
-        """With the account that is logged in; another's wardrobe is not this one."""
+        """Add the account that is logged in; another account's wardrobe is empty."""
         if self.faults.wrong_account is not None:
             nothing = {"current_page": 1, "total_pages": 0, "total_entries": 0}
             name = "items" if "items" in page else "orders"

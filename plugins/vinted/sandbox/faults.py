@@ -1,4 +1,4 @@
-"""What can go wrong with a seller's browser."""
+"""The faults of a seller's browser, each of which a test can switch on."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Faults:
-    """What goes wrong from now on.
+    """The faults from now on.
 
     Attributes:
-        only: the actions that it goes wrong with; None: all.
-        late: seconds that each answer is held back after it was executed.
+        only: the actions that have the faults; None means all.
+        late: seconds that each answer is held back after its command was executed.
         twice: each answer is sent two times.
         never: commands are executed, and never answered.
         lost: how many of the next commands are neither executed nor answered.
@@ -24,8 +24,8 @@ class Faults:
         rate_limited: Vinted wants to be left in peace (429).
         wrong_account: the id of the account that is logged in instead of the seller's.
         older_plugin: a sync is answered with a summary, and the wardrobe cannot be asked for.
-        shapeless: what was done is answered with an empty object.
-        forgetful: the browser plugin does not know which item has which reference.
+        shapeless: each command is executed, and answered with an empty object.
+        forgetful: the browser plugin does not remember the references of items.
         failing_pages: how many times each page of a sync still fails (500).
     """
 
@@ -47,12 +47,12 @@ class Faults:
     failing_pages: Counter[int] = field(default_factory=Counter)
 
     def concern(self, action: str) -> bool:
-        """Whether it goes wrong with this action."""
+        """Return whether the faults concern this action."""
         return self.only is None or action in self.only
 
 
 class Refusal(Exception):
-    """Vinted, or the browser plugin, says no."""
+    """Raised when Vinted or the browser plugin refuses a command."""
 
     def __init__(self, status: int | None, error_code: str | None, message: str) -> None:
         super().__init__(message)

@@ -16,10 +16,10 @@ Thing = dict[str, Any]
 
 
 class Wardrobe:
-    """What a seller has on Vinted; of everything the newest comes first.
+    """The items, orders and conversations of a seller on Vinted, the newest first.
 
     Args:
-        shop_id: the account it belongs to. None: whichever is asked for.
+        shop_id: the account that owns the wardrobe; None means any account that is asked for.
     """
 
     def __init__(self, items: Iterable[Thing] = (), *, shop_id: str | None = None) -> None:
@@ -32,11 +32,11 @@ class Wardrobe:
 
     @classmethod
     def of(cls, size: int, *, shop_id: str | None = None) -> Self:
-        """A wardrobe with so many invented items."""
+        """Return a wardrobe with ``size`` invented items."""
         return cls((example_item(number) for number in range(size, 0, -1)), shop_id=shop_id)
 
     def items(self) -> list[Thing]:
-        """A copy of the list of items."""
+        """Return a copy of the list of items."""
         with self._lock:
             return copy.deepcopy(self._items)
 
@@ -50,7 +50,7 @@ class Wardrobe:
             self._items.insert(0, item)
 
     def make(self, details: Thing) -> Thing:
-        """Put an item on top that gets an id of its own; a copy of it."""
+        """Put a new item with an id of its own on top; return a copy of the item."""
         with self._lock:
             new = next(self._ids)
             item = {"id": new, "url": f"https://www.vinted.fr/items/{new}", **details}
@@ -58,13 +58,13 @@ class Wardrobe:
             return copy.deepcopy(item)
 
     def find(self, item_id: object) -> Thing | None:
-        """A copy of the item; None where it is not there."""
+        """Return a copy of the item, or None if it is not there."""
         with self._lock:
             position = self._position(item_id)
             return None if position is None else copy.deepcopy(self._items[position])
 
     def change(self, item_id: object, details: Thing) -> Thing | None:
-        """Change an item, which stays where it stands; None where it is not there."""
+        """Change an item without moving it; return a copy, or None if it is not there."""
         with self._lock:
             position = self._position(item_id)
             if position is None:
@@ -73,44 +73,44 @@ class Wardrobe:
             return copy.deepcopy(self._items[position])
 
     def remove(self, item_id: object) -> Thing | None:
-        """Take the item out; None where it is not there."""
+        """Take the item out and return it, or return None if it is not there."""
         with self._lock:
             position = self._position(item_id)
             return None if position is None else self._items.pop(position)
 
     def page(self, number: int, per_page: int = MAX_PER_PAGE) -> Thing:
-        """One page of the items, counted from 1, in Vinted's own shape."""
+        """Return one page of the items, in Vinted's own shape; pages are counted from 1."""
         return _page("items", self.items(), number, per_page)
 
     def sell(self, order: Thing) -> None:
-        """A new sale; what it sold is taken out."""
+        """Add a new sale, and take the items that it sold out."""
         with self._lock:
             self._orders.insert(0, order)
             for item in order.get("items", ()):
                 self.remove(item.get("id"))
 
     def withdraw_sale(self, order_id: object) -> None:
-        """A sale disappears from the list, as one does whose buyer is gone."""
+        """Remove a sale from the list, as happens when its buyer is gone."""
         with self._lock:
             self._orders = [one for one in self._orders if one["id"] != order_id]
 
     def orders_page(self, number: int, per_page: int = MAX_PER_PAGE) -> Thing:
-        """One page of the sales, counted from 1."""
+        """Return one page of the sales; pages are counted from 1."""
         with self._lock:
             return _page("orders", copy.deepcopy(self._orders), number, per_page)
 
     def open_conversation(self, conversation: Thing) -> None:
-        """A buyer begins to write."""
+        """Add a conversation that a buyer began."""
         with self._lock:
             self._conversations[str(conversation["id"])] = conversation
 
     def conversation(self, conversation_id: object) -> Thing | None:
-        """A copy of a conversation; None where it is not there."""
+        """Return a copy of a conversation, or None if it is not there."""
         with self._lock:
             return copy.deepcopy(self._conversations.get(str(conversation_id)))
 
     def say(self, conversation_id: object, message: Thing) -> Thing | None:
-        """Add a message, which gets an id; None where the conversation is not there."""
+        """Add a message with a new id; return a copy, or None if there is no such conversation."""
         with self._lock:
             conversation = self._conversations.get(str(conversation_id))
             if conversation is None:
