@@ -59,7 +59,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Check the types of the code and of its tests."""
+    """Check the types of the code and of the unit tests."""
     _run(session, "mypy", *session.posargs)
 
 
@@ -85,12 +85,14 @@ def coverage(session: nox.Session) -> None:
 @nox.session(venv_backend="uv")
 def lowest(session: nox.Session) -> None:
     """Run tests with the oldest version of each dependency that ``pyproject.toml`` allows."""
-    session.install("--resolution", "lowest-direct", "-e", ".[embedded,test]")
+    # By itself uv does not trust the authorities that were added to the machine, as pip does.
+    trusting = {"UV_SYSTEM_CERTS": "true"}
+    session.install("--resolution", "lowest-direct", "-e", ".[embedded,test]", env=trusting)
     chosen = session.posargs or WITH_LOWEST_BOUNDS
     session.run("python", "-m", "pytest", "-n", "auto", *chosen, env={"THOROUGH": None})
 
 
-@nox.session(venv_backend="uv")
+@nox.session(venv_backend="venv")
 def build(session: nox.Session) -> None:
     """Build the distributions in ``dist/``; check the wheel's files and its command line."""
     # Setuptools would bring files back into the wheel that were deleted in the checkout.

@@ -16,9 +16,10 @@ from runtime.storage.schema.migrator import migrate
 from runtime.storage.server.embedded import EmbeddedServer
 from runtime.storage.server.engine import Database
 from tests.support.database.databases import Databases, own_server
+from tests.support.examples import drawn
 
 LONGEST = ("test_day.py", "test_chaos.py", "test_outside_package.py")
-FEW_EXAMPLES, ALL_EXAMPLES = 30, 100
+EXAMPLES = 100
 
 
 def pytest_configure() -> None:
@@ -29,11 +30,11 @@ def pytest_configure() -> None:
     os.environ.setdefault("CHAOS_SEED", str(random.randrange(1_000_000)))
     os.environ.setdefault("SIMULATION_SEED", str(random.randrange(1_000_000)))
     os.environ.setdefault("CHAOS_SECONDS", "30")
-    # Where nothing else is said by a test; all of the library's hundred where it is thorough.
+    # Where a test names no number of its own.
     # How fast a machine draws examples says nothing of the code: it may have other things to do.
     hypothesis.settings.register_profile(
         "here",
-        max_examples=ALL_EXAMPLES if os.environ.get("THOROUGH") else FEW_EXAMPLES,
+        max_examples=drawn(EXAMPLES),
         deadline=None,
         suppress_health_check=[hypothesis.HealthCheck.too_slow],
     )

@@ -162,9 +162,9 @@ class HttpTransport:
                     headers=call.headers,
                 )
             )
-            # http.client encodes headers as Latin-1 only while it sends, which would be too late;
-            # its complaint about a line break, which older versions of requests leave to it where
-            # the break stands last, holds the value.
+            # http.client looks at headers only while it sends, which is too late, and names their
+            # values when it refuses them. Old versions of requests leave a line break at the very
+            # end to it.
             for name, value in request.headers.items():
                 header = f"{name}: {value}".encode("latin-1")
                 if b"\n" in header or b"\r" in header:

@@ -103,11 +103,6 @@ class CountedWindow:
         self._others = max(0, self.limit.count - max(0, remaining) - known_there)
         self._others_since = now
 
-    def used(self, now: datetime) -> int:
-        """Return how many calls of the limit are used up, by this process and by others."""
-        self._forget(now)
-        return self._total + self._others_at(now)
-
     def restore(self, bucket_start: datetime, count: int) -> None:
         """Count releases of a former process."""
         index = self._index(bucket_start)

@@ -4,7 +4,6 @@ The names come from the source, so that a new kind of commit is a test that is m
 """
 
 import ast
-import itertools
 import os
 import signal
 from contextlib import suppress
@@ -23,6 +22,7 @@ from tests.support.deadline import wait_until
 
 KILLED = -signal.SIGKILL
 JOBS = 4
+MORE_JOBS = 20
 PATIENCE = 30.0
 
 # Which time the point is reached; later ones than the first fall into the middle of the work.
@@ -86,12 +86,12 @@ def dies_at(stage: Stage, name: str, fault: str) -> None:
     more = PROVOKED.get(name, {})
     service = stage.start(RUNTIME_FAULT=fault, **more)
     provoke(service, name)
-    for user_id in itertools.count(1 + JOBS):
+    for user_id in range(1 + JOBS, 1 + JOBS + MORE_JOBS):
         # Jobs that run beside each other may share a commit, so that their number alone does not
-        # say how often the point is reached: the service gets work until it has been.
+        # say how often the point is reached: the service gets work until it has died there.
         with suppress(AssertionError):
             wait_until(service.ended, 2.0)
-        if service.ended() or user_id > 1 + JOBS + PATIENCE:
+        if service.ended():
             break
         stage.add_job("publish", f"{fault}-{user_id}", user_id)
     assert service.death() == KILLED

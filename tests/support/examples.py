@@ -8,11 +8,15 @@ SHARE = 8
 LEAST = 10
 
 
-def examples(number: int) -> settings:
-    """Settings for a test that is thorough with so many examples.
+def drawn(number: int) -> int:
+    """Return how many of a thorough run's examples this run draws.
 
-    A developer's run draws an eighth of them, since the tests are run again and again with other
+    A developer's run draws an eighth of them, since tests are run again and again with other
     examples; ``THOROUGH=1``, which the check of a checkout sets, draws all.
     """
-    drawn = number if os.environ.get("THOROUGH") else max(LEAST, number // SHARE)
-    return settings(max_examples=drawn, deadline=None)
+    return number if os.environ.get("THOROUGH") else max(LEAST, number // SHARE)
+
+
+def examples(number: int) -> settings:
+    """Settings for a test that is thorough with so many examples."""
+    return settings(max_examples=drawn(number))
