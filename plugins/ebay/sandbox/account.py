@@ -5,14 +5,14 @@ import copy
 from plugins.ebay.sandbox.errors import refused
 from plugins.ebay.sandbox.publishing import POLICIES
 from plugins.ebay.sandbox.reading import page_of
-from plugins.ebay.sandbox.state import Record, State
+from plugins.ebay.sandbox.state import EbayState, Record
 from runtime.sandbox import Answer, Call
 
 
-class Account:
+class AccountOperations:
     """The operations on locations and policies; they are read only here."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: EbayState) -> None:
         self._state = state
         state.policies.update({kind: {} for kind in POLICIES})
 

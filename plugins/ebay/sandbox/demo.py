@@ -12,7 +12,7 @@ from runtime import Marketplace
 from runtime.sandbox import ApiAccount
 
 
-class _Account(ApiAccount[EbaySandbox]):
+class _EbayAccount(ApiAccount[EbaySandbox]):
     publication = "publishOffer"
     settings: Mapping[str, Any] = {
         "marketplace_id": MARKETPLACE,
@@ -36,7 +36,9 @@ class _Account(ApiAccount[EbaySandbox]):
 
 
 @contextmanager
-def open_account(name: str, record: Callable[[EbaySettings], Marketplace]) -> Iterator[_Account]:
+def open_account(
+    name: str, record: Callable[[EbaySettings], Marketplace]
+) -> Iterator[_EbayAccount]:
     """Open an account with an eBay of its own, on which nothing is for sale yet.
 
     Args:
@@ -50,4 +52,4 @@ def open_account(name: str, record: Callable[[EbaySettings], Marketplace]) -> It
             client_secret=SecretStr(sandbox.oauth.client_secret),
             runame=sandbox.oauth.runame,
         )
-        yield _Account(name, record(settings), sandbox)
+        yield _EbayAccount(name, record(settings), sandbox)

@@ -5,7 +5,7 @@ import copy
 from plugins.ebay.sandbox.errors import error, refused
 from plugins.ebay.sandbox.publishing import demand_publishable
 from plugins.ebay.sandbox.reading import body_of, checked_sku, language_of, page_of, typed
-from plugins.ebay.sandbox.state import Record, State
+from plugins.ebay.sandbox.state import EbayState, Record
 from runtime.sandbox import Answer, Call, Refused
 
 MAX_TITLE = 80
@@ -16,10 +16,10 @@ _WRITABLE = (
 )  # fmt: skip
 
 
-class Items:
+class ItemOperations:
     """The operations on inventory items."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: EbayState) -> None:
         self._state = state
 
     def put(self, call: Call) -> Answer:

@@ -9,7 +9,7 @@ from runtime.sandbox import Answer, Call, Quota
 DAY = timedelta(days=1)
 
 
-class Limits:
+class ApiQuotas:
     """A quota for each API, as the application has them.
 
     Attributes:

@@ -23,7 +23,7 @@ REFRESH_LIFETIME = timedelta(days=547)
 APPLICATION = "application"
 
 
-class OAuth:
+class EbayOAuth:
     """The consent page and the token endpoint of one application.
 
     Attributes:

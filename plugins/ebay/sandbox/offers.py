@@ -6,14 +6,14 @@ from plugins.ebay.sandbox.errors import error, refused
 from plugins.ebay.sandbox.items import failed_row, many, rows_of
 from plugins.ebay.sandbox.publishing import demand_publishable
 from plugins.ebay.sandbox.reading import body_of, checked_sku, language_of, page_of, typed
-from plugins.ebay.sandbox.state import Fee, Record, State
+from plugins.ebay.sandbox.state import EbayFee, EbayState, Record
 from runtime.sandbox import Answer, Call, Refused
 
 FORMATS = ("FIXED_PRICE", "AUCTION")
 _KEPT = ("offerId", "sku", "marketplaceId", "format", "status", "listing")
 
 
-class Offers:
+class OfferOperations:
     """The operations on offers.
 
     Attributes:
@@ -21,7 +21,7 @@ class Offers:
             usually does.
     """
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: EbayState) -> None:
         self._state = state
         self.names_existing = True
 
@@ -97,7 +97,7 @@ class Offers:
         offer["listing"] = {
             "listingId": listing_id, "listingStatus": "ACTIVE", "soldQuantity": 0
         }  # fmt: skip
-        self._state.fees.append(Fee("publishOffer", listing_id, self._state.now()))
+        self._state.fees.append(EbayFee("publishOffer", listing_id, self._state.now()))
         return listing_id
 
     def withdraw(self, call: Call) -> Answer:

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from plugins.ebay.sandbox.account import Account
-from plugins.ebay.sandbox.items import Items
-from plugins.ebay.sandbox.limits import Limits
+from plugins.ebay.sandbox.account import AccountOperations
+from plugins.ebay.sandbox.items import ItemOperations
+from plugins.ebay.sandbox.limits import ApiQuotas
 from plugins.ebay.sandbox.oauth import (
     ACCOUNT,
     ACCOUNT_READ,
@@ -13,10 +13,10 @@ from plugins.ebay.sandbox.oauth import (
     FULFILLMENT_READ,
     INVENTORY,
     INVENTORY_READ,
-    OAuth,
+    EbayOAuth,
 )
-from plugins.ebay.sandbox.offers import Offers
-from plugins.ebay.sandbox.orders import Orders
+from plugins.ebay.sandbox.offers import OfferOperations
+from plugins.ebay.sandbox.orders import OrderOperations
 from runtime.sandbox import Answer, Call, Route
 
 _WRITE = frozenset({INVENTORY})
@@ -28,12 +28,12 @@ _OPEN: frozenset[str] = frozenset()
 
 
 def routes_of(
-    oauth: OAuth,
-    items: Items,
-    offers: Offers,
-    orders: Orders,
-    account: Account,
-    limits: Limits,
+    oauth: EbayOAuth,
+    items: ItemOperations,
+    offers: OfferOperations,
+    orders: OrderOperations,
+    account: AccountOperations,
+    limits: ApiQuotas,
     url: Callable[[], str],
 ) -> tuple[Route, ...]:
     """All operations; ``url`` tells where the sandbox listens, for the links between pages."""

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 from plugins.ebay.sandbox.errors import refused
 from plugins.ebay.sandbox.order_filter import parsed
 from plugins.ebay.sandbox.publishing import quantity_of
-from plugins.ebay.sandbox.state import Record, State, moment
+from plugins.ebay.sandbox.state import EbayState, Record, moment
 from runtime.sandbox import Answer, Call
 
 MAX_LIMIT = 200
@@ -16,10 +16,10 @@ USUAL_LIMIT = 50
 MAX_IDS = 50
 
 
-class Orders:
+class OrderOperations:
     """The operations on orders, and the buyers who make them."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: EbayState) -> None:
         self._state = state
 
     def get(self, call: Call) -> Answer:

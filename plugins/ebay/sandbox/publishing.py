@@ -3,7 +3,7 @@
 from typing import Any
 
 from plugins.ebay.sandbox.errors import error
-from plugins.ebay.sandbox.state import Record, State
+from plugins.ebay.sandbox.state import EbayState, Record
 from runtime.sandbox import Answer, Refused
 
 POLICIES = {
@@ -13,7 +13,7 @@ POLICIES = {
 }
 
 
-def demand_publishable(state: State, item: Record, offer: Record) -> None:
+def demand_publishable(state: EbayState, item: Record, offer: Record) -> None:
     """Check everything.
 
     Raises:
@@ -45,7 +45,7 @@ def _of_item(item: Record) -> list[Record]:
     return errors
 
 
-def _of_offer(state: State, item: Record, offer: Record) -> list[Record]:
+def _of_offer(state: EbayState, item: Record, offer: Record) -> list[Record]:
     errors = []
     description = offer.get("listingDescription") or (item.get("product") or {}).get("description")
     if not description:

@@ -4,16 +4,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from plugins.ebay.sandbox.account import Account
+from plugins.ebay.sandbox.account import AccountOperations
 from plugins.ebay.sandbox.errors import answer, error, refused
-from plugins.ebay.sandbox.items import Items
-from plugins.ebay.sandbox.limits import Limits
-from plugins.ebay.sandbox.oauth import OAuth, bearer_of
-from plugins.ebay.sandbox.offers import Offers
+from plugins.ebay.sandbox.items import ItemOperations
+from plugins.ebay.sandbox.limits import ApiQuotas
+from plugins.ebay.sandbox.oauth import EbayOAuth, bearer_of
+from plugins.ebay.sandbox.offers import OfferOperations
 from plugins.ebay.sandbox.operations import routes_of
-from plugins.ebay.sandbox.orders import Orders
+from plugins.ebay.sandbox.orders import OrderOperations
 from plugins.ebay.sandbox.publishing import POLICIES
-from plugins.ebay.sandbox.state import Fee, Record, State
+from plugins.ebay.sandbox.state import EbayFee, EbayState, Record
 from runtime.sandbox import Answer, Call, Request, Route, SellerSandbox, Unreadable
 
 LOCATION = "warehouse"
@@ -33,7 +33,7 @@ class EbaySandbox(SellerSandbox):
         warnings: what successful answers of an operation carry in ``warnings``, by operation.
     """
 
-    oauth: OAuth
+    oauth: EbayOAuth
 
     def __init__(
         self,
@@ -44,20 +44,20 @@ class EbaySandbox(SellerSandbox):
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         super().__init__(now)
-        self._state = State(now)
+        self._state = EbayState(now)
         self._busy: set[str] = set()
-        self.oauth = OAuth(client_id, client_secret, runame, now)
-        self.limits = Limits(now)
-        self.account = Account(self._state)
+        self.oauth = EbayOAuth(client_id, client_secret, runame, now)
+        self.limits = ApiQuotas(now)
+        self.account = AccountOperations(self._state)
         self.warnings: dict[str, list[Record]] = {}
-        self._offers = Offers(self._state)
-        self._orders = Orders(self._state)
+        self._offers = OfferOperations(self._state)
+        self._orders = OrderOperations(self._state)
         self.account.add_location(LOCATION)
         for kind in POLICIES:
             self.account.add_policy(kind, f"{kind}-1", MARKETPLACE)
         self.routes = routes_of(
             self.oauth,
-            Items(self._state),
+            ItemOperations(self._state),
             self._offers,
             self._orders,
             self.account,
@@ -92,7 +92,7 @@ class EbaySandbox(SellerSandbox):
         return self._copied(self._state.orders)
 
     @property
-    def fees(self) -> list[Fee]:
+    def fees(self) -> list[EbayFee]:
         """Each call that cost money, in order."""
         return self._copied(self._state.fees)
 

@@ -13,7 +13,7 @@ MAX_REVISIONS = 250
 
 
 @dataclass(frozen=True, slots=True)
-class Fee:
+class EbayFee:
     """A call that cost the seller money."""
 
     operation: str
@@ -22,7 +22,7 @@ class Fee:
 
 
 @dataclass(slots=True)
-class State:
+class EbayState:
     """The seller's account, in the shapes of eBay's answers.
 
     Attributes:
@@ -40,7 +40,7 @@ class State:
     locations: dict[str, Record] = field(default_factory=dict)
     policies: dict[str, dict[str, Record]] = field(default_factory=dict)
     orders: list[Record] = field(default_factory=list)
-    fees: list[Fee] = field(default_factory=list)
+    fees: list[EbayFee] = field(default_factory=list)
     revisions: Counter[tuple[str, date]] = field(default_factory=Counter)
     _last_number: int = 0
 

@@ -13,7 +13,7 @@ from runtime import Marketplace
 from runtime.sandbox import ApiAccount
 
 
-class _Account(ApiAccount[EtsySandbox]):
+class _EtsyAccount(ApiAccount[EtsySandbox]):
     publication = "updateListing"  # It activates the draft, which costs money.
     settings: Mapping[str, Any] = {
         "currency": CURRENCY,
@@ -34,7 +34,7 @@ class _Account(ApiAccount[EtsySandbox]):
 
 
 @contextmanager
-def open_account(record: Callable[[EtsySettings], Marketplace]) -> Iterator[_Account]:
+def open_account(record: Callable[[EtsySettings], Marketplace]) -> Iterator[_EtsyAccount]:
     """Open an account with an Etsy of its own, on which nothing is for sale yet.
 
     Args:
@@ -47,4 +47,4 @@ def open_account(record: Callable[[EtsySettings], Marketplace]) -> Iterator[_Acc
             keystring=sandbox.oauth.keystring,
             shared_secret=SecretStr(sandbox.oauth.shared_secret),
         )
-        yield _Account(str(sandbox.shop_id), record(settings), sandbox)
+        yield _EtsyAccount(str(sandbox.shop_id), record(settings), sandbox)

@@ -3,9 +3,9 @@
 import copy
 
 from plugins.etsy.sandbox.errors import refused
-from plugins.etsy.sandbox.listings import Listings, own_shop
+from plugins.etsy.sandbox.listings import ListingOperations, own_shop
 from plugins.etsy.sandbox.reading import flag, identifier, integer, single
-from plugins.etsy.sandbox.state import Record, State
+from plugins.etsy.sandbox.state import EtsyState, Record
 from runtime.sandbox import Answer, Call
 
 MAX_IMAGES = 20
@@ -13,10 +13,10 @@ _SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8")
 _FIELDS = {"image", "listing_image_id", "rank", "overwrite", "is_watermarked", "alt_text"}
 
 
-class Images:
+class ImageOperations:
     """The operations on images."""
 
-    def __init__(self, state: State, listings: Listings) -> None:
+    def __init__(self, state: EtsyState, listings: ListingOperations) -> None:
         self._state = state
         self._listings = listings
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from plugins.etsy.sandbox.errors import Complaint, complaint, listed, plain
 from plugins.etsy.sandbox.reading import identifier
-from plugins.etsy.sandbox.state import Record, State, amount_of, money
+from plugins.etsy.sandbox.state import EtsyState, Record, amount_of, money
 from runtime.sandbox import Answer, Call, Refused
 
 MAX_SKU = 32
@@ -19,10 +19,10 @@ _OFFERING = {"price", "quantity", "is_enabled", "readiness_state_id"}
 _VALUE = {"property_id", "value_ids", "scale_id", "property_name", "values"}
 
 
-class Inventory:
+class InventoryOperations:
     """The operations on inventories."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: EtsyState) -> None:
         self._state = state
 
     def get(self, call: Call) -> Answer:
@@ -74,7 +74,7 @@ class Inventory:
 
 
 def first_inventory(
-    state: State, price: Decimal, quantity: int, readiness_state_id: int | None
+    state: EtsyState, price: Decimal, quantity: int, readiness_state_id: int | None
 ) -> Record:
     """What a draft has: one product, without a SKU."""
     terms = {"quantity": quantity, "is_enabled": True, "readiness_state_id": readiness_state_id}
@@ -94,7 +94,7 @@ def shown_inventory(inventory: Record) -> Record:
     return copy.deepcopy(inventory)
 
 
-def _offering(state: State, terms: Record, price: Decimal) -> Record:
+def _offering(state: EtsyState, terms: Record, price: Decimal) -> Record:
     return {
         "offering_id": state.next_number(),
         "quantity": terms["quantity"],
@@ -105,7 +105,7 @@ def _offering(state: State, terms: Record, price: Decimal) -> Record:
     }
 
 
-def _complaints(state: State, body: Any) -> list[Complaint]:
+def _complaints(state: EtsyState, body: Any) -> list[Complaint]:
     if not isinstance(body, dict) or not isinstance(body.get("products"), list):
         return [complaint("products", "products must be an array", "type")]
     found = _unknown("", body, _TOP)
@@ -118,7 +118,7 @@ def _complaints(state: State, body: Any) -> list[Complaint]:
     return found
 
 
-def _of_product(state: State, path: str, product: Any) -> list[Complaint]:
+def _of_product(state: EtsyState, path: str, product: Any) -> list[Complaint]:
     if not isinstance(product, dict):
         return [complaint(path, "must be an object", "type")]
     found = _unknown(path, product, _PRODUCT)
@@ -134,7 +134,7 @@ def _of_product(state: State, path: str, product: Any) -> list[Complaint]:
     return found
 
 
-def _of_offering(state: State, path: str, offering: Any) -> list[Complaint]:
+def _of_offering(state: EtsyState, path: str, offering: Any) -> list[Complaint]:
     if not isinstance(offering, dict):
         return [complaint(path, "must be an object", "type")]
     found = _unknown(path, offering, _OFFERING)

@@ -8,7 +8,7 @@ from plugins.etsy.sandbox.errors import plain
 from runtime.sandbox import Answer, Quota, Refused
 
 
-class Limits:
+class ApplicationQuotas:
     """The application's quotas.
 
     Attributes:

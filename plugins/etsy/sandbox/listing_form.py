@@ -8,7 +8,7 @@ from typing import Any
 
 from plugins.etsy.sandbox.errors import refused
 from plugins.etsy.sandbox.reading import array, flag, integer
-from plugins.etsy.sandbox.state import State
+from plugins.etsy.sandbox.state import EtsyState
 
 MAX_TITLE = 140
 MAX_TAGS = 13
@@ -29,7 +29,7 @@ _UPDATE_ONLY = {"state", "featured_rank"}
 _ONCE = re.compile(r"[%:&+]")
 
 
-def read_form(state: State, form: dict[str, str], *, creates: bool) -> dict[str, Any]:
+def read_form(state: EtsyState, form: dict[str, str], *, creates: bool) -> dict[str, Any]:
     """The values of a form, by field.
 
     Raises:
@@ -48,7 +48,7 @@ def read_form(state: State, form: dict[str, str], *, creates: bool) -> dict[str,
     return values
 
 
-def _check_known(state: State, values: dict[str, Any]) -> None:
+def _check_known(state: EtsyState, values: dict[str, Any]) -> None:
     for name, known in (
         ("taxonomy_id", state.taxonomy),
         ("shipping_profile_id", state.shipping_profiles),

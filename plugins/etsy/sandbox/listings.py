@@ -8,17 +8,17 @@ from plugins.etsy.sandbox.errors import refused
 from plugins.etsy.sandbox.inventory import first_inventory, shown_inventory
 from plugins.etsy.sandbox.listing_form import read_form
 from plugins.etsy.sandbox.reading import array, form_of, identifier, page_of, query_of
-from plugins.etsy.sandbox.state import SHOP_ID, USER_ID, Fee, Record, State, money
+from plugins.etsy.sandbox.state import SHOP_ID, USER_ID, EtsyFee, EtsyState, Record, money
 from runtime.sandbox import Answer, Call
 
 STATES = ("active", "inactive", "sold_out", "draft", "expired")
 SECONDS_LISTED = 120 * 86_400
 
 
-class Listings:
+class ListingOperations:
     """The operations on listings."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: EtsyState) -> None:
         self._state = state
 
     def create_draft(self, call: Call) -> Answer:
@@ -122,7 +122,7 @@ class Listings:
         """Make it active; only what was merely switched off costs nothing."""
         listing_id = listing["listing_id"]
         if listing["state"] != "inactive":
-            self._state.fees.append(Fee("updateListing", listing_id, self._state.now()))
+            self._state.fees.append(EtsyFee("updateListing", listing_id, self._state.now()))
             listing["ending_timestamp"] = self._state.timestamp() + SECONDS_LISTED
         if listing["state"] == "sold_out":
             listing["quantity"] = 1

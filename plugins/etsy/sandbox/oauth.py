@@ -22,7 +22,7 @@ REFRESH_LIFETIME = timedelta(days=90)
 SHORTEST_VERIFIER = 43
 
 
-class OAuth:
+class EtsyOAuth:
     """The consent page, the token endpoint, and the check of keys and tokens.
 
     Attributes:

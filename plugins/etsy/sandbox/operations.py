@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 
-from plugins.etsy.sandbox.images import Images
-from plugins.etsy.sandbox.inventory import Inventory
-from plugins.etsy.sandbox.listings import Listings
-from plugins.etsy.sandbox.oauth import OAuth
-from plugins.etsy.sandbox.receipts import Receipts
-from plugins.etsy.sandbox.shop import Shop
+from plugins.etsy.sandbox.images import ImageOperations
+from plugins.etsy.sandbox.inventory import InventoryOperations
+from plugins.etsy.sandbox.listings import ListingOperations
+from plugins.etsy.sandbox.oauth import EtsyOAuth
+from plugins.etsy.sandbox.receipts import ReceiptOperations
+from plugins.etsy.sandbox.shop import ShopOperations
 from runtime.sandbox import Answer, Call, Route
 
 ROOT = "/v3/application"
@@ -15,12 +15,12 @@ WITHOUT_KEY = frozenset({"authorize", "token"})
 
 
 def routes_of(
-    oauth: OAuth,
-    shop: Shop,
-    listings: Listings,
-    images: Images,
-    inventory: Inventory,
-    receipts: Receipts,
+    oauth: EtsyOAuth,
+    shop: ShopOperations,
+    listings: ListingOperations,
+    images: ImageOperations,
+    inventory: InventoryOperations,
+    receipts: ReceiptOperations,
 ) -> tuple[Route, ...]:
     """All operations. Those without a scope want the key alone, or nothing."""
     own = "/shops/{shop_id}"

@@ -7,7 +7,7 @@ from decimal import Decimal
 from plugins.etsy.sandbox.errors import refused
 from plugins.etsy.sandbox.listings import own_shop
 from plugins.etsy.sandbox.reading import flag, identifier, integer, page_of, query_of
-from plugins.etsy.sandbox.state import USER_ID, Record, State, amount_of, money
+from plugins.etsy.sandbox.state import USER_ID, EtsyState, Record, amount_of, money
 from runtime.sandbox import Answer, Call
 
 BUYER_ID = 8_001
@@ -30,10 +30,10 @@ _ASCENDING = {"asc", "ascending", "up"}
 _EARLIEST = 946_684_800
 
 
-class Receipts:
+class ReceiptOperations:
     """The operations on receipts, and the buyers who make them."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: EtsyState) -> None:
         self._state = state
 
     def list_page(self, call: Call) -> Answer:

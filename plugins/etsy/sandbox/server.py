@@ -5,15 +5,15 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 from plugins.etsy.sandbox.errors import plain
-from plugins.etsy.sandbox.images import Images
-from plugins.etsy.sandbox.inventory import Inventory
-from plugins.etsy.sandbox.limits import Limits
-from plugins.etsy.sandbox.listings import Listings
-from plugins.etsy.sandbox.oauth import OAuth
+from plugins.etsy.sandbox.images import ImageOperations
+from plugins.etsy.sandbox.inventory import InventoryOperations
+from plugins.etsy.sandbox.limits import ApplicationQuotas
+from plugins.etsy.sandbox.listings import ListingOperations
+from plugins.etsy.sandbox.oauth import EtsyOAuth
 from plugins.etsy.sandbox.operations import WITHOUT_KEY, routes_of
-from plugins.etsy.sandbox.receipts import Receipts
-from plugins.etsy.sandbox.shop import Shop
-from plugins.etsy.sandbox.state import SHOP_ID, USER_ID, Fee, Record, State
+from plugins.etsy.sandbox.receipts import ReceiptOperations
+from plugins.etsy.sandbox.shop import ShopOperations
+from plugins.etsy.sandbox.state import SHOP_ID, USER_ID, EtsyFee, EtsyState, Record
 from runtime.sandbox import Answer, Call, Request, Route, SellerSandbox
 
 
@@ -31,7 +31,7 @@ class EtsySandbox(SellerSandbox):
 
     user_id = USER_ID
     shop_id = SHOP_ID
-    oauth: OAuth
+    oauth: EtsyOAuth
 
     def __init__(
         self,
@@ -41,17 +41,17 @@ class EtsySandbox(SellerSandbox):
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         super().__init__(now)
-        self._state = State(now)
-        self.oauth = OAuth(keystring, shared_secret, now)
-        self.limits = Limits(now)
-        self._receipts = Receipts(self._state)
-        listings = Listings(self._state)
+        self._state = EtsyState(now)
+        self.oauth = EtsyOAuth(keystring, shared_secret, now)
+        self.limits = ApplicationQuotas(now)
+        self._receipts = ReceiptOperations(self._state)
+        listings = ListingOperations(self._state)
         self.routes = routes_of(
             self.oauth,
-            Shop(self._state),
+            ShopOperations(self._state),
             listings,
-            Images(self._state, listings),
-            Inventory(self._state),
+            ImageOperations(self._state, listings),
+            InventoryOperations(self._state),
             self._receipts,
         )
 
@@ -79,7 +79,7 @@ class EtsySandbox(SellerSandbox):
         return self._copied(self._state.receipts)
 
     @property
-    def fees(self) -> list[Fee]:
+    def fees(self) -> list[EtsyFee]:
         """Each call that cost money, in order."""
         return self._copied(self._state.fees)
 

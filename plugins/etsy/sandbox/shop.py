@@ -3,16 +3,16 @@
 from plugins.etsy.sandbox.errors import refused
 from plugins.etsy.sandbox.listings import own_shop
 from plugins.etsy.sandbox.reading import identifier, page_of, query_of
-from plugins.etsy.sandbox.state import CURRENCY, SHOP_ID, USER_ID, Record, State
+from plugins.etsy.sandbox.state import CURRENCY, SHOP_ID, USER_ID, EtsyState, Record
 from runtime.sandbox import Answer, Call
 
 CREATED = 1_700_000_000
 
 
-class Shop:
+class ShopOperations:
     """The operations on the seller, the shop, its profiles and the categories."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: EtsyState) -> None:
         self._state = state
 
     def ping(self, _call: Call) -> Answer:

@@ -18,7 +18,7 @@ LISTING_FEE = Decimal("0.20")
 
 
 @dataclass(frozen=True, slots=True)
-class Fee:
+class EtsyFee:
     """A call that cost the seller money; ``amount`` in US dollars."""
 
     operation: str
@@ -28,7 +28,7 @@ class Fee:
 
 
 @dataclass(slots=True)
-class State:
+class EtsyState:
     """The seller's shop, in the shapes of Etsy's answers.
 
     Attributes:
@@ -46,7 +46,7 @@ class State:
     images: dict[int, list[Record]] = field(default_factory=dict)
     inventories: dict[int, Record] = field(default_factory=dict)
     receipts: list[Record] = field(default_factory=list)
-    fees: list[Fee] = field(default_factory=list)
+    fees: list[EtsyFee] = field(default_factory=list)
     shipping_profiles: set[int] = field(default_factory=lambda: {SHIPPING_PROFILE_ID})
     return_policies: set[int] = field(default_factory=lambda: {RETURN_POLICY_ID})
     readiness_states: set[int] = field(default_factory=lambda: {READINESS_STATE_ID})

@@ -10,7 +10,7 @@ from typing import Any, Self
 import socketio
 
 from plugins.vinted.sandbox.extension import Extension
-from plugins.vinted.sandbox.faults import Faults
+from plugins.vinted.sandbox.faults import BrowserFaults
 from plugins.vinted.sandbox.wardrobe import Wardrobe
 from runtime import NotSent
 
@@ -68,7 +68,7 @@ class SimulatedBrowser:
         self._refusal: object = None
 
     @property
-    def faults(self) -> Faults:
+    def faults(self) -> BrowserFaults:
         """The faults of this browser."""
         return self.extension.faults
 
@@ -170,7 +170,7 @@ class SimulatedBrowser:
             self._respond(self._memory[request_id], concerned)
 
     def _respond(self, response: dict[str, Any], concerned: bool) -> None:
-        faults = self.faults if concerned else Faults()
+        faults = self.faults if concerned else BrowserFaults()
         self._closing.wait(faults.late)
         if faults.drop_after_executing:
             faults.drop_after_executing = False

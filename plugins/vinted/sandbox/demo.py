@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from plugins.vinted.sandbox.browser import SimulatedBrowser
-from plugins.vinted.sandbox.faults import Faults
+from plugins.vinted.sandbox.faults import BrowserFaults
 from plugins.vinted.sandbox.wardrobe import Wardrobe
 from plugins.vinted.settings import VintedSettings
 from runtime import Marketplace
@@ -15,7 +15,7 @@ PUBLISH = "VINTED_PUBLISH"
 SETTINGS = VintedSettings(call_seconds=0.1, jitter_seconds=0)
 
 
-class _Account:
+class _VintedAccount:
     settings: Mapping[str, Any] = {}
 
     def __init__(self, name: str, listings: int, marketplace: Marketplace) -> None:
@@ -23,7 +23,7 @@ class _Account:
         self.external_id = name
         self._wardrobe = Wardrobe.of(listings, shop_id=name)
         self._browser: SimulatedBrowser | None = None
-        self._faults = Faults(only=frozenset({PUBLISH}))
+        self._faults = BrowserFaults(only=frozenset({PUBLISH}))
         self._to_lose = 0
 
     def credentials(self) -> None:
@@ -61,10 +61,10 @@ class _Account:
 @contextmanager
 def open_account(
     name: str, listings: int, record: Callable[[VintedSettings], Marketplace]
-) -> Iterator[_Account]:
+) -> Iterator[_VintedAccount]:
     """Open an account with a number of listings.
 
     Args:
         record: makes the record of Vinted from settings.
     """
-    yield _Account(name, listings, record(SETTINGS))
+    yield _VintedAccount(name, listings, record(SETTINGS))

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from plugins.vinted.protocol import PROTOCOL
-from plugins.vinted.sandbox.faults import Faults, Refusal
+from plugins.vinted.sandbox.faults import BrowserFaults, CommandRejected
 from plugins.vinted.sandbox.wardrobe import Wardrobe
 
 Payload = dict[str, Any]
@@ -23,9 +23,9 @@ class Extension:
         strayed: the writes that reached an account which is not the wardrobe's.
     """
 
-    def __init__(self, wardrobe: Wardrobe, faults: Faults | None = None) -> None:
+    def __init__(self, wardrobe: Wardrobe, faults: BrowserFaults | None = None) -> None:
         self.wardrobe = wardrobe
-        self.faults = faults or Faults()
+        self.faults = faults or BrowserFaults()
         self.executed: list[tuple[str, Payload]] = []
         self.answers: list[tuple[str, Any]] = []
         self.strayed: list[tuple[str, Payload]] = []
@@ -45,12 +45,12 @@ class Extension:
         self.executed.append((action, payload))
         try:
             data = self._carried_out(action, payload)
-        except Refusal as refusal:
+        except CommandRejected as rejected:
             return {
                 "success": False,
-                "error": str(refusal),
-                "error_code": refusal.error_code,
-                "status": refusal.status,
+                "error": str(rejected),
+                "error_code": rejected.error_code,
+                "status": rejected.status,
             }
         self.answers.append((action, data))
         return {"success": True, "data": data}
@@ -58,18 +58,18 @@ class Extension:
     def _carried_out(self, action: str, payload: Payload) -> Any:
         faults, concerned = self.faults, self.faults.concern(action)
         if concerned and faults.session_lost:
-            raise Refusal(401, "session_expired", "log in to Vinted again")
+            raise CommandRejected(401, "session_expired", "log in to Vinted again")
         if concerned and faults.captcha:
-            raise Refusal(403, "captcha", "Vinted asks for a captcha")
+            raise CommandRejected(403, "captcha", "Vinted asks for a captcha")
         if concerned and faults.rate_limited:
-            raise Refusal(429, "rate_limited", "Vinted asks for less")
+            raise CommandRejected(429, "rate_limited", "Vinted asks for less")
         unknown = faults.older_plugin and action not in _OLDER_PLUGINS_KNOW
         if action not in self._actions or unknown:
-            raise Refusal(400, "unknown_action", f"no such action: {action}")
+            raise CommandRejected(400, "unknown_action", f"no such action: {action}")
         try:
             PROTOCOL[action].is_payload(payload)
         except ValidationError as error:
-            raise Refusal(422, "invalid", f"{action}: {error}") from error
+            raise CommandRejected(422, "invalid", f"{action}: {error}") from error
         # Only writes bear a reference. The write succeeds in the wrong account, as it would in a
         # real browser, and tests then find it here.
         if faults.wrong_account is not None and "reference" in payload:
@@ -80,10 +80,10 @@ class Extension:
         # say so.
         if concerned and faults.fails_after_executing:
             faults.fails_after_executing -= 1
-            raise Refusal(500, "server_error", "Vinted failed")
+            raise CommandRejected(500, "server_error", "Vinted failed")
         if concerned and faults.wordless:
             faults.wordless -= 1
-            raise Refusal(None, None, "Failed to fetch")
+            raise CommandRejected(None, None, "Failed to fetch")
         return {} if concerned and faults.shapeless else data
 
     def _publish(self, payload: Payload) -> Any:
@@ -104,10 +104,12 @@ class Extension:
             return self._signed({"items": []})
         logged_in = self.faults.wrong_account or self.wardrobe.shop_id
         if logged_in not in (None, payload["shop_id"]):
-            raise Refusal(404, "not_found", f"no member {payload['shop_id']!r} is logged in here")
+            raise CommandRejected(
+                404, "not_found", f"no member {payload['shop_id']!r} is logged in here"
+            )
         if self.faults.failing_pages[page] > 0:
             self.faults.failing_pages[page] -= 1
-            raise Refusal(500, "server_error", f"Vinted failed on page {page}")
+            raise CommandRejected(500, "server_error", f"Vinted failed on page {page}")
         if self.faults.older_plugin:
             return {"imported": len(self.wardrobe.items()), "updated": 0, "errors": 0}
         return self._signed(self.wardrobe.page(page, payload["per_page"]))
@@ -131,7 +133,7 @@ class Extension:
             found = _there(self.wardrobe.conversation(identity), "conversation")
             found["messages"] = [self._told(one) for one in found["messages"]]
             return {"conversation": found}
-        raise Refusal(404, "not_found", f"no such endpoint: {payload['endpoint']}")
+        raise CommandRejected(404, "not_found", f"no such endpoint: {payload['endpoint']}")
 
     def _signed(self, page: dict[str, Any]) -> dict[str, Any]:
         """Add the account that is logged in; another account's wardrobe is empty."""
@@ -154,7 +156,7 @@ class Extension:
 
 def _there(thing: Any, name: str) -> Any:
     if thing is None:
-        raise Refusal(404, "not_found", f"there is no such {name}")
+        raise CommandRejected(404, "not_found", f"there is no such {name}")
     return thing
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(slots=True)
-class Faults:
+class BrowserFaults:
     """The faults from now on.
 
     Attributes:
@@ -51,7 +51,7 @@ class Faults:
         return self.only is None or action in self.only
 
 
-class Refusal(Exception):
+class CommandRejected(Exception):
     """Raised when Vinted or the browser plugin refuses a command."""
 
     def __init__(self, status: int | None, error_code: str | None, message: str) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from plugins.etsy.offer import checked_offer
 from plugins.etsy.sandbox.listing_form import read_form
-from plugins.etsy.sandbox.state import State
+from plugins.etsy.sandbox.state import EtsyState
 from runtime import JobFailed
 from runtime.errors import InvalidProduct
 from runtime.process.clock import SystemClock
@@ -108,6 +108,6 @@ def test_what_passes_is_taken_by_etsy(
         for name, value in offer.draft_form(offer.description).items() if value is not None
     }  # fmt: skip
     try:
-        read_form(State(SystemClock(lambda *_: None).now), form, creates=True)
+        read_form(EtsyState(SystemClock(lambda *_: None).now), form, creates=True)
     except Refused as refused:
         raise AssertionError(refused) from None
