@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from actors.lanes import Lane
-from runtime.answers.limit_keeper import Sent
+from runtime.answers.limit_keeper import SentCall
 from runtime.messages import BrowserRequest, CallTicket, RecordIntent, RecordOutcome
 from runtime.process.clock import Timer
 from runtime.runs.job_states import JobEvent, JobStatus, target
@@ -34,7 +34,7 @@ class LaneCall(OutstandingCall):
     released_at: datetime | None = None
     not_after: datetime | None = None
     request: BrowserRequest | None = None
-    sent: Sent | None = None
+    sent: SentCall | None = None
 
 
 @dataclass(slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 from actors.lane_run import LaneRun
 from runtime import messages
-from runtime.answers.limit_keeper import INQUIRY_TIME, Changes, Sent
+from runtime.answers.limit_keeper import INQUIRY_TIME, Changes, SentCall
 from runtime.marketplaces.pacing import Pacing
 from runtime.marketplaces.record import Marketplace
 from runtime.messages import CallSettled, CallTicket
@@ -123,7 +123,9 @@ class CallPace:
                 place_left = True
         return place_left
 
-    def left(self, run: LaneRun, call: Call, released_at: datetime | None, now: datetime) -> Sent:
+    def left(
+        self, run: LaneRun, call: Call, released_at: datetime | None, now: datetime
+    ) -> SentCall:
         """Count a call that leaves.
 
         Args:
@@ -147,7 +149,7 @@ class CallPace:
 
     # --- answers come ---------------------------------------------------------------------
 
-    def answered(self, sent: Sent, outcome: Outcome) -> None:
+    def answered(self, sent: SentCall, outcome: Outcome) -> None:
         """Learn from the outcome of a call that left."""
         self._changed(self._limits.answered(sent, outcome, self._clock.now()))
 

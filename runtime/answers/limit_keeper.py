@@ -33,7 +33,7 @@ NEEDS = (ClosureKind.NEEDS_USER, ClosureKind.NEEDS_AUTH)
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class SentCall:
     """A call that left for the marketplace.
 
     Attributes:
@@ -112,14 +112,14 @@ class LimitKeeper:
         self._queue = queue
         self._complain = complain
         self._closed: dict[tuple[Scope, ClosureKind], Closure] = {}
-        self._asked: dict[Scope, tuple[Sent, datetime]] = {}
+        self._asked: dict[Scope, tuple[SentCall, datetime]] = {}
 
-    def leaves(self, shop_id: int, action: str, lane: int, call: Call, now: datetime) -> Sent:
+    def leaves(self, shop_id: int, action: str, lane: int, call: Call, now: datetime) -> SentCall:
         """Return the record of a call that leaves."""
         landed = self._queue.landed()
-        return Sent(shop_id, action, lane, call, now, landed, self._queue.landed(lane))
+        return SentCall(shop_id, action, lane, call, now, landed, self._queue.landed(lane))
 
-    def answered(self, sent: Sent, outcome: Outcome, now: datetime) -> Changes:
+    def answered(self, sent: SentCall, outcome: Outcome, now: datetime) -> Changes:
         """Learn from an answer; a refusal for too many calls is told when to try again."""
         changes = Changes()
         answer = envelope(sent.call, outcome)
@@ -193,7 +193,7 @@ class LimitKeeper:
             self._complain(error)
             return self._read_commonly(answer, now)
 
-    def _apply(self, signals: Signals, sent: Sent, now: datetime, changes: Changes) -> None:
+    def _apply(self, signals: Signals, sent: SentCall, now: datetime, changes: Changes) -> None:
         scope = self._scope(signals.level or self._tree.budgets.speaks_of, sent)
         for one in signals.limits:
             self._tree.announce(scope, one.limit, one.remaining, self._unsure(scope, sent), now)
@@ -213,7 +213,7 @@ class LimitKeeper:
         if signals.good:
             self._open_needs(shop, sent, changes)
 
-    def _unsure(self, scope: Scope, sent: Sent) -> int:
+    def _unsure(self, scope: Scope, sent: SentCall) -> int:
         """Return how many other calls the marketplace may not have known when it answered.
 
         The answer speaks of some moment between the leaving of its call and now. Calls that had
@@ -223,7 +223,7 @@ class LimitKeeper:
             return max(0, self._queue.released(sent.lane) - sent.landed_in_lane - 1)
         return self._queue.released() - sent.landed - 1
 
-    def _inquire(self, scope: Scope, sent: Sent, now: datetime, changes: Changes) -> None:
+    def _inquire(self, scope: Scope, sent: SentCall, now: datetime, changes: Changes) -> None:
         """Ask for the limits of a scope, which is closed until the answer comes."""
         # Many calls are refused together, and all of them ask the same question. An inquiry whose
         # answer got lost is made again after its time.
@@ -235,7 +235,7 @@ class LimitKeeper:
         reason = "it answered 429, and is asked until when"
         self._close(scope, now + INQUIRY_TIME, reason, now, changes)
 
-    def _throttle(self, scope: Scope, sent: Sent, now: datetime, changes: Changes) -> None:
+    def _throttle(self, scope: Scope, sent: SentCall, now: datetime, changes: Changes) -> None:
         if self._tree.throttle(scope, now, sent.left_at):
             reason = f"it answered 429; its rate is {self._tree.rate(scope, now):.0%} for now"
             self._close(scope, now + self._tree.budgets.cool_down, reason, now, changes)
@@ -265,7 +265,7 @@ class LimitKeeper:
             self._queue.changed(scope)
             changes.open(scope, kind)
 
-    def _open_needs(self, shop: Scope, sent: Sent, changes: Changes) -> None:
+    def _open_needs(self, shop: Scope, sent: SentCall, changes: Changes) -> None:
         """Open a shop that waits for a person, after a good answer.
 
         The call must have left after the shop was closed: an answer that was on its way says
@@ -276,14 +276,14 @@ class LimitKeeper:
             if closure is not None and closure.since < sent.left_at:
                 self._open(shop, kind, changes)
 
-    def _tell_when(self, sent: Sent, error: BaseException, now: datetime) -> None:
+    def _tell_when(self, sent: SentCall, error: BaseException, now: datetime) -> None:
         if isinstance(error, CallRejected):
             scopes = path(self._marketplace, sent.shop_id, sent.action)
             error.retry_at = self._tree.closures.opens_at(scopes, now)
             # The last scope is the action, whose closure leaves the lane open for other actions.
             error.lane_closed = any(self._tree.closures.of(scopes[:-1], now))
 
-    def _scope(self, level: Level, sent: Sent) -> Scope:
+    def _scope(self, level: Level, sent: SentCall) -> Scope:
         scopes = path(self._marketplace, sent.shop_id, sent.action)
         return next(scope for scope in scopes if scope.level is level)
 

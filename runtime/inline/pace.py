@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from runtime.answers.limit_keeper import INQUIRY_TIME, Changes, Sent
+from runtime.answers.limit_keeper import INQUIRY_TIME, Changes, SentCall
 from runtime.marketplaces.pacing import Pacing
 from runtime.marketplaces.record import Marketplace
 from runtime.rate_limits.closures import Scope
@@ -67,11 +67,11 @@ class InlinePace:
             pause = LONGEST_PAUSE if due is None else min(due - now(), LONGEST_PAUSE)
             time.sleep(max(pause.total_seconds(), 0))
 
-    def sent(self, job: Job, call: HttpCall, now: datetime) -> Sent:
+    def sent(self, job: Job, call: HttpCall, now: datetime) -> SentCall:
         """Note that a call which had its turn leaves now."""
         return self._pacing.leaves(job, LANE, call, now)
 
-    def answered(self, sent: Sent, outcome: Outcome, at: datetime, ask: Ask) -> None:
+    def answered(self, sent: SentCall, outcome: Outcome, at: datetime, ask: Ask) -> None:
         """Learn from the answer to a call."""
         self._queue.place_freed(LANE)
         changes = self._limits.answered(sent, outcome, at)

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 
 import structlog
 
-from runtime.answers.limit_keeper import LimitKeeper, Sent
+from runtime.answers.limit_keeper import LimitKeeper, SentCall
 from runtime.marketplaces.record import Marketplace
 from runtime.rate_limits import BudgetTree
 from runtime.rate_limits.call_queue import CallQueue
@@ -46,7 +46,7 @@ class Pacing(Generic[Item]):
         wish = Wish(item, job.shop.id, job.action, lane, job.priority, job.rate_limit)
         self.queue.put(wish, now)
 
-    def leaves(self, job: Job, lane: int, call: Call, now: datetime) -> Sent:
+    def leaves(self, job: Job, lane: int, call: Call, now: datetime) -> SentCall:
         """Return the record of a call that leaves."""
         return self.limits.leaves(job.shop.id, job.action, lane, call, now)
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime import Budgets, Level, Limit
-from runtime.answers.limit_keeper import LimitKeeper, Sent
+from runtime.answers.limit_keeper import LimitKeeper, SentCall
 from runtime.marketplaces.record import Marketplace
 from runtime.rate_limits import BudgetTree, Usage
 from runtime.rate_limits.call_queue import CallQueue
@@ -55,7 +55,7 @@ class Marketplaces:
     def work(self, start: datetime, until: datetime) -> None:
         """Call whenever it is allowed."""
         now = start
-        answers: list[tuple[datetime, int, Sent, Answer]] = []
+        answers: list[tuple[datetime, int, SentCall, Answer]] = []
         waits = False
         while now < until:
             while answers and answers[0][0] <= now:
