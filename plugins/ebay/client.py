@@ -17,7 +17,7 @@ SETTLES_WITHIN = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class LinkedPage:
     """One page of many.
 
     Attributes:
@@ -59,7 +59,7 @@ class EbayClient:
             raise unreadable(f"GET {path}", answer, "no object", writes=False)
         return answer
 
-    async def page(self, path: str, name: str, **params: str) -> Page:
+    async def page(self, path: str, name: str, **params: str) -> LinkedPage:
         """Read one page of a collection, whose rows stand under a name.
 
         Args:
@@ -79,7 +79,7 @@ class EbayClient:
         if following is not None and not _leads_on(following, path):
             raise unreadable(f"GET {path}", answer, "next is no page of it", writes=False)
         total = answer.get("total")
-        return Page(
+        return LinkedPage(
             rows,
             # Only the query is taken from the link. Its host is eBay's own, and a call through a
             # proxy has to go on through the proxy.

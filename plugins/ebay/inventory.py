@@ -3,7 +3,7 @@
 import copy
 from typing import Any
 
-from plugins.ebay.client import EbayClient, Page, part
+from plugins.ebay.client import EbayClient, LinkedPage, part
 from plugins.ebay.errors import Record, is_gone
 from runtime import RejectionSuppressed
 
@@ -39,7 +39,7 @@ class Inventory:
             return True
         return False
 
-    async def page(self, following: str | None = None) -> Page:
+    async def page(self, following: str | None = None) -> LinkedPage:
         """Read the first page of all items, or the page that another page named as its next."""
         if following is not None:
             return await self._client.page(following, "inventoryItems")

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from plugins.ebay.client import EbayClient, Page
+from plugins.ebay.client import EbayClient, LinkedPage
 from plugins.ebay.errors import Record
 from runtime import InputError
 from runtime.store import OrderRow, checked_order, checked_order_line
@@ -20,7 +20,7 @@ class Orders:
     def __init__(self, client: EbayClient) -> None:
         self._client = client
 
-    async def page(self, following: str | None, since: datetime | None, field: str) -> Page:
+    async def page(self, following: str | None, since: datetime | None, field: str) -> LinkedPage:
         """Read the first page of the orders, or the page that another page named as its next.
 
         Args:

@@ -20,7 +20,7 @@ RATE_LIMITS = HttpCall(
 
 
 @dataclass(frozen=True, slots=True)
-class Quota:
+class ResourceQuota:
     """One rate of one resource.
 
     Attributes:
@@ -39,7 +39,7 @@ class Quota:
     window: timedelta | None
 
 
-def read_quotas(document: Any) -> Iterator[Quota]:
+def read_quotas(document: Any) -> Iterator[ResourceQuota]:
     """Yield every rate in the document that can be understood, and pass over the rest."""
     for api in _objects(document, "rateLimits"):
         for resource in _objects(api, "resources"):
@@ -52,7 +52,7 @@ def read_quotas(document: Any) -> Iterator[Quota]:
                 if limit is None or remaining is None or reset is None:
                     continue
                 seconds = json_number(rate.get("timeWindow"))
-                yield Quota(
+                yield ResourceQuota(
                     str(api.get("apiContext")).lower(),
                     str(api.get("apiName")).lower(),
                     str(resource.get("name")),

@@ -24,7 +24,7 @@ from runtime.store import (
 BAD_REQUEST = 400
 
 
-class PageDone(TypedDict):
+class ListingPageDone(TypedDict):
     """The part of a page that a walk remembers, to go on and to know that it missed nothing.
 
     ``unread`` are SKUs whose offers eBay refuses to tell.
@@ -61,20 +61,20 @@ class SyncEbay(BaseJobHandler):
         result = {**counts, "items": len(skus), "pages": len(pages)}
         return LookReport(result, _doubt(pages, len(skus)))
 
-    async def _page(self, walk: str, number: int, following: str | None) -> PageDone:
+    async def _page(self, walk: str, number: int, following: str | None) -> ListingPageDone:
         shelf = Shelf(self)
         page = await shelf.inventory.page(following)
         items = {str(item.get("sku")): item for item in page.rows if item.get("sku")}
         found = await self.gather(*(_on_sale(shelf, sku, item) for sku, item in items.items()))
         rows = [row for one in found if one is not None for row in one]
-        done = PageDone(
+        done = ListingPageDone(
             next=page.next,
             total=page.total,
             skus=list(items),
             unread=[sku for sku, one in zip(items, found, strict=True) if one is None],
             counts=ListingCounts(imported=0, updated=0, errors=0),
         )
-        stored: PageDone = await self.transaction(
+        stored: ListingPageDone = await self.transaction(
             f"page-{number}", _store, self.shop_id, walk, rows, done
         )
         return stored
@@ -104,17 +104,17 @@ def _store(
     shop_id: int,
     walk: str,
     rows: Sequence[ListingRow],
-    done: PageDone,
-) -> PageDone:
+    done: ListingPageDone,
+) -> ListingPageDone:
     return {**done, "counts": upsert_listings(session, shop_id, walk, rows)}
 
 
-def _progress(pages: list[PageDone]) -> tuple[int, int, str]:
+def _progress(pages: list[ListingPageDone]) -> tuple[int, int, str]:
     items = sum(len(page["skus"]) for page in pages)
     return items, max(items, pages[-1]["total"] or 0), f"{items} items"
 
 
-def _doubt(pages: Sequence[PageDone], seen: int) -> str | None:
+def _doubt(pages: Sequence[ListingPageDone], seen: int) -> str | None:
     """Return why the walk may have missed an item, or None if it cannot have.
 
     An item that is added or deleted while the pages are read moves others to another page.

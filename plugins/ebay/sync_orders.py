@@ -25,7 +25,7 @@ LONGEST_WINDOW = timedelta(days=729)
 """eBay allows two years and answers a moment more with an error, so a day is left as a margin."""
 
 
-class PageDone(TypedDict):
+class OrderPageDone(TypedDict):
     """The result of a page; ``jobs`` are the jobs that bring other shops up to date."""
 
     next: str | None
@@ -69,12 +69,12 @@ class SyncOrdersEbay(BaseJobHandler):
 
     async def _page(
         self, since: datetime | None, field: str, number: int, following: str | None
-    ) -> PageDone:
+    ) -> OrderPageDone:
         page = await Orders(EbayClient(self)).page(following, since, field)
         rows, problems = readable(page.rows, parse_order)
         for problem in problems:
             self.log.warning("an order cannot be stored", reason=problem)
-        done: PageDone = await self.transaction(
+        done: OrderPageDone = await self.transaction(
             f"page-{number}", _store, self.shop_id, rows, page.next, len(problems)
         )
         return done
@@ -86,9 +86,9 @@ def _store(
     rows: Sequence[OrderRow],
     following: str | None,
     errors: int,
-) -> PageDone:
+) -> OrderPageDone:
     stored = store_orders(session, shop_id, rows)
-    return PageDone(
+    return OrderPageDone(
         next=following,
         new=len(stored["new"]),
         updated=len(stored["known"]),
@@ -98,7 +98,7 @@ def _store(
     )
 
 
-def _progress(pages: list[PageDone]) -> tuple[int, None, str]:
+def _progress(pages: list[OrderPageDone]) -> tuple[int, None, str]:
     return len(pages), None, f"{len(pages)} pages of orders"
 
 

@@ -10,13 +10,13 @@ from runtime import BaseJobHandler, JobFailed
 MOST_PAGES = 10_000
 
 
-class Linked(TypedDict):
+class NextLink(TypedDict):
     """The part of a page that a walk needs."""
 
     next: str | None
 
 
-P = TypeVar("P", bound=Linked)
+P = TypeVar("P", bound=NextLink)
 
 
 async def read_pages(

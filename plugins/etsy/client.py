@@ -42,7 +42,7 @@ class EtsyClient:
 
     # --- listings ---------------------------------------------------------------------------
 
-    async def listings(self, state: str, offset: int) -> shapes.Page:
+    async def listings(self, state: str, offset: int) -> shapes.CountedPage:
         """getListingsByShop: a page of the listings in one state, newest first."""
         params = {"state": state, "limit": MAX_LIMIT, "offset": offset}
         return await self._read("GET", f"{self._shop}/listings", shapes.page, params=params)
@@ -103,7 +103,7 @@ class EtsyClient:
 
     # --- sales ------------------------------------------------------------------------------
 
-    async def receipts(self, offset: int, changed_since: int | None) -> shapes.Page:
+    async def receipts(self, offset: int, changed_since: int | None) -> shapes.CountedPage:
         """getShopReceipts: a page of the sales, what changed last first.
 
         Args:

@@ -11,7 +11,7 @@ from typing import Any, TypedDict
 from plugins.etsy.client import EtsyClient
 from plugins.etsy.offer import Offer
 from plugins.etsy.shapes import identifier
-from plugins.etsy.walk import Look
+from plugins.etsy.walk import OffsetLook
 from runtime import CannotTell, Job
 
 MAX_LOOKS = 3
@@ -47,7 +47,7 @@ async def find_draft(etsy: EtsyClient, job: Job) -> Draft | None:
     """
     doubt = None
     for _ in range(MAX_LOOKS):
-        look = Look()
+        look = OffsetLook()
         while not look.is_over:
             page = await etsy.listings("draft", look.offset)
             for draft in page["results"]:

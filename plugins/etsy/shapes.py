@@ -13,14 +13,14 @@ class ShapeError(ValueError):
     """An answer that is not what Etsy's document promises."""
 
 
-class Page(TypedDict):
+class CountedPage(TypedDict):
     """One page: how many records there are on all of them, and those on this one."""
 
     count: int
     results: list[dict[str, Any]]
 
 
-def page(answer: Any) -> Page:
+def page(answer: Any) -> CountedPage:
     """``{count, results}``.
 
     Raises:
@@ -31,7 +31,7 @@ def page(answer: Any) -> Page:
         raise ShapeError("count must be a number and results an array")
     if not all(isinstance(one, dict) for one in results):
         raise ShapeError("results must hold objects")
-    return Page(count=count, results=results)
+    return CountedPage(count=count, results=results)
 
 
 def listing(answer: Any) -> dict[str, Any]:

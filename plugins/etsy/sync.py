@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 from plugins.etsy.client import EtsyClient
 from plugins.etsy.marketplace import etsy
 from plugins.etsy.rows import listing_row
-from plugins.etsy.shapes import Page
-from plugins.etsy.walk import Look
+from plugins.etsy.shapes import CountedPage
+from plugins.etsy.walk import OffsetLook
 from runtime import BaseJobHandler, Job, JobFailed, Marketplace, hookimpl
 from runtime.store import (
     ListingCounts,
@@ -24,7 +24,7 @@ from runtime.store import (
 MAX_LISTINGS = 100_000
 
 
-class StoredPage(TypedDict):
+class StoredListingPage(TypedDict):
     """A page as it is recorded: what was stored of it, and how many there are on all."""
 
     ids: list[str]
@@ -51,12 +51,14 @@ class SyncEtsy(BaseJobHandler):
         look = await self._look(client, prefix, walk, counts)
         return LookReport({**counts, "pages": look.pages}, look.doubt())
 
-    async def _look(self, client: EtsyClient, prefix: str, walk: str, counts: Counter[str]) -> Look:
-        look = Look()
+    async def _look(
+        self, client: EtsyClient, prefix: str, walk: str, counts: Counter[str]
+    ) -> OffsetLook:
+        look = OffsetLook()
         while not look.is_over:
             number = look.pages + 1
             step = f"{prefix}page-{number}"
-            page: StoredPage = await self.step(
+            page: StoredListingPage = await self.step(
                 step, partial(self._read_page, client, step, walk, look.offset)
             )
             counts.update(page["counts"])
@@ -65,7 +67,9 @@ class SyncEtsy(BaseJobHandler):
             await self.progress(len(look.ids), max(page["count"], len(look.ids)), "listings")
         return look
 
-    async def _read_page(self, client: EtsyClient, step: str, walk: str, offset: int) -> StoredPage:
+    async def _read_page(
+        self, client: EtsyClient, step: str, walk: str, offset: int
+    ) -> StoredListingPage:
         """Ends with the transaction that stores the page, which is the step's record."""
         page = await client.listings("active", offset)
         if page["count"] > MAX_LISTINGS:
@@ -76,17 +80,17 @@ class SyncEtsy(BaseJobHandler):
         rows, _ = readable(page["results"], listing_row)
         if flaws := {one["external_id"]: one["flaw"] for one in rows if one["flaw"]}:
             self.log.warning("listings stored without their details", flaws=flaws)
-        stored: StoredPage = await self.transaction(
+        stored: StoredListingPage = await self.transaction(
             step, store_page, self.shop_id, walk, rows, page
         )
         return stored
 
 
 def store_page(
-    session: Session, shop_id: int, walk: str, rows: list[ListingRow], page: Page
-) -> StoredPage:
+    session: Session, shop_id: int, walk: str, rows: list[ListingRow], page: CountedPage
+) -> StoredListingPage:
     """Store what can be stored of a page."""
-    return StoredPage(
+    return StoredListingPage(
         ids=[one["external_id"] for one in rows],
         records=len(page["results"]),
         count=page["count"],

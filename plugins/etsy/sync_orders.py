@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 
 from plugins.etsy.client import EtsyClient
 from plugins.etsy.rows import order_row
-from plugins.etsy.shapes import Page
-from plugins.etsy.walk import Look
+from plugins.etsy.shapes import CountedPage
+from plugins.etsy.walk import OffsetLook
 from runtime import BaseJobHandler, Job, JobFailed, hookimpl
 from runtime.store import (
     OrderRow,
@@ -31,7 +31,7 @@ FIRST = timedelta(days=90)
 """How far back the first sync of a shop goes: an older sale says nothing of what is left now."""
 
 
-class StoredPage(TypedDict):
+class StoredOrderPage(TypedDict):
     """A page as it is recorded: what was stored of it, and how many there are on all.
 
     ``jobs`` are those in the seller's other shops that its sales called for.
@@ -59,11 +59,11 @@ class SyncOrdersEtsy(BaseJobHandler):
         client = EtsyClient(self)
         window: OrderWindow = await self.transaction("begin", begin_order_sync, self.shop_id)
         since = None if job.input_data.get("full") is True else changed_since(window)
-        pages: list[StoredPage] = []
-        look = Look()
+        pages: list[StoredOrderPage] = []
+        look = OffsetLook()
         while not look.is_over:
             step = f"page-{look.pages + 1}"
-            page: StoredPage = await self.step(
+            page: StoredOrderPage = await self.step(
                 step, partial(self._read_page, client, step, look.offset, since)
             )
             pages.append(page)
@@ -81,7 +81,7 @@ class SyncOrdersEtsy(BaseJobHandler):
 
     async def _read_page(
         self, client: EtsyClient, step: str, offset: int, since: int | None
-    ) -> StoredPage:
+    ) -> StoredOrderPage:
         """Ends with the transaction that stores the page, which is the step's record."""
         page = await client.receipts(offset, since)
         if page["count"] > MAX_ORDERS:
@@ -92,14 +92,16 @@ class SyncOrdersEtsy(BaseJobHandler):
         rows, problems = readable(page["results"], order_row)
         if problems:
             self.log.warning("orders that cannot be stored", problems=problems)
-        stored: StoredPage = await self.transaction(step, store_page, self.shop_id, rows, page)
+        stored: StoredOrderPage = await self.transaction(step, store_page, self.shop_id, rows, page)
         return stored
 
 
-def store_page(session: Session, shop_id: int, rows: Sequence[OrderRow], page: Page) -> StoredPage:
+def store_page(
+    session: Session, shop_id: int, rows: Sequence[OrderRow], page: CountedPage
+) -> StoredOrderPage:
     """Store the sales of a page, and let the seller's other shops follow them."""
     stored = store_orders(session, shop_id, rows)
-    return StoredPage(
+    return StoredOrderPage(
         ids=[one["external_id"] for one in rows],
         records=len(page["results"]),
         count=page["count"],

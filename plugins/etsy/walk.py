@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 
 @dataclass(slots=True)
-class Look:
+class OffsetLook:
     """What one look has seen so far.
 
     Attributes:

@@ -14,7 +14,7 @@ from plugins.vinted.errors import may_not_know_action, sorted_out
 from plugins.vinted.pages import (
     Asked,
     Frame,
-    Page,
+    ListingPage,
     Summary,
     parse_frame,
     parse_item,
@@ -39,7 +39,7 @@ class VintedBrowser:
         self.reference = f"job-{handler.job_id}-{int(created)}"
         """The name of the job for ever: ids begin anew in a new database, but times do not."""
 
-    async def sync(self, page: int, per_page: int) -> Page | Summary:
+    async def sync(self, page: int, per_page: int) -> ListingPage | Summary:
         """Read one page of the shop's wardrobe; pages are counted from 1.
 
         Raises:
@@ -50,7 +50,7 @@ class VintedBrowser:
         answer = await self._ask("VINTED_SYNC", self._page(page, per_page), reads=True)
         return parse_sync(answer, page)
 
-    async def wardrobe(self, page: int, per_page: int = MAX_PER_PAGE) -> Page:
+    async def wardrobe(self, page: int, per_page: int = MAX_PER_PAGE) -> ListingPage:
         """Read one page of the items on sale, the newest first; pages are counted from 1.
 
         Raises:

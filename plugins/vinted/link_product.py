@@ -38,7 +38,7 @@ SERVER_ERROR = 500
 Photos = dict[str, list[str]]
 
 
-class Linked(TypedDict):
+class LinkedProduct(TypedDict):
     """The product that a listing sells from now on."""
 
     product_id: int
@@ -143,7 +143,7 @@ def link_to_product(
     row: ListingRow,
     moves: bool,
     takes_any: bool,
-) -> Linked | str:
+) -> LinkedProduct | str:
     """Store the product, if it does not exist, and record that the listing sells it.
 
     Args:
@@ -177,7 +177,7 @@ def link_to_product(
         made = product_by_sku(session, user_id, product["sku"])
         assert made is not None
         record_listing(session, shop_id, row, made.id)
-        return Linked(product_id=made.id, sku=made.sku, created=True)
+        return LinkedProduct(product_id=made.id, sku=made.sku, created=True)
     if not found.data.get("images"):
         # An import changes the quantity only if it states another than the last one. The stated
         # quantity is therefore handed in again, and pieces that were sold since then stay sold.
@@ -185,7 +185,7 @@ def link_to_product(
         changed = {**found.data, "images": product["images"], "quantity": stated}
         upsert_products(session, user_id, [changed])
     record_listing(session, shop_id, row, found.id)
-    return Linked(product_id=found.id, sku=found.sku, created=False)
+    return LinkedProduct(product_id=found.id, sku=found.sku, created=False)
 
 
 def _row(item: dict[str, Any], wanted: str) -> ListingRow:

@@ -34,7 +34,7 @@ MAX_LOOKS = 3
 
 
 @dataclass(slots=True)
-class Look:
+class NewestItemsLook:
     """The items that one look has seen, from the newest on."""
 
     rows: list[ListingRow] = field(default_factory=list)
@@ -76,9 +76,9 @@ def is_certain(browser: VintedBrowser, found: Sequence[ListingRow]) -> bool:
     return any(row["data"].get("reference") == browser.reference for row in found)
 
 
-async def _look(browser: VintedBrowser, before: set[str]) -> Look:
+async def _look(browser: VintedBrowser, before: set[str]) -> NewestItemsLook:
     """Read pages until most items of a page were there before, or until the wardrobe ends."""
-    look = Look()
+    look = NewestItemsLook()
     number, total_pages = 0, 1
     while number < total_pages:
         number += 1

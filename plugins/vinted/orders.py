@@ -37,7 +37,7 @@ They are in the languages of Vinted's sites, because plugins pass on the words o
 
 
 @dataclass(slots=True)
-class Look:
+class NewestOrdersLook:
     """The orders that one look, from the newest on, has seen so far."""
 
     rows: dict[str, OrderRow] = field(default_factory=dict)
@@ -89,8 +89,10 @@ class OrdersVinted(BaseJobHandler):
             )
         return result
 
-    async def _look(self, browser: VintedBrowser, prefix: str, everything: bool) -> Look:
-        look, total_pages = Look(), 1
+    async def _look(
+        self, browser: VintedBrowser, prefix: str, everything: bool
+    ) -> NewestOrdersLook:
+        look, total_pages = NewestOrdersLook(), 1
         while look.totals.pages < total_pages:
             number = look.totals.pages + 1
             page = await self.step(f"{prefix}page-{number}", partial(self._read, browser, number))

@@ -17,7 +17,7 @@ _SHORT.maxdict = _SHORT.maxlist = 12
 
 
 @final
-class Page(TypedDict):
+class ListingPage(TypedDict):
     """One page of a wardrobe, as a JSON value.
 
     ``unidentified`` counts the items without a usable id, which may be any listing.
@@ -68,7 +68,7 @@ class Frame:
     total_entries: int | None
 
 
-def parse_sync(answer: Any, page: int) -> Page | Summary:
+def parse_sync(answer: Any, page: int) -> ListingPage | Summary:
     """Read the answer to a request for a page.
 
     Raises:
@@ -92,7 +92,7 @@ def parse_sync(answer: Any, page: int) -> Page | Summary:
     return parse_wardrobe(answer, asked)
 
 
-def parse_wardrobe(answer: Any, asked: Asked) -> Page:
+def parse_wardrobe(answer: Any, asked: Asked) -> ListingPage:
     """Read a page of items.
 
     Raises:
@@ -107,7 +107,7 @@ def parse_wardrobe(answer: Any, asked: Asked) -> Page:
         # item marks no listing as gone.
         except InputError:
             continue
-    return Page(
+    return ListingPage(
         rows=rows,
         unidentified=len(frame.entries) - len(rows),
         total_pages=frame.total_pages,

@@ -22,7 +22,7 @@ class Payload(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
-class Answer(BaseModel):
+class AnswerData(BaseModel):
     """What comes back: at least these fields."""
 
     model_config = ConfigDict(extra="allow", strict=True)
@@ -96,20 +96,20 @@ class ApiCall(Payload):
     data: dict[str, Any] | None
 
 
-class Account(Answer):
+class Account(AnswerData):
     """Who is logged in."""
 
     id: Id
 
 
-class Money(Answer):
+class Money(AnswerData):
     """An amount, in Vinted's own shape."""
 
     amount: str | int | float
     currency_code: str
 
 
-class Photo(Answer):
+class Photo(AnswerData):
     """A picture of an item, by one address at least; `full_size_url` goes before `url`."""
 
     model_config = ConfigDict(
@@ -131,13 +131,13 @@ class Photo(Answer):
         return self
 
 
-class Seller(Answer):
+class Seller(AnswerData):
     """Whose item it is."""
 
     id: Id | None = None
 
 
-class Named(Answer):
+class Named(AnswerData):
     """Something that is told by its title."""
 
     title: str | int | None = None
@@ -146,7 +146,7 @@ class Named(Answer):
 Words = Named | str | int | None
 
 
-class Item(Answer):
+class Item(AnswerData):
     """Something on sale.
 
     `reference` is that of the VINTED_PUBLISH which made it, where the browser plugin knows it.
@@ -174,7 +174,7 @@ class Item(Answer):
     photos: list[Photo] | None = None
 
 
-class Pagination(Answer):
+class Pagination(AnswerData):
     """Where a page stands."""
 
     current_page: int = Field(ge=0)
@@ -182,7 +182,7 @@ class Pagination(Answer):
     total_entries: int | None = Field(default=None, ge=0)
 
 
-class WardrobePage(Answer):
+class WardrobePage(AnswerData):
     """One page of what is on sale."""
 
     account: Account | None = None
@@ -190,7 +190,7 @@ class WardrobePage(Answer):
     pagination: Pagination
 
 
-class SyncSummary(Answer):
+class SyncSummary(AnswerData):
     """Of older browser plugins, which walk through all pages by themselves."""
 
     imported: int = Field(ge=0)
@@ -198,31 +198,31 @@ class SyncSummary(Answer):
     errors: int = Field(ge=0)
 
 
-class Published(Answer):
+class Published(AnswerData):
     """The item that was made."""
 
     item: Item
 
 
-class Done(Answer):
+class Done(AnswerData):
     """It was done; nothing more is asked for."""
 
 
-class Person(Answer):
+class Person(AnswerData):
     """Somebody else on Vinted."""
 
     id: Id | None = None
     login: str | None = None
 
 
-class SoldItem(Answer):
+class SoldItem(AnswerData):
     """An item in an order."""
 
     id: Id
     title: str | None = None
 
 
-class Order(Answer):
+class Order(AnswerData):
     """A sale."""
 
     id: Id
@@ -233,7 +233,7 @@ class Order(Answer):
     items: list[SoldItem] = []
 
 
-class OrdersPage(Answer):
+class OrdersPage(AnswerData):
     """One page of the sales, the newest first."""
 
     account: Account | None = None
@@ -241,7 +241,7 @@ class OrdersPage(Answer):
     pagination: Pagination
 
 
-class Said(Answer):
+class Said(AnswerData):
     """A message of a conversation."""
 
     id: Id
@@ -251,13 +251,13 @@ class Said(Answer):
     sent_at: str | None = None
 
 
-class Sent(Answer):
+class Sent(AnswerData):
     """The message that was written."""
 
     message: Said
 
 
-class Conversation(Answer):
+class Conversation(AnswerData):
     """What a buyer and the seller wrote, in any order."""
 
     id: Id
@@ -265,24 +265,24 @@ class Conversation(Answer):
     messages: list[Said]
 
 
-class ConversationFound(Answer):
+class ConversationFound(AnswerData):
     """To `GET /conversations/<id>`."""
 
     conversation: Conversation
 
 
-class ItemFound(Answer):
+class ItemFound(AnswerData):
     """To `GET /items/<id>`: everything that Vinted says of the item."""
 
     item: Item
 
 
 @dataclass(frozen=True, slots=True)
-class Exchange:
+class ActionShapes:
     """One action: what is sent, and the good answers to it."""
 
     payload: type[Payload]
-    answers: tuple[type[Answer], ...]
+    answers: tuple[type[AnswerData], ...]
 
     def is_payload(self, value: object) -> None:
         """Check what a browser was sent.
@@ -304,15 +304,15 @@ class Exchange:
         TypeAdapter(shape).validate_python(value)
 
 
-PROTOCOL: Mapping[str, Exchange] = {
-    "VINTED_PUBLISH": Exchange(Publish, (Published,)),
-    "VINTED_UPDATE": Exchange(Update, (Done,)),
-    "VINTED_DELETE": Exchange(Delete, (Done,)),
-    "VINTED_SYNC": Exchange(PageWanted, (WardrobePage, SyncSummary)),
-    "VINTED_GET_WARDROBE": Exchange(PageWanted, (WardrobePage,)),
-    "VINTED_ORDERS": Exchange(PageWanted, (OrdersPage,)),
-    "VINTED_MESSAGE": Exchange(Message, (Sent,)),
-    "VINTED_API_CALL": Exchange(ApiCall, (ItemFound, ConversationFound)),
+PROTOCOL: Mapping[str, ActionShapes] = {
+    "VINTED_PUBLISH": ActionShapes(Publish, (Published,)),
+    "VINTED_UPDATE": ActionShapes(Update, (Done,)),
+    "VINTED_DELETE": ActionShapes(Delete, (Done,)),
+    "VINTED_SYNC": ActionShapes(PageWanted, (WardrobePage, SyncSummary)),
+    "VINTED_GET_WARDROBE": ActionShapes(PageWanted, (WardrobePage,)),
+    "VINTED_ORDERS": ActionShapes(PageWanted, (OrdersPage,)),
+    "VINTED_MESSAGE": ActionShapes(Message, (Sent,)),
+    "VINTED_API_CALL": ActionShapes(ApiCall, (ItemFound, ConversationFound)),
 }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from plugins.vinted.client import MAX_PER_PAGE, VintedBrowser
 from plugins.vinted.marketplace import vinted
 from plugins.vinted.page_totals import PageTotals
-from plugins.vinted.pages import Page, Summary
+from plugins.vinted.pages import ListingPage, Summary
 from runtime import BaseJobHandler, Job, JobFailed, Marketplace, hookimpl
 from runtime.store import LookReport, upsert_listings, walk_listings
 
@@ -16,7 +16,7 @@ MAX_LISTINGS = 100_000
 
 
 @dataclass(slots=True)
-class Look:
+class WardrobeLook:
     """The items that one look at the wardrobe, from the first page to the last, has seen so far."""
 
     ids: set[str] = field(default_factory=set)
@@ -24,11 +24,11 @@ class Look:
     totals: PageTotals = field(default_factory=PageTotals)
     latest: tuple[object, ...] = ()
 
-    def is_repeated_by(self, page: Page) -> bool:
+    def is_repeated_by(self, page: ListingPage) -> bool:
         """Return whether this page is the page before it once more."""
         return bool(page["rows"]) and _fingerprint(page) == self.latest
 
-    def add(self, page: Page) -> None:
+    def add(self, page: ListingPage) -> None:
         """Take the next page in."""
         self.ids.update(_ids(page))
         self.unidentified += page["unidentified"]
@@ -69,7 +69,7 @@ class SyncVinted(BaseJobHandler):
         look = await self._look(prefix, walk, per_page, counts)
         # An older plugin that answers with a summary has stored nothing here, so nothing is known
         # to be gone.
-        if not isinstance(look, Look):
+        if not isinstance(look, WardrobeLook):
             return LookReport({**look, "pages": 1}, tells_gone=False)
         errors = counts["errors"] + look.unidentified
         result = {**counts, "errors": errors, "pages": look.totals.pages}
@@ -77,12 +77,12 @@ class SyncVinted(BaseJobHandler):
 
     async def _look(
         self, prefix: str, walk: str, per_page: int, counts: Counter[str]
-    ) -> Look | Summary:
-        look = Look()
+    ) -> WardrobeLook | Summary:
+        look = WardrobeLook()
         total_pages = 1
         while look.totals.pages < total_pages:
             number = look.totals.pages + 1
-            page: Page | Summary = await self.step(
+            page: ListingPage | Summary = await self.step(
                 f"{prefix}page-{number}", partial(self._read_page, look, number, per_page)
             )
             # An older plugin walks through all pages by itself, so there is no second page to ask
@@ -105,7 +105,9 @@ class SyncVinted(BaseJobHandler):
             await self.progress(number, max(number, total_pages), f"{len(look.ids)} listings")
         return look
 
-    async def _read_page(self, look: Look, number: int, per_page: int) -> Page | Summary:
+    async def _read_page(
+        self, look: WardrobeLook, number: int, per_page: int
+    ) -> ListingPage | Summary:
         """Ask for one page; a page that leads nowhere fails here, before the journal records it."""
         page = await VintedBrowser(self).sync(number, per_page)
         if "imported" in page:
@@ -140,15 +142,15 @@ def checked_per_page(input_data: dict[str, Any]) -> int:
     return per_page
 
 
-def _ids(page: Page) -> tuple[str, ...]:
+def _ids(page: ListingPage) -> tuple[str, ...]:
     return tuple(one["external_id"] for one in page["rows"])
 
 
-def _totals(page: Page) -> tuple[int, int | None]:
+def _totals(page: ListingPage) -> tuple[int, int | None]:
     return page["total_pages"], page["total_entries"]
 
 
-def _fingerprint(page: Page) -> tuple[object, ...]:
+def _fingerprint(page: ListingPage) -> tuple[object, ...]:
     return _totals(page), _ids(page)
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plugins.ebay.rate_limits import INQUIRY, Quota, read_inquiry, read_quotas
+from plugins.ebay.rate_limits import INQUIRY, ResourceQuota, read_inquiry, read_quotas
 from runtime.answers.limit_signals import Signals
 
 NOW = datetime(2026, 1, 9, 12, tzinfo=UTC)
@@ -30,7 +30,7 @@ def document(*rates: dict[str, Any], api: str = "inventory") -> dict[str, Any]:
 
 def test_the_document_is_read_as_its_schema_has_it() -> None:
     (quota,) = read_quotas(document(rate(17)))
-    assert quota == Quota(
+    assert quota == ResourceQuota(
         "sell", "inventory", "sell.inventory", 5_000, 17, NOW + timedelta(hours=3),
         timedelta(days=1),
     )  # fmt: skip

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plugins.etsy.walk import Look
+from plugins.etsy.walk import OffsetLook
 
 SIZE = 3
 changes = st.lists(
@@ -19,7 +19,7 @@ def test_a_look_without_a_doubt_has_seen_all_that_was_there_throughout(
     there = [str(number) for number in range(many)]
     throughout = set(there)
     numbers = iter(range(100, 200))
-    look = Look()
+    look = OffsetLook()
     pending = list(events)
     while not look.is_over:
         page = there[look.offset : look.offset + SIZE]
@@ -34,7 +34,7 @@ def test_a_look_without_a_doubt_has_seen_all_that_was_there_throughout(
 
 
 def test_a_record_without_an_id_is_a_doubt() -> None:
-    look = Look()
+    look = OffsetLook()
     look.add(2, ["1"], 2)
     assert look.is_over
     assert look.doubt() == "2 records were announced and 1 seen"

@@ -15,7 +15,7 @@ from plugins.vinted.errors import (
     trouble_of,
 )
 from plugins.vinted.marketplace import ACTION_TYPES, vinted
-from plugins.vinted.pages import Page, parse_sync
+from plugins.vinted.pages import ListingPage, parse_sync
 from plugins.vinted.sandbox import Wardrobe, example_item
 from runtime.errors import CallRejected, JobFailed, NeedsUser
 from runtime.handlers.base import BaseJobHandler
@@ -28,13 +28,13 @@ ITEM = example_item(1)
 PAGINATION = {"current_page": 1, "total_pages": 1, "per_page": 96, "total_entries": 1}
 
 
-def read_page(items: list[Any], pagination: dict[str, Any], number: int = 1) -> Page:
+def read_page(items: list[Any], pagination: dict[str, Any], number: int = 1) -> ListingPage:
     page = parse_sync({"items": items, "pagination": pagination}, number)
     assert "rows" in page
     return page
 
 
-def rows(*items: Any) -> Page:
+def rows(*items: Any) -> ListingPage:
     return read_page(list(items), {**PAGINATION, "total_entries": len(items)})
 
 
