@@ -31,6 +31,9 @@ class EtsyClient:
 
     def __init__(self, handler: BaseJobHandler, settles_within: timedelta | None = None) -> None:
         shop = handler.shop.external_id
+        # The id becomes part of paths. Without this check, an id of another kind would lead to
+        # another path, and Etsy's 404 would be taken for a listing that is gone. isdigit alone lets
+        # other digits pass, such as those of Arabic.
         if not shop.isascii() or not shop.isdigit():
             raise JobFailed(
                 f"the external id {shop!r} of shop {handler.shop_id} is no shop's id on Etsy, "
@@ -43,26 +46,28 @@ class EtsyClient:
     # --- listings ---------------------------------------------------------------------------
 
     async def listings(self, state: str, offset: int) -> shapes.CountedPage:
-        """getListingsByShop: a page of the listings in one state, newest first."""
+        """Call getListingsByShop; returns a page of the listings in one state, newest first."""
         params = {"state": state, "limit": MAX_LIMIT, "offset": offset}
         return await self._read("GET", f"{self._shop}/listings", shapes.page, params=params)
 
     async def listing(self, listing_id: int | str) -> dict[str, Any] | None:
-        """getListing: None where there is none."""
+        """Call getListing; returns None if there is no such listing."""
         return await self._found(f"{ROOT}/listings/{listing_id}", shapes.listing)
 
     async def create_draft(self, form: Mapping[str, Any]) -> dict[str, Any]:
-        """createDraftListing: not idempotent."""
+        """Call createDraftListing, which makes another draft each time."""
+        # The form has no key by which Etsy could know a repetition: an answer that was lost is
+        # looked for among the drafts (plugins/etsy/drafts.py) instead of being asked for again.
         path = f"{self._shop}/listings"
         return await self._write("POST", path, shapes.listing, form=_form(form))
 
     async def update(self, listing_id: int | str, form: Mapping[str, Any]) -> dict[str, Any]:
-        """updateListing: changes what is sent. ``state=active`` costs money."""
+        """Call updateListing, which changes what is sent; ``state=active`` costs money."""
         path = f"{self._shop}/listings/{listing_id}"
         return await self._write("PATCH", path, shapes.listing, form=_form(form))
 
     async def delete(self, listing_id: int | str) -> bool:
-        """deleteListing: whether it was still there."""
+        """Call deleteListing; returns whether the listing was still there."""
         with RejectionSuppressed(is_gone):
             await self._write("DELETE", f"{ROOT}/listings/{listing_id}", lambda _: None)
             return True
@@ -71,12 +76,12 @@ class EtsyClient:
     # --- what belongs to a listing ----------------------------------------------------------
 
     async def images(self, listing_id: int | str) -> list[dict[str, Any]]:
-        """getListingImages: all of them."""
+        """Call getListingImages; returns all images."""
         path = f"{ROOT}/listings/{listing_id}/images"
         return await self._read("GET", path, shapes.images)
 
     async def upload_image(self, listing_id: int | str, image: str, rank: int) -> dict[str, Any]:
-        """uploadListingImage: not idempotent.
+        """Call uploadListingImage, which adds another image each time.
 
         Args:
             image: as in a product.
@@ -91,24 +96,27 @@ class EtsyClient:
         )
 
     async def inventory(self, listing_id: int | str) -> dict[str, Any] | None:
-        """getListingInventory: None where there is no such listing."""
+        """Call getListingInventory; returns None if there is no such listing."""
         return await self._found(f"{ROOT}/listings/{listing_id}/inventory", shapes.inventory)
 
     async def put_inventory(
         self, listing_id: int | str, inventory: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """updateListingInventory: replaces all of it."""
+        """Call updateListingInventory, which replaces the whole inventory."""
         path = f"{ROOT}/listings/{listing_id}/inventory"
         return await self._write("PUT", path, shapes.inventory, json=dict(inventory))
 
     # --- sales ------------------------------------------------------------------------------
 
     async def receipts(self, offset: int, changed_since: int | None) -> shapes.CountedPage:
-        """getShopReceipts: a page of the sales, what changed last first.
+        """Call getShopReceipts; returns a page of the sales, the one that changed last first.
 
         Args:
-            changed_since: only those that changed in that second, since 1970, or later.
+            changed_since: the second since 1970 in which a sale must have changed, or later.
         """
+        # Etsy sorts by creation unless told otherwise. By the time of change, a sale that changes
+        # while pages are read moves to the front, and none slips from an unread page onto a read
+        # one.
         params: dict[str, Any] = {
             "sort_on": "updated", "sort_order": "desc", "limit": MAX_LIMIT, "offset": offset
         }  # fmt: skip
@@ -127,6 +135,8 @@ class EtsyClient:
         return await self._shaped(self._handler.call_http(method, path, **content), shape)
 
     async def _write(self, method: str, path: str, shape: Callable[[Any], T], **content: Any) -> T:
+        # A write whose answer is missing may still be on its way: nobody looks for its effect
+        # before this time is over.
         call = self._handler.call_http(method, path, settles_within=self._settles_within, **content)
         return await self._shaped(call, shape)
 
@@ -136,15 +146,18 @@ class EtsyClient:
             return shape(answer)
         except shapes.ShapeError as error:
             where = f"{call.method} {call.path}"
+            # The answer came, but it does not say what happened. A read can be refused; a write may
+            # have taken effect, so its outcome is unknown.
             raise unreadable(where, answer, str(error), writes=call.writes) from None
 
 
 def _form(values: Mapping[str, Any]) -> dict[str, str]:
-    """Values as Etsy's forms want them: an array is one value, with commas between its own."""
+    """Return values as Etsy's forms take them: an array is one text with commas in it."""
     return {name: _field(value) for name, value in values.items() if value is not None}
 
 
 def _field(value: Any) -> str:
+    # A bool is tested first: str(True) is "True", which is no boolean of Etsy's forms.
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Sequence) and not isinstance(value, str):

@@ -14,16 +14,17 @@ ALREADY_GONE = "gone"
 
 
 class DeleteEtsy(BaseJobHandler):
-    """Deletes the listings of a product; one that is gone already is as good as deleted.
+    """Deletes the listings of a product; a listing that is gone already counts as deleted.
 
-    Where ``input_data.deactivate``, or else the shop's setting ``on_delete``, says so, listings
+    If ``input_data.deactivate`` says so, or otherwise the shop's setting ``on_delete``, listings
     are switched off instead: to sell them again costs nothing.
     """
 
     async def execute(self, job: Job) -> dict[str, Any]:
-        """Delete each of them."""
+        """Delete or switch off each of the listings."""
         default = self.shop.settings.get("on_delete") == "deactivate"
         deactivates = job.input_data.get("deactivate", default)
+        # A text such as "false" would count as true, and the wrong one of the two would happen.
         if not isinstance(deactivates, bool):
             raise JobFailed(f"input_data.deactivate must be true or false, not {deactivates!r}")
         targets = await target_listings(self)

@@ -1,9 +1,10 @@
 """Drafts of the runtime's own making, and whether one was made.
 
 Etsy's form for a draft has no field for a SKU, and two products of one seller can be alike in
-everything else, as can drafts that the seller makes by hand. So until it is activated a draft
-says in the first line of its description whose it is: the job, which is the same in no other
-database, and the SKU. A draft that says so was made by that job, any other was not.
+everything else, as can drafts that the seller makes by hand. So the first line of a draft's
+description names the job that made it, in a way that is the same in no other database, and the
+SKU. The activation replaces that line. A draft with this line was made by that job; any other
+draft was not.
 """
 
 from typing import Any, TypedDict
@@ -24,27 +25,31 @@ class Draft(TypedDict):
 
 
 def reference(job: Job) -> str:
-    """Names the job for ever: ids begin anew in a new database, times do not."""
+    """Return the name of a job that no other job ever has."""
+    # The id alone would not do: ids begin anew in a new database, times do not.
     return f"job-{job.id}-{int(job.created_at.timestamp())}"
 
 
 def marked(offer: Offer, job: Job) -> str:
-    """The description of a draft that is not to be seen by buyers yet."""
+    """Return the description of a draft, which buyers do not see yet."""
     return f"[{reference(job)} {offer.sku}]\n\n{offer.description}"
 
 
 def is_marked(listing: dict[str, Any], job: Job) -> bool:
-    """Whether a listing is the job's, and still says so."""
+    """Return whether a listing is the job's, and still says so."""
     description = listing.get("description")
     return isinstance(description, str) and description.startswith(f"[{reference(job)} ")
 
 
 async def find_draft(etsy: EtsyClient, job: Job) -> Draft | None:
-    """The draft that the job made, after a look at all drafts; None: it made none.
+    """Look at all drafts for the one that the job made; None if it made none.
 
     Raises:
         CannotTell: the drafts changed whenever they were looked at.
     """
+    # Only a look that cannot have missed a draft may say that there is none: a second draft would
+    # become a second listing, which is paid for. Where the drafts change at each look, a person
+    # is asked.
     doubt = None
     for _ in range(MAX_LOOKS):
         look = OffsetLook()

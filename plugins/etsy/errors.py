@@ -1,4 +1,4 @@
-"""What Etsy's error answers say, in the three shapes that it has for them. Pure."""
+"""Reads Etsy's error answers, which come in three shapes. Pure."""
 
 from typing import Any
 
@@ -6,10 +6,10 @@ from runtime import CallRejected
 from runtime.answers import Refusal
 
 NOT_FOUND = "not_found"
-"""What was asked for is not there: a 404 in Etsy's own shape.
+"""The code of the answer that a thing is not there: a 404 in Etsy's own shape.
 
-One in any other speaks of the address: a proxy that leads nowhere must not make a seller's
-listings look sold.
+A 404 in any other shape speaks of the address: a proxy that leads nowhere must not make a
+seller's listings look sold.
 """
 
 
@@ -19,9 +19,10 @@ def is_gone(error: CallRejected) -> bool:
 
 
 def read_refusal(status: int, body: Any) -> Refusal | None:
-    """``{error}``, ``{error, error_description}`` or ``[{path, type, message}]``.
+    """Read ``{error}``, ``{error, error_description}`` or ``[{path, type, message}]``.
 
-    Of the second the ``error`` becomes the code, of the third the ``type`` of the first.
+        The code is the ``error`` of the second shape, and the first ``type`` of the third; None is
+    returned for any other body.
     """
     if isinstance(body, list):
         return _listed(body)
@@ -30,6 +31,8 @@ def read_refusal(status: int, body: Any) -> Refusal | None:
     error, description = body["error"], body.get("error_description")
     if isinstance(description, str):
         return Refusal(f"{error}: {description}", code=error)
+    # In this shape ``error`` is a sentence for people. It may be worded anew at any time, so it is
+    # no code that a handler could compare.
     return Refusal(error, code=NOT_FOUND if status == 404 else None)
 
 

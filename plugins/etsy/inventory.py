@@ -1,4 +1,8 @@
-"""Inventories: what a GET answers, made into what a PUT takes, with a product's terms. Pure."""
+"""Makes an inventory that a PUT takes out of one that a GET answered. Pure.
+
+A PUT replaces everything, and refuses fields that only a GET has. So an inventory is read, brought
+into the shape of a PUT, given the product's terms, and written as a whole.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,7 +21,9 @@ _VALUE = ("property_id", "value_ids", "scale_id", "property_name", "values")
 
 
 def first_inventory(offer: Offer) -> dict[str, Any]:
-    """The inventory of a new listing: one product."""
+    """Return the inventory of a new listing: one product."""
+    # In JSON the price is a number, other than in Etsy's forms. The readiness state is sent even
+    # where it is null: Etsy refuses an offering without the field.
     terms = {
         "price": float(offer.price),
         "quantity": offer.quantity,
@@ -29,10 +35,10 @@ def first_inventory(offer: Offer) -> dict[str, Any]:
 
 
 def merged(known: Mapping[str, Any], offer: Offer) -> dict[str, Any]:
-    """The inventory with the offer's price, quantity and SKU, and everything else as it was.
+    """Return the inventory with the offer's price, quantity and SKU, and all else as it was.
 
-    Of a listing with variations, the one with the offer's SKU is meant. Where Etsy wants all
-    variations to agree on a price or quantity, all get it.
+    Of a listing with variations, only the variation with the offer's SKU changes, except in what
+    Etsy wants to be equal in all variations.
 
     Args:
         known: as getListingInventory answers it.
@@ -43,6 +49,8 @@ def merged(known: Mapping[str, Any], offer: Offer) -> dict[str, Any]:
     body = reshaped(known)
     products = body["products"]
     meant = [one for one in products if one["sku"] == offer.sku]
+    # A listing of one product is meant even without the SKU: a listing that the seller made by hand
+    # has none.
     if not meant and len(products) == 1:
         meant = products
     if not meant:
@@ -52,6 +60,8 @@ def merged(known: Mapping[str, Any], offer: Offer) -> dict[str, Any]:
         )
     for product in meant:
         product["sku"] = offer.sku
+    # Etsy refuses variations that differ in a value which no property is said to change. An empty
+    # list means that none does, so all of them get the value.
     for product in meant if body.get("price_on_property") else products:
         for offering in product["offerings"]:
             offering["price"] = float(offer.price)
@@ -66,18 +76,21 @@ def merged(known: Mapping[str, Any], offer: Offer) -> dict[str, Any]:
 
 
 def pieces(body: Mapping[str, Any]) -> int:
-    """How many are for sale, of an inventory that is about to be sent."""
+    """Return how many pieces an inventory that is about to be sent puts on sale."""
     return sum(
         offering["quantity"]
         for product in body["products"]
         for offering in product["offerings"]
+        # An offering that is switched off is not on sale, whatever its quantity.
         if offering["is_enabled"]
     )
 
 
 def reshaped(known: Mapping[str, Any]) -> dict[str, Any]:
-    """What a GET answered, as a PUT takes it."""
+    """Return an inventory that a GET answered in the shape that a PUT takes."""
     lists = {name: known[name] for name in _ON_PROPERTY if known.get(name) is not None}
+    # A GET may name products that are deleted. The shape of a PUT has no field that says so, and
+    # they would come back to life.
     products = [_product(one) for one in known["products"] if not one.get("is_deleted")]
     return {"products": products, **lists}
 

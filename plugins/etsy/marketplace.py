@@ -1,4 +1,4 @@
-"""What the runtime must know of Etsy."""
+"""Describes Etsy to the runtime."""
 
 from contextlib import AbstractContextManager
 from datetime import timedelta
@@ -39,6 +39,8 @@ SHOP_SETTINGS = {
     ),
 }
 
+# Etsy announces its limits in every answer, so no number of calls is written down here, where it
+# would grow old.
 LIMIT_HEADERS = (
     LimitHeaders("x-limit-per-second", "x-remaining-this-second", timedelta(seconds=1)),
     LimitHeaders("x-limit-per-day", "x-remaining-today", timedelta(days=1)),
@@ -49,12 +51,13 @@ ACCOUNT_WORDS = AccountWords(blocked_texts=("captcha", "datadome"))
 
 
 def etsy(settings: EtsySettings | None = None) -> Marketplace:
-    """The record, as the operator has set it up.
+    """Return the record of Etsy as the operator has set it up.
 
     Raises:
         ConfigurationError: a variable cannot be used; the message names it.
     """
     known = settings or read_settings(EtsySettings)
+    # Etsy wants the shared secret behind the keystring in each call, and answers 403 without it.
     secret = known.shared_secret.get_secret_value() if known.shared_secret else ""
     return Marketplace(
         name="etsy",
@@ -67,6 +70,8 @@ def etsy(settings: EtsySettings | None = None) -> Marketplace:
             token_url=f"{known.api_url}/v3/public/oauth/token",
             hint=HINT,
             client_id=known.keystring,
+            # Only what the handlers need: nothing is shipped or mailed, so there is no
+            # transactions_w.
             scopes=("listings_r", "listings_w", "listings_d", "transactions_r", "shops_r"),
             pkce=True,
         ),

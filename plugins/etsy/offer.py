@@ -1,7 +1,7 @@
-"""A product as Etsy's forms want it, checked before anything is sent. Pure.
+"""Makes a product into what Etsy's forms take, and checks it before anything is sent. Pure.
 
-What Etsy asks for and a product has no field for stands in its ``attributes`` or, for all
-products of a shop, in the shop's settings; an attribute is stronger.
+Values for which a product has no field stand in its ``attributes`` or, for all products of a
+shop, in the shop's settings; an attribute is stronger.
 """
 
 import re
@@ -21,12 +21,12 @@ _IDS = ("shipping_profile_id", "return_policy_id", "readiness_state_id", "shop_s
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """A product that Etsy takes.
+    """A product whose fields Etsy takes.
 
     Attributes:
         price: as text such as ``12.50``.
-        ids: of what the seller set up in the shop, by the names of Etsy's fields; whatever is
-            not set is left out.
+        ids: the ids of profiles and policies that the seller set up in the shop, by the names of
+            Etsy's fields; those that are not set are left out.
         images: as in the product.
     """
 
@@ -47,11 +47,13 @@ class Offer:
 
     @property
     def readiness_state_id(self) -> int | None:
-        """How long a sale is prepared, where the seller has said so."""
+        """Return the id of the time that a sale is prepared; None if the seller has set none."""
         return self.ids.get("readiness_state_id")
 
     def draft_form(self, description: str) -> dict[str, Any]:
-        """The form of createDraftListing, with another description."""
+        """Return the form of createDraftListing, with another description."""
+        # Empty lists are left out of a draft. A change sends them, because otherwise tags that the
+        # product lost would stay on Etsy.
         lists = {"tags": self.tags or None, "materials": self.materials or None}
         return {
             **self._form(),
@@ -63,7 +65,9 @@ class Offer:
         }
 
     def changes_form(self) -> dict[str, Any]:
-        """The form of updateListing: everything but what the inventory has."""
+        """Return the form of updateListing, which takes everything but the inventory's fields."""
+        # Price, quantity and readiness state belong to the inventory once a listing exists; the
+        # form of a change knows no field for them.
         ids = {name: value for name, value in self.ids.items() if name != "readiness_state_id"}
         return {**self._form(), "tags": self.tags, "materials": self.materials, **ids}
 
@@ -81,11 +85,11 @@ class Offer:
 def checked_offer(
     product: dict[str, Any] | None, settings: Mapping[str, Any], *, publishes: bool
 ) -> Offer:
-    """The product, fit for Etsy.
+    """Return the product in the shape that Etsy takes.
 
     Args:
-        settings: the shop's.
-        publishes: there must be images, and something left to sell.
+        settings: the settings of the shop.
+        publishes: whether the product is to be published, which takes images and a piece to sell.
 
     Raises:
         JobFailed: names everything that is missing or wrong.
@@ -93,6 +97,8 @@ def checked_offer(
     checked = product_to_sell(product)
     reading = _Reading(checked, settings)
     offer = reading.offer()
+    # An update may come without images, which it leaves alone, and with a quantity of 0, which
+    # takes the listing off sale.
     flaws = reading.flaws + (_stock_flaws(checked) if publishes else [])
     refuse_flaws(checked["sku"], "Etsy", flaws)
     assert offer is not None  # There is one where there are no flaws.
@@ -113,7 +119,10 @@ def _stock_flaws(product: dict[str, Any]) -> list[str]:
 
 
 class _Reading:
-    """Reads a product field by field; notes what is wrong, and goes on."""
+    """Reads a product field by field, and notes each flaw instead of ending at the first.
+
+    The seller then mends a product once, and not once for each flaw.
+    """
 
     def __init__(self, product: dict[str, Any], settings: Mapping[str, Any]) -> None:
         self.flaws: list[str] = []
@@ -122,7 +131,7 @@ class _Reading:
         self._attributes: dict[str, Any] = product["attributes"]
 
     def offer(self) -> Offer | None:
-        """The offer; None where a flaw keeps it from being one."""
+        """Return the offer; None if the product has a flaw."""
         product = self._product
         title, description = product["title"].strip(), product["description"].strip()
         self.flaws += title_flaws(title)
@@ -173,6 +182,7 @@ class _Reading:
         self.flaws.append(f"{name} is missing: set it for the shop, or in attributes.{name}")
 
     def _check_currency(self) -> None:
+        # Etsy's forms have no field for a currency: an amount counts in the shop's own.
         own, shops = self._product["currency"], self._settings.get("currency")
         self._check(
             own is None or shops is None or own == shops,
@@ -191,6 +201,8 @@ class _Reading:
         value = self._given("when_made")
         if value is None:
             self._missing("when_made")
+        # Only the form is checked. Etsy's list of periods grows with the years (2020_2026), and a
+        # copy of it here would refuse the next one.
         elif not _WHEN_MADE.fullmatch(str(value)):
             self.flaws.append(
                 f"when_made must be such as made_to_order, 1990s or 2010_2019, not {value!r}"
@@ -230,6 +242,7 @@ class _Reading:
 
     def _identifier(self, name: str, value: Any) -> int | None:
         text = str(value)
+        # Settings are text and attributes may be numbers; True would be read as 1 otherwise.
         if isinstance(value, bool) or not text.isascii() or not text.isdigit() or not int(text):
             self.flaws.append(f"{name} must be a number from 1, not {value!r}")
             return None

@@ -28,13 +28,15 @@ class Activated(TypedDict):
 
 
 class PublishEtsy(BaseJobHandler):
-    """Makes a draft, gives it its images and its inventory, and activates it, each once.
+    """Makes a draft, gives it its images and its inventory, and activates it, each once::
 
-    The activation is what costs money, and what buyers see. A job that fails before it leaves
-    its draft, with which `jobs retry` goes on.
+        draft ──► image-1 … image-n ──► inventory ──► activate ──► store-listing
+
+    Only the activation costs money, and only from then on buyers see the listing. A job that fails
+    before the activation leaves its draft, with which `jobs retry` goes on.
 
     Attributes:
-        settles_within: how long after it left a write can still take effect.
+        settles_within: the time after which a write cannot take effect any more.
     """
 
     settles_within: timedelta | None = None
@@ -43,6 +45,8 @@ class PublishEtsy(BaseJobHandler):
         """Check the product; then go from the draft to the sale."""
         offer = checked_offer(self.product, self.shop.settings, publishes=True)
         etsy = EtsyClient(self, self.settles_within)
+        # createDraftListing is known to answer 500 although the draft exists, so after any unknown
+        # outcome the drafts are looked through before a second one is made.
         draft: Draft = await self.step(
             "draft",
             partial(self._draft, etsy, offer),
@@ -50,9 +54,12 @@ class PublishEtsy(BaseJobHandler):
         )
         listing_id = draft["listing_id"]
         await self._upload_images(etsy, offer, listing_id)
+        # The inventory is replaced as a whole, so it may be sent twice.
         await self.step(
             "inventory", partial(self._put_inventory, etsy, offer, listing_id), repeatable=True
         )
+        # To activate twice is billed twice. The step looks at the state before it asks for the
+        # activation, and again after an unknown outcome.
         activated: Activated = await self.step(
             "activate",
             partial(self._activate, etsy, offer, listing_id),
@@ -65,14 +72,17 @@ class PublishEtsy(BaseJobHandler):
         return {"success": True, "external_id": sold["external_id"], "url": sold["url"]}
 
     async def _draft(self, etsy: EtsyClient, offer: Offer) -> Draft:
+        # Inside the step, the check is done before the first draft only, and a flaw leaves no draft
+        # behind.
         await self._check_images(offer.images)
         draft = await etsy.create_draft(offer.draft_form(marked(offer, self.job)))
         return Draft(listing_id=draft["listing_id"])
 
     async def _check_images(self, images: Sequence[str]) -> None:
-        """Refuse, before anything is sent, what is known to be no image that Etsy takes."""
+        """Refuse images that Etsy is known not to take, before anything is sent."""
         types = await self.image_types(images)
         told = zip(images, types, strict=True)
+        # The type of an image at an address is not known yet: it is checked when it is uploaded.
         others = [image for image, kind in told if kind and kind not in IMAGE_TYPES]
         if others:
             raise JobFailed(
@@ -80,6 +90,8 @@ class PublishEtsy(BaseJobHandler):
             )
 
     async def _upload_images(self, etsy: EtsyClient, offer: Offer, listing_id: int) -> None:
+        # One image after the other: an image whose upload was not answered is recognised because it
+        # is the only one beside those that were uploaded before.
         uploaded: list[int] = []
         for rank, source in enumerate(offer.images, start=1):
             image: Image = await self.step(
@@ -102,31 +114,37 @@ class PublishEtsy(BaseJobHandler):
         if listing["state"] == "draft":
             form = {"state": "active", "description": offer.description}
             listing = await etsy.update(listing_id, form)
+            # A seller may have activated the draft meanwhile, or this job did so and the answer was
+            # lost: whatever is no draft any more is not activated, because Etsy takes a fee each
+            # time.
             if listing["state"] == "draft":
                 raise JobFailed(f"Etsy left the listing {listing_id} a draft: look at it there")
         elif is_marked(listing, self.job):
-            # The seller was faster, and buyers can see the mark.
+            # The seller activated the draft by hand, and buyers can see the mark in its
+            # description.
             listing = await etsy.update(listing_id, {"description": offer.description})
         return Activated(url=listing.get("url"))
 
 
 def sold_row(listing_id: int, offer: Offer, activated: Activated) -> ListingRow:
-    """The listing as it is known without another look; a sync tells the rest."""
+    """Return the listing as far as it is known without another call; a sync adds the rest."""
     return checked_listing(
         listing_id,
         data={"listing_id": listing_id, "state": "active"},
         title=offer.title,
         price=offer.price,
         currency=offer.currency,
-        # A person who answers for the step may not know it.
+        # A person who answers for the step may not know the URL.
         url=activated.get("url"),
         sku=offer.sku,
     )
 
 
 async def _find_active(etsy: EtsyClient, listing_id: int) -> Activated | None:
-    """Whatever it is, if it is a draft no more it was activated."""
+    """Return the record of an activation if the listing is no draft any more."""
     listing = await etsy.listing(listing_id)
+    # Any other state counts, also sold_out and inactive: a draft becomes them only by way of an
+    # activation, and a second activation would cost money again.
     if listing is None or listing["state"] == "draft":
         return None
     return Activated(url=listing.get("url"))
@@ -138,7 +156,7 @@ async def _upload(etsy: EtsyClient, listing_id: int, source: str, rank: int) -> 
 
 
 async def _find_image(etsy: EtsyClient, listing_id: int, uploaded: Sequence[int]) -> Image | None:
-    """The image that is there beside those that were uploaded before."""
+    """Return the image that is there beside those that were uploaded before; None: none."""
     ids = [one["listing_image_id"] for one in await etsy.images(listing_id)]
     others = [one for one in ids if one not in uploaded]
     if len(others) > 1:

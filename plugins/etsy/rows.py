@@ -16,16 +16,17 @@ from runtime.store import (
 
 _LONG = frozenset({"description", "rich_description", "images", "inventory", "file_data"})
 NOT_SOLD = frozenset({"canceled", "fully refunded"})
-"""Of these the seller has the thing, or gets it back. Of one that is not paid yet Etsy has
-taken the pieces off sale, so they must not be sold elsewhere."""
+"""The states in which the seller has the thing, or gets it back. An order that is not paid yet is
+sold all the same: Etsy has taken its pieces off sale, so they must not be sold elsewhere."""
 
 
 def listing_row(listing: dict[str, Any]) -> ListingRow:
-    """One listing; its SKU is told where it sells one product alone.
+    """Return the row of one listing.
 
     Raises:
         InputError: it has no id that can be used.
     """
+    # A listing with several SKUs sells several products, so it is linked to none of them.
     skus = listing.get("skus")
     sku = skus[0] if isinstance(skus, list) and len(skus) == 1 else None
     return checked_listing(
@@ -40,7 +41,7 @@ def listing_row(listing: dict[str, Any]) -> ListingRow:
 
 
 def order_row(receipt: Any) -> OrderRow:
-    """One sale, which Etsy calls a receipt, with its lines, which it calls transactions.
+    """Return the row of one sale, which Etsy calls a receipt; its lines are Etsy's transactions.
 
     Raises:
         InputError: it cannot be stored.
@@ -62,12 +63,15 @@ def order_row(receipt: Any) -> OrderRow:
     status, total = receipt.get("status"), receipt.get("grandtotal")
     said = receipt
     if len(json.dumps(receipt)) > MAX_DATA_BYTES // 2:
-        # Rather the sale without what the lines say already than no sale.
+        # The row may hold so many bytes. The transactions stand in the lines already, and a sale
+        # that is not stored would leave its product on sale elsewhere.
         said = {name: value for name, value in receipt.items() if name != "transactions"}
     return checked_order(
         receipt.get("receipt_id"),
         lines,
         data=said,
+        # The case of a status is not relied on: Etsy's document gives it in lower case, but a
+        # cancelled sale that is read as sold would take the product off sale everywhere.
         sold=str(status).lower() not in NOT_SOLD,
         status=status,
         buyer=receipt.get("name"),

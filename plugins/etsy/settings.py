@@ -1,4 +1,4 @@
-"""What an operator sets for Etsy."""
+"""The settings by which an operator connects the application with Etsy."""
 
 from pydantic import SecretStr
 from pydantic_settings import SettingsConfigDict
@@ -10,7 +10,7 @@ class EtsySettings(ApiSettings):
     """Each field is an environment variable: ``api_url`` is ``RUNTIME_ETSY_API_URL``.
 
     Attributes:
-        keystring: the application's API key, which is its OAuth client id too.
+        keystring: the application's API key, which is also its OAuth client id.
     """
 
     model_config = SettingsConfigDict(env_prefix="RUNTIME_ETSY_")

@@ -1,6 +1,7 @@
-"""The shapes of Etsy's answers, as far as the handlers rely on them; checked when they come. Pure.
+"""Checks the shapes of Etsy's answers, as far as the handlers rely on them. Pure.
 
-Of an answer with another shape a ``ShapeError`` tells what is wrong.
+A ``ShapeError`` says what is wrong with an answer. An answer is checked when it comes, so that no
+record of a step holds one that a later step would stumble over.
 """
 
 from decimal import Decimal
@@ -10,11 +11,11 @@ STATES = frozenset({"active", "inactive", "sold_out", "draft", "expired"})
 
 
 class ShapeError(ValueError):
-    """An answer that is not what Etsy's document promises."""
+    """An answer does not have the shape that Etsy's document promises."""
 
 
 class CountedPage(TypedDict):
-    """One page: how many records there are on all of them, and those on this one."""
+    """One page: the number of records on all pages, and the records on this one."""
 
     count: int
     results: list[dict[str, Any]]
@@ -41,6 +42,8 @@ def listing(answer: Any) -> dict[str, Any]:
         ShapeError
     """
     identifier(answer, "listing_id")
+    # A state that is not known cannot be taken for "not a draft any more", by which an activation
+    # is recognised.
     if _member(answer, "state") not in STATES:
         raise ShapeError(f"state {answer['state']!r} is unknown")
     found: dict[str, Any] = answer
@@ -81,6 +84,8 @@ def inventory(answer: Any) -> dict[str, Any]:
         if not isinstance(offerings, list) or not all(isinstance(one, dict) for one in offerings):
             raise ShapeError("offerings must be an array of objects")
         for offering in offerings:
+            # Everything that is read here is written back by the next PUT: a price that cannot be
+            # read would become 0.
             if amount(offering.get("price")) is None or not _is_number(offering.get("quantity")):
                 raise ShapeError("an offering must have a price and a quantity")
     found: dict[str, Any] = answer
@@ -103,6 +108,7 @@ def identifier(answer: Any, name: str) -> int:
 def amount(money: Any) -> str | None:
     """``{amount, divisor, currency_code}`` as text such as ``12.50``; None: it is no such thing."""
     try:
+        # Decimals, because the division of binary fractions would show another price than Etsy's.
         value = Decimal(money["amount"]) / Decimal(money["divisor"])
         return str(value.quantize(Decimal("0.01"))) if value.is_finite() else None
     except (KeyError, TypeError, ValueError, ArithmeticError):
@@ -124,4 +130,5 @@ def _member(answer: Any, name: str) -> Any:
 
 
 def _is_number(value: Any) -> bool:
+    # In Python True is an int, too.
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0

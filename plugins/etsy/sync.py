@@ -1,4 +1,4 @@
-"""sync_etsy: store what is on sale in the shop."""
+"""sync_etsy: store the listings that are on sale in the shop."""
 
 from collections import Counter
 from functools import partial
@@ -25,7 +25,7 @@ MAX_LISTINGS = 100_000
 
 
 class StoredListingPage(TypedDict):
-    """A page as it is recorded: what was stored of it, and how many there are on all."""
+    """The record of a page: the stored ids, its records, and the number of records on all pages."""
 
     ids: list[str]
     records: int
@@ -36,8 +36,8 @@ class StoredListingPage(TypedDict):
 class SyncEtsy(BaseJobHandler):
     """Reads the active listings page by page, and stores each page as it comes.
 
-    Only a look that reached the last page, and cannot have missed anything on its way, says
-    that a listing is gone. A look that leaves a doubt is taken again where that matters.
+    Only a look that reached the last page and cannot have missed anything on its way marks a
+    listing as gone. A look that leaves a doubt is taken again if a known listing was not seen.
     """
 
     async def execute(self, job: Job) -> dict[str, Any]:  # noqa: ARG002 - the interface
@@ -62,6 +62,8 @@ class SyncEtsy(BaseJobHandler):
                 step, partial(self._read_page, client, step, walk, look.offset)
             )
             counts.update(page["counts"])
+            # Records that could not be read have no id, but they moved the offset: they are counted
+            # instead of being passed over in silence.
             counts["errors"] += page["records"] - len(page["ids"])
             look.add(page["count"], page["ids"], page["records"])
             await self.progress(len(look.ids), max(page["count"], len(look.ids)), "listings")
@@ -70,8 +72,10 @@ class SyncEtsy(BaseJobHandler):
     async def _read_page(
         self, client: EtsyClient, step: str, walk: str, offset: int
     ) -> StoredListingPage:
-        """Ends with the transaction that stores the page, which is the step's record."""
+        """Read and store a page; the transaction that stores it is also the record of the step."""
         page = await client.listings("active", offset)
+        # The journal keeps the ids of every page, and a run loads them all; no shop of a seller is
+        # so large.
         if page["count"] > MAX_LISTINGS:
             raise JobFailed(
                 f"the shop has {page['count']:,} listings, as Etsy says, and that is more than "
@@ -80,6 +84,8 @@ class SyncEtsy(BaseJobHandler):
         rows, _ = readable(page["results"], listing_row)
         if flaws := {one["external_id"]: one["flaw"] for one in rows if one["flaw"]}:
             self.log.warning("listings stored without their details", flaws=flaws)
+        # Under the step's own name, the page and its record are committed together: a crash can
+        # neither lose a page nor have it read again.
         stored: StoredListingPage = await self.transaction(
             step, store_page, self.shop_id, walk, rows, page
         )

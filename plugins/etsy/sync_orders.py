@@ -1,4 +1,4 @@
-"""sync_orders_etsy: store the sales, and what became of them."""
+"""sync_orders_etsy: store the sales and their present states."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -24,17 +24,17 @@ from runtime.store import (
 
 MAX_ORDERS = 100_000
 EARLIEST = 946_684_800
-"""Etsy takes no time before the year 2000."""
+"""Etsy's document allows no time before the year 2000, in seconds since 1970."""
 
 
 FIRST = timedelta(days=90)
-"""How far back the first sync of a shop goes: an older sale says nothing of what is left now."""
+"""The first sync of a shop goes so far back: an older sale says nothing of what is left now."""
 
 
 class StoredOrderPage(TypedDict):
-    """A page as it is recorded: what was stored of it, and how many there are on all.
+    """The record of a page: the stored ids, its records, and the number of records on all pages.
 
-    ``jobs`` are those in the seller's other shops that its sales called for.
+    ``jobs`` are the jobs that its sales made necessary in the seller's other shops.
     """
 
     ids: list[str]
@@ -48,10 +48,10 @@ class StoredOrderPage(TypedDict):
 class SyncOrdersEtsy(BaseJobHandler):
     """Reads the sales that changed since the last sync that reached its end.
 
-    What changed last comes first. So what changes meanwhile moves the rest towards pages that
-    are not read yet, and none is missed; the changed one itself is for the next sync. Each page
-    is stored as it comes, together with the jobs that a sale calls for in the seller's other
-    shops. ``input_data.full`` reads all there ever were.
+    The sale that changed last comes first. A sale that changes meanwhile moves the others towards
+    pages that are not read yet, so none of them is missed; the next sync reads the changed sale.
+    Each page is stored as it comes, together with the jobs that bring the seller's other shops up
+    to date. ``input_data.full`` reads all sales that there ever were.
     """
 
     async def execute(self, job: Job) -> dict[str, Any]:
@@ -59,6 +59,9 @@ class SyncOrdersEtsy(BaseJobHandler):
         client = EtsyClient(self)
         window: OrderWindow = await self.transaction("begin", begin_order_sync, self.shop_id)
         since = None if job.input_data.get("full") is True else changed_since(window)
+        # The pages are kept in the journal, so a job that is taken up again counts the same sales.
+        # Until when all is stored is noted behind the last page: a walk that failed on the way
+        # hides nothing from the next one.
         pages: list[StoredOrderPage] = []
         look = OffsetLook()
         while not look.is_over:
@@ -82,7 +85,7 @@ class SyncOrdersEtsy(BaseJobHandler):
     async def _read_page(
         self, client: EtsyClient, step: str, offset: int, since: int | None
     ) -> StoredOrderPage:
-        """Ends with the transaction that stores the page, which is the step's record."""
+        """Read and store a page; the transaction that stores it is also the record of the step."""
         page = await client.receipts(offset, since)
         if page["count"] > MAX_ORDERS:
             raise JobFailed(
@@ -90,6 +93,8 @@ class SyncOrdersEtsy(BaseJobHandler):
                 f"{MAX_ORDERS:,}: check the shop's external id"
             )
         rows, problems = readable(page["results"], order_row)
+        # A sale that cannot be stored is told to the operator and does not stop the others, whose
+        # products would stay on sale elsewhere.
         if problems:
             self.log.warning("orders that cannot be stored", problems=problems)
         stored: StoredOrderPage = await self.transaction(step, store_page, self.shop_id, rows, page)
@@ -112,7 +117,9 @@ def store_page(
 
 
 def changed_since(window: OrderWindow) -> int:
-    """From when on changes have to be read, in seconds since 1970."""
+    """Return the time from which on changes have to be read, in seconds since 1970."""
+    # The first time counts from the beginning of this job and not from now, so that each run of it
+    # asks for the same pages.
     if window["since"] is None:
         since = datetime.fromisoformat(window["began"]) - FIRST
     else:

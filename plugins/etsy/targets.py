@@ -1,9 +1,10 @@
-"""Which listings a job is about."""
+"""Finds the listings that a job is about."""
 
 from functools import partial
 
 from runtime import store
 
+# An id becomes part of a path, so it is a number and nothing else; 0 is no listing.
 LISTING_ID = r"0*[1-9][0-9]*"
 
 target_listings = partial(

@@ -1,4 +1,4 @@
-"""Which texts Etsy takes. Pure."""
+"""Checks texts against Etsy's rules, before anything is sent. Pure."""
 
 import re
 import unicodedata
@@ -9,6 +9,8 @@ LONGEST_TAG = 20
 MOST_TAGS = 13
 LONGEST_SKU = 32
 
+# These are the rules of Etsy's document: Unicode categories that a text may hold (its regular
+# expressions \p{L}, \p{Nd}, …), and signs that a title may hold once each.
 _ONCE = "%:&+"
 _TITLE = ("L", "Nd", "P", "Sm", "Zs")
 _TAG = ("L", "Nd", "Zs")
@@ -17,7 +19,7 @@ _SIGNS = "™©®"
 
 
 def title_flaws(title: str) -> list[str]:
-    """What is wrong with a title."""
+    """Return the flaws of a title."""
     if not title:
         return ["title is missing"]
     flaws = []
@@ -31,7 +33,7 @@ def title_flaws(title: str) -> list[str]:
 
 
 def tag_flaws(tags: Sequence[str]) -> list[str]:
-    """What is wrong with the tags."""
+    """Return the flaws of the tags."""
     flaws = []
     if len(tags) > MOST_TAGS:
         flaws.append(f"tags may be {MOST_TAGS} at most, and are {len(tags)}")
@@ -44,7 +46,7 @@ def tag_flaws(tags: Sequence[str]) -> list[str]:
 
 
 def material_flaws(materials: Sequence[str]) -> list[str]:
-    """What is wrong with the materials."""
+    """Return the flaws of the materials."""
     return [
         f"a material is letters, digits and blanks, unlike {one!r}"
         for one in materials
@@ -53,7 +55,7 @@ def material_flaws(materials: Sequence[str]) -> list[str]:
 
 
 def words(value: object) -> tuple[str, ...] | None:
-    """Tags or materials as a product gives them, a list or one text with commas; None: neither."""
+    """Read tags or materials from a product: a list, or one text with commas; None: neither."""
     if value is None:
         return ()
     if isinstance(value, str):
@@ -64,10 +66,12 @@ def words(value: object) -> tuple[str, ...] | None:
 
 
 def _others(text: str, categories: tuple[str, ...], allowed: str) -> str:
-    """The characters that are of no such category and not allowed either, for people."""
+    """Return, for people, the characters that are of no such category and not allowed either."""
     found = dict.fromkeys(
         one
         for one in text
         if one not in allowed and not unicodedata.category(one).startswith(categories)
     )
+    # A character that cannot be seen, such as a zero-width space, is named by its code; otherwise
+    # the message would show nothing at its place.
     return " ".join(ascii(one)[1:-1] if not one.isprintable() else one for one in found)

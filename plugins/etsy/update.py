@@ -1,4 +1,4 @@
-"""update_etsy: make a listing what the product is now."""
+"""update_etsy: give a listing the present data of its product."""
 
 from functools import partial
 from typing import Any
@@ -14,14 +14,15 @@ from runtime.store import describe_listing, mark_listing_gone
 GONE = "gone"
 INACTIVE = "inactive"
 ENDED = frozenset({"sold_out", "expired"})
-"""To sell again in one of these states is a renewal, which costs money; no update does that."""
+"""The states from which only a renewal leads back on sale. A renewal costs money, so no update
+makes one."""
 
 
 class UpdateEtsy(BaseJobHandler):
-    """Changes the listings of a product, but for their images; twice is the same as once.
+    """Changes the listings of a product except their images; twice is the same as once.
 
-    Nothing is activated. Where nothing of the product is left, a listing is deactivated: Etsy
-    takes no inventory of nothing.
+    Nothing is activated. If no piece of the product remains, its listing is deactivated, because
+    Etsy takes no inventory without a piece to sell.
     """
 
     async def execute(self, job: Job) -> dict[str, Any]:  # noqa: ARG002 - the interface
@@ -31,6 +32,8 @@ class UpdateEtsy(BaseJobHandler):
         etsy = EtsyClient(self)
         states = {one: await self._update(etsy, offer, one) for one in targets}
         ended = [f"{one} ({state})" for one, state in states.items() if state in ENDED | {GONE}]
+        # All listings are updated before the job fails: a listing that ended must not keep the
+        # others at an old price.
         if ended:
             raise JobFailed(
                 f"the listing {', '.join(ended)} is not on sale on Etsy any more, so it cannot be "
@@ -39,7 +42,7 @@ class UpdateEtsy(BaseJobHandler):
         return {"success": True, "external_id": targets[0], "updated": states}
 
     async def _update(self, etsy: EtsyClient, offer: Offer, listing_id: str) -> str:
-        """The state that the listing is in now."""
+        """Return the state that the listing is in now."""
         state: str = await self.step(
             f"update-{listing_id}", partial(_send, etsy, offer, listing_id), repeatable=True
         )
@@ -62,7 +65,9 @@ async def _send(etsy: EtsyClient, offer: Offer, listing_id: str) -> str:
 
 
 async def _change(etsy: EtsyClient, offer: Offer, listing_id: str) -> str:
-    """Read, merge, write."""
+    """Change the listing and its inventory; returns the state that it is in then."""
+    # A PUT replaces the whole inventory, so what the product does not know (the seller's
+    # variations) has to be read and sent back.
     known = await etsy.inventory(listing_id)
     if known is None:
         return GONE
@@ -71,17 +76,18 @@ async def _change(etsy: EtsyClient, offer: Offer, listing_id: str) -> str:
         return await deactivate(etsy, listing_id)
     listing = await etsy.update(listing_id, offer.changes_form())
     state: str = listing["state"]
-    # An inventory for what was just sold would offer it again.
+    # An inventory for a listing that was just sold would offer it again.
     if state not in ENDED:
         await etsy.put_inventory(listing_id, body)
     return state
 
 
 async def deactivate(etsy: EtsyClient, listing_id: str) -> str:
-    """Take a listing off sale, to be switched on again for nothing; returns its state."""
+    """Switch a listing off, which costs nothing to undo; returns the state that it is in then."""
     listing = await etsy.listing(listing_id)
     if listing is None:
         return GONE
+    # A draft cannot be switched off, and the other states are off sale already.
     if listing["state"] == "active":
         listing = await etsy.update(listing_id, {"state": INACTIVE})
     state: str = listing["state"]

@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class OffsetLook:
-    """What one look has seen so far.
+    """The result of one look so far.
 
     Attributes:
-        offset: how many records were read: where the next page begins.
-        pages: how many pages were read.
-        ids: of the records, each once.
-        counts: how many there are, as each of the pages said.
+        offset: the number of records that were read, at which the next page begins.
+        pages: the number of pages that were read.
+        ids: the ids of the records, each once.
+        counts: the numbers of records that there are in all, as the pages said them.
     """
 
     offset: int = 0
@@ -27,22 +27,29 @@ class OffsetLook:
     is_over: bool = False
 
     def add(self, count: int, ids: Sequence[str], records: int) -> None:
-        """Take the next page in.
+        """Add the next page.
 
         Args:
-            ids: of those of its records that have one.
-            records: how many the page holds.
+            ids: the ids of its records, as far as they have one.
+            records: the number of records on the page.
         """
         self.pages += 1
+        # Etsy's offset counts records, also those that could not be read.
         self.offset += records
         self.ids.update(ids)
         self.counts.add(count)
+        # An empty page ends the look even if the count promises more, because asking again would
+        # never end.
         self.is_over = not records or self.offset >= count
 
     def doubt(self) -> str | None:
-        """Why it may have missed a record; None where it cannot have."""
+        """Return the reason why the look may have missed a record; None if it cannot have."""
+        # Another count says that a record came or left: the others have moved, and one of them may
+        # have slipped onto a page that was read before.
         if len(self.counts) > 1:
             return "the shop changed while it was read"
+        # The counts agree, too, if one record leaves and another comes between two pages. A record
+        # that slipped by meanwhile is missing from the ids.
         announced = next(iter(self.counts), 0)
         if announced != len(self.ids):
             return f"{announced} records were announced and {len(self.ids)} seen"
