@@ -1,6 +1,6 @@
 """A PostgreSQL for the chaos tests alone, because they stop it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 
@@ -8,10 +8,8 @@ import pytest
 
 from runtime.storage.server.embedded import EmbeddedServer
 from tests.chaos.counting_marketplace import CountingMarketplace, Plan
-from tests.chaos.stage import Stage, prepare, stage_on
+from tests.chaos.stage import Stage, Staged, prepare, stage_on
 from tests.support.database.databases import Databases, own_server
-
-Staged = Callable[[Plan], AbstractContextManager[Stage]]
 
 
 @pytest.fixture(scope="session")

@@ -26,7 +26,8 @@ def quicken() -> None:
     runtime.storage.nodes.heartbeat.INTERVAL = timedelta(seconds=0.15)
     runtime.storage.nodes.housekeeping.INTERVAL = timedelta(seconds=0.3)
     runtime.storage.queue.transactions.LONGEST_DELAY_SECONDS = 0.5
-    runtime.runs.settlement.FIRST_DELAY = timedelta(seconds=0.05)
+    # The backoff looks it up there, although it belongs to the table of failures.
+    runtime.runs.settlement.FIRST_DELAY = timedelta(seconds=0.05)  # type: ignore[attr-defined]
     runtime.runs.settlement.LONGEST_DELAY = timedelta(seconds=0.5)
     actors.supervisor.CHECK_INTERVAL = timedelta(seconds=0.2)
     actors.supervisor.CLAIM_BACKOFF = timedelta(seconds=0.2)

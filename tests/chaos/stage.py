@@ -4,8 +4,8 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from runtime.storage.schema.migrator import migrate
 from runtime.storage.schema.plugin_action_types import ensure_action_types
 from runtime.storage.server.embedded import EmbeddedServer
 from runtime.storage.server.engine import Database
-from tests.chaos.counting_marketplace import CountingMarketplace
+from tests.chaos.counting_marketplace import CountingMarketplace, Plan
 from tests.chaos.handlers import chaos_registry
 from tests.chaos.seller import SECRET
 from tests.chaos.service import main
@@ -190,6 +190,10 @@ class Stage:
     def end(self) -> None:
         for service in self.services:
             service.kill()
+
+
+Staged = Callable[[Plan], AbstractContextManager[Stage]]
+"""Opens a stage whose marketplace follows the plan."""
 
 
 def prepare(url: URL) -> None:

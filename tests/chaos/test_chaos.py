@@ -14,6 +14,7 @@ from runtime.errors import DatabaseUnavailable
 from tests.chaos.counting_marketplace import seeded_plan
 from tests.chaos.monkey import Monkey
 from tests.chaos.seller import Seller
+from tests.chaos.stage import Stage, Staged
 from tests.chaos.verdict import wrong_with
 
 SECONDS = float(os.environ["CHAOS_SECONDS"])
@@ -29,7 +30,7 @@ QUIET_SECONDS = 240.0
 @pytest.mark.timeout(SECONDS * 2 + QUIET_SECONDS + 60)
 # The client of python-socketio leaves sockets to the collector.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_every_write_happens_once_whatever_the_monkey_does(staged):
+def test_every_write_happens_once_whatever_the_monkey_does(staged: Staged) -> None:
     actions: dict[str, str] = {}
     with staged(seeded_plan(SEED)) as stage, ExitStack() as exits:
         sellers = [
@@ -54,7 +55,7 @@ def test_every_write_happens_once_whatever_the_monkey_does(staged):
     )
 
 
-def _add_jobs(stage, actions: dict[str, str]) -> None:
+def _add_jobs(stage: Stage, actions: dict[str, str]) -> None:
     for _ in range(JOBS_AT_ONCE):
         number = len(actions)
         reference = f"{SEED}-{number}"

@@ -15,7 +15,7 @@ import socketio
 from runtime.bridge.seller_tokens import issue_token
 from runtime.storage.models import SCHEMA
 from tests.chaos.seller import SECRET
-from tests.chaos.stage import ServiceProcess, Stage
+from tests.chaos.stage import ServiceProcess, Stage, Staged
 from tests.chaos.verdict import wrong_with
 from tests.support.checkout import CHECKOUT
 from tests.support.deadline import wait_until
@@ -47,7 +47,7 @@ PROVOKED = {"release": {"CHAOS_FAIL_ACTOR": "1"}, "close": {"CHAOS_CLOSE_ACTION"
 
 def names_in_source() -> set[str]:
     """Every name under which the service commits."""
-    names = set()
+    names: set[str] = set()
     for path in (*(CHECKOUT / "runtime").rglob("*.py"), *(CHECKOUT / "actors").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
@@ -57,18 +57,19 @@ def names_in_source() -> set[str]:
                 if node.func.attr in {"transaction", "_in_batches"} and isinstance(
                     first, ast.Constant
                 ):
+                    assert isinstance(first.value, str)
                     names.add(first.value)
     return names
 
 
-def test_every_commit_has_its_test():
+def test_every_commit_has_its_test() -> None:
     assert names_in_source() == set(TIMES) | set(ELSEWHERE)
     for name, path in ELSEWHERE.items():
         assert f"{name}." in (CHECKOUT / path).read_text()
 
 
 @pytest.mark.parametrize("name", TIMES)
-def test_a_death_before_and_after_the_commit_costs_nothing(staged, name):
+def test_a_death_before_and_after_the_commit_costs_nothing(staged: Staged, name: str) -> None:
     with staged(lambda _reference, _count: "well") as stage:
         for moment in ("before", "after"):
             for user_id in range(1, 1 + JOBS):

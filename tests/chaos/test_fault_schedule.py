@@ -11,7 +11,7 @@ import pytest
 
 from runtime.storage.models import SCHEMA
 from tests.chaos.handlers import SETTLES_WITHIN
-from tests.chaos.stage import Stage
+from tests.chaos.stage import Stage, Staged
 from tests.support.deadline import wait_until
 
 REFERENCE = "r"
@@ -125,7 +125,7 @@ SCHEDULE: dict[str, tuple[Callable[[Stage, str | None], None], str]] = {
 """By the safeguard that it takes: what happens, and how the first write is treated."""
 
 
-def effects_of(staged, safeguard: str, without: str | None) -> int:
+def effects_of(staged: Staged, safeguard: str, without: str | None) -> int:
     happens, first = SCHEDULE[safeguard]
     with staged(lambda _reference, count: first if count == 0 else "well") as stage:
         happens(stage, without)
@@ -133,11 +133,11 @@ def effects_of(staged, safeguard: str, without: str | None) -> int:
 
 
 @pytest.mark.parametrize("safeguard", SCHEDULE)
-def test_the_sound_build_writes_once(staged, safeguard):
+def test_the_sound_build_writes_once(staged: Staged, safeguard: str) -> None:
     assert effects_of(staged, safeguard, without=None) == 1
 
 
-def test_a_look_counts_from_when_the_write_left(staged):
+def test_a_look_counts_from_when_the_write_left(staged: Staged) -> None:
     first = {(WRITTEN, 0): "late 500"}
     with staged(lambda reference, count: first.get((reference, count), "well")) as stage:
         waits_long_and_lands_late(stage, None)
@@ -145,5 +145,5 @@ def test_a_look_counts_from_when_the_write_left(staged):
 
 
 @pytest.mark.parametrize("safeguard", SCHEDULE)
-def test_a_build_without_the_safeguard_writes_twice(staged, safeguard):
+def test_a_build_without_the_safeguard_writes_twice(staged: Staged, safeguard: str) -> None:
     assert effects_of(staged, safeguard, without=safeguard) > 1

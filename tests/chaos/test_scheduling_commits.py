@@ -1,6 +1,7 @@
 """The service dies around the commits of schedules and batches; each fires, and closes, once."""
 
 import signal
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -8,7 +9,7 @@ from sqlalchemy import text
 from runtime.applications import BatchJobService, MarketplaceJobService
 from runtime.jobs.schedule_service import ScheduleService
 from runtime.storage.models import SCHEMA, Product
-from tests.chaos.stage import Stage
+from tests.chaos.stage import Stage, Staged
 from tests.chaos.verdict import wrong_with
 from tests.support.deadline import wait_until
 
@@ -19,7 +20,7 @@ MOMENTS = pytest.mark.parametrize("moment", ["before", "after"])
 
 
 @MOMENTS
-def test_a_schedule_fires_once(staged, moment):
+def test_a_schedule_fires_once(staged: Staged, moment: str) -> None:
     with staged(lambda _reference, _count: "well") as stage:
         add_due_schedule(stage, "scheduled")
         assert stage.start(RUNTIME_FAULT=f"schedule.{moment}_commit").death() == KILLED
@@ -36,7 +37,7 @@ def test_a_schedule_fires_once(staged, moment):
 
 @MOMENTS
 @pytest.mark.parametrize("point", ["settle", "close-batches"])
-def test_a_batch_closes_with_the_right_counts(staged, moment, point):
+def test_a_batch_closes_with_the_right_counts(staged: Staged, moment: str, point: str) -> None:
     with staged(lambda _reference, _count: "well") as stage:
         batch, second = add_batch(stage, "first", "second")
         service = stage.start(RUNTIME_FAULT=f"{point}.{moment}_commit@2")
@@ -89,6 +90,6 @@ def shop_of(stage: Stage) -> int:
         return MarketplaceJobService(session).add_shop("chaos", 7, "shop-7").id
 
 
-def closed(stage: Stage, batch_id: int) -> dict | None:
+def closed(stage: Stage, batch_id: int) -> dict[str, Any] | None:
     (row,) = stage.rows(f"SELECT * FROM {SCHEMA}.batch_jobs WHERE id = :id", id=batch_id)
     return row if row["completed_at"] is not None else None

@@ -63,7 +63,7 @@ class Day:
         self.start = start
         self.world = World(seed, refusals(seed, start))
         self.rows = self.world.table.rows
-        self.watch: Watch | None = None
+        self.watch = Watch(self.world.clock.now)
         self.few: list[JobRow] = []
         self.many: list[JobRow] = []
         self.fortune = Fortune(self.world, seed)

@@ -23,7 +23,6 @@ from tests.simulation import fairness, records
 from tests.simulation.day import BIG, FIRST_SHOP, Day
 from tests.simulation.job_table import JobRow
 from tests.simulation.predictions import facts_of
-from tests.simulation.watching import Watch
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -36,26 +35,25 @@ COUNTED = 2_000
 def day() -> Iterator[Day]:
     """The day, when it is over; its queues are watched by ``day.watch``."""
     seed = int(os.environ["SIMULATION_SEED"])
-    state, queue = random.getstate(), pacing.CallQueue
+    state = random.getstate()
     # The collector would walk over the day's 120,000 jobs again and again.
     gc.disable()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     try:
         random.seed(seed)
         day = Day(seed)
-        day.watch = Watch(day.world.clock.now)
-        pacing.CallQueue = day.watch.queue  # type: ignore[assignment,misc]
-        day.prepare()
-        day.run()
-        yield day
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(pacing, "CallQueue", day.watch.queue)
+            day.prepare()
+            day.run()
+            yield day
     finally:
         gc.enable()
         random.setstate(state)
-        pacing.CallQueue = queue  # type: ignore[misc]
         structlog.reset_defaults()
 
 
-def test_no_limit_is_violated_whoever_counts(day):
+def test_no_limit_is_violated_whoever_counts(day: Day) -> None:
     for name, server in day.world.servers.items():
         told = [f"{one.violations} over {one.limit}" for one in server.counters]
         print(f"{name}: {server.calls} calls, violations: {', '.join(told)}; "
@@ -70,7 +68,7 @@ def test_no_limit_is_violated_whoever_counts(day):
     assert all(one.violations == 0 for one in counters)
 
 
-def test_while_calls_wait_for_their_pace_it_is_used(day):
+def test_while_calls_wait_for_their_pace_it_is_used(day: Day) -> None:
     for name, level in (
         ("vinted", Level.SHOP), ("etsy", Level.APP_KEY), ("ebay", Level.APP_KEY)
     ):  # fmt: skip
@@ -81,7 +79,7 @@ def test_while_calls_wait_for_their_pace_it_is_used(day):
         assert use.releases > 100
 
 
-def test_while_jobs_wait_for_the_day_s_quota_it_is_used(day):
+def test_while_jobs_wait_for_the_day_s_quota_it_is_used(day: Day) -> None:
     """Both have more to do all day, so all that leaves the window comes back to be used.
 
     What the bad times keep from being used is used after them: they are shorter than the window.
@@ -92,7 +90,7 @@ def test_while_jobs_wait_for_the_day_s_quota_it_is_used(day):
         assert part >= LEAST_UTILISATION
 
 
-def test_a_single_job_gets_the_next_free_place_of_its_level(day):
+def test_a_single_job_gets_the_next_free_place_of_its_level(day: Day) -> None:
     """Every other lane has its turn at most once on each level that the job passes through."""
     for name in ("etsy", "ebay"):
         waits = list(fairness.single(day.world, name))
@@ -108,7 +106,7 @@ def test_a_single_job_gets_the_next_free_place_of_its_level(day):
     print(f"jobs of the 100,000 before a single one (how many: how often): {dict(beside)}")
 
 
-def test_no_job_is_older_than_its_aging_bound(day):
+def test_no_job_is_older_than_its_aging_bound(day: Day) -> None:
     """Aged to the best level, which takes ``(priority - 1) * aging``, each other lane goes once."""
     for name in ("etsy", "ebay"):
         waits = list(fairness.aged(day.world, name))
@@ -120,7 +118,7 @@ def test_no_job_is_older_than_its_aging_bound(day):
         assert most <= 1
 
 
-def test_nothing_is_lost_and_nothing_is_run_twice(day):
+def test_nothing_is_lost_and_nothing_is_run_twice(day: Day) -> None:
     world = day.world
     assert world.log.double_runs == 0
     writes = [server.writes for server in world.servers.values()] + [world.browsers.writes]
@@ -138,7 +136,7 @@ def test_nothing_is_lost_and_nothing_is_run_twice(day):
     print(f"jobs: {dict(over)}")
 
 
-def test_what_was_expected_happened(day):
+def test_what_was_expected_happened(day: Day) -> None:
     outcome = day.fortune.outcome()
     worst = max((error for error, _, _ in outcome.errors), default=timedelta(0))
     print(f"{len(day.fortune.said)} explained: {outcome.unknown} unknown, {outcome.overtaken} "

@@ -42,12 +42,7 @@ def random_rows(
         due_in = timedelta(minutes=draw.choice([-100, -47, -31, -20, -3, 4, 50]))
         due_in += timedelta(seconds=draw.uniform(-60, 60))
         job_id = add_job(database, shop, priority=priority)
-        row = JobRow(
-            id=job_id, marketplace="vinted", action="sync", user_id=shops[shop], shop_id=shop,
-            priority=priority, product_key=product, status=status, run_at=None, created_at=None,
-        )  # fmt: skip
         started = status is JobStatus.RUNNING or draw.random() < 0.1
-        rows.append((row, due_in))
         with database.session.begin() as session:
             values = {"id": job_id, "status": status.value, "product": product}
             session.execute(_SET, values | {"due_in": due_in, "started": started})
@@ -55,8 +50,12 @@ def random_rows(
                 text(f"SELECT run_at, started_at FROM {SCHEMA}.marketplace_jobs WHERE id = :id"),
                 {"id": job_id},
             ).one()
-        row.run_at, row.started_at = found
-        row.created_at = row.run_at
+        row = JobRow(
+            id=job_id, marketplace="vinted", action="sync", user_id=shops[shop], shop_id=shop,
+            priority=priority, product_key=product, status=status,
+            run_at=found.run_at, created_at=found.run_at, started_at=found.started_at,
+        )  # fmt: skip
+        rows.append((row, due_in))
     return rows
 
 
@@ -68,7 +67,7 @@ def rounded(left: tuple[LaneHeads, ...]) -> dict[int, set[tuple[int, int, bool]]
     }
 
 
-def test_the_table_in_memory_claims_what_the_database_claims(database):
+def test_the_table_in_memory_claims_what_the_database_claims(database: Database) -> None:
     draw = random.Random(5)
     for claims in range(8):
         users = [claims * 10 + n + 1 for n in range(3)]
