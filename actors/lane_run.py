@@ -44,14 +44,14 @@ class LaneRun(Run[LaneCall]):
     Attributes:
         due_at: the time since which the job has been due.
         settlement: the end of the run, until it is recorded.
-        refused: whether the database refused a first settlement.
+        had_invalid_settlement: whether the database refused a first settlement.
         overdue: the timer that ends a cancelled run which does not end by itself.
     """
 
     lane: Lane
     due_at: datetime
     settlement: Settlement | None = None
-    refused: bool = False
+    had_invalid_settlement: bool = False
     overdue: Timer | None = None
 
     def ticket(self, actor: str, call_id: int) -> CallTicket:

@@ -73,8 +73,8 @@ class MarketplaceActor(BaseActor):
                 self._jobs_claimed(message)
             case messages.SettlementRecorded():
                 self._runs.settlement_recorded(message)
-            case messages.SettlementRefused():
-                self._runs.settlement_refused(message)
+            case messages.SettlementInvalid():
+                self._runs.settlement_invalid(message)
             case messages.LanesFound(shops):
                 self._lanes.found(shops)
             case messages.LaneDue(key):

@@ -205,7 +205,7 @@ class RecorderActor(BaseActor):
         self.log.error("settlement refused", job=settled.job_id, reason=str(error))
         self.tell(
             entry.reply_to,
-            messages.SettlementRefused(settled.job_id, settled.fence, str(error)),
+            messages.SettlementInvalid(settled.job_id, settled.fence, str(error)),
         )
 
     def _intend(self, entries: Sequence[messages.RecordIntent]) -> list[messages.RecordIntent]:

@@ -280,16 +280,16 @@ class Runs:
         else:
             self._forget(run, run.back_in(self._actor.clock.now()))
 
-    def settlement_refused(self, refused: messages.SettlementRefused) -> None:
+    def settlement_invalid(self, invalid: messages.SettlementInvalid) -> None:
         """Try one other settlement, because the database refused how a run ended."""
-        run = self._under(refused.job_id, refused.fence)
+        run = self._under(invalid.job_id, invalid.fence)
         if run is None:
             return
-        if run.refused:
-            self._drop(run, f"it cannot be settled: {refused.reason}")
+        if run.had_invalid_settlement:
+            self._drop(run, f"it cannot be settled: {invalid.reason}")
             return
-        run.refused = True
-        self._end(run, cannot_be_stored(refused.reason))
+        run.had_invalid_settlement = True
+        self._end(run, cannot_be_stored(invalid.reason))
 
     def hand_back_ready(self) -> None:
         """Give back the jobs that have not started."""

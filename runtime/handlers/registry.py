@@ -88,7 +88,7 @@ class Registry:
             raise UnknownHandler(key, failed[0].reason if failed else None) from None
 
 
-class _Refused(Exception):
+class _Unusable(Exception):
     """Carries the reason why an entry point cannot be used."""
 
 
@@ -104,11 +104,11 @@ class _Loader:
             # With two claimants the order of installation would decide whose code runs, so that
             # neither of them is used.
             if claimants > 1:
-                raise _Refused(
+                raise _Unusable(
                     f"{claimants} installed packages claim the key {key}: remove all but one"
                 )
             handler, described = self._handler(entry_point)
-        except _Refused as error:
+        except _Unusable as error:
             self._note(entry_point, str(error))
         except (KeyboardInterrupt, ConfigurationError):
             # A wrong setting ends the start. Without its record a marketplace would be called
@@ -125,7 +125,7 @@ class _Loader:
     def _handler(self, entry_point: EntryPoint) -> tuple[type[BaseJobHandler], list[Marketplace]]:
         match = _KEY.fullmatch(entry_point.name)
         if match is None:
-            raise _Refused(
+            raise _Unusable(
                 f"{entry_point.name!r} is no handler key: name it <action>_<marketplace> in lower "
                 "case, without an underscore in the marketplace"
             )
@@ -137,17 +137,17 @@ class _Loader:
         manager.check_pending()
         found = manager.hook.job_handler()
         if not found:
-            raise _Refused(
+            raise _Unusable(
                 f"{entry_point.value} has no hook: decorate a function `job_handler` that returns "
                 "the handler class with @runtime.hookimpl"
             )
         handler = found[0]
         if not (isinstance(handler, type) and issubclass(handler, BaseJobHandler)):
-            raise _Refused(f"job_handler returned {handler!r}, which is no BaseJobHandler class")
+            raise _Unusable(f"job_handler returned {handler!r}, which is no BaseJobHandler class")
         described = manager.hook.marketplace()
         for one in described:
             if not isinstance(one, Marketplace) or one.name != match["marketplace"]:
-                raise _Refused(
+                raise _Unusable(
                     f"marketplace returned {one!r}, not the record of {match['marketplace']!r}"
                 )
         return handler, described

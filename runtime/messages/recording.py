@@ -35,7 +35,7 @@ class SettlementRecorded:
 
 
 @dataclass(frozen=True, slots=True)
-class SettlementRefused:
+class SettlementInvalid:
     """The database refuses these values; the run needs another settlement."""
 
     job_id: int

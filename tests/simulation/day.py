@@ -12,7 +12,7 @@ from runtime.runs.job_states import JobStatus
 from tests.simulation import records
 from tests.simulation.job_table import JobRow
 from tests.simulation.predictions import Fortune
-from tests.simulation.servers import Refusal, Words
+from tests.simulation.servers import ThrottledPeriod, Words
 from tests.simulation.watching import Watch
 from tests.simulation.world import World
 
@@ -36,14 +36,14 @@ ACTIONS = ["sync"] * 5 + ["publish"] * 4 + ["report"]
 JOBS_OF_A_SELLER = {"vinted": 9, "etsy": 5, "ebay": 6}
 
 
-def refusals(seed: int, start: datetime) -> dict[str, list[Refusal]]:
+def throttled_periods(seed: int, start: datetime) -> dict[str, list[ThrottledPeriod]]:
     """When the marketplaces answer 429, whatever is asked."""
     draw = random.Random(seed + 4)
 
-    def some(words: Words, times: int, minutes: float) -> Iterator[Refusal]:
+    def some(words: Words, times: int, minutes: float) -> Iterator[ThrottledPeriod]:
         for _ in range(times):
             begin = start + HOUR * draw.uniform(0.5, 23)
-            yield Refusal(begin, begin + minutes * MINUTE * draw.uniform(0.5, 1.5), words)
+            yield ThrottledPeriod(begin, begin + minutes * MINUTE * draw.uniform(0.5, 1.5), words)
 
     return {
         "vinted": [],
@@ -61,7 +61,7 @@ class Day:
         self.draw = random.Random(seed)
         start = World(seed, {"etsy": [], "ebay": []}).clock.now()
         self.start = start
-        self.world = World(seed, refusals(seed, start))
+        self.world = World(seed, throttled_periods(seed, start))
         self.rows = self.world.table.rows
         self.watch = Watch(self.world.clock.now)
         self.few: list[JobRow] = []

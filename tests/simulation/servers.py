@@ -26,7 +26,7 @@ class Words(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class ThrottledPeriod:
     """A time in which every call is answered with 429."""
 
     begin: datetime
@@ -71,12 +71,12 @@ class Server:
         name: str,
         limits: tuple[Limit, ...],
         gap: timedelta,
-        refusals: list[Refusal],
+        throttled_periods: list[ThrottledPeriod],
         draw: random.Random,
     ) -> None:
         self.name = name
         self.counters = [Counter(limit) for limit in limits]
-        self.refusals = refusals
+        self.throttled_periods = throttled_periods
         self.refused = 0
         self.too_early = 0
         """Calls that arrived although a 429 had said until when not to call."""
@@ -98,12 +98,14 @@ class Server:
         if any(known <= now < until for known, until in self._told):
             self.too_early += 1
         exceeded = [one for one in self.counters if not one.arrive(now)]
-        refusal = next((one for one in self.refusals if one.begin <= now < one.end), None)
+        throttled = next(
+            (one for one in self.throttled_periods if one.begin <= now < one.end), None
+        )
         if exceeded:
             return self._refuse(None, call, now, answered_at)
-        if refusal is not None:
+        if throttled is not None:
             self.refused += 1
-            return self._refuse(refusal, call, now, answered_at)
+            return self._refuse(throttled, call, now, answered_at)
         if not call.writes and self._draw.random() < 0.005:
             error = CallRejected(f"{call.path} answered 503", status=503)
             return Failure(error, Answer(503, self._headers()))
@@ -114,9 +116,11 @@ class Server:
 
     def inquire(self, now: datetime) -> Outcome:
         """Answer the question for the limits, as eBay does."""
-        refusal = next((one for one in self.refusals if one.begin <= now < one.end), None)
-        used_up = refusal is not None and refusal.words is Words.QUOTA
-        reset = refusal.end if refusal is not None else now + timedelta(hours=1)
+        throttled = next(
+            (one for one in self.throttled_periods if one.begin <= now < one.end), None
+        )
+        used_up = throttled is not None and throttled.words is Words.QUOTA
+        reset = throttled.end if throttled is not None else now + timedelta(hours=1)
         if used_up:
             self._told.append((now + timedelta(seconds=1), reset))
         quota = self.counters[-1]
@@ -131,15 +135,19 @@ class Server:
         return Success({"rateLimits": limits}, Answer(200, good=True))
 
     def _refuse(
-        self, refusal: Refusal | None, call: HttpCall, now: datetime, answered_at: datetime
+        self,
+        throttled: ThrottledPeriod | None,
+        call: HttpCall,
+        now: datetime,
+        answered_at: datetime,
     ) -> Outcome:
         headers = dict(self._headers())
-        if refusal is not None and refusal.words is Words.SECONDS:
-            seconds = max(1, int((refusal.end - answered_at).total_seconds()))
+        if throttled is not None and throttled.words is Words.SECONDS:
+            seconds = max(1, int((throttled.end - answered_at).total_seconds()))
             headers["retry-after"] = str(seconds)
             self._told.append((answered_at, answered_at + timedelta(seconds=seconds)))
-        elif refusal is not None and refusal.words is Words.DATE:
-            date = refusal.end.replace(microsecond=0)
+        elif throttled is not None and throttled.words is Words.DATE:
+            date = throttled.end.replace(microsecond=0)
             headers["retry-after"] = format_datetime(date, usegmt=True)
             self._told.append((answered_at, date))
         error = CallRejected(f"{call.path} answered 429", status=429, writes=call.writes)

@@ -25,7 +25,7 @@ from tests.simulation import records
 from tests.simulation.browsers import Browsers
 from tests.simulation.job_table import PRIORITIES, JobRow, JobTable
 from tests.simulation.recorder import Records
-from tests.simulation.servers import Refusal, Server
+from tests.simulation.servers import Server, ThrottledPeriod
 from tests.support.handlers.no_marker import NoMarker
 from tests.support.handlers.no_media import NO_MEDIA
 
@@ -85,10 +85,10 @@ class World:
 
     Args:
         seed: draws all that is random.
-        refusals: when each marketplace answers 429, by name.
+        throttled_periods: when each marketplace answers 429, by name.
     """
 
-    def __init__(self, seed: int, refusals: dict[str, list[Refusal]]) -> None:
+    def __init__(self, seed: int, throttled_periods: dict[str, list[ThrottledPeriod]]) -> None:
         self.draw = random.Random(seed)
         self.table = JobTable()
         self.log = Log()
@@ -98,7 +98,9 @@ class World:
         self.recorder = Records(self.table, self.clock.now, self.later, self._tell, self._ended)
         self.browsers = Browsers(records.VINTED_RATE, random.Random(seed + 1), self._answer)
         self.servers = {
-            name: Server(name, limits, records.GAPS[name], refusals[name], random.Random(seed + 2))
+            name: Server(
+                name, limits, records.GAPS[name], throttled_periods[name], random.Random(seed + 2)
+            )
             for name, limits in (
                 ("etsy", (records.ETSY_RATE, records.ETSY_QUOTA)),
                 ("ebay", (records.EBAY_RATE, records.EBAY_QUOTA)),

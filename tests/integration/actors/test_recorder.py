@@ -92,7 +92,7 @@ def test_one_settlement_with_a_bad_value_does_not_hold_up_the_others(make_scene)
     bad = scene.jobs[7]
     for job in scene.jobs:
         scene.settle(job, result={"text": "\ud800" if job is bad else "fine"})
-    (refused,) = wait_until(lambda: scene.acknowledged(messages.SettlementRefused))
+    (refused,) = wait_until(lambda: scene.acknowledged(messages.SettlementInvalid))
     wait_until(lambda: len(scene.acknowledged(messages.SettlementRecorded)) == 19)
     assert refused.job_id == bad.id
     assert get_job(scene.database, bad.id).status == "running"

@@ -268,14 +268,14 @@ def test_a_run_that_had_lost_its_job_ends_like_any_other(bench: MarketplaceBench
 def test_a_result_that_the_database_refuses_fails_the_job(bench: MarketplaceBench) -> None:
     bench.claim(bench.job(1, "refuse"))
     first = bench.settlement()
-    bench.receive(messages.SettlementRefused(1, 1, "value too long"))
+    bench.receive(messages.SettlementInvalid(1, 1, "value too long"))
     second = bench.settlement()
     assert first != second
     assert second.event is JobEvent.FAIL
     assert second.error == "the result cannot be stored: value too long"
     bench.receive(FOUND)
     assert bench.room() == {2: 2}
-    bench.receive(messages.SettlementRefused(1, 1, "still"))
+    bench.receive(messages.SettlementInvalid(1, 1, "still"))
     assert bench.told(messages.RecordSettlement) == []
     assert bench.room() == {2: 3}
 
