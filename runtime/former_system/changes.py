@@ -14,7 +14,7 @@ _WAITS = frozenset({JobStatus.PENDING, JobStatus.PAUSED})
 
 
 @dataclass(frozen=True, slots=True)
-class Remembered:
+class TakenOverRow:
     """A row that was taken over before.
 
     Attributes:
@@ -34,7 +34,7 @@ def fingerprint(row: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
-def change(row: Mapping[str, Any], before: Remembered) -> str | None:
+def change(row: Mapping[str, Any], before: TakenOverRow) -> str | None:
     """Say how a row changed; None if it did not, or where nobody knows."""
     # Imports of older versions noted no fingerprint, so nobody can tell of their rows.
     if before.fingerprint is None or before.fingerprint == fingerprint(row):
@@ -46,14 +46,14 @@ def change(row: Mapping[str, Any], before: Remembered) -> str | None:
     return f"{was} since it was taken over as {before.new_id}"
 
 
-def went_on(row: Mapping[str, Any], before: Remembered) -> bool:
+def went_on(row: Mapping[str, Any], before: TakenOverRow) -> bool:
     """Return whether a job may have been done there since, so that it must wait for a person."""
     # Without this a person would notice a job that is done twice only by a double listing.
     status = row.get("status")
     return status != before.status and str(status).strip().lower() not in _WAITS
 
 
-def held_reason(place: str, row: Mapping[str, Any], before: Remembered) -> str:
+def held_reason(place: str, row: Mapping[str, Any], before: TakenOverRow) -> str:
     """Return what a person is asked about a job that went on there."""
     return (
         f"it went on in the former system after it was taken over ({place} {row['id']}: "

@@ -25,7 +25,7 @@ _OVER = frozenset(BatchStatus) - {BatchStatus.PENDING, BatchStatus.RUNNING}
 
 
 @dataclass(frozen=True, slots=True)
-class ActionType:
+class KnownAction:
     """A row of ``public.marketplace_action_types``."""
 
     id: int
@@ -45,11 +45,11 @@ class KnownActions:
         misplaced: the ids of former rows that belonged to another marketplace than their table.
     """
 
-    by_id: Mapping[int, ActionType]
-    former: Mapping[int, ActionType]
+    by_id: Mapping[int, KnownAction]
+    former: Mapping[int, KnownAction]
     misplaced: frozenset[int] = frozenset()
 
-    def named(self, former_id: object, marketplace: object, *, follows: bool) -> ActionType:
+    def named(self, former_id: object, marketplace: object, *, follows: bool) -> KnownAction:
         """Return the action type that a row names.
 
         Args:
@@ -79,7 +79,7 @@ class KnownActions:
             )
         return found
 
-    def coded(self, marketplace: object, code: object) -> ActionType:
+    def coded(self, marketplace: object, code: object) -> KnownAction:
         """Return the action type of a pair.
 
         Raises:
@@ -104,7 +104,7 @@ class FormerJob:
     """
 
     id: int
-    action: ActionType
+    action: KnownAction
     was: JobStatus
     status: JobStatus
     priority: int
@@ -145,7 +145,7 @@ class FormerBatch:
     """
 
     id: int
-    action: ActionType
+    action: KnownAction
     over: BatchStatus | None
     priority: int
     user_id: int
@@ -275,13 +275,13 @@ def _status(value: object) -> JobStatus:
         ) from None
 
 
-def _priority(value: object, action: ActionType) -> int:
+def _priority(value: object, action: KnownAction) -> int:
     # Priorities of the former system may lie beyond ours; the nearest one says what was meant.
     given = value if isinstance(value, int) else action.priority
     return min(max(given, CRITICAL), LOW)
 
 
-def _retries(row: Mapping[str, Any], action: ActionType) -> int:
+def _retries(row: Mapping[str, Any], action: KnownAction) -> int:
     given = _number(row, "max_retries", MOST_RETRIES)
     return min(action.max_retries if given is None else given, MOST_RETRIES)
 

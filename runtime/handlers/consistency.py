@@ -12,7 +12,7 @@ Pair = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ChecklistLine:
     """One line of the checklist.
 
     Attributes:
@@ -24,7 +24,7 @@ class Part:
     wrong: tuple[str, ...] = ()
 
 
-def checklist(pairs: Iterable[Pair], registry: Registry) -> Iterator[Part]:
+def checklist(pairs: Iterable[Pair], registry: Registry) -> Iterator[ChecklistLine]:
     """Look at the handlers of each marketplace, at the action types, and at how keys are made.
 
     Args:
@@ -38,7 +38,7 @@ def checklist(pairs: Iterable[Pair], registry: Registry) -> Iterator[Part]:
     yield _construction(known)
 
 
-def _handlers(marketplace: str, known: list[Pair], registry: Registry) -> Part:
+def _handlers(marketplace: str, known: list[Pair], registry: Registry) -> ChecklistLine:
     """Check that every action of the marketplace has a handler that could be loaded."""
     wanted = [handler_key(code, name) for name, code in known if name == marketplace]
     reasons = {one.key: one.reason for one in registry.records if one.reason}
@@ -49,10 +49,10 @@ def _handlers(marketplace: str, known: list[Pair], registry: Registry) -> Part:
     )
     there = [key for key in wanted if key in registry.handlers]
     detail = f"{len(there)} of {len(wanted)}"
-    return Part(f"{marketplace} handlers", f"{detail}: {', '.join(there)}", wrong)
+    return ChecklistLine(f"{marketplace} handlers", f"{detail}: {', '.join(there)}", wrong)
 
 
-def _action_types(keys: list[str], registry: Registry) -> Part:
+def _action_types(keys: list[str], registry: Registry) -> ChecklistLine:
     """Check that every handler has its row; this also names handlers that were not loaded."""
     wrong = [
         f"{key} has a handler and no row ({action_of(key)} on {marketplace_of(key)}): "
@@ -64,10 +64,12 @@ def _action_types(keys: list[str], registry: Registry) -> Part:
         for one in registry.records
         if one.reason and one.key not in keys
     ]
-    return Part("action types", f"{len(keys)} in public.marketplace_action_types", tuple(wrong))
+    return ChecklistLine(
+        "action types", f"{len(keys)} in public.marketplace_action_types", tuple(wrong)
+    )
 
 
-def _construction(known: list[Pair]) -> Part:
+def _construction(known: list[Pair]) -> ChecklistLine:
     """Check that the key which is made of each pair is read as that pair again."""
     wrong = []
     for marketplace, code in known:
@@ -78,4 +80,4 @@ def _construction(known: list[Pair]) -> Part:
                 f"on {marketplace_of(key)}: a marketplace's name has no underscore"
             )
     example = f", such as {handler_key(known[0][1], known[0][0])}" if known else ""
-    return Part("handler keys", f"<action>_<marketplace>{example}", tuple(wrong))
+    return ChecklistLine("handler keys", f"<action>_<marketplace>{example}", tuple(wrong))

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from runtime.errors import CallFailed, CallRejected, ImageRefused, InvalidCall, NotSent
-from runtime.http.download import Limits, image_bytes
+from runtime.http.download import DownloadLimits, image_bytes
 from runtime.products.image_types import HEAD_BYTES, SUFFIXES, image_type
 from runtime.products.media import Media
 from runtime.runs.calls import ImageFile
@@ -18,7 +18,7 @@ OpenImage = Callable[[str], bytes]
 
 It raises ``ImageRefused`` or ``CallFailed``."""
 
-LIMITS = Limits(time=timedelta(seconds=8))
+LIMITS = DownloadLimits(time=timedelta(seconds=8))
 """The time limit of 8 s lies well within the lease in which a node may still send a request."""
 
 

@@ -44,7 +44,7 @@ _UNTYPED = frozenset({"", "application/octet-stream", "binary/octet-stream"})
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class DownloadLimits:
     """The limits that a download keeps to.
 
     Attributes:
@@ -62,10 +62,10 @@ class Limits:
     )
 
 
-DEFAULT_LIMITS = Limits()
+DEFAULT_LIMITS = DownloadLimits()
 
 
-def download_image(media: Media, url: str, limits: Limits | None = None) -> str:
+def download_image(media: Media, url: str, limits: DownloadLimits | None = None) -> str:
     """Download an image into the media directory; returns its path there.
 
     Raises:
@@ -80,7 +80,7 @@ def download_image(media: Media, url: str, limits: Limits | None = None) -> str:
         raise NotSent(f"the media directory cannot be written: {error.strerror}") from error
 
 
-def image_bytes(media: Media, image: str, limits: Limits | None = None) -> bytes:
+def image_bytes(media: Media, image: str, limits: DownloadLimits | None = None) -> bytes:
     """Return the bytes of a product's image, from the media directory or from its URL.
 
     Raises:
@@ -90,7 +90,7 @@ def image_bytes(media: Media, image: str, limits: Limits | None = None) -> bytes
     return fetch_image(image, limits) if is_image_url(image) else media.read(image)
 
 
-def fetch_image(url: str, limits: Limits | None = None) -> bytes:
+def fetch_image(url: str, limits: DownloadLimits | None = None) -> bytes:
     """Return the bytes of the image at a URL.
 
     Raises:
@@ -109,7 +109,7 @@ def fetch_image(url: str, limits: Limits | None = None) -> bytes:
             raise ConnectionLost(f"{url}: the connection broke: {error!r}") from None
 
 
-def _followed(url: str, limits: Limits, limit: Deadline) -> bytes:
+def _followed(url: str, limits: DownloadLimits, limit: Deadline) -> bytes:
     for _ in range(MAX_REDIRECTS + 1):
         parts = _checked_url(url)
         with closing(_connected(parts, limits, limit)) as connection:
@@ -135,7 +135,7 @@ def _checked_url(url: str) -> SplitResult:
     return parts
 
 
-def _connected(parts: SplitResult, limits: Limits, limit: Deadline) -> PinnedConnection:
+def _connected(parts: SplitResult, limits: DownloadLimits, limit: Deadline) -> PinnedConnection:
     host, port = parts.hostname or "", parts.port or HTTPS_PORT
     # DNS has no time limit of its own.
     addresses = limit.bounded(lambda: limits.resolve(host, port))

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Generic
 
-from runtime.rate_limits.streams import Item, Lane, Stream
+from runtime.rate_limits.streams import CallLane, Item, Stream
 
 
 class LaneTurns(Generic[Item]):
@@ -17,23 +17,23 @@ class LaneTurns(Generic[Item]):
     def __init__(self) -> None:
         self.released = 0
         self.in_flight = 0
-        self._lanes: dict[int, Lane[Item]] = {}
-        self._resting: dict[int, Lane[Item]] = {}
+        self._lanes: dict[int, CallLane[Item]] = {}
+        self._resting: dict[int, CallLane[Item]] = {}
         self._streams = 0
         self._round = 0
 
     def __len__(self) -> int:
         return len(self._lanes)
 
-    def get(self, key: int) -> Lane[Item] | None:
+    def get(self, key: int) -> CallLane[Item] | None:
         """Return the lane, or None if it is not remembered."""
         return self._lanes.get(key)
 
-    def lane_with_work(self, key: int) -> Lane[Item]:
+    def lane_with_work(self, key: int) -> CallLane[Item]:
         """Return the lane to which a stream is about to be added; it is made if it is unknown."""
         lane = self._lanes.get(key)
         if lane is None:
-            lane = self._lanes[key] = Lane(key, self._round)
+            lane = self._lanes[key] = CallLane(key, self._round)
         elif self._resting.pop(key, None) is not None:
             # A lane that was idle would else take all the turns that it did not use at once,
             # before any other lane.
@@ -52,7 +52,7 @@ class LaneTurns(Generic[Item]):
         self._streams -= 1
         self._rest(stream.lane)
 
-    def take_place(self, lane: Lane[Item]) -> None:
+    def take_place(self, lane: CallLane[Item]) -> None:
         """Count a call of the lane that is released."""
         lane.in_flight += 1
         lane.released += 1
@@ -62,13 +62,13 @@ class LaneTurns(Generic[Item]):
         lane.turn += 1
         self._forget_rested()
 
-    def free_place(self, lane: Lane[Item]) -> None:
+    def free_place(self, lane: CallLane[Item]) -> None:
         """Give the place of a released call of the lane back."""
         lane.in_flight -= 1
         self.in_flight -= 1
         self._rest(lane)
 
-    def _rest(self, lane: Lane[Item]) -> None:
+    def _rest(self, lane: CallLane[Item]) -> None:
         """Let an idle lane rest: it is remembered only while it has had more turns than others.
 
         If it were forgotten earlier, it would come back at the present round, and would have the

@@ -52,7 +52,7 @@ class WaitingCall(Generic[Item]):
 
 
 @dataclass(slots=True, eq=False)
-class Lane(Generic[Item]):
+class CallLane(Generic[Item]):
     """A lane of calls, with its streams and its places.
 
     Attributes:
@@ -79,7 +79,9 @@ class Stream(Generic[Item]):
 
     __slots__ = ("at", "calls", "key", "lane", "rank_there", "scopes")
 
-    def __init__(self, key: tuple[int, str], scopes: tuple[Scope, ...], lane: Lane[Item]) -> None:
+    def __init__(
+        self, key: tuple[int, str], scopes: tuple[Scope, ...], lane: CallLane[Item]
+    ) -> None:
         self.key = key
         self.scopes = scopes
         self.lane = lane

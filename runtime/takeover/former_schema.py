@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from runtime.errors import DatabaseRefused, InputError
-from runtime.former_system.changes import Remembered, change, fingerprint, held_reason, went_on
+from runtime.former_system.changes import TakenOverRow, change, fingerprint, held_reason, went_on
 from runtime.former_system.imported_values import Surroundings, batch_values, job_values
 from runtime.former_system.report import Report, RowProblem
 from runtime.former_system.row_reader import (
@@ -34,7 +34,7 @@ BEGAN = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class ImportTerms:
     """The terms of an import.
 
     Attributes:
@@ -55,7 +55,7 @@ class FormerSchema:
     """Imports one schema, which belongs to one seller."""
 
     def __init__(
-        self, database: Database, terms: Terms, report: Report, schema: str, user_id: int
+        self, database: Database, terms: ImportTerms, report: Report, schema: str, user_id: int
     ) -> None:
         self._database = database
         self._shops = terms.shops
@@ -171,7 +171,7 @@ class FormerSchema:
         return [row for row in page if row["id"] not in known]
 
     def _tell_changes(
-        self, session: Session, table: FormerTable, met: list[tuple[Row, Remembered]]
+        self, session: Session, table: FormerTable, met: list[tuple[Row, TakenOverRow]]
     ) -> None:
         """Let a job that went on there, and has not begun here, wait for a person."""
         hold: dict[int, str] = {}
@@ -193,7 +193,7 @@ class FormerSchema:
             if hold:
                 storage.hold_jobs(session, hold)
 
-    def _join_batches(self, session: Session, met: list[tuple[Row, Remembered]]) -> None:
+    def _join_batches(self, session: Session, met: list[tuple[Row, TakenOverRow]]) -> None:
         """Link the jobs whose batch could not be taken over before, and now was."""
         late = {
             before.new_id: self._new_batches[row["batch_job_id"]]

@@ -14,7 +14,7 @@ from runtime.storage.former_system import imported_rows as storage
 from runtime.storage.former_system import tables
 from runtime.storage.former_system.tables import BATCHES, JOBS, FormerTable
 from runtime.storage.server.engine import Database, database_errors
-from runtime.takeover.former_schema import FormerSchema, Terms
+from runtime.takeover.former_schema import FormerSchema, ImportTerms
 from runtime.values.arguments import LARGEST_ID
 
 _SELLERS = re.compile(r"[^0-9]*?([1-9][0-9]*)")
@@ -26,7 +26,7 @@ Found = tuple[str, FormerTable | None, FormerTable | None, int]
 class FormerImport:
     """Makes one import."""
 
-    def __init__(self, database: Database, terms: Terms) -> None:
+    def __init__(self, database: Database, terms: ImportTerms) -> None:
         self._database = database
         self._terms = terms
         self.report = Report()

@@ -13,7 +13,7 @@ from runtime.former_system.report import Report, RowProblem
 from runtime.storage.former_system import imported_rows as storage
 from runtime.storage.former_system.tables import JOBS
 from runtime.storage.selling.shop_rows import drop_unused
-from runtime.takeover.former_schema import Terms
+from runtime.takeover.former_schema import ImportTerms
 from runtime.takeover.importer import FormerImport
 from runtime.takeover.shops import PLACEHOLDER, FormerShops, is_placeholder, parsed_shops
 
@@ -55,7 +55,7 @@ def import_former(
     shops = FormerShops(parsed_shops(shop_of or ()), dry_run)
     settings = command_settings()
     with opened_database(settings) as database, row_bar("taking over") as (begin, advance):
-        terms = Terms(
+        terms = ImportTerms(
             shops=shops, retention=settings.retention, expires=not no_expiry, progress=advance
         )
         whole = FormerImport(database, terms)

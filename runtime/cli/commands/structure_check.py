@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from runtime.cli.checkup import Finding, check_migrations
 from runtime.errors import MarketplaceRuntimeError
-from runtime.handlers.consistency import Part, checklist
+from runtime.handlers.consistency import ChecklistLine, checklist
 from runtime.handlers.registry import Registry, load_registry
 from runtime.process.config import Settings
 from runtime.storage.queue.action_types import known_pairs
@@ -33,13 +33,13 @@ def examine_structure(settings: Settings, registry: Registry | None = None) -> I
         with database_errors(), database.session() as session:
             pairs = known_pairs(session)
         handlers = load_registry() if registry is None else registry
-        for part in checklist(pairs, handlers):
-            yield _finding(part)
+        for line in checklist(pairs, handlers):
+            yield _finding(line)
     finally:
         database.dispose()
 
 
-def _finding(part: Part) -> Finding:
-    if part.wrong:
-        return Finding(part.name, "failed", "; ".join(part.wrong))
-    return Finding(part.name, "ok", part.detail)
+def _finding(line: ChecklistLine) -> Finding:
+    if line.wrong:
+        return Finding(line.name, "failed", "; ".join(line.wrong))
+    return Finding(line.name, "ok", line.detail)

@@ -42,8 +42,8 @@ IMAGE = base64.b64decode(
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """One seller's account.
+class Role:
+    """One seller with her account on one marketplace.
 
     Attributes:
         listings: the number of listings with which it begins.
@@ -60,15 +60,15 @@ class Part:
 
 
 class Play:
-    """The accounts that take part, and their scenes."""
+    """The roles, and their scenes."""
 
     def __init__(self, settings: Settings, database: Database, watch: Watch) -> None:
         self.url = ""
         self._settings = settings
         self._database = database
         self._watch = watch
-        self._syncing: list[Part] = []
-        self._selling: list[Part] = []
+        self._syncing: list[Role] = []
+        self._selling: list[Role] = []
         self._shops: dict[tuple[int, str], int] = {}
 
     def cast(self, stack: ExitStack, sellers: int, items: int) -> Registry:
@@ -89,10 +89,10 @@ class Play:
             if marketplace.lanes.needs_seller:
                 for user in users:
                     account = stack.enter_context(marketplace.sandbox(f"demo-{user}", items))
-                    self._syncing.append(Part(user, account, items))
+                    self._syncing.append(Role(user, account, items))
             account = stack.enter_context(marketplace.sandbox(f"demo-{users.stop}", 0))
-            self._selling.append(Part(users.stop, account))
-        records = {part.marketplace: part.account.marketplace for part in self._selling}
+            self._selling.append(Role(users.stop, account))
+        records = {role.marketplace: role.account.marketplace for role in self._selling}
         return replace(registry, marketplaces={**registry.marketplaces, **records})
 
     def enter(self, browsers: ExitStack, url: str) -> None:
@@ -102,23 +102,23 @@ class Play:
         with self._database.session() as session, session.begin():
             change_rate_limits(session, PACE)
             service = MarketplaceJobService(session)
-            for part in self._everybody():
-                account, user = part.account, part.user_id
+            for role in self._everybody():
+                account, user = role.account, role.user_id
                 credentials = account.credentials()
                 if credentials is None:
-                    shop = service.add_shop(part.marketplace, user, account.external_id)
+                    shop = service.add_shop(role.marketplace, user, account.external_id)
                 else:
                     external_id, record = account.external_id, account.marketplace
                     shop = connect_shop(session, vault, record, user, external_id, credentials)
                 shop.settings = {**account.settings, FOLLOW_SALES: "yes"}
-                self._shops[user, part.marketplace] = shop.id
+                self._shops[user, role.marketplace] = shop.id
             upsert_products(session, self._seller, [checked_product(dict(EXAMPLE_PRODUCT))])
-        for part in self._everybody():
+        for role in self._everybody():
             token = issue_token(
-                part.user_id, secret, self._settings.token_algorithm, TOKEN_LIFETIME
+                role.user_id, secret, self._settings.token_algorithm, TOKEN_LIFETIME
             )
-            browsers.enter_context(part.account.browser(url, part.user_id, token))
-        places = ", ".join(part.marketplace for part in self._selling)
+            browsers.enter_context(role.account.browser(url, role.user_id, token))
+        places = ", ".join(role.marketplace for role in self._selling)
         print_line(f"a service at {url}, simulated sellers, and simulations of {places}")
 
     def sync(self) -> None:
@@ -132,23 +132,23 @@ class Play:
             f"\n2. seller {self._seller} publishes one product on {len(self._selling)} "
             "marketplaces; each does it, and its answer gets lost"
         )
-        for part in self._selling:
-            part.account.lose_an_answer()
+        for role in self._selling:
+            role.account.lose_an_answer()
         self._carry_out("publish", self._selling, EXAMPLE_PRODUCT["sku"])
 
     def sell(self) -> None:
         """Sell the product on one marketplace, which must take it off the others."""
-        part = self._selling[0]
+        role = self._selling[0]
         print_line(
-            f"\n3. it is bought on {part.marketplace}; the sale takes it off the other marketplaces"
+            f"\n3. it is bought on {role.marketplace}; the sale takes it off the other marketplaces"
         )
         try:
-            part.account.sell(EXAMPLE_PRODUCT["sku"])
+            role.account.sell(EXAMPLE_PRODUCT["sku"])
         except ValueError as error:
             print_line(f"it cannot be bought: {error}")
             return
         known = {job.id for job in self.jobs()}
-        self._carry_out("sync_orders", [part])
+        self._carry_out("sync_orders", [role])
         self._watch.follow([job.id for job in self.jobs() if job.id not in known])
 
     def jobs(self) -> list[JobRow]:
@@ -159,7 +159,7 @@ class Play:
 
     def promises(self) -> list[Promise]:
         """Return the numbers that the demo must reach, and those that it reached."""
-        shops = [self._shops[part.user_id, part.marketplace] for part in self._syncing]
+        shops = [self._shops[role.user_id, role.marketplace] for role in self._syncing]
         with database_errors(), self._database.session() as session:
             synced = demo_counts.live_listings(session, shops)
             orders = demo_counts.orders(session)
@@ -175,39 +175,39 @@ class Play:
     def _promises_of_syncs(self, stored: int) -> Iterator[Promise]:
         had: Counter[str] = Counter()
         has: Counter[str] = Counter()
-        for part in self._syncing:
-            had[part.marketplace] += part.listings
-            has[part.marketplace] += part.account.tally().on_sale
+        for role in self._syncing:
+            had[role.marketplace] += role.listings
+            has[role.marketplace] += role.account.tally().on_sale
         for marketplace, number in had.items():
             yield Promise("synced listings", marketplace, number, has[marketplace])
         if had:
             yield Promise("synced listings", HERE, had.total(), stored)
 
     def _promises_of_sales(self) -> Iterator[Promise]:
-        for part in self._selling:
-            where, tally = part.marketplace, part.account.tally()
+        for role in self._selling:
+            where, tally = role.marketplace, role.account.tally()
             yield Promise("lost answers", where, 1, tally.lost_answers)
             yield Promise("put on sale", where, 1, tally.published)
-            yield Promise("bought", where, int(part is self._selling[0]), tally.sold)
+            yield Promise("bought", where, int(role is self._selling[0]), tally.sold)
             yield Promise("left on sale", where, 0, tally.on_sale)
 
-    def _carry_out(self, action: str, parts: Iterable[Part], sku: str | None = None) -> None:
+    def _carry_out(self, action: str, roles: Iterable[Role], sku: str | None = None) -> None:
         with self._database.session() as session, session.begin():
             service = MarketplaceJobService(session)
             product = product_by_sku(session, self._seller, sku) if sku else None
             jobs = [
                 service.create_job(
-                    part.marketplace,
+                    role.marketplace,
                     action,
-                    user_id=part.user_id,
-                    shop_id=self._shops[part.user_id, part.marketplace],
+                    user_id=role.user_id,
+                    shop_id=self._shops[role.user_id, role.marketplace],
                     product_id=product.id if product else None,
                 ).id
-                for part in parts
+                for role in roles
             ]
         self._watch.follow(jobs)
 
-    def _everybody(self) -> list[Part]:
+    def _everybody(self) -> list[Role]:
         return [*self._syncing, *self._selling]
 
     @property

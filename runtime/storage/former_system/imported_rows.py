@@ -10,8 +10,8 @@ from sqlalchemy import delete, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from runtime.errors import DatabaseConflict
-from runtime.former_system.changes import Remembered
-from runtime.former_system.row_reader import ActionType, KnownActions
+from runtime.former_system.changes import TakenOverRow
+from runtime.former_system.row_reader import KnownAction, KnownActions
 from runtime.runs.batch_status import BatchCounts, BatchStatus, batch_status
 from runtime.runs.job_states import FINAL
 from runtime.storage.former_system.tables import BATCHES, JOBS
@@ -144,11 +144,11 @@ def known_actions(session: Session) -> KnownActions:
     """Return the action types that are there, and the meaning of former ids."""
     rows = session.scalars(select(MarketplaceActionType)).all()
     by_id = {
-        row.id: ActionType(row.id, row.marketplace, row.code, row.priority, row.max_retries)
+        row.id: KnownAction(row.id, row.marketplace, row.code, row.priority, row.max_retries)
         for row in rows
     }
     by_pair = {(one.marketplace, one.code): one for one in by_id.values()}
-    former: dict[int, ActionType] = {}
+    former: dict[int, KnownAction] = {}
     misplaced: set[int] = set()
     for kept in session.scalars(select(FormerActionType)):
         found = by_pair.get((kept.marketplace, kept.code))
@@ -161,7 +161,7 @@ def known_actions(session: Session) -> KnownActions:
 
 def taken_over(
     session: Session, schema: str, table: str, ids: Sequence[int]
-) -> dict[int, Remembered]:
+) -> dict[int, TakenOverRow]:
     """Return the rows that were taken over before, each with its remembered state."""
     columns = FormerRow.former_id, FormerRow.new_id, FormerRow.former_status, FormerRow.fingerprint
     query = select(*columns).where(
@@ -170,7 +170,7 @@ def taken_over(
         FormerRow.former_id.in_(ids),
     )
     return {
-        row.former_id: Remembered(row.new_id, row.former_status, row.fingerprint)
+        row.former_id: TakenOverRow(row.new_id, row.former_status, row.fingerprint)
         for row in session.execute(query)
     }
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 TABLE = "marketplace_runtime.former_action_types"
 
 
-class Remembered(NamedTuple):
+class MovedActionType(NamedTuple):
     """A row of the legacy table that was moved.
 
     Attributes:
@@ -58,7 +58,7 @@ def remember(connection: Connection, carried: Iterable[tuple[int, str, str, str]
         )
 
 
-def remembered(connection: Connection) -> list[Remembered]:
+def remembered(connection: Connection) -> list[MovedActionType]:
     """Return the rows that were carried over and are still there."""
     if connection.scalar(text("SELECT to_regclass(:name)"), {"name": TABLE}) is None:
         return []
@@ -71,7 +71,7 @@ def remembered(connection: Connection) -> list[Remembered]:
         ORDER BY former.former_id
         """)
     )
-    return [Remembered(*row) for row in rows]
+    return [MovedActionType(*row) for row in rows]
 
 
 def forget(connection: Connection) -> None:

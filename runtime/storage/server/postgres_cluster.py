@@ -266,12 +266,12 @@ class PostgresCluster:
 
 
 @dataclass(frozen=True)
-class _Account:
+class _UnixAccount:
     uid: int
     gid: int
 
 
-def _server_account(programs: Programs) -> _Account | None:
+def _server_account(programs: Programs) -> _UnixAccount | None:
     """Return the account for the server if we are root, as whom PostgreSQL refuses to run."""
     if os.geteuid() != 0:
         return None
@@ -291,7 +291,7 @@ def _server_account(programs: Programs) -> _Account | None:
     return account
 
 
-def _ensure_account() -> _Account | None:
+def _ensure_account() -> _UnixAccount | None:
     """Return the account that the server runs as, made if it is missing; None: it cannot be."""
     try:
         # Two runs of `useradd` at once can both succeed, and the later one replaces the account
@@ -303,15 +303,15 @@ def _ensure_account() -> _Account | None:
         return None
 
 
-def _find_account() -> _Account | None:
+def _find_account() -> _UnixAccount | None:
     try:
         entry = pwd.getpwnam(SERVER_USER)
     except KeyError:
         return None
-    return _Account(entry.pw_uid, entry.pw_gid)
+    return _UnixAccount(entry.pw_uid, entry.pw_gid)
 
 
-def _make_account() -> _Account | None:
+def _make_account() -> _UnixAccount | None:
     searched = os.pathsep.join((os.environ.get("PATH", os.defpath), *ADMINISTRATION))
     useradd = shutil.which("useradd", path=searched)
     if useradd is None:

@@ -6,7 +6,7 @@ from typing import Any
 from runtime.former_system.report import Report
 from runtime.storage.models import SCHEMA
 from runtime.storage.server.engine import Database
-from runtime.takeover.former_schema import Terms
+from runtime.takeover.former_schema import ImportTerms
 from runtime.takeover.importer import FormerImport
 from runtime.takeover.shops import FormerShops, parsed_shops
 from tests.support.database.migrating import rows
@@ -45,7 +45,7 @@ def take_over(
 ) -> Report:
     shops = FormerShops(parsed_shops(shop_of or SHOP_OF), dry_run)
     more = {"retention": timedelta(days=30)} | more
-    return FormerImport(database, Terms(shops=shops, **more)).run(pattern)
+    return FormerImport(database, ImportTerms(shops=shops, **more)).run(pattern)
 
 
 def state(database: Database) -> dict[str, list[tuple[Any, ...]]]:

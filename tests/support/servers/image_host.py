@@ -13,7 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from runtime.http.download import Limits
+from runtime.http.download import DownloadLimits
 from runtime.http.public_hosts import refuse_private
 
 HOST = "photos.example"
@@ -38,7 +38,7 @@ class ImageHost:
     def url(self, path: str, host: str = HOST) -> str:
         return f"https://{host}:{self.port}{path}"
 
-    def limits(self, **changes: Any) -> Limits:
+    def limits(self, **changes: Any) -> DownloadLimits:
         """Limits in whose world this machine is a public host."""
 
         def refuse(host: str, addresses: list[str]) -> None:
@@ -48,7 +48,7 @@ class ImageHost:
             return ssl.create_default_context(cafile=str(self._certificate))
 
         given = {"resolve": lambda host, port: self.names[host], "refuse": refuse, "trust": trust}
-        return Limits(**(given | changes))
+        return DownloadLimits(**(given | changes))
 
 
 @contextmanager

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.errors.program import PROGRAM
-from runtime.former_system.changes import Remembered, change, fingerprint, held_reason, went_on
+from runtime.former_system.changes import TakenOverRow, change, fingerprint, held_reason, went_on
 
 NOON = datetime(2026, 1, 9, 12, tzinfo=UTC)
 ROW: dict[str, Any] = {"id": 7, "status": "pending", "created_at": NOON, "priority": 2}
-BEFORE = Remembered(new_id=31, status="pending", fingerprint=fingerprint(ROW))
+BEFORE = TakenOverRow(new_id=31, status="pending", fingerprint=fingerprint(ROW))
 
 values = st.none() | st.integers() | st.text() | st.datetimes(timezones=st.just(UTC))
 columns = st.dictionaries(st.text(min_size=1), values)
@@ -37,7 +37,7 @@ def test_a_moment_has_one_fingerprint_in_all_time_zones(moment: datetime) -> Non
     assert fingerprint({"at": moment}) == fingerprint({"at": elsewhere})
 
 
-CHANGES: dict[str, tuple[dict[str, Any], Remembered, str | None]] = {
+CHANGES: dict[str, tuple[dict[str, Any], TakenOverRow, str | None]] = {
     "nothing": (ROW, BEFORE, None),
     "a status": (
         ROW | {"status": "running"},
@@ -51,7 +51,7 @@ CHANGES: dict[str, tuple[dict[str, Any], Remembered, str | None]] = {
     ),
     "a row of which no fingerprint was noted": (
         ROW | {"status": "running"},
-        Remembered(31, "pending", None),
+        TakenOverRow(31, "pending", None),
         None,
     ),
 }
@@ -73,7 +73,7 @@ def test_a_job_went_on_there_if_it_left_waiting(status: str | None, went: bool) 
 
 
 def test_a_job_whose_status_is_still_the_same_did_not_go_on() -> None:
-    assert not went_on({"status": "running"}, Remembered(31, "running", None))
+    assert not went_on({"status": "running"}, TakenOverRow(31, "running", None))
 
 
 def test_the_reason_of_a_held_job_names_both_rows_and_both_ways_out() -> None:

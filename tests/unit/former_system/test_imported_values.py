@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from runtime.former_system.imported_values import Surroundings, batch_values, job_values
-from runtime.former_system.row_reader import ActionType, FormerBatch, FormerJob
+from runtime.former_system.row_reader import FormerBatch, FormerJob, KnownAction
 from runtime.runs.batch_status import BatchStatus
 from runtime.runs.job_states import JobStatus
 
 NOW = datetime(2026, 1, 9, 12, tzinfo=UTC)
 EARLIER = NOW - timedelta(hours=1)
-PUBLISH = ActionType(4, "vinted", "publish", 3, 2)
+PUBLISH = KnownAction(4, "vinted", "publish", 3, 2)
 JOB = FormerJob(
     id=7,
     action=PUBLISH,

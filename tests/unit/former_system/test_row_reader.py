@@ -11,9 +11,9 @@ from runtime.errors import InputError
 from runtime.errors.program import PROGRAM
 from runtime.former_system.row_reader import (
     BEYOND,
-    ActionType,
     FormerBatch,
     FormerJob,
+    KnownAction,
     KnownActions,
     product_reason,
     read_batch,
@@ -26,9 +26,9 @@ from runtime.values.arguments import LARGEST_ID, MOST_RETRIES
 
 NOW = datetime(2026, 1, 9, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-PUBLISH = ActionType(4, "vinted", "publish", 3, 2)
-DELETE = ActionType(5, "vinted", "delete", 2, 2)
-ETSY = ActionType(6, "etsy", "publish", 3, MOST_RETRIES + 1)
+PUBLISH = KnownAction(4, "vinted", "publish", 3, 2)
+DELETE = KnownAction(5, "vinted", "delete", 2, 2)
+ETSY = KnownAction(6, "etsy", "publish", 3, MOST_RETRIES + 1)
 ACTIONS = KnownActions({one.id: one for one in (PUBLISH, DELETE, ETSY)}, former={4: DELETE})
 JOB: dict[str, Any] = {"id": 7, "action_type_id": 4, "status": "pending"}
 BATCH: dict[str, Any] = {"id": 8, "action_type_id": 4, "status": "running"}
@@ -50,7 +50,7 @@ def batch(**values: Any) -> FormerBatch:
     [(4, True, PUBLISH), (4, False, DELETE), (5, True, DELETE), (5, False, DELETE)],
 )
 def test_an_action_type_means_what_it_meant_in_the_table_that_names_it(
-    former_id: int, follows: bool, found: ActionType
+    former_id: int, follows: bool, found: KnownAction
 ) -> None:
     assert ACTIONS.named(former_id, None, follows=follows) == found
 
