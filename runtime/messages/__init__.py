@@ -2,6 +2,9 @@
 
 Mailboxes hold hints; the database holds the truth. An actor that needs an answer asks again after
 the actor that it asked was restarted (:class:`ActorRestarted`).
+
+Messages name actors instead of holding references to them: an actor that was restarted is another
+one under the same name, and ``actors/directory.py`` resolves the name at delivery.
 """
 
 from runtime.messages.browsers import (

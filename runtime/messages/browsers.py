@@ -19,6 +19,7 @@ class SocketConnected:
     sid: str
     user_id: int
     resume: bool
+    # A page need not name its memory; then two memories of a seller cannot be told apart.
     client_id: str | None
     expires_at: datetime
 
@@ -57,6 +58,8 @@ class PluginResponse:
 
     sid: str
     data: Any
+    # The page forgets its answer with the acknowledgement, so the bridge and not its server decides
+    # when that may be.
     acknowledge: Callable[[dict[str, Any]], None]
 
 

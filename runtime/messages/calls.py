@@ -18,6 +18,8 @@ class CallTicket:
     reply_to: str
     job_id: int
     fence: int
+    # The fence tells an outcome that belongs to an earlier run of the same job, so that it is
+    # dropped; the id tells the calls of one run apart.
     call_id: int
 
 
@@ -60,6 +62,8 @@ class BrowserRequest:
     action: str
     payload: dict[str, Any]
     timeout: timedelta
+    # A duration and not a time: it begins when the bridge has the command, and not while the
+    # message waits in the mailbox.
     writes: bool
     repeated: bool = False
     not_after: datetime | None = None
@@ -81,4 +85,5 @@ class HttpRequest:
     shop_id: int
     call: HttpCall
     timeout: timedelta
+    # For a write only: a read that leaves too late does no harm.
     not_after: datetime | None = None

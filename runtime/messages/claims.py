@@ -19,6 +19,8 @@ class LaneShop:
     shop_id: int
     user_id: int
     priority: int | None = None
+    # Times until a job falls due are durations: the database's clock alone decides, and this
+    # machine's may differ from it.
     due_in: timedelta = timedelta(0)
 
 
@@ -82,6 +84,8 @@ class ClaimRequested:
     """
 
     marketplace: str
+    # The number ties the answer to its question: an answer that comes after its claim was given up
+    # must not be taken for that of the next claim.
     sequence: int
     lanes: tuple[LaneRequest, ...]
     limit: int
@@ -98,6 +102,7 @@ class Head:
 
     priority: int
     due_in: timedelta
+    # A blocked job is told apart because its lane must not be asked for it again at once.
     blocked: bool = False
 
 
@@ -124,6 +129,7 @@ class JobsClaimed:
 
     sequence: int
     jobs: tuple[Job, ...]
+    # The heads come with the jobs, so the actor needs no second question to know when to ask again.
     left: tuple[LaneHeads, ...]
 
 
@@ -154,6 +160,8 @@ class RunningJob:
 
     job_id: int
     fence: int
+    # One query finds the jobs of all actors of a node, and the supervisor sorts them by
+    # marketplace.
     marketplace: str
     cancel_requested: bool
     pause_requested: bool = False

@@ -37,6 +37,8 @@ class ClosuresLoaded:
 class ClosureRecorded:
     """A closure or an opening is committed; the actor of the scope's marketplace gets this."""
 
+    # The whole entry comes back: only if it is still the last word on its scope does the actor take
+    # it for settled.
     entry: RecordClosure | RecordOpening
 
 

@@ -9,6 +9,8 @@ class ActorStarted:
     """An actor runs, as it tells the supervisor."""
 
     name: str
+    # An actor that was restarted has the same name. The number tells whether a report is about the
+    # present one or comes late from one before.
     incarnation: int
 
 
@@ -53,6 +55,8 @@ class CheckChildren:
 class Drain:
     """The actor is to take no new work, and to hand back the runs that the deadline interrupts."""
 
+    # A time and not a duration: every actor that hears of it, whenever that is, ends at the same
+    # moment.
     deadline: datetime
 
 

@@ -1,5 +1,6 @@
 """The names by which actors address each other."""
 
+# Actors know these names and not each other, so a restarted actor is found like the first one.
 SUPERVISOR = "supervisor"
 BRIDGE = "bridge"
 HTTP = "http"

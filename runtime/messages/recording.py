@@ -31,6 +31,7 @@ class SettlementRecorded:
 
     job_id: int
     fence: int
+    # The fence of a run that lost its job matches no row, and nothing was written.
     kept: bool
 
 
@@ -62,6 +63,7 @@ class RecordIntent:
     task_type: str
     request_id: str | None
     request: Any
+    # Durations again: settles_at is compared with the database's clock, so the database adds them.
     leaves_within: timedelta
     settles_within: timedelta
     within: str | None = None
@@ -104,6 +106,7 @@ class RecordOutcome:
     step: RecordStep
     task_type: str | None
     within: str | None = None
+    # A duration, because the database tells by its own clock when the step began.
     took: timedelta = timedelta(0)
 
 
@@ -196,6 +199,8 @@ class ReleaseJobs:
 
     reply_to: str
     marketplace: str
+    # A job is suspected only if its own code ran: jobs that merely waited would be poisoned with
+    # it.
     suspect: int | None = None
 
 

@@ -1,4 +1,4 @@
-"""Errors in the three shapes that Etsy has for them."""
+"""Makes errors in the three shapes that Etsy has for them."""
 
 from runtime.sandbox import Answer, Refused
 

@@ -9,6 +9,7 @@ from plugins.etsy.sandbox.state import EtsyState, Record
 from runtime.sandbox import Answer, Call
 
 MAX_IMAGES = 20
+# The content of an image decides, and not its name or the type that a client claims.
 _SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF8")
 _FIELDS = {"image", "listing_image_id", "rank", "overwrite", "is_watermarked", "alt_text"}
 
@@ -40,6 +41,7 @@ class ImageOperations:
         if not replaces and len(images) >= MAX_IMAGES:
             raise refused(409, f"A listing can have at most {MAX_IMAGES} images")
         image = self._image(listing_id, content.get("alt_text", b"").decode())
+        # A slice of nothing inserts, so the others move back; a slice of one replaces.
         images[rank - 1 : rank if replaces else rank - 1] = [image]
         _rank(images)
         return Answer(201, copy.deepcopy(image))
@@ -57,6 +59,7 @@ class ImageOperations:
         left = [image for image in images if image["listing_image_id"] != image_id]
         if len(left) == len(images):
             raise refused(404, f"Could not find an image with listing_image_id = {image_id}")
+        # The list itself stays, because the state holds it.
         images[:] = left
         _rank(images)
         return Answer(204)

@@ -10,6 +10,8 @@ from plugins.etsy.sandbox.state import EtsyState, Record, amount_of, money
 from runtime.sandbox import Answer, Call, Refused
 
 MAX_SKU = 32
+# The fields that a PUT may have. A GET answers more of them (product_id, offering_id, is_deleted,
+# …): a client that sends back what it got is refused.
 _TOP = {
     "products", "price_on_property", "quantity_on_property", "sku_on_property",
     "readiness_state_on_property",
@@ -49,6 +51,8 @@ class InventoryOperations:
             "sku": product.get("sku") or "",
             "is_deleted": False,
             "offerings": [
+                # The detour by text makes 12.1 of the float 12.1, and not its nearest binary
+                # fraction.
                 _offering(self._state, one, Decimal(str(one["price"])))
                 for one in product["offerings"]
             ],
@@ -56,7 +60,7 @@ class InventoryOperations:
         }
 
     def _carry_over(self, listing_id: int, products: list[Record]) -> None:
-        """Let the listing show the least price, and how many there are of all."""
+        """Let the listing show the least price, and the number of pieces that are for sale."""
         enabled = [one for product in products for one in product["offerings"] if one["is_enabled"]]
         listing = self._state.listings[listing_id]
         listing["quantity"] = sum(one["quantity"] for one in enabled)
@@ -76,7 +80,7 @@ class InventoryOperations:
 def first_inventory(
     state: EtsyState, price: Decimal, quantity: int, readiness_state_id: int | None
 ) -> Record:
-    """What a draft has: one product, without a SKU."""
+    """Return the inventory of a draft: one product, without a SKU."""
     terms = {"quantity": quantity, "is_enabled": True, "readiness_state_id": readiness_state_id}
     product = {
         "product_id": state.next_number(),
@@ -113,6 +117,7 @@ def _complaints(state: EtsyState, body: Any) -> list[Complaint]:
         found.append(complaint("products", "at least one product is required", "required"))
     for number, product in enumerate(body["products"]):
         found += _of_product(state, f"products[{number}]", product)
+    # An inventory of nothing is refused, which is why a client has to switch a listing off.
     if not found and not _sells(body["products"]):
         found.append(complaint("products", "an enabled offering must have a quantity above 0"))
     return found
@@ -138,6 +143,7 @@ def _of_offering(state: EtsyState, path: str, offering: Any) -> list[Complaint]:
     if not isinstance(offering, dict):
         return [complaint(path, "must be an object", "type")]
     found = _unknown(path, offering, _OFFERING)
+    # Each field has to be there; readiness_state_id may be null, but not be left out.
     missing = sorted(_OFFERING - set(offering))
     found += [complaint(f"{path}.{name}", "is required", "required") for name in missing]
     if found:

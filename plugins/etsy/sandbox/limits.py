@@ -1,4 +1,4 @@
-"""How many calls the application may make in a second and in a day, and how it is told."""
+"""The application's limits of calls in a second and in a day, and the headers that tell of them."""
 
 import math
 from collections.abc import Callable
@@ -28,6 +28,7 @@ class ApplicationQuotas:
         Raises:
             Refused: 429.
         """
+        # Both are looked at before either counts: a refused call uses up nothing.
         for quota in (self.per_day, self.per_second):
             if not quota.remaining:
                 raise Refused(self._exceeded(quota))
@@ -35,7 +36,7 @@ class ApplicationQuotas:
         self.per_second.take()
 
     def headers(self) -> dict[str, str]:
-        """What every answer says of them."""
+        """Return the headers of every answer."""
         return {
             "x-limit-per-second": f"{self.per_second.limit}",
             "x-remaining-this-second": f"{self.per_second.remaining}",
@@ -45,6 +46,7 @@ class ApplicationQuotas:
 
     def _exceeded(self, quota: Quota) -> Answer:
         answer = plain(429, "Exceeded rate limit")
+        # Etsy's 429 may carry retry-after or nothing, and a client has to bear with both.
         if not self.tells_when:
             return answer
         seconds = max(math.ceil((quota.reset - self._now()).total_seconds()), 1)

@@ -1,4 +1,4 @@
-"""The fields of a listing's form: which there are, and what Etsy takes in each."""
+"""The fields of a listing's form, and the values that Etsy takes in each."""
 
 import re
 import unicodedata
@@ -23,6 +23,7 @@ WHEN_MADE = (
 TYPES = ("physical", "download", "both")
 REQUIRED = ("quantity", "title", "description", "price", "who_made", "when_made", "taxonomy_id")
 
+# Once a listing exists, price, quantity and readiness state belong to its inventory.
 _CREATE_ONLY = {"quantity", "price", "readiness_state_id", "styles", "is_customizable",
                 "processing_min", "processing_max"}  # fmt: skip
 _UPDATE_ONLY = {"state", "featured_rank"}
@@ -30,7 +31,7 @@ _ONCE = re.compile(r"[%:&+]")
 
 
 def read_form(state: EtsyState, form: dict[str, str], *, creates: bool) -> dict[str, Any]:
-    """The values of a form, by field.
+    """Return the values of a form, by field.
 
     Raises:
         Refused: a field is missing, unknown, or has a value that Etsy does not take; each
@@ -41,6 +42,8 @@ def read_form(state: EtsyState, form: dict[str, str], *, creates: bool) -> dict[
         raise refused(400, f"Missing required parameter(s): {', '.join(missing)}")
     wrong = _UPDATE_ONLY if creates else _CREATE_ONLY
     for name in form:
+        # Etsy's document does not say what becomes of an unknown field. It is refused, the stricter
+        # of the two choices: a handler that sends none is right either way.
         if name not in _READERS or name in wrong:
             raise refused(400, f"Unknown parameter: {name}")
     values = {name: _READERS[name](name, text) for name, text in form.items()}
@@ -89,7 +92,7 @@ def _words(name: str, text: str) -> list[str]:
 
 
 def _others(text: str, categories: tuple[str, ...], allowed: str) -> str:
-    """The characters that are of none of these Unicode categories, and not allowed anyway."""
+    """Return the characters that are of none of these Unicode categories and not allowed either."""
     return "".join(
         one
         for one in text

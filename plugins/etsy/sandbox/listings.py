@@ -22,7 +22,7 @@ class ListingOperations:
         self._state = state
 
     def create_draft(self, call: Call) -> Answer:
-        """createDraftListing: not idempotent."""
+        """createDraftListing: makes another draft each time, as Etsy does."""
         own_shop(call)
         values = read_form(self._state, form_of(call.request), creates=True)
         kind = values.pop("type", "physical")
@@ -46,6 +46,7 @@ class ListingOperations:
         state = query.get("state", "active")
         if state not in STATES:
             raise refused(400, f"Invalid value for state: {state!r}")
+        # Ids are given in order, so the highest is the newest; times would tie within a second.
         newest = sorted(self._state.listings.values(), key=lambda one: -one["listing_id"])
         rows = [one for one in newest if one["state"] == state]
         page = page_of(query, rows)
@@ -119,18 +120,21 @@ class ListingOperations:
             raise refused(400, "A return policy is required for active physical listings")
 
     def _activate(self, listing: Record) -> None:
-        """Make it active; only what was merely switched off costs nothing."""
+        """Make a listing active, which costs a fee unless it was merely switched off."""
         listing_id = listing["listing_id"]
         if listing["state"] != "inactive":
             self._state.fees.append(EtsyFee("updateListing", listing_id, self._state.now()))
             listing["ending_timestamp"] = self._state.timestamp() + SECONDS_LISTED
         if listing["state"] == "sold_out":
+            # So Etsy's document says: a sold-out listing comes back with one piece, whatever it
+            # had.
             listing["quantity"] = 1
             offerings = self._state.inventories[listing_id]["products"][0]["offerings"]
             offerings[0]["quantity"] = 1
         listing |= {"state": "active", "state_timestamp": self._state.timestamp()}
 
     def _with_included(self, listing: Record, query: dict[str, str]) -> Record:
+        # Copies leave the sandbox: an answer must not change when the listing does.
         shown = copy.deepcopy(listing)
         listing_id = listing["listing_id"]
         for name in array(query.get("includes", "")):
@@ -140,6 +144,7 @@ class ListingOperations:
                 shown["inventory"] = shown_inventory(self._state.inventories[listing_id])
             else:
                 raise refused(400, f"Invalid value for includes: {name!r}")
+        # SKUs belong to the inventory, so a draft whose inventory was not sent yet shows none.
         products = self._state.inventories[listing_id]["products"]
         shown["skus"] = [product["sku"] for product in products if product["sku"]]
         return shown

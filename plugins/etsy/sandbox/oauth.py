@@ -26,8 +26,8 @@ class EtsyOAuth:
     """The consent page, the token endpoint, and the check of keys and tokens.
 
     Attributes:
-        redirect_urls: where the application may have a seller's browser sent; empty: anywhere.
-        declines: the seller says no.
+        redirect_urls: the addresses to which a seller's browser may be sent; any if there are none.
+        declines: whether the seller says no.
     """
 
     def __init__(self, keystring: str, shared_secret: str, now: Callable[[], datetime]) -> None:
@@ -39,7 +39,10 @@ class EtsyOAuth:
             now,
             ACCESS_LIFETIME,
             REFRESH_LIFETIME,
+            # A refresh token can be used once: two refreshes at the same time, or an answer that
+            # got lost, leave a client without access, as on Etsy.
             rotates=True,
+            # Etsy's tokens begin with the id of the user.
             form=lambda kind, secret: secret if kind == "code" else f"{USER_ID}.{secret}",
         )
 
@@ -66,7 +69,7 @@ class EtsyOAuth:
         return Answer(302, None, {"Location": f"{redirect}?{urlencode(back)}"})
 
     def token(self, call: Call) -> Answer:
-        """The token endpoint; a form, no secret."""
+        """The token endpoint, which takes a form without the shared secret."""
         try:
             form = form_of(call.request)
         except Refused:
@@ -81,7 +84,7 @@ class EtsyOAuth:
         return described(400, "unsupported_grant_type", "grant_type is not supported")
 
     def connect(self) -> Record:
-        """What redeeming a code brings, without a browser."""
+        """Return the answer to a redeemed code, without a browser."""
         return self._issued(SCOPES)
 
     def check_key(self, call: Call) -> None:
@@ -93,6 +96,7 @@ class EtsyOAuth:
         keystring, _, secret = call.request.headers.get("x-api-key", "").partition(":")
         if keystring != self.keystring:
             raise refused(401, "Missing or invalid API key")
+        # A missing secret is a 403 and not a 401: the key is known, but it is no proof by itself.
         if secret != self.shared_secret:
             raise refused(403, "Shared secret is required in x-api-key header")
 
@@ -118,6 +122,7 @@ class EtsyOAuth:
         def proves(challenge: str) -> bool:
             digest = hashlib.sha256(verifier.encode()).digest()
             made = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
+            # PKCE (RFC 7636) wants verifiers of at least 43 characters.
             return len(verifier) >= SHORTEST_VERIFIER and made == challenge
 
         try:

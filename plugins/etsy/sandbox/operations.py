@@ -1,4 +1,4 @@
-"""Which method and path is which operation, and what scopes its token needs."""
+"""The operations with their methods and paths, and the scopes that each needs."""
 
 from collections.abc import Callable
 
@@ -11,6 +11,7 @@ from plugins.etsy.sandbox.shop import ShopOperations
 from runtime.sandbox import Answer, Call, Route
 
 ROOT = "/v3/application"
+# Consent and tokens are asked for before there is anything to prove, and count against no limit.
 WITHOUT_KEY = frozenset({"authorize", "token"})
 
 
@@ -22,7 +23,7 @@ def routes_of(
     inventory: InventoryOperations,
     receipts: ReceiptOperations,
 ) -> tuple[Route, ...]:
-    """All operations. Those without a scope want the key alone, or nothing."""
+    """Return all operations; one without a scope needs the key alone, or nothing."""
     own = "/shops/{shop_id}"
     own_listing, listing = f"{own}/listings/{{listing_id}}", "/listings/{listing_id}"
     own_receipt = f"{own}/receipts/{{receipt_id}}"

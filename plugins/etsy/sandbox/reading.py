@@ -1,4 +1,4 @@
-"""What Etsy demands of any request: forms without repeated keys, ids, pages."""
+"""Reads what all requests have in common: forms without repeated keys, ids, pages."""
 
 from collections.abc import Iterable
 
@@ -36,6 +36,8 @@ def single(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
     """
     values: dict[str, str] = {}
     for name, value in pairs:
+        # Many libraries send an array as repeated keys or with brackets; Etsy's document knows one
+        # text with commas, and says nothing of the others. Refusing them is the stricter choice.
         if name in values or name.endswith("]"):
             raise refused(400, f"{name}: an array is sent as one value with commas")
         values[name] = value

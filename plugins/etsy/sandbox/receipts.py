@@ -1,4 +1,4 @@
-"""Receipts: what buyers bought; buyers are simulated."""
+"""Receipts, which are Etsy's orders, and the simulated buyers who make them."""
 
 import copy
 from collections.abc import Callable
@@ -54,6 +54,7 @@ class ReceiptOperations:
         if sort is None:
             raise refused(400, f"Invalid value for sort_on: {query['sort_on']!r}")
         ascending = query.get("sort_order", "desc") in _ASCENDING
+        # The id decides between equal times, so that pages neither repeat nor leave out a receipt.
         rows.sort(key=lambda one: (one[sort], one["receipt_id"]), reverse=not ascending)
         return Answer(200, copy.deepcopy(page_of(query, rows)))
 
@@ -92,6 +93,7 @@ class ReceiptOperations:
 
     def _sold(self, listing: Record, product: Record, quantity: int) -> Record:
         offering = product["offerings"][0]
+        # Etsy takes the pieces off sale with the sale itself, whether or not it is paid.
         offering["quantity"] -= quantity
         listing["quantity"] -= quantity
         if not listing["quantity"]:

@@ -1,4 +1,4 @@
-"""The simulated Etsy: its operations put together, with its doorman."""
+"""Puts the operations of the simulated Etsy together, and checks who may call them."""
 
 import copy
 from collections.abc import Callable
@@ -113,15 +113,17 @@ class EtsySandbox(SellerSandbox):
         """Check the key, the token, its scopes, and the application's limits."""
         if route.operation in WITHOUT_KEY:
             return
+        # Calls with a wrong key count against no limit; calls with a bad token do.
         self.oauth.check_key(call)
         self.limits.take()
         if route.scopes:
             self.oauth.check_token(call, route.scopes)
 
     def dressed(self, route: Route | None, answer: Answer) -> Answer:
-        """The answer with the headers that tell of the limits."""
+        """Return the answer with the headers that tell of the limits."""
         if route is None or route.operation in WITHOUT_KEY:
             return answer
+
         headers = {**self.limits.headers(), **answer.headers}
         return Answer(answer.status, answer.body, headers)
 

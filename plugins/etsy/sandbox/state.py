@@ -1,4 +1,4 @@
-"""What Etsy knows of the one seller and her shop."""
+"""The state of the simulated Etsy: one seller and her shop."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
