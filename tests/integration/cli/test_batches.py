@@ -75,11 +75,15 @@ def test_the_way_of_a_batch_through_the_commands(
         (["list", "--marketplace", "vintd"], 1, "the marketplace 'vintd' is not known"),
     ],
 )
-def test_bad_input_is_one_clear_line(cli, products, arguments, code, says):
+def test_bad_input_is_one_clear_line(
+    cli: Installation, products: list[str], arguments: list[str], code: int, says: str
+) -> None:
     assert says in refused(cli.run("batches", *arguments, check=False), code)
 
 
-def test_a_second_publish_is_refused_and_may_be_forced(cli, products):
+def test_a_second_publish_is_refused_and_may_be_forced(
+    cli: Installation, products: list[str]
+) -> None:
     first = cli.json("jobs", "create", "vinted", "publish", "--product-id", products[0])
     again = ("jobs", "create", "vinted", "publish", "--product-id", products[0])
     assert f"being published there by job {first['id']}" in refused(cli.run(*again, check=False))
@@ -89,7 +93,7 @@ def test_a_second_publish_is_refused_and_may_be_forced(cli, products):
     assert cli.json(*batch, "--force")["total"] == 3
 
 
-def test_a_withdrawn_job_names_its_successor(cli, products):
+def test_a_withdrawn_job_names_its_successor(cli: Installation, products: list[str]) -> None:
     older, newer = (
         cli.json("jobs", "create", "vinted", "update", "--product-id", products[0])
         for _ in range(2)

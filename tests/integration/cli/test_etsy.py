@@ -3,6 +3,8 @@
 import json
 import re
 import subprocess
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -13,6 +15,7 @@ from sqlalchemy import URL
 from plugins.etsy.sandbox import EtsySandbox
 from runtime.jobs.service import MarketplaceJobService
 from runtime.storage.models import Shop
+from runtime.storage.server.engine import Database
 from tests.support.marketplaces.etsy_shop import etsy_environment
 from tests.support.processes.commands import on_database, refused, running
 from tests.support.processes.service_process import Installation
@@ -21,7 +24,7 @@ TIMEOUT = 10
 
 
 @pytest.fixture
-def etsy():
+def etsy() -> Iterator[EtsySandbox]:
     with EtsySandbox() as sandbox:
         yield sandbox
 
@@ -33,7 +36,7 @@ def cli(tmp_path: Path, database_url: URL, etsy: EtsySandbox) -> Installation:
     return installation
 
 
-def connecting(cli: Installation, *more: str):
+def connecting(cli: Installation, *more: str) -> AbstractContextManager[subprocess.Popen[str]]:
     """The command that waits for a consent."""
     command = (*cli.command, "shops", "connect", "etsy", "--user", "7", "--port", "0", *more)
     return running(*command, env=cli.environment)
@@ -58,7 +61,9 @@ def consented(cli: Installation) -> str:
         return told
 
 
-def test_a_consent_connects_the_shop_that_etsy_says_it_is_for(cli, etsy):
+def test_a_consent_connects_the_shop_that_etsy_says_it_is_for(
+    cli: Installation, etsy: EtsySandbox
+) -> None:
     assert consented(cli) == "shop 1: 5001 on etsy, connected\n"
     (shop,) = cli.json("shops", "list")
     assert (shop["marketplace"], shop["external_id"], shop["user_id"]) == ("etsy", "5001", 7)
@@ -66,7 +71,9 @@ def test_a_consent_connects_the_shop_that_etsy_says_it_is_for(cli, etsy):
     assert consented(cli) == "shop 1: 5001 on etsy, connected\n", "again, and the same shop"
 
 
-def test_the_consent_is_asked_with_pkce_for_no_more_than_is_needed(cli, etsy):
+def test_the_consent_is_asked_with_pkce_for_no_more_than_is_needed(
+    cli: Installation, etsy: EtsySandbox
+) -> None:
     with connecting(cli) as process:
         query = parse_qs(urlsplit(address_of_consent(process)).query)
     assert query["code_challenge_method"] == ["S256"]
@@ -74,7 +81,9 @@ def test_the_consent_is_asked_with_pkce_for_no_more_than_is_needed(cli, etsy):
     assert query["client_id"] == ["etsy-keystring"]
 
 
-def test_an_answer_with_another_state_does_not_count_and_the_right_one_still_does(cli, etsy):
+def test_an_answer_with_another_state_does_not_count_and_the_right_one_still_does(
+    cli: Installation, etsy: EtsySandbox
+) -> None:
     with connecting(cli) as process:
         address = address_of_consent(process)
         redirect = parse_qs(urlsplit(address).query)["redirect_uri"][0]
@@ -85,14 +94,16 @@ def test_an_answer_with_another_state_does_not_count_and_the_right_one_still_doe
         assert process.wait(60) == 0
 
 
-def test_tokens_are_kept_encrypted(cli, etsy, database):
+def test_tokens_are_kept_encrypted(
+    cli: Installation, etsy: EtsySandbox, database: Database
+) -> None:
     consented(cli)
     with database.session() as session:
         secret = session.execute(Shop.__table__.select()).mappings().one()
     assert "7001." not in json.dumps(dict(secret), default=str)
 
 
-def test_a_seller_who_declines_connects_nothing(cli, etsy):
+def test_a_seller_who_declines_connects_nothing(cli: Installation, etsy: EtsySandbox) -> None:
     etsy.oauth.declines = True
     command = (*cli.command, "shops", "connect", "etsy", "--user", "7", "--paste")
     with subprocess.Popen(
@@ -107,7 +118,9 @@ def test_a_seller_who_declines_connects_nothing(cli, etsy):
     assert cli.json("shops", "list") == []
 
 
-def test_a_seller_who_declines_in_the_browser_ends_the_wait(cli, etsy):
+def test_a_seller_who_declines_in_the_browser_ends_the_wait(
+    cli: Installation, etsy: EtsySandbox
+) -> None:
     etsy.oauth.declines = True
     with connecting(cli) as process:
         assert requests.get(address_of_consent(process), timeout=TIMEOUT).status_code == 400
@@ -116,14 +129,16 @@ def test_a_seller_who_declines_in_the_browser_ends_the_wait(cli, etsy):
     assert re.search(r"error: .*(declined|denied)", problems), problems
 
 
-def test_the_answer_is_expected_where_etsy_was_told_that_it_would_be(cli):
+def test_the_answer_is_expected_where_etsy_was_told_that_it_would_be(cli: Installation) -> None:
     command = (*cli.command, "shops", "connect", "etsy", "--user", "7", "--paste")
     with running(*command, env=cli.environment) as process:
         query = parse_qs(urlsplit(address_of_consent(process)).query)
     assert query["redirect_uri"] == ["http://127.0.0.1:8767/callback"]
 
 
-def test_a_token_that_is_at_hand_connects_the_shop_without_a_consent(cli, etsy):
+def test_a_token_that_is_at_hand_connects_the_shop_without_a_consent(
+    cli: Installation, etsy: EtsySandbox
+) -> None:
     token = etsy.connect()["refresh_token"]
     told = cli.json("shops", "connect", "etsy", "--user", "7", "--refresh-token", token)
     assert told["external_id"] == "5001"
@@ -133,7 +148,9 @@ def test_a_token_that_is_at_hand_connects_the_shop_without_a_consent(cli, etsy):
     assert "the refresh token does not count" in refused(spent)
 
 
-def test_a_token_is_not_spent_on_an_account_of_another_user(cli, etsy, database):
+def test_a_token_is_not_spent_on_an_account_of_another_user(
+    cli: Installation, etsy: EtsySandbox, database: Database
+) -> None:
     with database.session.begin() as session:
         MarketplaceJobService(session).add_shop("etsy", 8, "5001")
     token = etsy.connect()["refresh_token"]
@@ -143,13 +160,13 @@ def test_a_token_is_not_spent_on_an_account_of_another_user(cli, etsy, database)
     assert etsy.exchanges == []
 
 
-def test_an_application_that_is_not_set_up_says_what_to_set(cli):
+def test_an_application_that_is_not_set_up_says_what_to_set(cli: Installation) -> None:
     del cli.environment["RUNTIME_ETSY_KEYSTRING"]
     told = refused(cli.run("shops", "connect", "etsy", "--user", "7", check=False))
     assert "RUNTIME_ETSY_KEYSTRING" in told
 
 
-def test_settings_are_checked_by_name_and_shape(cli):
+def test_settings_are_checked_by_name_and_shape(cli: Installation) -> None:
     consented(cli)
     good = cli.json(
         "shops", "set", "1", "who_made=i_did", 'taxonomy_map={"Shoes": 1429}',

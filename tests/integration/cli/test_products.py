@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import URL
 
 from runtime.storage.selling import product_rows
+from runtime.storage.server.engine import Database
 from tests.support.database.job_rows import add_product, add_shop
 from tests.support.deadline import wait_until
 from tests.support.processes.commands import PATIENCE_SECONDS, on_database, refused
@@ -29,7 +30,9 @@ def write(tmp_path: Path, *lines: str) -> str:
     return str(file)
 
 
-def test_a_file_is_imported_but_for_the_lines_that_cannot_be(cli, tmp_path):
+def test_a_file_is_imported_but_for_the_lines_that_cannot_be(
+    cli: Installation, tmp_path: Path
+) -> None:
     many = [json.dumps({"sku": f"S{n:03}", "title": "Hat", "price": 5}) for n in range(450)]
     file = write(tmp_path, GOOD, "nonsense", *many, '{"sku": "B", "title": "Hat", "price": 0}')
     done = cli.run("products", "import", file, "--user", "7", check=False)
@@ -45,7 +48,7 @@ def test_a_file_is_imported_but_for_the_lines_that_cannot_be(cli, tmp_path):
     assert told == {"lines": 453, "created": 0, "updated": 0, "unchanged": 451, "refused": 2}
 
 
-def test_a_program_may_pipe_products_in_and_read_them(cli):
+def test_a_program_may_pipe_products_in_and_read_them(cli: Installation) -> None:
     imported = subprocess.run(
         [*cli.command, "products", "import", "-", "--user", "7", "--json"],
         env=cli.environment, input=GOOD, capture_output=True, text=True, check=True, timeout=60,
@@ -60,7 +63,9 @@ def test_a_program_may_pipe_products_in_and_read_them(cli):
     assert "1.jpg" in shown
 
 
-def test_an_import_that_was_interrupted_can_be_run_again(cli, tmp_path, database):
+def test_an_import_that_was_interrupted_can_be_run_again(
+    cli: Installation, tmp_path: Path, database: Database
+) -> None:
     many = [json.dumps({"sku": f"S{n:03}", "title": "Hat", "price": 5}) for n in range(300)]
     begun = subprocess.Popen(
         [*cli.command, "products", "import", "-", "--user", "7"],
@@ -79,7 +84,9 @@ def test_an_import_that_was_interrupted_can_be_run_again(cli, tmp_path, database
     assert done.stdout == f"{300 - imported} created, 0 updated, {imported} unchanged\n"
 
 
-def test_the_only_seller_need_not_be_named(cli, tmp_path, database):
+def test_the_only_seller_need_not_be_named(
+    cli: Installation, tmp_path: Path, database: Database
+) -> None:
     add_shop(database, user_id=7)
     add_shop(database, "ebay", user_id=7)
     assert cli.run("products", "import", write(tmp_path, GOOD)).stdout.startswith("1 created")
@@ -88,13 +95,17 @@ def test_the_only_seller_need_not_be_named(cli, tmp_path, database):
     assert cli.json("products", "list") == [shown]
 
 
-def test_a_seller_is_one_by_products_too(cli, tmp_path, database):
+def test_a_seller_is_one_by_products_too(
+    cli: Installation, tmp_path: Path, database: Database
+) -> None:
     add_product(database, "A", user_id=9)
     assert cli.json("products", "show", "A")["user_id"] == 9
     assert cli.run("products", "import", write(tmp_path, GOOD)).stdout.startswith("0 created, 1 up")
 
 
-def test_none_or_several_sellers_have_to_be_told_apart(cli, tmp_path, database):
+def test_none_or_several_sellers_have_to_be_told_apart(
+    cli: Installation, tmp_path: Path, database: Database
+) -> None:
     commands = [("products", "import", write(tmp_path, GOOD)), ("products", "show", "A")]
     for command in commands:
         told = refused(cli.run(*command, check=False))
@@ -111,12 +122,14 @@ def test_none_or_several_sellers_have_to_be_told_apart(cli, tmp_path, database):
     assert [one["sku"] for one in cli.json("products", "list")] == ["B"]
 
 
-def count(database):
+def count(database: Database) -> int:
     with database.session() as session:
         return len(product_rows.list_products(session, user_id=7))
 
 
-def test_what_cannot_be_used_is_one_clear_line(cli, tmp_path, database):
+def test_what_cannot_be_used_is_one_clear_line(
+    cli: Installation, tmp_path: Path, database: Database
+) -> None:
     add_shop(database)
     for sku in ("B-1", "B-2"):
         add_product(database, sku)

@@ -56,10 +56,10 @@ def test_the_way_of_a_schedule_through_the_commands(cli: Installation) -> None:
         (["schedules", "run-now", "nobody"], "the schedule 'nobody' does not exist"),
     ],
 )
-def test_bad_input_is_one_clear_line(cli, more, says):
+def test_bad_input_is_one_clear_line(cli: Installation, more: list[str], says: str) -> None:
     assert says in refused(cli.run(*more, check=False))
 
 
-def test_two_schedules_of_one_name_are_refused(cli):
+def test_two_schedules_of_one_name_are_refused(cli: Installation) -> None:
     cli.run(*ADD)
     assert "there is a schedule 'nightly' already" in refused(cli.run(*ADD, check=False))

@@ -6,13 +6,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography.fernet import Fernet
-from werkzeug import Response
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
 
 from runtime.errors import CallRejected, DatabaseUnavailable, NotAuthorized, NotSent
 from runtime.http.transport import HttpTransport
 from runtime.marketplaces.credentials import Credentials, Vault
 from runtime.marketplaces.record import Marketplace
-from runtime.runs.calls import Authorization, Failure, HttpCall, Success
+from runtime.runs.calls import Authorization, Failure, HttpCall, Outcome, Success
 from runtime.shops.access_tokens import STORE_PAUSES, Authorizer
 from runtime.shops.authorized_transport import AuthorizedTransport
 from runtime.storage.models import Shop
@@ -59,7 +60,7 @@ class World:
     def token(self, authorizer: Authorizer, refused: str | None = None) -> str:
         return authorizer.shop_token("etsy", self.tokens.auth, self.shop_id, refused)
 
-    def perform(self, call: HttpCall = READ):
+    def perform(self, call: HttpCall = READ) -> Outcome:
         marketplaces = {"etsy": self.marketplace}
         transport = AuthorizedTransport(
             HttpTransport(marketplaces), self.authorizer(), marketplaces
@@ -68,12 +69,12 @@ class World:
 
 
 @pytest.fixture
-def tokens(httpserver) -> TokenServer:
+def tokens(httpserver: HTTPServer) -> TokenServer:
     return TokenServer(httpserver)
 
 
 @pytest.fixture
-def world(database: Database, tokens: TokenServer, httpserver) -> World:
+def world(database: Database, tokens: TokenServer, httpserver: HTTPServer) -> World:
     return World(database, tokens, httpserver.url_for(""))
 
 
@@ -259,7 +260,7 @@ def test_tokens_that_were_changed_elsewhere_are_noticed(world: World) -> None:
 
 
 def test_calls_carry_the_shops_token_and_no_secret_is_kept_in_them(
-    world: World, httpserver
+    world: World, httpserver: HTTPServer
 ) -> None:
     httpserver.expect_oneshot_request(
         "/orders", headers={"Authorization": "Bearer access-0"}
@@ -267,7 +268,9 @@ def test_calls_carry_the_shops_token_and_no_secret_is_kept_in_them(
     assert world.perform() == Success([1])
 
 
-def test_a_refused_token_is_renewed_once_and_the_call_sent_again(world: World, httpserver) -> None:
+def test_a_refused_token_is_renewed_once_and_the_call_sent_again(
+    world: World, httpserver: HTTPServer
+) -> None:
     httpserver.expect_request(
         "/orders", headers={"Authorization": "Bearer access-0"}
     ).respond_with_json({}, status=401)
@@ -277,10 +280,10 @@ def test_a_refused_token_is_renewed_once_and_the_call_sent_again(world: World, h
     assert world.perform() == Success([2])
 
 
-def test_a_call_that_is_refused_again_fails(world: World, httpserver) -> None:
+def test_a_call_that_is_refused_again_fails(world: World, httpserver: HTTPServer) -> None:
     asked: list[str] = []
 
-    def refuse(request):
+    def refuse(request: Request) -> Response:
         asked.append(request.headers["Authorization"])
         return Response("{}", status=401)
 
@@ -291,7 +294,9 @@ def test_a_call_that_is_refused_again_fails(world: World, httpserver) -> None:
     assert asked == ["Bearer access-0", "Bearer access-1"]
 
 
-def test_what_belongs_to_no_shop_is_asked_for_by_the_application(world: World, httpserver) -> None:
+def test_what_belongs_to_no_shop_is_asked_for_by_the_application(
+    world: World, httpserver: HTTPServer
+) -> None:
     httpserver.expect_request(
         "/limits", headers={"Authorization": "Bearer access-1"}
     ).respond_with_json({"left": 3})
