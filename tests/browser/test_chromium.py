@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,20 +14,22 @@ from plugins.vinted.sandbox import Wardrobe, example_item
 from runtime.bridge.seller_tokens import issue_token
 from runtime.errors import BrowserNotReady
 from runtime.jobs.service import MarketplaceJobService
+from runtime.process.config import Settings
 from runtime.process.data_directory import media_directory, token_secret
 from runtime.runs import failures
 from runtime.runs.job_states import JobEvent
 from runtime.storage.models import Listing, MarketplaceJob
+from runtime.storage.server.engine import Database
 from tests.browser.chromium import PATIENCE_SECONDS, Chromium, Tab
 from tests.browser.seller_site import PLUGIN, SellerSite
 from tests.support.database.job_rows import add_job
 from tests.support.deadline import wait_until
+from tests.support.marketplaces.action_types import unpaced
 from tests.support.marketplaces.vinted_seller import (
     ACCOUNT,
     SELLER,
     hasty_registry,
     product,
-    unpaced,
 )
 from tests.support.processes.running_node import Scene, running_node
 from tests.support.servers.images import JPEG
@@ -60,6 +63,10 @@ class Stage:
         """A job of the seller, once it is over."""
         return self.scene.ended(self.start(action, **input_data), PATIENCE_SECONDS)
 
+    def done(self, action: str, **input_data: Any) -> dict[str, Any]:
+        """The result of a job that must succeed."""
+        return succeeded(self.run(action, **input_data))
+
     def publishes(self) -> int:
         """A job whose publishing the plugin has carried out, and may not yet answer."""
         self.site.may_answer.clear()
@@ -70,9 +77,9 @@ class Stage:
     def published_once(self, job_id: int) -> MarketplaceJob:
         """The job once it is over; its item is on sale, once."""
         ended = self.scene.ended(job_id, PATIENCE_SECONDS)
-        assert (ended.status, ended.error_message) == ("completed", None)
+        result = succeeded(ended)
         (item,) = self.site.extension.wardrobe.items()
-        assert ended.result_data["external_id"] == str(item["id"])
+        assert result["external_id"] == str(item["id"])
         assert self.site.actions().count("VINTED_PUBLISH") == 1
         return ended
 
@@ -82,9 +89,21 @@ class Stage:
             return {one.external_id: one.status for one in session.query(Listing)}
 
 
+def succeeded(job: MarketplaceJob) -> dict[str, Any]:
+    """The result of a job that ended well."""
+    assert (job.status, job.error_message) == ("completed", None)
+    assert isinstance(job.result_data, dict)
+    return job.result_data
+
+
 @contextmanager
 def staged(
-    settings, database, dist, chromium: Chromium, plugin: bool = True, **changes: Any
+    settings: Settings,
+    database: Database,
+    dist: Path,
+    chromium: Chromium,
+    plugin: bool = True,
+    **changes: Any,
 ) -> Iterator[Stage]:
     if plugin:
         chromium.inject(PLUGIN)
@@ -98,20 +117,22 @@ def staged(
 
 
 @pytest.fixture
-def stage(settings, database, dist, chromium) -> Iterator[Stage]:
+def stage(
+    settings: Settings, database: Database, dist: Path, chromium: Chromium
+) -> Iterator[Stage]:
     with staged(settings, database, dist, chromium) as stage:
         yield stage
 
 
 @pytest.mark.parametrize("transport", ["websocket", "polling"])
-def test_a_page_of_another_origin_publishes_syncs_and_deletes(stage, transport):
+def test_a_page_of_another_origin_publishes_syncs_and_deletes(stage: Stage, transport: str) -> None:
     wardrobe = stage.site.extension.wardrobe
     wardrobe.add(example_item(1))
     (media_directory(stage.scene.settings) / "1.jpg").write_bytes(JPEG)
     tab = stage.tab(transports=transport)
     tab.shows("connected")
 
-    published = stage.run("publish", product=product(images=["1.jpg"])).result_data
+    published = stage.done("publish", product=product(images=["1.jpg"]))
     item = wardrobe.find(published["external_id"])
     assert item is not None
     assert (item["title"], len(wardrobe.items())) == ("Robe A-1", 2)
@@ -119,19 +140,19 @@ def test_a_page_of_another_origin_publishes_syncs_and_deletes(stage, transport):
     fetched = "return fetch(arguments[0]).then((it) => it.blob()).then((it) => [it.type, it.size])"
     assert tab.run(fetched, photo["url"]) == ["image/jpeg", len(JPEG)]
 
-    assert stage.run("sync").result_data["imported"] == 1
+    assert stage.done("sync")["imported"] == 1
     assert set(stage.listings().values()) == {"live"}
 
     sold = {"external_id": published["external_id"]}
-    assert stage.run("delete", **sold).result_data["deleted"] == [sold["external_id"]]
-    assert stage.run("delete", **sold).result_data["already_gone"] == [sold["external_id"]]
+    assert stage.done("delete", **sold)["deleted"] == [sold["external_id"]]
+    assert stage.done("delete", **sold)["already_gone"] == [sold["external_id"]]
     assert stage.site.titles() == [example_item(1)["title"]]
     assert stage.listings()[sold["external_id"]] == "gone"
     for action, data in stage.site.extension.answers:
         PROTOCOL[action].is_answer(data)
 
 
-def test_two_tabs_execute_once_and_the_second_takes_over(stage):
+def test_two_tabs_execute_once_and_the_second_takes_over(stage: Stage) -> None:
     first = stage.tab()
     first.shows("connected")
     second = stage.tab()
@@ -145,7 +166,7 @@ def test_two_tabs_execute_once_and_the_second_takes_over(stage):
     assert stage.site.titles() == ["Robe A-2", "Robe A-1"]
 
 
-def test_a_reload_in_the_middle_of_a_publish_leaves_one_item(stage):
+def test_a_reload_in_the_middle_of_a_publish_leaves_one_item(stage: Stage) -> None:
     tab = stage.tab()
     tab.shows("connected")
     job_id = stage.publishes()
@@ -155,7 +176,7 @@ def test_a_reload_in_the_middle_of_a_publish_leaves_one_item(stage):
     assert stage.site.actions() == ["VINTED_GET_WARDROBE", "VINTED_PUBLISH", "VINTED_GET_WARDROBE"]
 
 
-def test_a_tab_closed_in_the_middle_of_a_publish_leaves_one_item(stage):
+def test_a_tab_closed_in_the_middle_of_a_publish_leaves_one_item(stage: Stage) -> None:
     first = stage.tab()
     first.shows("connected")
     second = stage.tab()
@@ -165,7 +186,7 @@ def test_a_tab_closed_in_the_middle_of_a_publish_leaves_one_item(stage):
     stage.published_once(job_id)
 
 
-def test_an_answer_that_could_not_be_sent_outlives_a_reload(stage):
+def test_an_answer_that_could_not_be_sent_outlives_a_reload(stage: Stage) -> None:
     tab = stage.tab()
     tab.shows("connected")
     job_id = stage.publishes()
@@ -178,7 +199,9 @@ def test_an_answer_that_could_not_be_sent_outlives_a_reload(stage):
     assert stage.site.actions() == ["VINTED_GET_WARDROBE", "VINTED_PUBLISH"]
 
 
-def test_a_browser_killed_in_the_middle_of_a_publish_leaves_one_item(stage, tmp_path):
+def test_a_browser_killed_in_the_middle_of_a_publish_leaves_one_item(
+    stage: Stage, tmp_path: Path
+) -> None:
     tab = stage.tab()
     tab.shows("connected")
     job_id = stage.publishes()
@@ -189,7 +212,7 @@ def test_a_browser_killed_in_the_middle_of_a_publish_leaves_one_item(stage, tmp_
         stage.published_once(job_id)
 
 
-def test_without_web_locks_the_bridge_still_chooses_one_tab(stage):
+def test_without_web_locks_the_bridge_still_chooses_one_tab(stage: Stage) -> None:
     stage.browser.inject("delete Navigator.prototype.locks;")
     first, second = stage.tab(), stage.tab()
     first.shows("connected")
@@ -201,12 +224,14 @@ def test_without_web_locks_the_bridge_still_chooses_one_tab(stage):
     assert len(stage.site.titles()) == 2
 
 
-def test_two_sellers_in_one_browser_do_not_wait_for_each_other(stage):
+def test_two_sellers_in_one_browser_do_not_wait_for_each_other(stage: Stage) -> None:
     stage.tab(user_id=7).shows("connected")
     stage.tab(user_id=8).shows("connected")
 
 
-def test_a_page_without_the_plugin_waits_and_is_in_nobodys_way(settings, database, dist, chromium):
+def test_a_page_without_the_plugin_waits_and_is_in_nobodys_way(
+    settings: Settings, database: Database, dist: Path, chromium: Chromium
+) -> None:
     with staged(settings, database, dist, chromium, plugin=False) as stage:
         first = stage.tab()
         first.shows("waiting-for-plugin")
@@ -219,7 +244,9 @@ def test_a_page_without_the_plugin_waits_and_is_in_nobodys_way(settings, databas
         first.shows("connected")
 
 
-def test_a_page_whose_plugin_is_removed_says_so_and_makes_way(stage, monkeypatch):
+def test_a_page_whose_plugin_is_removed_says_so_and_makes_way(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = stage.tab()
     first.shows("connected")
     second = stage.tab()
@@ -235,7 +262,7 @@ def test_a_page_whose_plugin_is_removed_says_so_and_makes_way(stage, monkeypatch
     assert stage.site.tabs() == {second.run("return window.tab")}
 
 
-def test_a_page_that_its_browser_puts_away_makes_way(stage):
+def test_a_page_that_its_browser_puts_away_makes_way(stage: Stage) -> None:
     first = stage.tab()
     first.shows("connected")
     second = stage.tab()
@@ -248,14 +275,16 @@ def test_a_page_that_its_browser_puts_away_makes_way(stage):
     first.shows("connected")
 
 
-def test_a_page_of_a_foreign_origin_is_told_so(settings, database, dist, chromium):
+def test_a_page_of_a_foreign_origin_is_told_so(
+    settings: Settings, database: Database, dist: Path, chromium: Chromium
+) -> None:
     with staged(settings, database, dist, chromium, bridge_origins=()) as stage:
         tab = stage.tab()
         tab.shows("disconnected")
         assert "RUNTIME_BRIDGE_ORIGINS" in tab.log()
 
 
-def test_a_refused_token_shows(stage):
+def test_a_refused_token_shows(stage: Stage) -> None:
     tab = stage.tab(token="nonsense")
     tab.shows("refused")
     assert "the token is malformed" in tab.log()

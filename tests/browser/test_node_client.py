@@ -1,9 +1,13 @@
 """The client against the running bridge, under Node with the official socket.io-client."""
 
 import signal
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import URL
 
 from actors.bridge import BridgeActor
 from runtime.bridge import socketio_server
@@ -14,11 +18,15 @@ from tests.support.bridge.stack import Stack, running, token
 from tests.support.deadline import wait_until
 from tests.support.processes.commands import on_database
 
-PUBLISH = {"action": "VINTED_PUBLISH", "payload": {"product": {"sku": "a"}}, "writes": True}
+PUBLISH: dict[str, Any] = {
+    "action": "VINTED_PUBLISH",
+    "payload": {"product": {"sku": "a"}},
+    "writes": True,
+}
 
 
 @pytest.fixture
-def stack():
+def stack() -> Iterator[Stack]:
     with running() as stack:
         yield stack
 
@@ -29,14 +37,14 @@ def cut(stack: Stack) -> None:
         stack.server.disconnect(sid)
 
 
-def failure(stack: Stack) -> Exception:
+def failure(stack: Stack) -> BaseException:
     outcome = stack.outcome()
     assert isinstance(outcome, Failure)
     return outcome.error
 
 
 @pytest.mark.parametrize("transport", ["websocket", "polling"])
-def test_a_command_is_executed_and_answered(dist, stack, transport):
+def test_a_command_is_executed_and_answered(dist: Path, stack: Stack, transport: str) -> None:
     with NodePage(dist, stack.url, token=token(7), transports=[transport]) as page:
         page.connected()
         stack.request("r1", **PUBLISH)
@@ -47,7 +55,7 @@ def test_a_command_is_executed_and_answered(dist, stack, transport):
         page.hear("acknowledged", request_id="r1", status="ok")
 
 
-def test_what_the_plugin_says_of_a_failure_arrives_whole(dist, stack):
+def test_what_the_plugin_says_of_a_failure_arrives_whole(dist: Path, stack: Stack) -> None:
     with NodePage(dist, stack.url, token=token(7)) as page:
         page.connected()
         stack.request("r1", **PUBLISH)
@@ -68,7 +76,9 @@ def test_what_the_plugin_says_of_a_failure_arrives_whole(dist, stack):
         ("execute", {"success": "yes"}, 'returned {"success":"yes"}'),
     ],
 )
-def test_of_what_went_wrong_in_the_page_the_outcome_is_unknown(dist, stack, order, value, words):
+def test_of_what_went_wrong_in_the_page_the_outcome_is_unknown(
+    dist: Path, stack: Stack, order: str, value: object, words: str
+) -> None:
     with NodePage(dist, stack.url, token=token(7)) as page:
         page.connected()
         stack.request("r1", **PUBLISH)
@@ -79,7 +89,7 @@ def test_of_what_went_wrong_in_the_page_the_outcome_is_unknown(dist, stack, orde
         assert words in str(error)
 
 
-def test_a_command_goes_on_over_a_lost_connection(dist, stack):
+def test_a_command_goes_on_over_a_lost_connection(dist: Path, stack: Stack) -> None:
     with NodePage(dist, stack.url, token=token(7)) as page:
         page.connected()
         stack.request("r1", **PUBLISH)
@@ -95,7 +105,9 @@ def test_a_command_goes_on_over_a_lost_connection(dist, stack):
 
 
 @pytest.mark.parametrize("transport", ["websocket", "polling"])
-def test_a_page_that_was_frozen_begins_nothing_that_was_given_up_meanwhile(dist, stack, transport):
+def test_a_page_that_was_frozen_begins_nothing_that_was_given_up_meanwhile(
+    dist: Path, stack: Stack, transport: str
+) -> None:
     with NodePage(dist, stack.url, token=token(7), transports=[transport]) as page:
         page.connected()
         page.send_signal(signal.SIGSTOP)
@@ -109,7 +121,7 @@ def test_a_page_that_was_frozen_begins_nothing_that_was_given_up_meanwhile(dist,
         assert not page.said("execute")
 
 
-def test_a_page_that_was_not_frozen_has_time_enough(dist, stack):
+def test_a_page_that_was_not_frozen_has_time_enough(dist: Path, stack: Stack) -> None:
     with NodePage(dist, stack.url, token=token(7)) as page:
         page.connected()
         stack.request("r1", **PUBLISH, not_after=datetime.now(UTC) + timedelta(seconds=15))
@@ -119,8 +131,8 @@ def test_a_page_that_was_not_frozen_has_time_enough(dist, stack):
 
 
 def test_an_answer_is_brought_by_the_next_connection_without_being_asked_for(
-    dist, stack, monkeypatch
-):
+    dist: Path, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with NodePage(dist, stack.url, token=token(7)) as page:
         page.connected()
         stack.request("r1", **PUBLISH)
@@ -134,7 +146,9 @@ def test_an_answer_is_brought_by_the_next_connection_without_being_asked_for(
         assert not page.said("repeated")
 
 
-def test_an_answer_that_was_not_taken_is_sent_again(dist, stack, monkeypatch):
+def test_an_answer_that_was_not_taken_is_sent_again(
+    dist: Path, stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(socketio_server, "ACKNOWLEDGE_SECONDS", 0.1)
     with NodePage(dist, stack.url, token=token(7)) as page:
         page.connected()
@@ -150,7 +164,7 @@ def test_an_answer_that_was_not_taken_is_sent_again(dist, stack, monkeypatch):
         assert len(page.said("execute")) == 1
 
 
-def test_an_answered_command_is_answered_again_from_memory(dist, stack):
+def test_an_answered_command_is_answered_again_from_memory(dist: Path, stack: Stack) -> None:
     with NodePage(dist, stack.url, token=token(7)) as page:
         page.connected()
         stack.request("r1", **PUBLISH)
@@ -166,7 +180,7 @@ def test_an_answered_command_is_answered_again_from_memory(dist, stack):
         assert len(page.said("execute")) == 1
 
 
-def test_a_write_that_may_have_gone_elsewhere_is_not_executed(dist, stack):
+def test_a_write_that_may_have_gone_elsewhere_is_not_executed(dist: Path, stack: Stack) -> None:
     with NodePage(dist, stack.url, token=token(7)) as page:
         page.connected()
         stack.request("r1", **PUBLISH, repeated=True)
@@ -176,7 +190,7 @@ def test_a_write_that_may_have_gone_elsewhere_is_not_executed(dist, stack):
         assert not page.said("execute", action="VINTED_PUBLISH")
 
 
-def test_an_answer_too_large_for_the_bridge_costs_no_connection(dist, stack):
+def test_an_answer_too_large_for_the_bridge_costs_no_connection(dist: Path, stack: Stack) -> None:
     with NodePage(dist, stack.url, token=token(7)) as page:
         page.connected()
         stack.request("r1", **PUBLISH)
@@ -189,7 +203,7 @@ def test_an_answer_too_large_for_the_bridge_costs_no_connection(dist, stack):
         assert not page.said("state", state="disconnected")
 
 
-def test_a_refused_token_waits_for_another(dist, stack):
+def test_a_refused_token_waits_for_another(dist: Path, stack: Stack) -> None:
     with NodePage(dist, stack.url, token=token(7, timedelta(seconds=-5))) as page:
         refused = page.hear("state", state="refused")
         assert refused["detail"] == "the token has expired: get a new one and connect again"
@@ -198,7 +212,7 @@ def test_a_refused_token_waits_for_another(dist, stack):
         assert len(page.said("state", state="connecting")) == 2
 
 
-def test_a_source_of_tokens_is_asked_again_and_told_why(dist, stack):
+def test_a_source_of_tokens_is_asked_again_and_told_why(dist: Path, stack: Stack) -> None:
     with NodePage(dist, stack.url) as page:
         assert page.hear("token")["refused"] is None
         old = token(7, timedelta(seconds=-5))
@@ -212,7 +226,7 @@ def test_a_source_of_tokens_is_asked_again_and_told_why(dist, stack):
         assert len(page.said("state", state="connecting")) == 2
 
 
-def test_an_expired_token_is_replaced_by_a_fresh_one(dist, stack):
+def test_an_expired_token_is_replaced_by_a_fresh_one(dist: Path, stack: Stack) -> None:
     with NodePage(dist, stack.url) as page:
         page.hear("token")
         page.tell("token", token(7, timedelta(seconds=1.5)))
@@ -223,7 +237,7 @@ def test_an_expired_token_is_replaced_by_a_fresh_one(dist, stack):
         page.connected()
 
 
-def test_a_closed_page_finishes_what_it_began(dist, stack):
+def test_a_closed_page_finishes_what_it_began(dist: Path, stack: Stack) -> None:
     with NodePage(dist, stack.url, token=token(7)) as page:
         page.connected()
         stack.request("r1", **PUBLISH)
@@ -236,7 +250,9 @@ def test_a_closed_page_finishes_what_it_began(dist, stack):
         page.hear("left")
 
 
-def test_a_sync_over_a_restart_of_the_service(dist, tmp_path, database_url):
+def test_a_sync_over_a_restart_of_the_service(
+    dist: Path, tmp_path: Path, database_url: URL
+) -> None:
     installation = on_database(tmp_path, database_url)
     shop = installation.json("shops", "add", "vinted", "--user", "7", "--external-id", "123")
     fresh = installation.run("token", "--user", "7").stdout.strip()
