@@ -35,6 +35,8 @@ def read_lines(file: BinaryIO, count: Callable[[int], None]) -> Iterator[Line]:
         count: is called with the number of bytes of each part that was read.
     """
     number = 0
+    # An import may be larger than the memory. A line without an end is read, and thrown away, in
+    # pieces, so that the next line is found.
     while chunk := file.readline(LONGEST_LINE + 1):
         number += 1
         count(len(chunk))
@@ -44,6 +46,7 @@ def read_lines(file: BinaryIO, count: Callable[[int], None]) -> Iterator[Line]:
                 count(len(chunk))
             yield Line(number, flaw=f"the line has more than {LONGEST_LINE:,} bytes")
             continue
+        # Spreadsheets and editors of Windows put a mark before UTF-8, which is no JSON.
         if number == 1:
             chunk = chunk.removeprefix(_BOM)
         if chunk.strip():
@@ -62,6 +65,7 @@ def _parsed(chunk: bytes) -> Any:
         return json.loads(chunk.decode())
     except UnicodeDecodeError as error:
         raise InvalidProduct(f"the line is not UTF-8 (byte {error.start + 1})") from None
+    # It is a ValueError, too, so it has to stand before that.
     except json.JSONDecodeError as error:
         raise InvalidProduct(
             f"the line is not valid JSON: {error.msg} at column {error.colno}"

@@ -13,6 +13,7 @@ from runtime.products.media_urls import signed_url
 from runtime.products.product import checked_image_path, is_image_url
 
 FOLDER = "downloads"
+# The whole image is in memory while it is uploaded.
 MAX_IMAGE_BYTES = 20_000_000
 
 
@@ -42,6 +43,8 @@ class Media:
     def find(self, path: str) -> Path | None:
         """Return the file of a path, or None if it is missing or leads out of the directory."""
         try:
+            # Links are followed before the comparison: one that leads out of the directory would
+            # let a product name any file of this machine.
             found = (self._directory / checked_image_path(path)).resolve(strict=True)
         except (ValueError, OSError, RuntimeError):  # the last of links that lead in a circle
             return None
@@ -54,6 +57,7 @@ class Media:
         Raises:
             ImageRefused: one is not in the media directory, or is no image.
         """
+        # A URL is made when it is sent and not when the job is created, because it expires.
         return [image if is_image_url(image) else self._url(image) for image in images]
 
     def types(self, images: Sequence[str]) -> list[str | None]:
@@ -97,6 +101,7 @@ class Media:
         # step writes the same file.
         name = hashlib.sha256(content).hexdigest()
         path = f"{FOLDER}/{name[:2]}/{name}{SUFFIXES[kind]}"
+        # Folders by the first two digits keep one folder from holding every image.
         target = self._directory / path
         if not target.is_file():
             _write_whole(target, content)
@@ -140,6 +145,8 @@ def _write_whole(target: Path, content: bytes) -> None:
         with draft.open("xb") as file:
             file.write(content)
             file.flush()
+            # Without it, a crash of the machine could leave an empty file under the final name, and
+            # as the name exists it would never be written again.
             os.fsync(file.fileno())
         draft.replace(target)
     finally:

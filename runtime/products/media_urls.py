@@ -12,11 +12,13 @@ from urllib.parse import parse_qs, quote
 
 PREFIX = "/media/"
 _PURPOSE = b"marketplace-runtime: URLs of media"
+
 _NUMBER = re.compile(r"[0-9]{1,12}", re.ASCII)
 
 
 def media_key(token_secret: str) -> bytes:
     """Return the key that signs URLs; it does not reveal the secret from which it is derived."""
+    # A key of its own: a signature of a URL can then never serve as one of a token.
     return hmac.digest(token_secret.encode(), _PURPOSE, "sha256")
 
 
@@ -46,6 +48,7 @@ def rejection(path: str, query: str, key: bytes, now: datetime) -> str | None:
 
 def _single_values(query: str) -> Mapping[str, str]:
     try:
+        # The server is open to everybody, so a query of thousands of fields is not taken apart.
         return {name: values[0] for name, values in parse_qs(query, max_num_fields=10).items()}
     except ValueError:
         return {}

@@ -69,6 +69,7 @@ def checked_order_line(
         else checked_identity(listing, "a listing's id"),
         sku=None if sku is None else checked_identity(sku, "a SKU"),
         title=_legible(checked_words, title, "title"),
+        # A number beyond the range of the column would keep the sale from being stored.
         quantity=min(quantity, MOST_PIECES),
     )
 

@@ -40,6 +40,8 @@ MAX_BYTES = 256_000
 MAX_PRICE = Decimal("9999999999.99")
 
 _CENT = Decimal("0.01")
+# Decimal reads far more than people mean by a price: "1e9", "NaN", "1_000", and digits of other
+# scripts.
 _NUMBER = re.compile(r"[+-]?\d{1,40}(\.\d{1,40})?", re.ASCII)
 _CURRENCY = re.compile(r"[A-Za-z]{3}")
 _SHOWN_FLAWS = 20
@@ -64,6 +66,7 @@ def checked_product(value: object, name: str = "the product") -> dict[str, Any]:
     """
     if not isinstance(value, dict):
         raise InvalidProduct(f"{name} must be a JSON object, not {reprlib.repr(value)}")
+
     given = {key: part for key, part in value.items() if part is not None}
     try:
         product = _Product.model_validate(given).model_dump()
@@ -83,6 +86,7 @@ def checked_image_path(path: str) -> str:
         ValueError: it is another kind of path.
     """
     parts = path.split("/")
+    # Such a path would lead out of the directory, or mean a drive or a folder on Windows.
     if any(part in {"", ".", ".."} for part in parts) or "\\" in path or ":" in parts[0]:
         raise ValueError(
             "must be an https URL, or a path below the media directory such as photos/1.jpg, "
@@ -93,6 +97,7 @@ def checked_image_path(path: str) -> str:
 
 def is_image_url(image: str) -> bool:
     """Return whether an image of a product is a URL, and no path below the media directory."""
+    # Only https: the image is fetched by a marketplace or by a page that was loaded over https.
     return image.startswith("https://")
 
 
@@ -111,16 +116,21 @@ def _storable(value: Any) -> Any:
 
 
 def _price(value: object) -> Decimal:
+    # In Python True is a number, too; a price of 1.00 would be made of it.
     if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
         raise ValueError(f"must be a number, not {reprlib.repr(value)}")
     if isinstance(value, str) and not _NUMBER.fullmatch(value.strip()):
         raise ValueError(f'must be a number such as "12.50", not {reprlib.repr(value)}')
     try:
+        # The text of a float is what was written in the JSON: Decimal(12.1) itself would be
+        # 12.0999999999999996447.
         price = Decimal(value.strip() if isinstance(value, str) else str(value))
     except (InvalidOperation, ValueError):  # the latter of a number with too many digits
         raise ValueError("must be a number") from None
     if not price.is_finite() or not 0 < price <= MAX_PRICE:
         raise ValueError(f"must be more than 0, and {MAX_PRICE} at most")
+    # A third decimal is refused instead of being rounded: nobody would know at which price the
+    # thing is sold.
     if price != (cents := price.quantize(_CENT)):
         raise ValueError("must have two decimals at most")
     return cents
@@ -133,12 +143,14 @@ def _currency(value: str) -> str:
 
 
 def _pieces(value: object) -> object:
+    # pydantic would take true for 1.
     if isinstance(value, bool):
         raise ValueError("must be a whole number")
     return value
 
 
 def _image(value: str) -> str:
+    # "http:" without slashes is a mistake in a URL and no path.
     if "://" not in value and not value.lower().startswith(("http:", "https:", "data:")):
         return checked_image_path(value)
     try:
@@ -146,6 +158,7 @@ def _image(value: str) -> str:
         usable = parts.scheme == "https" and bool(parts.hostname) and parts.port != 0
     except ValueError:
         usable = False
+    # A user in a URL is a password that would be shown to the marketplace and in messages.
     if not usable or "@" in parts.netloc or not value.startswith("https://"):
         raise ValueError(f"must be an https URL without a user, not {reprlib.repr(value)}")
     if not value.isprintable() or " " in value:
@@ -164,6 +177,8 @@ _Image = Annotated[
 
 
 class _Product(BaseModel):
+    # An unknown field is more likely a wrong name (such as "qty") than something to ignore;
+    # ignored, it would leave the default.
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     sku: _Name
@@ -187,6 +202,7 @@ FIELDS: Sequence[str] = tuple(_Product.model_fields)
 
 
 def _flaws(error: ValidationError) -> str:
+    # The texts of pydantic are for programmers; messages about products are for sellers.
     flaws = error.errors(include_url=False, include_context=False)
     told = [_flaw(one["type"], one["loc"], one["msg"]) for one in flaws[:_SHOWN_FLAWS]]
     if any(one["type"] == _UNKNOWN for one in flaws):

@@ -1,7 +1,7 @@
-"""What simulated marketplaces are made of, for plugins and for the tests of their authors.
+"""The parts of simulated marketplaces, for plugins and for the tests of their authors.
 
-A sandbox is a stateful HTTP server on a free port of this machine. It is what the demo and the
-tests have in the place of a marketplace:
+A sandbox is a stateful HTTP server on a free port of this machine. The demo and the tests use it
+in the place of a marketplace:
 
     with EbaySandbox() as ebay:
         ebay.faults.plan("createOffer", Fault.DONE_BUT_FAILED)

@@ -32,6 +32,8 @@ class Delivery:
 class Server(ThreadingHTTPServer):
     """Takes many connections at once, and bears with clients that go away."""
 
+    # A test may leave connections open: neither the end of the process nor that of the server waits
+    # for their threads.
     daemon_threads = True
     block_on_close = False
     # Every write of the runtime opens a connection; a short queue would make them wait.
@@ -68,6 +70,8 @@ class Handler(BaseHTTPRequestHandler):
     def _deliver(self, delivery: Delivery) -> None:
         answer, plan = delivery.answer, delivery.plan
         match plan.fault if plan else None:
+            # The client sees the same in all three: only the marketplace knows whether the call
+            # was, or will be, carried out.
             case Fault.LATE | Fault.REFUSED | Fault.UNANSWERED:
                 self._break_off()
             case Fault.CUT_OFF:
@@ -83,6 +87,7 @@ class Handler(BaseHTTPRequestHandler):
                 self._send(answer)
 
     def _send(self, answer: Answer, upto: int | None = None, filled_to: int = 0) -> None:
+        # Half of an empty answer is nothing at all, not even a status.
         if upto == 0:
             return
         headers = dict(answer.headers)
@@ -98,15 +103,19 @@ class Handler(BaseHTTPRequestHandler):
         upto: int | None = None,
         filled_to: int = 0,
     ) -> None:
+        # The length is announced for the whole answer, so a client can tell that it was cut off.
         length = max(len(content), filled_to)
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
+        # HTTP allows no length with 204.
         if status != 204:
             self.send_header("Content-Length", str(length))
         self.end_headers()
         self.wfile.write(content[:upto])
         filling = length - len(content)
+        # The blanks are written in chunks: an answer of 200 MB is to test the client's memory, and
+        # not the sandbox's.
         while filling > 0:
             self.wfile.write(CHUNK[:filling])
             filling -= len(CHUNK)
@@ -114,6 +123,8 @@ class Handler(BaseHTTPRequestHandler):
     def _break_off(self) -> None:
         self.close_connection = True
         with contextlib.suppress(OSError):
+            # close() alone would leave the connection open while the handler's files still refer to
+            # the socket.
             self.connection.shutdown(socket.SHUT_RDWR)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002

@@ -44,6 +44,7 @@ class Request:
 
     def query_pairs(self) -> list[tuple[str, str]]:
         """Return the decoded names and values of the query, in order."""
+        # An empty value is a value: without the argument, parse_qsl would drop its name as well.
         return parse_qsl(self.query, keep_blank_values=True)
 
     def form_pairs(self) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""The faults of a sandbox: what goes wrong, when, and how often."""
+"""The faults of a sandbox, and the calls to which they happen."""
 
 import threading
 from collections.abc import Mapping
@@ -106,6 +106,7 @@ class Faults:
             for plan in self._plans:
                 if plan.operation not in {operation, "*"}:
                     continue
+                # A plan that still spares calls lets the next plan look at this one.
                 if plan.after > 0:
                     plan.after -= 1
                     continue

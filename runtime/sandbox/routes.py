@@ -1,4 +1,4 @@
-"""Which operation a method and a path mean."""
+"""Finds the operation that a method and a path mean."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -25,10 +25,10 @@ class Route:
     """An operation that a sandbox carries out.
 
     Attributes:
-        operation: its name in the marketplace's own document.
-        template: such as ``/offer/{offerId}``; a variable is a whole segment.
-        scopes: a token needs one of these; none: no token is looked at.
-        carry_out: does it.
+        operation: the name in the marketplace's own document.
+        template: a path such as ``/offer/{offerId}``, in which a variable is a whole segment.
+        scopes: the scopes of which a token needs one; if there are none, no token is looked at.
+        carry_out: carries the operation out.
     """
 
     operation: str
@@ -39,7 +39,7 @@ class Route:
 
 
 def find(routes: Iterable[Route], request: Request) -> tuple[Route, Call] | None:
-    """The operation that the request means; literal segments win over variables."""
+    """Return the operation that the request means; literal segments win over variables."""
     found: tuple[int, Route, dict[str, str]] | None = None
     for route in routes:
         if route.method != request.method:
@@ -51,7 +51,8 @@ def find(routes: Iterable[Route], request: Request) -> tuple[Route, Call] | None
 
 
 def matched(template: str, path: str) -> dict[str, Any] | None:
-    """The variables' values where the percent-encoded path is of that template."""
+    """Return the values of the template's variables if the percent-encoded path fits; or None."""
+    # The path is split before it is decoded: a SKU may hold a slash, which is percent-encoded then.
     wanted, given = template.split("/"), path.split("/")
     if len(wanted) != len(given):
         return None

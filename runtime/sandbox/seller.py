@@ -27,7 +27,7 @@ class SellerSandbox(Sandbox):
     """A simulated marketplace with one seller, who can consent and from whom somebody can buy.
 
     Attributes:
-        oauth: what answers for consent and tokens.
+        oauth: the operations of consent and tokens.
     """
 
     oauth: Consents
@@ -35,7 +35,7 @@ class SellerSandbox(Sandbox):
     @property
     @abstractmethod
     def fees(self) -> Sequence[object]:
-        """Each call that cost money, in order: each put something on sale."""
+        """Each call that cost money, in order; each of them put something on sale."""
 
     @abstractmethod
     def sell(self, sku: str, quantity: int = 1) -> dict[str, Any]:
@@ -52,6 +52,8 @@ class SellerSandbox(Sandbox):
 
     def _copied(self, value: T) -> T:
         """Return a copy of a part of the state, in which all that is due has landed."""
+        # A look at the state shows what a marketplace's own pages would show: a call that arrived
+        # late but is due by now has landed.
         self.settle()
         with self._lock:
             return copy.deepcopy(value)
@@ -66,9 +68,9 @@ class ApiAccount(ABC, Generic[S]):
     A subclass is a :class:`runtime.sandbox.SimulatedAccount`: she consents, and needs no browser.
 
     Attributes:
-        external_id: the shop's.
+        external_id: the id of the shop.
         marketplace: the record that leads to the sandbox.
-        settings: the shop's.
+        settings: the settings of the shop.
         publication: the operation that puts something on sale.
     """
 
@@ -100,6 +102,7 @@ class ApiAccount(ABC, Generic[S]):
 
     def lose_an_answer(self) -> None:
         """Answer the next publication with 500, although it happens."""
+        # This is the worst that a write can meet: a runtime that trusts the 500 publishes twice.
         self._sandbox.faults.plan(self.publication, Fault.DONE_BUT_FAILED)
 
     def sell(self, sku: str) -> None:
@@ -109,6 +112,8 @@ class ApiAccount(ABC, Generic[S]):
     def tally(self) -> Tally:
         """Count what the marketplace knows."""
         return Tally(
+            # Counted are fees and not listings: a second listing that was deleted again cost money
+            # all the same.
             published=len(self._sandbox.fees),
             lost_answers=self._sandbox.faults.happened,
             sold=self.sold(),

@@ -1,4 +1,4 @@
-"""The server: takes a request, lets the marketplace answer it, and lets go wrong what shall."""
+"""Serves requests: the marketplace answers them, unless a planned fault happens."""
 
 import threading
 from abc import ABC, abstractmethod
@@ -19,7 +19,7 @@ MAX_EXCHANGES = 10_000
 
 
 class Refused(Exception):
-    """A request that is answered with an error."""
+    """A request is answered with an error."""
 
     def __init__(self, answer: Answer) -> None:
         super().__init__(f"{answer.status}: {answer.body}")
@@ -39,13 +39,14 @@ class Sandbox(ABC):
     """A simulated marketplace; each kind is a subclass.
 
     Args:
-        now: the time that tokens, limits and late effects go by. Tests give a clock's that
-            they move by hand.
+        now: returns the time for tokens, limits and late effects. Tests give the time of a clock
+            that they move by hand.
 
     Attributes:
-        faults: what goes wrong.
-        asked: how often each operation was asked for, whatever came of it.
-        done: how often each was carried out: with an effect where it is a write.
+        faults: the faults that happen.
+        asked: the number of requests for each operation, whatever became of them.
+        done: the number of times that each operation was carried out and, if it is a write, had
+            its effect.
     """
 
     routes: tuple[Route, ...] = ()
@@ -53,10 +54,13 @@ class Sandbox(ABC):
     def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self.now = now
         self.faults = Faults()
+        # A sandbox may run for days; the latest exchanges are enough to tell what happened.
         self._exchanges: deque[Exchange] = deque(maxlen=MAX_EXCHANGES)
         self.asked: Counter[str] = Counter()
         self.done: Counter[str] = Counter()
         self._late: list[_Late] = []
+        # Each connection has a thread, and one lock makes every call happen at one moment. It is
+        # taken again by operations that look at the state on their way.
         self._lock = threading.RLock()
         self._closing = threading.Event()
         self._server: Server | None = None
@@ -73,28 +77,28 @@ class Sandbox(ABC):
 
     @abstractmethod
     def unknown(self, request: Request) -> Answer:
-        """The answer where there is no such operation."""
+        """Return the answer to a request for no known operation."""
 
     @abstractmethod
     def unreadable(self, reason: str) -> Answer:
-        """The answer to a body that cannot be read."""
+        """Return the answer to a body that cannot be read."""
 
     @abstractmethod
     def failed(self) -> Answer:
-        """The marketplace's 500."""
+        """Return the marketplace's 500."""
 
     @abstractmethod
     def limited(self) -> Answer:
-        """The marketplace's 429, without any information."""
+        """Return the marketplace's 429 without any information."""
 
     def occupied(
         self,
         route: Route,  # noqa: ARG002 - for those that look at it
         call: Call,  # noqa: ARG002
     ) -> AbstractContextManager[None]:
-        """Held while the call is carried out, and as long as its answer is held back.
+        """Return a context that is held while the call is carried out and its answer is delayed.
 
-        Entering raises Refused where another call holds what this one wants.
+        Entering it raises Refused if another call holds what this one needs.
         """
         return nullcontext()
 
@@ -103,13 +107,13 @@ class Sandbox(ABC):
         route: Route | None,  # noqa: ARG002 - for those that look at it
         answer: Answer,
     ) -> Answer:
-        """The answer with what the marketplace puts on every one."""
+        """Return the answer with the headers that the marketplace adds to every answer."""
         return answer
 
     # --- from request to answer -------------------------------------------------------------
 
     def serve(self, request: Request) -> Delivery:
-        """Carry the request out, and say how the answer gets to the client."""
+        """Carry the request out; returns its answer, and the fault on the answer's way."""
         self.settle()
         with self._lock:
             found = find(self.routes, request)
@@ -122,11 +126,15 @@ class Sandbox(ABC):
             except Refused as refused:
                 return Delivery(self._noted(request, route, refused.answer))
         try:
+            # The lock is not held while an answer is slow, so other calls meet what this one
+            # occupies.
             with self.occupied(route, call):
                 with self._lock:
                     plan = self.faults.take(route.operation)
                     delivery = self._carried_out(request, route, call, plan)
                 if plan is not None and plan.fault is Fault.SLOW:
+                    # An event instead of a sleep: a sandbox that stops does not wait for slow
+                    # answers.
                     self._closing.wait(plan.delay.total_seconds())
                 return delivery
         except Refused as refused:
@@ -137,9 +145,12 @@ class Sandbox(ABC):
         self, request: Request, route: Route, call: Call, plan: Plan | None
     ) -> Delivery:
         if plan is None or plan.fault not in UNDONE:
+            # The effect comes first and the fault afterwards: that is what makes an answer get
+            # lost.
             answer = self._noted(request, route, self._effect(route, call))
             return Delivery(answer, plan, self.failed())
         if plan.fault is Fault.LATE:
+            # Refused calls were sorted out before: only a call that is in order can land late.
             self._late.append(_Late(self.now() + plan.lands_after, route, call))
         answer = self.limited() if plan.fault is Fault.LIMITED else self.failed()
         answer = replace(answer, headers={**answer.headers, **plan.headers})
@@ -169,7 +180,7 @@ class Sandbox(ABC):
             return list(self._exchanges)
 
     def settle(self) -> None:
-        """Let land what is due by now; reading a sandbox's state does it too."""
+        """Carry out the late calls that are due by now; reading a sandbox's state does so, too."""
         with self._lock:
             due = [late for late in self._late if late.lands_at <= self.now()]
             self._late = [late for late in self._late if late not in due]
@@ -180,13 +191,15 @@ class Sandbox(ABC):
 
     @property
     def url(self) -> str:
-        """Where it listens, such as ``http://127.0.0.1:40123``."""
+        """The address at which the sandbox listens, such as ``http://127.0.0.1:40123``."""
         if self._server is None:
             raise RuntimeError("the sandbox is not started: use it in a `with` statement")
         return f"http://127.0.0.1:{self._server.server_port}"
 
     def start(self) -> Self:
         """Listen on a free port of this machine."""
+        # http.server makes an object for each connection and gives it no argument, so each sandbox
+        # has a class of its own.
         handler = type("_Handler", (Handler,), {"serve": self.serve})
         self._server = Server(("127.0.0.1", 0), handler)
         threading.Thread(

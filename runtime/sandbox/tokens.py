@@ -1,4 +1,4 @@
-"""OAuth 2 as an authorization server keeps it: consents, codes and tokens."""
+"""The part of OAuth 2 that an authorization server keeps: consents, codes and tokens."""
 
 import itertools
 import secrets
@@ -10,15 +10,15 @@ CODE_LIFETIME = timedelta(minutes=5)
 
 
 class BadGrant(Exception):
-    """A code or refresh token that is unknown, used, expired, revoked or another client's."""
+    """A code or refresh token is unknown, used, expired, revoked or another client's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What a code or token stands for.
+    """The rights for which a code or token stands.
 
     Attributes:
-        redirect_uri: what the code must be redeemed with.
+        redirect_uri: the address with which the code must be redeemed.
         challenge: the S256 challenge of PKCE, if there was one.
     """
 
@@ -29,16 +29,16 @@ class Grant:
 
 
 class Tokens:
-    """What was consented to and issued; all of one client and one seller.
+    """The consents, codes and tokens of one client and one seller.
 
     Args:
-        access_lifetime, refresh_lifetime: how long tokens are good for.
-        rotates: a refresh token can be used once, and is replaced by the one it brings.
-        form: what tokens look like: makes one of a kind (``access``, ``refresh``, ``code``)
-            and something unguessable.
+        access_lifetime, refresh_lifetime: the times for which tokens are valid.
+        rotates: whether a refresh token can be used once only, and is replaced at each use.
+        form: makes the text of a token from its kind (``access``, ``refresh``, ``code``) and an
+            unguessable part.
 
     Attributes:
-        refreshes: how many refresh tokens were redeemed.
+        refreshes: the number of refresh tokens that were redeemed.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class Tokens:
     def consent(
         self, scopes: Iterable[str], redirect_uri: str, challenge: str | None = None
     ) -> str:
-        """The seller agrees; returns the code that shows it."""
+        """Let the seller consent; returns the code that proves it."""
         return self._issue(
             "code",
             self._codes,
@@ -74,14 +74,15 @@ class Tokens:
     def redeem_code(
         self, code: str, redirect_uri: str, proves: Callable[[str], bool] = lambda _: True
     ) -> Grant:
-        """What was consented to; a code is good once.
+        """Return the rights that a code stands for; a code can be redeemed once.
 
         Args:
-            proves: whether the client has what the challenge was made of.
+            proves: tells whether the client has the verifier of which the challenge was made.
 
         Raises:
-            BadGrant: no such code, or not with this.
+            BadGrant: the code is unknown or used, or its address or verifier does not fit.
         """
+        # The code is gone even if the rest is wrong: it may have fallen into wrong hands.
         grant = self._codes.pop(code, None)
         if grant is None or grant.expires_at <= self._now() or grant.redirect_uri != redirect_uri:
             raise BadGrant
@@ -90,10 +91,10 @@ class Tokens:
         return grant
 
     def redeem_refresh(self, token: str) -> Grant:
-        """What a refresh token stands for; where they rotate it is dead from now on.
+        """Return the rights of a refresh token; if tokens rotate, it cannot be used again.
 
         Raises:
-            BadGrant: no such token.
+            BadGrant: there is no such token.
         """
         grant = self._refresh.get(token)
         if grant is None or grant.expires_at <= self._now():
@@ -104,17 +105,17 @@ class Tokens:
         return grant
 
     def issue_access(self, scopes: Iterable[str]) -> str:
-        """A new access token."""
+        """Make a new access token."""
         expires_at = self._now() + self.access_lifetime
         return self._issue("access", self._access, Grant(expires_at, frozenset(scopes)))
 
     def issue_refresh(self, scopes: Iterable[str]) -> str:
-        """A new refresh token."""
+        """Make a new refresh token."""
         expires_at = self._now() + self.refresh_lifetime
         return self._issue("refresh", self._refresh, Grant(expires_at, frozenset(scopes)))
 
     def access(self, token: str) -> Grant | None:
-        """What an access token allows; None where it is not good, or no longer."""
+        """Return the rights of an access token; None if it is not valid, or no longer."""
         grant = self._access.get(token)
         return grant if grant is not None and grant.expires_at > self._now() else None
 
@@ -124,7 +125,7 @@ class Tokens:
             self._access[token] = replace(grant, expires_at=self._now())
 
     def revoke(self) -> None:
-        """The seller takes the consent back: every code and token is dead."""
+        """Let the seller take the consent back, which ends every code and token."""
         self._codes.clear()
         self._access.clear()
         self._refresh.clear()

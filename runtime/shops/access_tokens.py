@@ -55,10 +55,14 @@ class Authorizer:
         self._vault = vault
         self._now = now
         self._wait = wait
+        # Renewals whose COMMIT failed. They may be the only valid tokens of a shop, so only a
+        # commit or a new consent removes them.
         self._unstored: dict[int, _Renewal] = {}
         self._known: dict[int, tuple[Credentials, datetime]] = {}
         self._applications: dict[str, Credentials] = {}
         self._locks: dict[int | str, threading.Lock] = {}
+        # Locks for each shop are made when they are first needed, by threads that may come
+        # together.
         self._locks_lock = threading.Lock()
 
     def shop_token(self, marketplace: str, auth: OAuth2, shop_id: int, refused: str | None) -> str:
@@ -89,6 +93,7 @@ class Authorizer:
         Raises:
             NotSent: the marketplace gave none.
         """
+        # The token of an application belongs to no row, so each process has its own.
         with self._lock(marketplace):
             known = self._applications.get(marketplace)
             if known is None or not self._is_good(known, refused):
@@ -105,6 +110,7 @@ class Authorizer:
     def _loaded(
         self, marketplace: str, auth: OAuth2, shop_id: int, refused: str | None
     ) -> Credentials:
+        # The stored token is good most of the time, so it is first read without a lock.
         with database_errors(), self._database.session() as session:
             secret = stored.load_secret(session, shop_id)
         credentials = self._unlocked(marketplace, shop_id, secret)
@@ -175,6 +181,7 @@ class Authorizer:
 
     def _is_good(self, credentials: Credentials, refused: str | None) -> bool:
         ends = credentials.access_expires_at
+        # A marketplace may end a token before its time: only the one that was refused tells that.
         return credentials.access_token != refused and self._now() + EARLY < ends
 
     def _lock(self, key: int | str) -> threading.Lock:

@@ -52,7 +52,7 @@ class AuthorizedTransport:
         if auth is None or call.authorization is Authorization.NONE:
             return self._transport.perform(marketplace, call, timeout, may_leave)
         token: str | None = None
-        # Twice: a second refusal means that it is not the token's age.
+        # Two attempts: if a new token is refused, too, its age was not the reason.
         for _ in range(2):
             try:
                 token = self._token(marketplace, auth, shop_id, call, token)
@@ -64,6 +64,8 @@ class AuthorizedTransport:
                 # Any error counts as not sent, because nothing of the call itself has left.
                 log.exception("no token", shop_id=shop_id, marketplace=marketplace)
                 return Failure(_not_sent(error, call))
+            # The token is put in here, on the thread that sends: neither the journal nor a message
+            # between actors ever holds it.
             headers = {**(call.headers or {}), **authorization(auth, token)}
             sent = replace(call, headers=headers)
             outcome = self._transport.perform(marketplace, sent, timeout, may_leave)

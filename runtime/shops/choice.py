@@ -50,6 +50,7 @@ def add_shop(
     if name is not None:
         checked_text(name, "name")
     shop = shop_rows.insert_shop(session, marketplace, user_id, external_id, name)
+    # The row may be older than this call: insert_shop returns the one that is there.
     if shop.user_id != user_id:
         raise InputError(
             f"the {marketplace} shop {external_id!r} already belongs to another user than "
@@ -93,6 +94,7 @@ def _named_shop(session: Session, marketplace: str, user_id: int | None, shop_id
             f"shop {shop_id} is a shop on {shop.marketplace}, not on {marketplace}: "
             "name another shop or the other marketplace"
         )
+    # An application passes on ids from its users: a wrong pair must not act for another seller.
     if user_id is not None and shop.user_id != user_id:
         raise ShopNotFound(
             f"shop {shop_id} does not belong to user {user_id}; "

@@ -61,7 +61,9 @@ def credentials_from_refresh_token(auth: OAuth2, refresh_token: str, now: dateti
 
 
 def identified(marketplace: Marketplace, credentials: Credentials) -> tuple[str, str | None] | None:
-    """Return the account that the credentials are of, and its name, or None if nobody can ask.
+    """Return the id and the name of the account to which the credentials belong.
+
+    It is None if the marketplace has no operation that tells it.
 
     Raises:
         CallFailed: the marketplace did not say.
@@ -77,6 +79,8 @@ def identified(marketplace: Marketplace, credentials: Credentials) -> tuple[str,
     if isinstance(outcome, Failure):
         raise outcome.error
     try:
+        # A function of a plugin reads the answer; any of these errors means that the answer has
+        # another shape, and no account is better than a wrong one.
         return asked.read(outcome.value)
     except (KeyError, TypeError, ValueError, OverflowError):
         raise ConsentRefused(
@@ -120,6 +124,7 @@ def connect_shop(
         raise _of_another(shop)
     _keep(session, vault, shop.id, credentials)
     closed = [(Scope(marketplace.name, Level.SHOP, shop.id), ClosureKind.NEEDS_AUTH)]
+    # Only the closure for a missing consent is opened: a pause by an operator stays.
     again_and_again(session, f"what closes shop {shop.id}", lambda: open_scopes(session, closed))
     return shop
 
@@ -135,6 +140,7 @@ def disconnect_shop(session: Session, shop_id: int) -> Shop:
         raise ShopNotFound(
             f"shop {shop_id} does not exist; `{PROGRAM} shops list` shows those that do"
         )
+    # Jobs are left alone: their next call finds no consent, and then they wait for one.
     forget_secret(session, shop_id)
     return shop
 

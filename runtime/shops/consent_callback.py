@@ -35,6 +35,8 @@ class Callback:
 
     def __init__(self, port: int) -> None:
         try:
+            # The loopback interface only: the address carries the code, and no other machine may
+            # send one.
             self._server = _Server(("127.0.0.1", port), _Handler)
         except OSError as error:
             raise ConfigurationError(
@@ -97,6 +99,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Take an answer; every other path gets a 404."""
+        # Browsers also ask for a favicon.
         if self.path.partition("?")[0] != PATH:
             self._say(404, "There is nothing here.")
             return
@@ -105,6 +108,7 @@ class _Handler(BaseHTTPRequestHandler):
             answer = self.server.accept(self.path)
         except ConsentDeclined as error:
             answer = error
+        # A request that is not the answer leaves the person waiting for the real one.
         except ConsentRefused as error:
             self._say(400, str(error))
             return

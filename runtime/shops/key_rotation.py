@@ -33,6 +33,8 @@ def rotate_keys(
             for shop_id, secret in batch:
                 try:
                     replace_secret(session, shop_id, vault.rotated(secret, shop_id))
+                # The others are rotated all the same: one row of a lost key must not keep an old
+                # key in use.
                 except CredentialsUnreadable:
                     unreadable.append(shop_id)
                 last = shop_id

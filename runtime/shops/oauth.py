@@ -26,6 +26,8 @@ TIMEOUT_SECONDS = (5.0, 15.0)
 PATIENCE = timedelta(seconds=20)
 """The time limit for the whole request; others wait for the lock of the shop's row meanwhile."""
 MAX_BYTES = 100_000
+# A token that were said to expire at once would be renewed before each call; a lifetime of a
+# thousand years would not fit into a datetime.
 SHORTEST_LIFETIME = timedelta(minutes=1)
 ASSUMED_LIFETIME = timedelta(hours=1)
 LONGEST_LIFETIME = timedelta(days=3_650)
@@ -169,6 +171,7 @@ def application_token(auth: OAuth2, now: datetime) -> Credentials:
 def _tokens(auth: OAuth2, form: dict[str, str], now: datetime) -> Credentials:
     client_id = _client_id(auth)
     basic = None
+    # RFC 6749 prefers the secret in the header; a client without a secret names itself in the form.
     if auth.secret_in_header:
         if auth.client_secret is None:
             raise ConfigurationError(f"the client secret is not set: {auth.hint}")
@@ -183,6 +186,8 @@ def _tokens(auth: OAuth2, form: dict[str, str], now: datetime) -> Credentials:
     described = str(content.get("error_description") or code or status)[:EXCERPT]
     if code in GRANT_ENDED:
         raise GrantEnded(redacted(described))
+    # Everything but invalid_grant may pass, so the seller is not asked to consent again because of
+    # it.
     raise NotSent(
         f"{auth.token_url} gave no token ({status}: {redacted(described)}); "
         f"if it stays so: {auth.hint}",
@@ -195,6 +200,7 @@ def _posted(url: str, form: dict[str, str], basic: tuple[str, str] | None) -> tu
     adapter = WatchedAdapter()
     try:
         with deadline(PATIENCE) as adapter.limit, requests.Session() as session:
+            # Proxies and .netrc of this machine must not change who asks for a token.
             session.trust_env = False
             for scheme in ("http://", "https://"):
                 session.mount(scheme, adapter)
@@ -203,12 +209,15 @@ def _posted(url: str, form: dict[str, str], basic: tuple[str, str] | None) -> tu
                 data=form,
                 auth=basic,
                 timeout=TIMEOUT_SECONDS,
+                # A redirect could carry the secret and the code to an address that nobody
+                # configured.
                 allow_redirects=False,
                 stream=True,
                 headers={"Accept": "application/json"},
             ) as answer:
                 return answer.status_code, bytes(read_body(answer, bytearray(), MAX_BYTES))
     except requests.RequestException as error:
+        # The words of the error may hold the URL with its query, and of a form nothing may be told.
         reason = type(error).__name__
         raise NotSent(f"{url} cannot be asked for a token ({reason})") from None
 

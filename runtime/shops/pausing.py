@@ -64,6 +64,7 @@ def _pause(session: Session, scope: Scope, reason: str | None, until: datetime |
             f"until is in the past ({until.isoformat(timespec='seconds')}): give a later time, "
             "or none to pause until it is resumed"
         )
+    # The words say who paused, because a seller reads them as the reason why a job waits.
     words = BY_AN_OPERATOR
     if reason is not None:
         words = f"{words}: {checked_text(reason, 'reason')}"

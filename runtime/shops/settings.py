@@ -35,6 +35,7 @@ def parsed_settings(marketplace: Marketplace, assignments: Iterable[str]) -> dic
             if name not in known:
                 raise InputError(f"{name!r} is no setting of {marketplace.name}")
             found[name] = _value(name, known[name], text) if text else None
+        # All mistakes are collected, so that a line with three of them is mended once.
         except InputError as error:
             problems.append(str(error))
     if problems:
@@ -45,6 +46,7 @@ def parsed_settings(marketplace: Marketplace, assignments: Iterable[str]) -> dic
 def changed_settings(former: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings after the changes."""
     merged = {**former, **changes}
+    # None marks a setting that is removed; it is not stored.
     return {name: value for name, value in merged.items() if value is not None}
 
 
