@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Protocol
 
-from actors.base import BaseActor
+from actors.base_actor import BaseActor
 from actors.directory import Directory
 from runtime import messages
 from runtime.bridge.browser_response import MalformedResponse, read_response

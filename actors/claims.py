@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from actors.base import BaseActor
+from actors.base_actor import BaseActor
 from actors.lanes import Lanes
 from runtime import messages
 from runtime.messages import RunningJob

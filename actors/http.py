@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from actors.base import BaseActor
+from actors.base_actor import BaseActor
 from actors.threads import DaemonThreads
 from runtime import messages
 from runtime.errors import OutcomeUnknown

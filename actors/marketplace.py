@@ -8,7 +8,7 @@ the part that they concern; :class:`Claims` asks for jobs, :class:`Runs` runs th
 from datetime import datetime, timedelta
 from typing import Any
 
-from actors.base import BaseActor
+from actors.base_actor import BaseActor
 from actors.claims import Claims
 from actors.dispatch import Dispatcher
 from actors.lane_closures import LaneClosures

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from actors.base import BaseActor
+from actors.base_actor import BaseActor
 from actors.closure_records import ClosureRecords
 from runtime import messages
 from runtime.errors import DatabaseRefused, DatabaseUnavailable, FenceLost

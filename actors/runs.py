@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
-from actors.base import BaseActor
+from actors.base_actor import BaseActor
 from actors.dispatch import Dispatcher
 from actors.lane_run import LaneRun
 from actors.lanes import Lane, Lanes

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from actors.base import BaseActor
+from actors.base_actor import BaseActor
 from runtime import messages
 from runtime.errors import DatabaseUnavailable
 from runtime.jobs.schedule_firing import Fired, fire_due

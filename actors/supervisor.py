@@ -8,7 +8,7 @@ from typing import Any
 
 import pykka
 
-from actors.base import BaseActor
+from actors.base_actor import BaseActor
 from actors.children import Child
 from runtime import messages
 from runtime.errors import DatabaseUnavailable

@@ -32,8 +32,8 @@ from runtime.errors import (
     StepFailed,
 )
 from runtime.errors.program import PROGRAM
-from runtime.handlers.base import BaseJobHandler
 from runtime.handlers.hookspecs import hookimpl
+from runtime.handlers.job_handler import BaseJobHandler
 from runtime.marketplaces.record import ActionType, Identification, Marketplace, OAuth2, ShopSetting
 from runtime.marketplaces.usual_actions import usual_actions
 from runtime.process.api_settings import ApiSettings

@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session
 
 from plugins.etsy.client import EtsyClient
 from plugins.etsy.marketplace import etsy
-from plugins.etsy.rows import listing_row
 from plugins.etsy.shapes import CountedPage
+from plugins.etsy.stored_rows import listing_row
 from plugins.etsy.walk import OffsetLook
 from runtime import BaseJobHandler, Job, JobFailed, Marketplace, hookimpl
 from runtime.store import (

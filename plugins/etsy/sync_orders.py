@@ -8,8 +8,8 @@ from typing import Any, TypedDict
 from sqlalchemy.orm import Session
 
 from plugins.etsy.client import EtsyClient
-from plugins.etsy.rows import order_row
 from plugins.etsy.shapes import CountedPage
+from plugins.etsy.stored_rows import order_row
 from plugins.etsy.walk import OffsetLook
 from runtime import BaseJobHandler, Job, JobFailed, hookimpl
 from runtime.store import (

@@ -2,7 +2,7 @@
 
 import pluggy
 
-from runtime.handlers.base import BaseJobHandler
+from runtime.handlers.job_handler import BaseJobHandler
 from runtime.marketplaces.record import Marketplace
 
 PROJECT = "marketplace_runtime"

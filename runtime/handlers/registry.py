@@ -9,8 +9,8 @@ from typing import Literal
 import pluggy
 
 from runtime.errors import ConfigurationError, UnknownHandler
-from runtime.handlers.base import BaseJobHandler
 from runtime.handlers.hookspecs import PROJECT, HookSpecs
+from runtime.handlers.job_handler import BaseJobHandler
 from runtime.marketplaces.record import ActionType, Marketplace
 from runtime.waiting.lane_policy import LanePolicy
 

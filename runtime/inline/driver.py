@@ -18,10 +18,10 @@ import structlog
 
 from runtime.errors import DatabaseRefused, FenceLost
 from runtime.handlers.registry import Registry
-from runtime.inline.calls import InlineCalls
+from runtime.inline.call_performer import CallPerformer
+from runtime.inline.entry_writer import write_one
 from runtime.inline.node import InlineNode, inline_node
 from runtime.inline.pace import InlinePace
-from runtime.inline.records import write_one
 from runtime.messages import LaneRequest
 from runtime.products.media import Media
 from runtime.rate_limits.closures import Closures, Level, Scope
@@ -86,9 +86,11 @@ class InlineDriver:
                 _Drive(self, node, pace, job).run()
         return job
 
-    def calls(self, run: Run[OutstandingCall], node: InlineNode, pace: InlinePace) -> InlineCalls:
-        """Return the object that carries out the calls of a run."""
-        return InlineCalls(
+    def performer(
+        self, run: Run[OutstandingCall], node: InlineNode, pace: InlinePace
+    ) -> CallPerformer:
+        """Return the performer of the calls of a run."""
+        return CallPerformer(
             run.job, run.steps, node, self._database, self._transport, self._media, pace
         )
 
@@ -143,7 +145,7 @@ class _Drive:
         self._node = node
         self._job = job
         self._run: Run[OutstandingCall] = Run.of(job, self._coroutine, node.clock.now())
-        self._calls = driver.calls(self._run, node, pace)
+        self._performer = driver.performer(self._run, node, pace)
         self._cancelled_at: datetime | None = None
 
     def run(self) -> None:
@@ -193,7 +195,7 @@ class _Drive:
         if not isinstance(call.call, RecordStep) and self._interrupted():
             return
         call.left = True
-        outcome = self._calls.perform(call.effect)
+        outcome = self._performer.perform(call.effect)
         call_id = call.effect.call_id
         del self._run.calls[call_id]
         self._step(lambda: self._run.execution.deliver(call_id, outcome))

@@ -12,7 +12,7 @@ from runtime.errors import JobNotFound, ShopNotFound, UnknownHandler, not_connec
 from runtime.errors.program import PROGRAM
 from runtime.handlers.registry import Registry, load_registry
 from runtime.inline.driver import InlineDriver
-from runtime.inline.parts import inline_driver
+from runtime.inline.driver_factory import inline_driver
 from runtime.jobs import completion
 from runtime.rate_limits.closures import Closures, path
 from runtime.runs.job import handler_key

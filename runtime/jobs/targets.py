@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from runtime.errors import JobFailed
-from runtime.handlers.base import BaseJobHandler
+from runtime.handlers.job_handler import BaseJobHandler
 from runtime.storage.selling import published
 
 

@@ -8,7 +8,6 @@ ROOT = Path(__file__).parents[2]
 SHARED = {
     "action_types": "the table, and the queries on it",
     "backup": "the command, and the dump that it makes",
-    "base": "the class that the other classes of the package inherit",
     "bridge": "the actor, and the package of its mechanism",
     "calls": "the values that a handler yields, their messages, and their failures",
     "claims": "the statement, the messages that ask for it, and who asks",

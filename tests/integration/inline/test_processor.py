@@ -16,7 +16,7 @@ from plugins.vinted.processor import VintedJobProcessor
 from runtime.errors import JobNotFound
 from runtime.handlers.registry import Registry
 from runtime.inline import processor
-from runtime.inline.parts import inline_driver
+from runtime.inline.driver_factory import inline_driver
 from runtime.jobs import completion
 from runtime.jobs.service import MarketplaceJobService
 from runtime.process.config import Settings

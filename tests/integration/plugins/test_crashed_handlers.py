@@ -24,7 +24,7 @@ from plugins.etsy.publish import PublishEtsy
 from plugins.etsy.sync import SyncEtsy
 from plugins.etsy.sync_orders import SyncOrdersEtsy
 from plugins.etsy.update import UpdateEtsy
-from runtime.handlers.base import BaseJobHandler
+from runtime.handlers.job_handler import BaseJobHandler
 from runtime.jobs.service import MarketplaceJobService
 from runtime.products.product import checked_product
 from runtime.runs.job import Shop

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from runtime.handlers.base import BaseJobHandler
+from runtime.handlers.job_handler import BaseJobHandler
 from runtime.products.media import Media
 from runtime.runs.calls import (
     BlockingCall,

@@ -15,7 +15,7 @@ from plugins.etsy.sync import SyncEtsy
 from plugins.etsy.sync_orders import SyncOrdersEtsy
 from plugins.etsy.update import UpdateEtsy
 from plugins.vinted.marketplace import vinted
-from runtime.handlers.base import BaseJobHandler
+from runtime.handlers.job_handler import BaseJobHandler
 from runtime.jobs.service import MarketplaceJobService
 from runtime.marketplaces.credentials import Credentials, Vault
 from runtime.marketplaces.record import Marketplace

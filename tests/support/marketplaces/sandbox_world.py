@@ -19,7 +19,7 @@ from plugins.etsy.errors import read_refusal as read_etsy
 from plugins.etsy.sandbox import EtsySandbox
 from runtime.answers.error_answers import ReadRefusal
 from runtime.errors import CallRejected, OutcomeUnknown
-from runtime.handlers.base import BaseJobHandler
+from runtime.handlers.job_handler import BaseJobHandler
 from runtime.runs.calls import (
     Failure,
     HttpCall,

@@ -13,7 +13,7 @@ from typing import Any
 
 from plugins.vinted.sandbox import Extension, Wardrobe
 from runtime.errors import CallRejected, CallTimeout, JobFailed, OutcomeUnknown
-from runtime.handlers.base import BaseJobHandler
+from runtime.handlers.job_handler import BaseJobHandler
 from runtime.runs.calls import (
     AwaitQuiet,
     BlockingCall,

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from runtime import BaseJobHandler, Marketplace
 from runtime.handlers.registry import Registry
-from runtime.inline.parts import inline_driver
+from runtime.inline.driver_factory import inline_driver
 from runtime.inline.processor import MarketplaceJobProcessor
 from runtime.process.config import Settings
 from runtime.runs.job import Job

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from actors.base import BaseActor
+from actors.base_actor import BaseActor
 from actors.node import Node
-from runtime.handlers.base import BaseJobHandler
+from runtime.handlers.job_handler import BaseJobHandler
 from runtime.handlers.registry import HandlerRecord, Registry
 from runtime.marketplaces.record import Marketplace
 from runtime.process.config import Settings

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from actors.base import BaseActor
+from actors.base_actor import BaseActor
 from actors.claims import CLAIM_LOST_AFTER, Claims
 from actors.lanes import Lanes
 from runtime import Marketplace, messages

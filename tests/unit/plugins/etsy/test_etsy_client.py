@@ -10,7 +10,7 @@ from plugins.etsy.client import EtsyClient
 from plugins.etsy.errors import NOT_FOUND, read_refusal
 from runtime import ImageFile, JobFailed
 from runtime.errors import CallRejected, OutcomeUnknown
-from runtime.handlers.base import BaseJobHandler
+from runtime.handlers.job_handler import BaseJobHandler
 from runtime.runs.calls import Failure, HttpCall, Outcome, Success
 from runtime.runs.job import Shop
 from tests.support.handlers.handler_harness import make_job

@@ -18,7 +18,7 @@ from plugins.vinted.marketplace import ACTION_TYPES, vinted
 from plugins.vinted.pages import ListingPage, parse_sync
 from plugins.vinted.sandbox import Wardrobe, example_item
 from runtime.errors import CallRejected, JobFailed, NeedsUser
-from runtime.handlers.base import BaseJobHandler
+from runtime.handlers.job_handler import BaseJobHandler
 from runtime.runs.account_trouble import account_trouble
 from runtime.runs.answer import Answer
 from runtime.runs.calls import Failure, Success, WebSocketCall

@@ -12,7 +12,7 @@ from plugins.vinted.message import MessageVinted
 from plugins.vinted.publish import PublishVinted
 from plugins.vinted.sandbox import Wardrobe, example_conversation
 from plugins.vinted.update import UpdateVinted
-from runtime.handlers.base import BaseJobHandler
+from runtime.handlers.job_handler import BaseJobHandler
 from runtime.runs.execution import Finished
 from tests.support.examples import examples
 from tests.support.handlers.handler_harness import make_job

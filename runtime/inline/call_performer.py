@@ -16,9 +16,9 @@ from runtime.errors import (
     OutcomeUnknown,
     SellerNotConnected,
 )
+from runtime.inline.entry_writer import write_one
 from runtime.inline.node import InlineNode
 from runtime.inline.pace import InlinePace
-from runtime.inline.records import write_one
 from runtime.messages import CallTicket, RecordIntent, RecordOutcome, RecordProgress
 from runtime.products.media import Media
 from runtime.runs.calls import (
@@ -49,8 +49,8 @@ NOBODY = "inline"
 
 
 @dataclass(slots=True)
-class InlineCalls:
-    """The calls of one run.
+class CallPerformer:
+    """Performs the calls of one run.
 
     Attributes:
         steps: the notes about the steps of the run.
