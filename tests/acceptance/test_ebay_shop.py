@@ -3,6 +3,8 @@
 import json
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -41,7 +43,7 @@ def ebay() -> Iterator[EbaySandbox]:
 
 
 @pytest.fixture
-def installation(tmp_path, database_url: URL, ebay: EbaySandbox) -> Installation:
+def installation(tmp_path: Path, database_url: URL, ebay: EbaySandbox) -> Installation:
     """Commands that know the application's credentials and call the simulated eBay."""
     commands = on_database(tmp_path, database_url)
     commands.environment |= {
@@ -54,7 +56,9 @@ def installation(tmp_path, database_url: URL, ebay: EbaySandbox) -> Installation
     return commands
 
 
-def connect(installation: Installation, token: str, check: bool = True, *more: str):
+def connect(
+    installation: Installation, token: str, check: bool = True, *more: str
+) -> subprocess.CompletedProcess[str]:
     return installation.run(
         "shops", "connect", "ebay", "--user", "7", "--external-id", "example-seller",
         "--refresh-token", token, *more, check=check,
@@ -109,8 +113,8 @@ def test_a_shop_is_connected_set_and_sells(installation: Installation, ebay: Eba
     assert token not in installation.logged()
 
 
-def _waiting(installation: Installation, job_id: str):
-    job = installation.json("jobs", "show", job_id)
+def _waiting(installation: Installation, job_id: str) -> dict[str, Any] | None:
+    job: dict[str, Any] = installation.json("jobs", "show", job_id)
     return job if job["waiting_reason"] and "consent" in job["waiting_reason"] else None
 
 

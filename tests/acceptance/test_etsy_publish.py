@@ -2,7 +2,10 @@
 
 import json
 import signal
+from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,14 +19,14 @@ from tests.support.servers.images import JPEG
 
 
 @pytest.fixture
-def etsy():
+def etsy() -> Iterator[EtsySandbox]:
     with EtsySandbox() as sandbox:
         yield sandbox
     assert_conforms("etsy", sandbox.exchanges)
 
 
 @pytest.fixture
-def installation(tmp_path, etsy) -> Installation:
+def installation(tmp_path: Path, etsy: EtsySandbox) -> Installation:
     """A connected shop that is set up, and an imported product with its photos."""
     made = WarmInstallation(tmp_path / "data")
     made.environment |= etsy_environment(etsy)
@@ -43,20 +46,23 @@ def installation(tmp_path, etsy) -> Installation:
 
 
 def publish(installation: Installation) -> int:
-    return installation.json(
+    job = installation.json(
         "jobs", "create", "etsy", "publish", "--user", "7", "--shop", "1", "--product", "A-1"
-    )["id"]
+    )
+    return int(job["id"])
 
 
-def ended(installation: Installation, job_id: int) -> dict:
-    def probe():
-        job = installation.json("jobs", "show", str(job_id))
+def ended(installation: Installation, job_id: int) -> dict[str, Any]:
+    def probe() -> dict[str, Any] | None:
+        job: dict[str, Any] = installation.json("jobs", "show", str(job_id))
         return job if job["status"] in {"completed", "failed", "paused"} else None
 
     return wait_until(probe, 90)
 
 
-def test_an_imported_product_is_put_on_sale_with_its_photos(installation, etsy):
+def test_an_imported_product_is_put_on_sale_with_its_photos(
+    installation: Installation, etsy: EtsySandbox
+) -> None:
     with installation.serving():
         job = ended(installation, publish(installation))
     assert job["status"] == "completed", job
@@ -66,7 +72,9 @@ def test_an_imported_product_is_put_on_sale_with_its_photos(installation, etsy):
     assert (listing["state"], len(listing["images"]), len(etsy.fees)) == ("active", 2, 1)
 
 
-def test_a_service_that_is_killed_while_it_activates_pays_once(installation, etsy):
+def test_a_service_that_is_killed_while_it_activates_pays_once(
+    installation: Installation, etsy: EtsySandbox
+) -> None:
     etsy.faults.plan("updateListing", Fault.SLOW, delay=timedelta(seconds=30))
     with installation.serving() as process:
         job_id = publish(installation)

@@ -5,6 +5,7 @@ import asyncio
 import re
 import textwrap
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -114,7 +115,7 @@ async def _awaited(pending: Any) -> None:
 
 
 @pytest.fixture
-def installation(database_url: URL, tmp_path) -> Installation:
+def installation(database_url: URL, tmp_path: Path) -> Installation:
     made = on_database(tmp_path, database_url)
     made.run("shops", "add", "vinted", "--user", "1", "--external-id", "123")
     return made
@@ -151,7 +152,7 @@ def connected(installation: Installation) -> Iterator[SimulatedBrowser]:
 
 
 def test_a_job_is_created_and_processed_by_the_running_service(
-    names: dict[str, Any], connected: SimulatedBrowser, capsys
+    names: dict[str, Any], connected: SimulatedBrowser, capsys: pytest.CaptureFixture[str]
 ) -> None:
     counted = [{"imported": 5, "updated": 0, "errors": 0}, {"imported": 0, "errors": 0}]
     for create, process in ((CREATE, PROCESS), (TRY_TO_CREATE, TRY_TO_PROCESS)):
@@ -170,7 +171,10 @@ def test_a_job_is_created_and_processed_by_the_running_service(
 
 
 def test_without_a_service_the_answer_is_the_one_that_is_known(
-    names: dict[str, Any], installation: Installation, monkeypatch: pytest.MonkeyPatch, tmp_path
+    names: dict[str, Any],
+    installation: Installation,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     monkeypatch.setenv("RUNTIME_DATA_DIR", str(tmp_path / "data"))
 
@@ -199,15 +203,16 @@ def test_a_handler_of_the_former_system_asks_the_sellers_browser(
         url = f"http://127.0.0.1:{scene.node.bridge_port}"
         page = socketio.Client(handle_sigint=False)
 
-        @page.on("plugin_command")
         def relay(command: dict[str, Any]) -> None:
             answer = {"request_id": command["request_id"], "success": True, "data": command}
             page.emit("plugin_response", answer)
 
+        page.on("plugin_command", relay)
         page.connect(url, auth={"user_id": 7, "token": token})
         job = scene.ended(add_job(database, shop))
         page.shutdown()
 
     assert job.status == "completed"
+    assert isinstance(job.result_data, dict)
     assert job.result_data["action"] == "VINTED_SYNC"
     assert job.result_data["payload"] == {"shop_id": shop}

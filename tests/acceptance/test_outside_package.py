@@ -9,6 +9,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from sqlalchemy import URL
 
 from tests.support.checkout import CHECKOUT
 from tests.support.deadline import wait_until
@@ -75,7 +76,7 @@ def copy_of_the_project(directory: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory) -> Path:
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A fresh environment with the runtime and the outside package in it.
 
     What they depend on is taken from the environment of the tests, unless it is to be thorough.
@@ -102,7 +103,7 @@ def environment(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def installation(environment, database_url, tmp_path) -> Installation:
+def installation(environment: Path, database_url: URL, tmp_path: Path) -> Installation:
     command = (str(environment / "bin" / "marketplace-runtime"),)
     made = Installation(tmp_path / "data", command)
     made.environment["RUNTIME_DATABASE_URL"] = database_url.render_as_string(hide_password=False)
@@ -110,7 +111,7 @@ def installation(environment, database_url, tmp_path) -> Installation:
 
 
 @pytest.mark.timeout(300)
-def test_the_job_of_an_outside_package_runs(installation):
+def test_the_job_of_an_outside_package_runs(installation: Installation) -> None:
     handlers = {one["key"]: one for one in installation.json("handlers", "list")}
     assert handlers["ping_example"]["status"] == "loaded"
     assert handlers["ping_example"]["distribution"] == "example-runtime 1.0"
@@ -133,12 +134,12 @@ def test_the_job_of_an_outside_package_runs(installation):
     assert ended["result"] == {"success": True, "pong": 5, "recorded": True}
 
 
-def test_a_message_names_the_command_that_pip_installed(installation):
+def test_a_message_names_the_command_that_pip_installed(installation: Installation) -> None:
     refused = installation.run("jobs", "show", "5", check=False)
     assert "`marketplace-runtime jobs list` shows those that do" in refused.stderr
 
 
-def test_the_wheel_holds_no_tests(environment):
+def test_the_wheel_holds_no_tests(environment: Path) -> None:
     (packages,) = (environment / "lib").glob("python3*/site-packages")
     assert (packages / "run.py").exists()
     assert (packages / "migrations" / "script.py.mako").exists()

@@ -1,12 +1,14 @@
 """A killed service: its jobs are taken over within seconds, by another or by the next one."""
 
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from runtime.applications import Database, Settings, open_database
+from runtime.storage.models import MarketplaceJob
 from tests.support.database.job_rows import get_job
 from tests.support.deadline import wait_until
 from tests.support.processes.seller_page import SellerPage
@@ -21,7 +23,7 @@ def installation(tmp_path: Path) -> Installation:
 
 
 @pytest.fixture
-def database(installation):
+def database(installation: Installation) -> Iterator[Database]:
     opened = open_database(Settings(data_dir=installation.data_dir))
     yield opened
     opened.dispose()
@@ -42,9 +44,8 @@ def wait_for_an_old_server(database: Database) -> None:
 
     def uptime() -> bool:
         with database.session() as session:
-            return session.scalar(
-                text("SELECT now() - pg_postmaster_start_time() > interval '10 seconds'")
-            )
+            query = "SELECT now() - pg_postmaster_start_time() > interval '10 seconds'"
+            return bool(session.scalar(text(query)))
 
     wait_until(uptime)
 
@@ -55,7 +56,15 @@ def is_rescued(database: Database, job_id: int) -> bool:
     return job.status == "pending" or job.fence > 1
 
 
-def test_another_service_rescues_the_jobs_of_a_killed_one(installation, database):
+def ended_job(database: Database, job_id: int) -> MarketplaceJob | None:
+    """The job, once it is over."""
+    job = get_job(database, job_id)
+    return job if job.completed_at is not None else None
+
+
+def test_another_service_rescues_the_jobs_of_a_killed_one(
+    installation: Installation, database: Database
+) -> None:
     with installation.serving() as first:
         job_id, page = start_a_job(installation)
         other = WarmInstallation(installation.data_dir)
@@ -70,7 +79,9 @@ def test_another_service_rescues_the_jobs_of_a_killed_one(installation, database
     assert get_job(database, job_id).retry_count == 0
 
 
-def test_the_next_service_rescues_the_jobs_of_a_killed_one(installation, database):
+def test_the_next_service_rescues_the_jobs_of_a_killed_one(
+    installation: Installation, database: Database
+) -> None:
     with installation.serving() as first:
         job_id, page = start_a_job(installation)
         wait_for_an_old_server(database)
@@ -83,15 +94,15 @@ def test_the_next_service_rescues_the_jobs_of_a_killed_one(installation, databas
         wait_until(lambda: is_rescued(database, job_id))
         took = time.monotonic() - killed_at
         page = SellerPage(installation, 7, pages=1)
-        ended = wait_until(
-            lambda: (job := get_job(database, job_id)).completed_at is not None and job, 20
-        )
+        ended = wait_until(lambda: ended_job(database, job_id), 20)
         assert (ended.status, ended.retry_count) == ("completed", 0)
         page.close()
     assert took < max(RESCUED_WITHIN_SECONDS, started_after + 1.0)
 
 
-def test_a_slow_job_of_a_living_service_is_not_rescued(installation, database):
+def test_a_slow_job_of_a_living_service_is_not_rescued(
+    installation: Installation, database: Database
+) -> None:
     with installation.serving(RUNTIME_DRAIN_SECONDS="0.5"):
         job_id, page = start_a_job(installation)
         other = WarmInstallation(installation.data_dir)

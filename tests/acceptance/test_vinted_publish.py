@@ -2,6 +2,8 @@
 
 import json
 import signal
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,14 +18,15 @@ PRODUCT = {
 
 
 @pytest.fixture
-def installation(tmp_path) -> Installation:
+def installation(tmp_path: Path) -> Installation:
     return WarmInstallation(tmp_path / "data")
 
 
 @pytest.fixture
-def shop(installation) -> int:
+def shop(installation: Installation) -> int:
     """Seller 7 and a shop."""
-    return installation.json("shops", "add", "vinted", "--user", "7", "--external-id", "123")["id"]
+    added = installation.json("shops", "add", "vinted", "--user", "7", "--external-id", "123")
+    return int(added["id"])
 
 
 LONGEST_SECONDS = 200
@@ -32,26 +35,29 @@ LONGEST_SECONDS = 200
 pytestmark = pytest.mark.timeout(LONGEST_SECONDS + 100)
 
 
-def browser(installation: Installation, wardrobe: Wardrobe, **options) -> SimulatedBrowser:
+def browser(installation: Installation, wardrobe: Wardrobe) -> SimulatedBrowser:
     token = installation.run("token", "--user", "7").stdout.strip()
-    return SimulatedBrowser(installation.url, 7, token, wardrobe, **options)
+    return SimulatedBrowser(installation.url, 7, token, wardrobe)
 
 
 def publish(installation: Installation, shop: int, *more: str) -> int:
-    return installation.json(
+    job = installation.json(
         "jobs", "create", "vinted", "publish", "--user", "7", "--shop", str(shop), *more
-    )["id"]
+    )
+    return int(job["id"])
 
 
-def ended(installation: Installation, job_id: int) -> dict:
-    def probe():
-        job = installation.json("jobs", "show", str(job_id))
+def ended(installation: Installation, job_id: int) -> dict[str, Any]:
+    def probe() -> dict[str, Any] | None:
+        job: dict[str, Any] = installation.json("jobs", "show", str(job_id))
         return job if job["status"] in {"completed", "failed", "paused"} else None
 
     return wait_until(probe, LONGEST_SECONDS)
 
 
-def test_an_imported_product_is_put_on_sale_with_its_photos(installation, shop, tmp_path):
+def test_an_imported_product_is_put_on_sale_with_its_photos(
+    installation: Installation, shop: int, tmp_path: Path
+) -> None:
     (tmp_path / "products.jsonl").write_text(json.dumps(PRODUCT))
     installation.run("products", "import", str(tmp_path / "products.jsonl"), "--user", "7")
     photos = installation.data_dir / "media" / "photos"
@@ -69,7 +75,9 @@ def test_an_imported_product_is_put_on_sale_with_its_photos(installation, shop, 
     assert second.startswith(f"{installation.url}/media/photos/2.png?expires=")
 
 
-def test_a_service_that_is_killed_in_the_middle_leaves_the_item_on_sale_once(installation, shop):
+def test_a_service_that_is_killed_in_the_middle_leaves_the_item_on_sale_once(
+    installation: Installation, shop: int
+) -> None:
     wardrobe = Wardrobe.of(3, shop_id="123")
     inline = json.dumps({"product": {**PRODUCT, "images": PRODUCT["images"][:1]}})
     with installation.serving() as process:

@@ -1,6 +1,8 @@
 """A Vinted sync job goes from the command line through the service and a seller's socket."""
 
 import signal
+from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -11,31 +13,33 @@ from tests.support.processes.service_process import Installation, WarmInstallati
 
 
 @pytest.fixture
-def installation(tmp_path, request) -> Installation:
+def installation(tmp_path: Path, request: pytest.FixtureRequest) -> Installation:
     return getattr(request, "param", WarmInstallation)(tmp_path / "data")
 
 
 @pytest.fixture
-def shop(installation) -> int:
+def shop(installation: Installation) -> int:
     """Seller 7 and a shop, added before any service runs."""
     added = installation.json(
         "shops", "add", "vinted", "--user", "7", "--external-id", "123", "--name", "Closet"
     )
-    return added["id"]
+    return int(added["id"])
 
 
-def create(installation: Installation, shop: int, *more: str) -> dict:
-    return installation.json(
+def create(installation: Installation, shop: int, *more: str) -> dict[str, Any]:
+    job: dict[str, Any] = installation.json(
         "jobs", "create", "vinted", "sync", "--user", "7", "--shop", str(shop), *more
     )
+    return job
 
 
-def show(installation: Installation, job_id: int) -> dict:
-    return installation.json("jobs", "show", str(job_id))
+def show(installation: Installation, job_id: int) -> dict[str, Any]:
+    job: dict[str, Any] = installation.json("jobs", "show", str(job_id))
+    return job
 
 
 @pytest.mark.parametrize("installation", [Installation], indirect=True, ids=["in earnest"])
-def test_a_sync_job_is_answered_page_by_page(installation, shop):
+def test_a_sync_job_is_answered_page_by_page(installation: Installation, shop: int) -> None:
     with installation.serving():
         browser = SellerPage(installation, 7, pages=3)
         job = create(installation, shop)
@@ -56,7 +60,7 @@ def test_a_sync_job_is_answered_page_by_page(installation, shop):
     assert "Traceback" not in logged
 
 
-def test_a_job_waits_for_its_seller_and_says_so(installation, shop):
+def test_a_job_waits_for_its_seller_and_says_so(installation: Installation, shop: int) -> None:
     with installation.serving():
         job = create(installation, shop)
         wait_until(
@@ -74,7 +78,9 @@ def test_a_job_waits_for_its_seller_and_says_so(installation, shop):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_stopping_hands_back_what_runs_and_leaves_nothing_behind(installation, shop, number):
+def test_stopping_hands_back_what_runs_and_leaves_nothing_behind(
+    installation: Installation, shop: int, number: signal.Signals
+) -> None:
     with installation.serving(RUNTIME_DRAIN_SECONDS="0.5") as process:
         browser = SellerPage(installation, 7, pages=1)
         browser.may_answer.clear()
@@ -91,7 +97,9 @@ def test_stopping_hands_back_what_runs_and_leaves_nothing_behind(installation, s
     assert (handed_back["status"], handed_back["retry_count"]) == ("pending", 0)
 
 
-def test_a_second_service_on_the_same_port_says_what_to_do(installation, shop):
+def test_a_second_service_on_the_same_port_says_what_to_do(
+    installation: Installation, shop: int
+) -> None:
     with installation.serving():
         second = installation.run("serve", check=False)
     assert second.returncode == 1
