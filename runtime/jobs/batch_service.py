@@ -19,6 +19,7 @@ from runtime.storage.server.locks import bounded_lock_waits
 from runtime.storage.server.session_errors import application_errors
 from runtime.values.arguments import checked_id, checked_priority
 
+# All jobs of a batch are made in one transaction, which must not take long.
 MOST_PRODUCTS = 10_000
 
 
@@ -88,6 +89,7 @@ class BatchJobService:
         """
         products = _checked_products(product_ids)
         action_type = known_action_type(self._session, marketplace, action_code)
+        # The choices are made once for the batch, so that all its jobs agree in them.
         chosen = checked_priority(action_type.priority if priority is None else priority)
         shop = chosen_shop(self._session, marketplace, created_by_user_id, shop_id)
         missing = batch_rows.missing_products(self._session, shop.user_id, products)
@@ -131,6 +133,7 @@ class BatchJobService:
         Raises:
             BatchNotFound
         """
+        # The former job service had this method; a running service closes batches by itself.
         batch_rows.close_ended(self._session, [checked_id(batch_id, "batch_id")])
         return _existing(self._session, batch_id)
 
@@ -158,6 +161,7 @@ class BatchJobService:
             BatchNotFound
         """
         _existing(self._session, batch_id)
+        # A claim or an ending may hold a job's row for a moment.
         with bounded_lock_waits(self._session, f"a job of batch {batch_id}"):
             batch_rows.cancel_jobs(self._session, batch_id)
         return _existing(self._session, batch_id)
@@ -182,6 +186,8 @@ class BatchJobService:
         longest = completion.as_timeout(timeout)
 
         def read() -> Batch:
+            # A session of its own for each look: the caller's may be in a transaction that sees no
+            # change.
             with application_errors(), Session(engine) as own:
                 return _existing(own, batch_id)
 
@@ -246,6 +252,7 @@ def _batch(row: BatchJob, code: str, live: BatchCounts | None) -> Batch:
 
 
 def _checked_products(product_ids: Sequence[int]) -> list[int]:
+    # A text is a sequence, too: "12" would mean the products 1 and 2.
     if isinstance(product_ids, str | bytes):
         raise InputError(f"product_ids must be a list of ids, not {product_ids!r}")
     # Two jobs of one product in a batch would do the same work.

@@ -57,6 +57,8 @@ def watch(
     end = None if timeout is None else now() + timeout.total_seconds()
     pause = FIRST_PAUSE
     while True:
+        # One look is taken even if there is no time at all, so a timeout of 0 asks for the present
+        # state.
         value = read()
         if look is not None:
             look(value)
@@ -76,6 +78,7 @@ def snapshot_reader(session: Session, job_id: int) -> Callable[[], MarketplaceJo
     engine = session.get_bind().engine
 
     def read() -> MarketplaceJob:
+        # The job stays readable after its session is closed.
         with application_errors(), Session(engine, expire_on_commit=False) as own:
             job = job_by_id(own, job_id)
         if job is not None:
@@ -96,6 +99,7 @@ def as_timeout(value: timedelta | float | None) -> timedelta | None:
     """
     if value is None:
         return None
+    # In Python True is an int, and would be a timeout of one second.
     if isinstance(value, bool) or not isinstance(value, timedelta | int | float):
         raise InputError(f"timeout must be a timedelta or seconds, not {value!r}")
     duration = value if isinstance(value, timedelta) else timedelta(seconds=value)

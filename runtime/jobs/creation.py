@@ -80,6 +80,8 @@ def create_for_products(
         InputError: see :func:`create`.
     """
     action_type = known_action_type(session, request.marketplace, request.action_code)
+    # The request is checked once and not for each of up to 10,000 products: only the product
+    # differs.
     like = _checked(session, request, action_type)
     new = [
         replace(like, product_id=one, product_key=product_key(one, like.input_data))
@@ -109,6 +111,7 @@ def _made(session: Session, action: str, made: list[MarketplaceJob]) -> list[Mar
 
 def _guarded_keys(request: JobRequest, new: Sequence[CheckedRequest]) -> list[str]:
     """Return the products that must not be published twice."""
+    # Only a second publish makes a second listing. An update or a delete may come twice.
     if request.action_code != PUBLISH or request.force:
         return []
     return [one.product_key for one in new if one.product_key is not None]
@@ -130,6 +133,7 @@ def _earlier(
     if request.idempotency_key is None:
         return None
     key = checked_text(request.idempotency_key, "idempotency_key")
+    # Keys belong to a user. Where the user follows from the shop, there is a second look later.
     if user_id is None:
         return None
     job = job_rows.job_by_key(session, checked_id(user_id, "user_id"), key)
@@ -144,6 +148,8 @@ def _same(
         what
         for what, earlier, now in (
             ("action", job.action_type_id, action_type.id),
+            # A field that the request leaves open was chosen at the first call, and differs from
+            # nothing.
             ("shop", job.shop_id, request.shop_id or job.shop_id),
             ("product", job.product_id, request.product_id or job.product_id),
         )
@@ -166,6 +172,7 @@ def known_action_type(session: Session, marketplace: str, action: str) -> Market
     """
     usable = all(isinstance(name, str) and is_storable(name) for name in (marketplace, action))
     found = action_types.find_action_type(session, marketplace, action) if usable else None
+    # Texts that PostgreSQL cannot hold, such as one with a NUL, name no action type either.
     if found is None:
         known = action_types.action_codes(session, marketplace) if usable else ()
         raise ActionTypeNotFound(marketplace, action, known)

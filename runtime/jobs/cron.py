@@ -21,11 +21,14 @@ def checked_cron(expression: str, timezone: str, after: datetime) -> str:
         InputError: the expression cannot be read, has seconds, or never fires; or the zone does
             not exist.
     """
+    # CronSim also reads six fields, of which the first is seconds: then a mistake of one field
+    # could fire a job each second.
     if not isinstance(expression, str) or len(expression.split()) != _FIELDS:
         raise InputError(
             f"the cron expression {expression!r} must have {_FIELDS} fields, such as {_EXAMPLE}"
         )
     normal = " ".join(expression.split())
+    # Some mistakes, such as the 31st of February, only show when a time is looked for.
     next_firing(normal, timezone, after)
     return normal
 
@@ -49,6 +52,7 @@ def next_firing(expression: str, timezone: str, after: datetime) -> datetime:
             f"the cron expression {expression!r} cannot be used ({reason}): it has to look like "
             f"{_EXAMPLE} and to name days that exist"
         ) from None
+    # CronSim gives up, or runs into the last year of datetime.
     except (StopIteration, OverflowError):
         raise InputError(
             f"the cron expression {expression!r} never fires: name a day that exists"
@@ -63,6 +67,8 @@ def checked_zone(name: str) -> ZoneInfo:
     """
     try:
         return ZoneInfo(name)
+    # A name is looked up as a path below the zones: a folder such as "Europe" is an OSError, and a
+    # path that leads out of them a ValueError.
     except (ZoneInfoNotFoundError, ValueError, TypeError, OSError):
         raise InputError(
             f"the time zone {name!r} is not known: give an IANA name such as Europe/Paris or UTC"

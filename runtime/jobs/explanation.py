@@ -32,6 +32,7 @@ from runtime.waiting.expectation import (
 )
 from runtime.waiting.obstacles import Obstacle, UsedUp, WaitingFacts, obstacles
 
+# A seller may have 100,000 jobs, and "more than 1,000" tells a person as much as the number.
 MOST_COUNTED = 1000
 
 
@@ -70,9 +71,11 @@ def explain_job(
     job, action = found
     around = circumstances(session, [job.user_id])
     spent = time_spent(_history(job, steps_of(session, job.id), around.now))
+    # Only a job that waits has something in its way.
     if JobStatus(job.status) not in {JobStatus.PENDING, JobStatus.PAUSED}:
         return JobExplanation(job, action, (), None, spent)
     marketplaces: Mapping[str, Marketplace] = registry.marketplaces
+    # The plugin may have been removed since the job was created.
     marketplace = marketplaces.get(job.marketplace, Marketplace(job.marketplace))
     scopes = path(job.marketplace, job.shop_id, action)
     shops = lane_shops(session, job, marketplace.lanes)
@@ -111,6 +114,8 @@ def _used_up(
     budgets = BudgetTree(marketplace.budgets)
     budgets.restore(load_usage(session, marketplace.name))
     blocked = budgets.blocked(path(marketplace.name, shop_id, action), now)
+    # Calls of a running job wait for their pace; only a quota that is used up keeps a job from
+    # starting.
     if blocked is None or blocked.is_pace or blocked.until is None:
         return None
     return UsedUp(blocked.scope, blocked.reason, blocked.until)

@@ -46,6 +46,8 @@ def chosen_product(
     if inline is None:
         return ChosenProduct(row.id if row else None, input_data)
     product = checked_product(inline, "input_data.product")
+    # The row gives the job its product, so that jobs of the same product run one after the other
+    # even if one of them brings its own data.
     if row is None:
         row = product_rows.product_by_sku(session, user_id, product["sku"])
     return ChosenProduct(row.id if row else None, input_data | {"product": product})
@@ -79,6 +81,7 @@ def product_of_sku(session: Session, user_id: int, sku: str) -> Product:
 
 
 def _no_such_sku(session: Session, user_id: int, sku: str) -> str:
+    # One more than the message names tells that there are others.
     found = product_rows.skus_like(session, user_id, sku, _NAMED + 1)
     told = f"user {user_id} has no product with the SKU {reprlib.repr(sku)}"
     if not found:

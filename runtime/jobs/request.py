@@ -37,6 +37,8 @@ class JobRequest:
     batch_job_id: int | None = None
     priority: int | None = None
     input_data: Mapping[str, Any] | None = None
+    # The fields before this line may be given by position: they are the arguments of the former
+    # create_job, in its order, so that its callers need no change.
     _: KW_ONLY
     user_id: int | None = None
     shop_id: int | None = None
@@ -62,7 +64,9 @@ class CheckedRequest(JobRequest):
     def row(self) -> dict[str, Any]:
         """Return the columns of the job's row; without ``run_at`` the job is due at once."""
         columns = field_values(self)
+        # The row has the id of the action type; the force of a request is used up by its check.
         del columns["action_code"], columns["force"]
+        # The column's default is the database's own time, which alone decides what is due.
         if self.run_at is None:
             del columns["run_at"]
         return columns
@@ -87,6 +91,7 @@ def called_with_fields(
         def call(self: Service, /, *given: Fields.args, **named: Fields.kwargs) -> Result:
             return method(self, record(*given, **named))
 
+        # help() and inspect show the fields, as if the method named each of them.
         own, *_ = inspect.signature(method).parameters.values()
         shown = inspect.signature(record)
         call.__signature__ = shown.replace(  # type: ignore[attr-defined]

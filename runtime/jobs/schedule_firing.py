@@ -14,6 +14,7 @@ from runtime.storage.models import JobSchedule, MarketplaceJob
 from runtime.storage.queue import schedule_rows
 from runtime.storage.queue.job_rows import job_by_id
 
+# The rows of the schedules are locked until the commit; the others are looked at right after.
 MOST_AT_ONCE = 50
 
 
@@ -38,6 +39,7 @@ def fire_due(session: Session) -> Fired:
     A schedule that was due several times since it last fired fires once, because several runs
     of it right after each other would do the same work again.
     """
+    # The services that look at the same schedules may have clocks that differ.
     now = schedule_rows.database_time(session)
     made = 0
     problems: dict[str, str] = {}

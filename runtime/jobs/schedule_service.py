@@ -74,6 +74,7 @@ class ScheduleService:
             "next_run_at": next_firing(expression, timezone, now),
         }
         schedule = schedule_rows.insert_schedule(self._session, values)
+        # The name is looked at by the insert itself, since a look before it could be too late.
         if schedule is None:
             raise ScheduleExists(name)
         schedule_rows.announce_change(self._session)
@@ -101,6 +102,7 @@ class ScheduleService:
     def resume_schedule(self, name: str) -> JobSchedule:
         """Let the schedule fire again from now on, without the firings that it missed."""
         schedule, _ = self._locked(name)
+        # A schedule that runs keeps its next time: to resume it twice must not skip a firing.
         if schedule.paused:
             # By the database's clock, which alone decides which schedules are due.
             now = schedule_rows.database_time(self._session)
@@ -125,6 +127,7 @@ class ScheduleService:
             InputError: the job cannot be created.
         """
         schedule, action = self._locked(name)
+        # Without a key: whoever asks for a run wants one, also beside that of the schedule.
         job = schedule_firing.create_job(self._session, schedule, action)
         now = schedule_rows.database_time(self._session)
         schedule_firing.note_job(schedule, job, now)

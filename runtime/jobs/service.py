@@ -47,6 +47,8 @@ class MarketplaceJobService:
     @application_errors()
     def get_action_type(self, marketplace: str, action_code: str) -> MarketplaceActionType | None:
         """Return the action type of a pair, or None."""
+        # PostgreSQL refuses some texts, such as one with a NUL, with an error that ends the
+        # caller's transaction.
         if not (is_storable(marketplace) and is_storable(action_code)):
             return None
         return action_types.find_action_type(self._session, marketplace, action_code)
@@ -248,6 +250,7 @@ class MarketplaceJobService:
         job = job_rows.job_by_id(self._session, job_id)
         if job is None:
             raise JobNotFound(job_id)
+        # A cancellation wins over a further attempt, as it does in the service.
         if job.cancel_requested:
             return job_events.finish_cancellation(self._session, job_id), False
         if job.retry_count >= job.max_retries:
@@ -264,6 +267,7 @@ class MarketplaceJobService:
         The time of a job stands still while it waits for its seller, for a closure or for a
         person.
         """
+        # Only the records of marketplaces say whose jobs wait for a browser.
         return expiry.expire_jobs(self._session, marketplace, load_registry().needing_sellers)
 
     @application_errors()
@@ -282,6 +286,7 @@ class MarketplaceJobService:
         for (marketplace, status), number in counts.items():
             by_status[status] += number
             by_marketplace.setdefault(marketplace, {})[status] = number
+        # Jobs that have not ended count neither as a success nor as a failure.
         over = sum(by_status[status] for status in FINAL)
         mean = statistics.mean_duration(self._session, period)
         return {
@@ -315,6 +320,7 @@ class MarketplaceJobService:
 
 def _period(days: int) -> timedelta:
     try:
+        # A comparison that is impossible is as wrong as a number below 1.
         if days > 0:
             return timedelta(days=days)
     except (OverflowError, TypeError):

@@ -39,6 +39,8 @@ def follow_sales(session: Session, shop_id: int, sales: Sequence[Sale]) -> list[
     """
     created: list[int] = []
     for sale in sales:
+        # Every listing is named in its job: a product can be on sale more than once in a shop, and
+        # the job has to take off the one that is meant.
         for listing, shop in _on_sale_elsewhere(session, shop_id, sale["product_id"]):
             action = "update" if sale["left"] else "delete"
             if not _takes_part(shop) or not find_action_type(session, shop.marketplace, action):
@@ -50,6 +52,7 @@ def follow_sales(session: Session, shop_id: int, sales: Sequence[Sale]) -> list[
                 shop_id=shop.id,
                 product_id=sale["product_id"],
                 input_data={"external_id": listing.external_id},
+                # However often a sale is stored, the key makes one job of it.
                 idempotency_key=f"sale-{sale['line_id']}-listing-{listing.id}",
             )
             created.append(create(session, request).id)

@@ -23,6 +23,7 @@ WITHDRAWS: dict[str, tuple[str, ...]] = {
 def withdraw_older(session: Session, action: str, created: Sequence[MarketplaceJob]) -> None:
     """Withdraw the older jobs that the new jobs, of one shop and action, make needless."""
     withdrawn = WITHDRAWS.get(action)
+    # A job without a product, such as a sync, makes no other job needless.
     of_products = [job for job in created if job.product_key is not None]
     if withdrawn and of_products:
         superseded_jobs.withdraw_older(session, of_products, action, withdrawn)

@@ -23,6 +23,7 @@ def named_listing(
     given = input_data.get("external_id")
     if given is None:
         return None
+    # The id becomes a part of a path or of a command, so its form is checked before it is used.
     is_text = isinstance(given, str | int) and not isinstance(given, bool)
     if not is_text or not re.fullmatch(pattern, str(given)):
         raise JobFailed(f"external_id must be the id of a listing on {marketplace}, not {given!r}")
@@ -51,6 +52,8 @@ async def target_listings(
         JobFailed: nothing says which listings are meant, or none is on sale and one must be.
     """
     named = named_listing(handler.job.input_data, marketplace, pattern)
+    # The listing that is named wins: a sale elsewhere names the one that has to go, and the product
+    # may have others.
     if named is not None:
         return [named]
     sku = (handler.job.product or {}).get("sku")
@@ -66,6 +69,8 @@ async def target_listings(
         handler.job.product_id,
         sku,
     )
+    # "Never known" and "gone already" are told apart: for a delete the first may be a mistake, the
+    # second is success.
     if not found["known"]:
         raise JobFailed(
             f"no listing of the product is known in shop {handler.shop_id}: {way_out}, or name the "

@@ -27,6 +27,7 @@ NOT_ASKED = LanePolicy(jobs=1, calls=1)
 def job_views(session: Session, rows: Sequence[Row], lanes_of: LanesOf) -> list[dict[str, Any]]:
     """Return the jobs as JSON objects, each with the present reason of its wait."""
     pending = [job for job, _ in rows if job.status == JobStatus.PENDING]
+    # One query serves all jobs of a list; only those that wait need a reason.
     around = circumstances(session, [job.user_id for job in pending])
     found = closures_of(session, sorted({job.marketplace for job in pending})) if pending else ()
     closed = Closures(found)

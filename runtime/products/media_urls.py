@@ -12,7 +12,6 @@ from urllib.parse import parse_qs, quote
 
 PREFIX = "/media/"
 _PURPOSE = b"marketplace-runtime: URLs of media"
-
 _NUMBER = re.compile(r"[0-9]{1,12}", re.ASCII)
 
 

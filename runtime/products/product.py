@@ -66,7 +66,6 @@ def checked_product(value: object, name: str = "the product") -> dict[str, Any]:
     """
     if not isinstance(value, dict):
         raise InvalidProduct(f"{name} must be a JSON object, not {reprlib.repr(value)}")
-
     given = {key: part for key, part in value.items() if part is not None}
     try:
         product = _Product.model_validate(given).model_dump()

@@ -66,6 +66,7 @@ class FormerSchema:
         self._report = Report()
         self._schema = schema
         self._user_id = user_id
+        # Batches by their former ids. A dry run makes none, so they have no id here yet.
         self._batch_ids: dict[int, int | None] = {}
         self._new_batches: dict[int, int] = {}
 
@@ -260,6 +261,8 @@ class FormerSchema:
                 self._skip(table, row["id"], str(error))
             else:
                 read.append((job, shop))
+                # Such jobs are taken over all the same, and the report tells that the service will
+                # remove them.
                 ended = job.completed_at
                 self._report.old += ended is not None and ended < now - self._retention
         if read:
@@ -296,6 +299,8 @@ class FormerSchema:
             values = job_values(self._schema, table.name, job, new_id, around, now)
             if job.began_before:
                 self._note(f"{table.place} {job.id}: {BEGAN}")
+            # A job that waited there and is paused here waits for its product, and goes on with the
+            # first import after that of the product.
             awaits = values["status"] == JobStatus.PAUSED and job.was is JobStatus.PENDING
             made.append(values)
             former.append(

@@ -17,6 +17,7 @@ from runtime.storage.server.engine import Database, database_errors
 from runtime.takeover.former_schema import FormerSchema, ImportTerms
 from runtime.values.arguments import LARGEST_ID
 
+# One number only: a schema such as user_1_copy_2 could be of either seller.
 _SELLERS = re.compile(r"[^0-9]*?([1-9][0-9]*)")
 
 Found = tuple[str, FormerTable | None, FormerTable | None, int]
@@ -52,6 +53,8 @@ class FormerImport:
                 )
                 rows = 0
                 try:
+                    # A table that the role may not read ends a transaction; the savepoint keeps the
+                    # others readable.
                     with session.begin_nested():
                         for one in (batches, jobs):
                             rows += tables.count_rows(session, one) if one else 0
@@ -70,6 +73,7 @@ class FormerImport:
         Raises:
             InputError, DatabaseUnavailable
         """
+        # Two imports at once could both find a row that was not taken over yet.
         with storage.import_lock(self._database):
             tables = self.tables(pattern)
             sellers = self._sellers(tables)

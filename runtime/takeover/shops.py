@@ -37,6 +37,8 @@ def parsed_shops(assignments: Iterable[str]) -> dict[ShopKey, str]:
             )
         user, marketplace, former, external = match.groups()
         key = (int(user), marketplace, int(former) if former else None)
+        # Otherwise the last one would win, and jobs would run for an account that was named by
+        # mistake.
         if found.setdefault(key, external.strip()) != external.strip():
             place = assignment.strip().partition("=")[0]
             raise InputError(f"--shop-of {place} is given twice, with different accounts")
@@ -103,6 +105,8 @@ class FormerShops:
             placeholder = shop_rows.shop_by_external_id(
                 session, marketplace, f"{PLACEHOLDER}{user_id}"
             )
+            # A placeholder stands for a user's jobs without any shop, so an assignment of one
+            # former shop says nothing of it.
             if former_id is not None or placeholder is None:
                 continue
             done.append(f"user {user_id}'s placeholder on {marketplace} is shop {external!r} now")

@@ -123,7 +123,6 @@ class EtsySandbox(SellerSandbox):
         """Return the answer with the headers that tell of the limits."""
         if route is None or route.operation in WITHOUT_KEY:
             return answer
-
         headers = {**self.limits.headers(), **answer.headers}
         return Answer(answer.status, answer.body, headers)
 

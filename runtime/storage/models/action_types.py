@@ -20,6 +20,7 @@ class MarketplaceActionType(Base):
 
     __tablename__ = "marketplace_action_types"
     __table_args__ = (
+        # The application's own software reads this table, so names and types are those of before.
         UniqueConstraint("marketplace", "code"),
         {"schema": "public"},
     )

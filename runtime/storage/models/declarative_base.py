@@ -17,6 +17,7 @@ SCHEMA = "marketplace_runtime"
 class Base(DeclarativeBase):
     """The class that every table of this project inherits."""
 
+    # Names that are made here are the same in every database, so a migration can drop a constraint.
     metadata = MetaData(
         naming_convention={
             "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -26,6 +27,7 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
+    # Times have a zone: without one, each reader would take them for its own.
     type_annotation_map = {  # noqa: RUF012 - SQLAlchemy's own way to declare it
         datetime: DateTime(timezone=True),
         dict[str, Any]: JSONB,

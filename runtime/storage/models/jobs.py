@@ -123,13 +123,17 @@ class MarketplaceJob(Base):
     action_type_id: Mapped[int] = mapped_column(ForeignKey("public.marketplace_action_types.id"))
     user_id: Mapped[int] = mapped_column(BigInteger)
     shop_id: Mapped[int] = mapped_column(ForeignKey(f"{SCHEMA}.shops.id"))
+    # No foreign key: a product may be removed while jobs name it, and a delete can still run then.
     product_id: Mapped[int | None] = mapped_column(BigInteger)
+    # The key names a product that has a row, and also one that stands in the job alone.
     product_key: Mapped[str | None]
     batch_job_id: Mapped[int | None] = mapped_column(BigInteger)
     status: Mapped[str] = mapped_column(String(20), server_default=JobStatus.PENDING.value)
     priority: Mapped[int] = mapped_column(SmallInteger, server_default="3")
     input_data: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'::jsonb"))
+    # Without none_as_null, None would be stored as JSON's null, which is not NULL for a query.
     result_data: Mapped[Any | None] = mapped_column(JSONB(none_as_null=True))
+    # The claim that first starts the job copies the product here, so all its runs see the same.
     product_snapshot: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     error_message: Mapped[str | None]
     failed_step: Mapped[str | None]
@@ -138,6 +142,7 @@ class MarketplaceJob(Base):
     max_retries: Mapped[int] = mapped_column(Integer, server_default="3")
     snooze_count: Mapped[int] = mapped_column(Integer, server_default="0")
     poison_count: Mapped[int] = mapped_column(Integer, server_default="0")
+    # Each claim raises it, and every statement of a run names it: an older run matches no row.
     fence: Mapped[int] = mapped_column(BigInteger, server_default="0")
     node_id: Mapped[int | None] = mapped_column(BigInteger)
     run_at: Mapped[datetime] = mapped_column(server_default=func.now())
@@ -150,6 +155,8 @@ class MarketplaceJob(Base):
     started_at: Mapped[datetime | None]
     completed_at: Mapped[datetime | None]
     expires_at: Mapped[datetime | None]
+    # Where this is set, the job's time to expire stands still; expires_at is moved on when the job
+    # is free, because nobody knows before how long a closure lasts.
     expiry_held_since: Mapped[datetime | None]
 
 
@@ -162,6 +169,8 @@ class MarketplaceTask(Base):
 
     __tablename__ = "marketplace_tasks"
     __table_args__ = (
+        # A step is known by its name: a second run that comes to it finds what the first one
+        # recorded.
         UniqueConstraint("job_id", "name"),
         CheckConstraint(f"status IN ({_STEP_STATUSES})", name="status"),
         {"schema": SCHEMA},
@@ -177,11 +186,15 @@ class MarketplaceTask(Base):
     status: Mapped[str] = mapped_column(String(20))
     fence: Mapped[int] = mapped_column(BigInteger)
     request: Mapped[Any | None] = mapped_column(JSONB(none_as_null=True))
+    # The id of a browser's command is known before the command leaves, so its answer can still be
+    # told after a restart.
     request_id: Mapped[str | None]
     result: Mapped[Any | None] = mapped_column(JSONB(none_as_null=True))
     error: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     ended_run: Mapped[bool] = mapped_column(Boolean, server_default=false())
     sent_at: Mapped[datetime | None]
+    # After not_after the write cannot leave any more, after settles_at it cannot take effect any
+    # more; from then on a look that finds nothing means that nothing happened.
     not_after: Mapped[datetime | None]
     settles_at: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())

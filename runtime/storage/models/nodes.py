@@ -47,7 +47,9 @@ class BrowserPresence(Base):
 
     user_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     node_id: Mapped[int] = mapped_column(
-        ForeignKey(f"{SCHEMA}.runtime_nodes.id", ondelete="CASCADE"), primary_key=True
+        # The sellers of a node that died are gone with its row.
+        ForeignKey(f"{SCHEMA}.runtime_nodes.id", ondelete="CASCADE"),
+        primary_key=True,
     )
     connected_at: Mapped[datetime] = mapped_column(server_default=func.now())
 

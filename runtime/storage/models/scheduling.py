@@ -75,6 +75,7 @@ class BatchJob(Base):
             "status IN ('completed', 'partially_failed', 'failed', 'cancelled')",
             name="status",
         ),
+        # Nearly all batches are closed; the housekeeper looks for the few that are not.
         Index("ix_batch_jobs_open", "id", postgresql_where=text("completed_at IS NULL")),
         Index(
             "ix_batch_jobs_completed_at",

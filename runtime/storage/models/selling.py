@@ -42,6 +42,7 @@ class Listing(Base):
     shop_id: Mapped[int] = mapped_column(ForeignKey(f"{SCHEMA}.shops.id"))
     external_id: Mapped[str]
     product_id: Mapped[int | None] = mapped_column(
+        # A listing is on sale whether or not its product's row is still there.
         ForeignKey(f"{SCHEMA}.products.id", ondelete="SET NULL")
     )
     product_key: Mapped[str | None]
@@ -69,7 +70,9 @@ class Product(Base):
         UniqueConstraint("user_id", "sku"),
         CheckConstraint("quantity >= 0", name="quantity"),
         CheckConstraint(
-            "data ->> 'sku' = sku AND (data ->> 'quantity')::int = quantity", name="data"
+            # The columns repeat parts of the JSON, and the database keeps them from drifting apart.
+            "data ->> 'sku' = sku AND (data ->> 'quantity')::int = quantity",
+            name="data",
         ),
         {"schema": SCHEMA},
     )

@@ -26,6 +26,7 @@ class Shop(Base):
 
     __tablename__ = "shops"
     __table_args__ = (
+        # One account is one shop: two rows would let two lanes call in the name of one account.
         UniqueConstraint("marketplace", "external_id"),
         Index(None, "user_id"),
         {"schema": SCHEMA},
@@ -51,6 +52,7 @@ class ShopCredentials(Base):
         ForeignKey(f"{SCHEMA}.shops.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
     )
     secret: Mapped[str]
+    # The times stand beside the secret, so that a list of shops needs no key.
     access_expires_at: Mapped[datetime]
     refresh_expires_at: Mapped[datetime | None]
     updated_at: Mapped[datetime] = mapped_column(server_default=func.now())

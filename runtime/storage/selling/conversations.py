@@ -30,6 +30,7 @@ def upsert_conversation(
         statement.on_conflict_do_update(
             index_elements=[Conversation.shop_id, Conversation.external_id],
             set_={"data": told.data, "last_seen_at": func.now()},
+            # xmax is 0 in an inserted row; an updated row has the id of its transaction there.
         ).returning(literal_column("conversations.xmax = 0"))
     ).scalar_one()
     return is_new

@@ -24,6 +24,7 @@ def load_secret_to_change(session: Session, shop_id: int) -> str | None:
         DatabaseUnavailable: another process holds the lock for long.
     """
     query = select(ShopCredentials.secret).where(ShopCredentials.shop_id == shop_id)
+    # The holder may be asking a marketplace for new tokens, which takes up to 20 s.
     with bounded_lock_waits(session, f"the tokens of shop {shop_id}"):
         return session.scalar(query.with_for_update())
 
@@ -58,6 +59,7 @@ def secrets_after(session: Session, shop_id: int, limit: int) -> Sequence[tuple[
     rows = session.execute(
         select(ShopCredentials.shop_id, ShopCredentials.secret)
         .where(ShopCredentials.shop_id > shop_id)
+        # Pages go on behind the last shop, so shops that are connected meanwhile move none of them.
         .order_by(ShopCredentials.shop_id)
         .limit(limit)
         .with_for_update()

@@ -29,6 +29,8 @@ def record_listing(
         row: the result of :func:`runtime.store.checked_listing`; its ``sku`` names the product.
         product_id: the id of the job's product, or None.
     """
+    # A walk of its own gives the listing the newest stamp: a sync that is under way, and has passed
+    # its page already, then does not take it for gone.
     upsert_listings(session, shop_id, begin_walk(session, shop_id), [row])
     if product_id is not None:
         _set_link(session, shop_id, row["external_id"], product_link(product_id, row.get("sku")))
@@ -51,6 +53,8 @@ def mark_listing_gone(session: Session, shop_id: int, external_id: str) -> bool:
         .where(
             Listing.shop_id == shop_id,
             Listing.external_id == external_id,
+            # A second call finds nothing, so the time at which the listing went stays the first
+            # one.
             Listing.status == "live",
         )
         .values(status="gone", gone_at=func.now(), last_seen_at=func.now())

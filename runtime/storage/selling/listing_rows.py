@@ -131,6 +131,8 @@ def upsert_listings(
         return ListingCounts(imported=0, updated=0, errors=0)
     walked = datetime.fromisoformat(walk)
     flawed = {one["external_id"] for one in unique if one["flaw"]}
+    # Both parts of the statement see the rows as they were before it. So this is what was known,
+    # although the insert stands in the same statement.
     known = (
         select(Listing.external_id, Listing.last_seen_at)
         .where(Listing.shop_id == shop_id)

@@ -114,6 +114,7 @@ def _upsert_lines(session: Session, order_id: int, rows: Sequence[OrderLineRow])
             index_elements=[OrderLine.order_id, OrderLine.external_id],
             set_={name: func.coalesce(told[name], getattr(OrderLine, name)) for name in details},
         ).returning(OrderLine),
+        # The session may hold a line as it was before this transaction lowered its quantity.
         execution_options={"populate_existing": True},
     )
     # The line remembers the product whose quantity it lowered, which makes the sale happen once.
@@ -144,6 +145,7 @@ def _since_known(
     session: Session, lines: Sequence[_Line], ordered_at: datetime | None
 ) -> list[_Line]:
     """Return the lines whose products existed already when the order was made."""
+    # An order whose time cannot be read is a sale all the same, so it lowers the quantity.
     if ordered_at is None or not lines:
         return list(lines)
     query = select(Product.id).where(
@@ -159,6 +161,7 @@ def _lowered(session: Session, lines: Sequence[_Line]) -> list[Sale]:
     # Sorted by product, so that two transactions never wait for each other's rows.
     for line in sorted(lines, key=lambda line: (line.product_id, line.id)):
         left = lower_quantity(session, line.product_id, line.quantity)
+        # The product was deleted meanwhile.
         if left is None:
             continue
         session.execute(

@@ -44,6 +44,7 @@ def finish_order_sync(session: Session, shop_id: int, began: str) -> None:
     session.execute(
         update(Shop)
         .where(Shop.id == shop_id)
+        # Two syncs of a shop may end in another order than they began.
         .values(orders_synced_at=func.greatest(Shop.orders_synced_at, moment))
         .execution_options(synchronize_session=False)
     )

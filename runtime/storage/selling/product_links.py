@@ -40,6 +40,7 @@ def product_link(product_id: int | None, sku: str | None) -> ProductLink:
 
 def product_keys(product_id: int | None, sku: str | None) -> set[str]:
     """Return the keys under which listings may name the product, with and without a row."""
+    # A listing that a sync found before the product was imported names the SKU alone.
     keys = {product_link(product_id, sku).product_key, product_link(None, sku).product_key}
     return {key for key in keys if key is not None}
 

@@ -56,6 +56,7 @@ def upsert_products(
 
 def product_by_id(session: Session, user_id: int, product_id: int) -> Product | None:
     """Return a user's product, or None if it does not exist or is another user's."""
+    # PostgreSQL refuses a larger number with an error that ends the caller's transaction.
     if not 0 < product_id <= LARGEST_ID:
         return None
     product = session.get(Product, product_id, populate_existing=True)
@@ -83,6 +84,7 @@ def list_products(
 
 def skus_like(session: Session, user_id: int, sku: str, limit: int) -> Sequence[str]:
     """Return some of the user's SKUs, first those that begin like this one."""
+    # starts_with instead of LIKE: a SKU may hold % and _.
     alike = func.starts_with(func.lower(Product.sku), sku[:3].lower())
     query = select(Product.sku).where(Product.user_id == user_id)
     return session.scalars(query.order_by(alike.desc(), Product.sku).limit(limit)).all()
@@ -96,6 +98,7 @@ def lower_quantity(session: Session, product_id: int, pieces: int) -> int | None
         .where(Product.id == product_id)
         .values(
             quantity=left,
+            # The column and the JSON change together; a constraint of the table compares them.
             data=func.jsonb_set(Product.data, _QUANTITY, func.to_jsonb(left)),
             updated_at=func.now(),
         )
@@ -133,5 +136,7 @@ def _upsert(user_id: int, unique: dict[str, dict[str, Any]], restock: bool) -> A
             "data": data,
             "updated_at": func.now(),
         },
+        # A product that did not change is not written: the import of every night would otherwise
+        # make a new version of each row.
         where=or_(Product.data != data, Product.stated_quantity.is_distinct_from(told.quantity)),
     ).returning(Product.sku, _IS_NEW)

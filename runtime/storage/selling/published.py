@@ -51,11 +51,14 @@ def adopt_listing(
     """
     # The lock is on the shop, because a listing that has no row yet cannot be locked.
     shop = select(Shop.id).where(Shop.id == shop_id)
+    # This strength of lock lets others insert rows that refer to the shop.
     session.execute(shop.with_for_update(key_share=True))
     ids = [one["external_id"] for one in candidates]
     others = select(Listing.external_id).where(
         Listing.shop_id == shop_id,
         Listing.external_id.in_(ids),
+        # A listing whose product is not known has a NULL here, is none of the others, and may be
+        # taken.
         Listing.product_key.not_in(product_keys(product_id, sku)),
     )
     taken = set(session.scalars(others))

@@ -15,6 +15,7 @@ from runtime.storage.models import Conversation
 from runtime.storage.selling.conversations import upsert_conversation
 from runtime.values.marketplace_values import checked_data
 
+# A row holds a bounded number of bytes, and a job only looks for a message among the newest.
 MOST_SENT = 500
 
 
@@ -45,6 +46,7 @@ def record_sent_message(
     stored = session.scalars(
         select(Conversation.data)
         .where(Conversation.shop_id == shop_id, Conversation.external_id == conversation_id)
+        # Two jobs that look for their lost messages must not find the same one.
         .with_for_update()
     ).one_or_none()
     data = {**(stored or {}), **(conversation or {})}
@@ -72,5 +74,6 @@ def _fitting(data: dict[str, Any], messages: list[dict[str, Any]]) -> dict[str, 
         try:
             return checked_data({**data, "messages": messages}, "the conversation")
         except InputError:
+            # Halving finds in a few steps how many messages fit.
             messages = messages[(len(messages) + 1) // 2 :]
     return {"messages": [], "sent": data["sent"]}

@@ -32,6 +32,7 @@ def insert_shop(
     )
     same = select(Shop).where(Shop.marketplace == marketplace, Shop.external_id == external_id)
     with bounded_lock_waits(session, f"the {marketplace} shop {external_id!r}"):
+        # An insert that meets a row, and a look that finds none: the row was removed in between.
         while True:
             shop = session.scalars(statement).one_or_none() or session.scalars(same).one_or_none()
             if shop is not None:
