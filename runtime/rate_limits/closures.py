@@ -51,7 +51,7 @@ class Scope:
                 return f"{self.marketplace} app key"
             case Level.SHOP:
                 return f"shop {self.shop_id}"
-            case Level.ACTION:
+            case Level.ACTION:  # pragma: no branch - the type checker asks for every level
                 return f"shop {self.shop_id}, {self.action}"
 
 

@@ -112,7 +112,7 @@ def settlement_of(
             )
         case Undecided(step, error):
             return _undecided(job, step, error, trouble, now, _draw(random_draw))
-        case Failed(error):
+        case Failed(error):  # pragma: no branch - the type checker asks for every end
             settlement = _failed(job, error, trouble, now, _draw(random_draw))
             return replace(settlement, ended_by=failed_steps(error))
 

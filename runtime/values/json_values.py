@@ -1,6 +1,8 @@
 """Checks of JSON from outside: an error names the value that PostgreSQL's jsonb would refuse."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from runtime.errors import InvalidJson
@@ -15,12 +17,11 @@ def checked_json(value: Any, name: str, *, max_bytes: int = MAX_BYTES) -> Any:
     Raises:
         InvalidJson: see :func:`json_text`.
     """
-    try:
-        # JSON changes values (tuples become lists, keys become texts). A caller that went on with
-        # its own value would see another one after a restart.
-        return json.loads(json_text(value, name, max_bytes=max_bytes))
-    except RecursionError:
-        raise InvalidJson(f"{name} is nested too deeply") from None
+    # JSON changes values (tuples become lists, keys become texts). A caller that went on with its
+    # own value would see another one after a restart.
+    text = json_text(value, name, max_bytes=max_bytes)
+    with _depth_refused(name):
+        return json.loads(text)
 
 
 def json_text(value: Any, name: str, *, max_bytes: int = MAX_BYTES) -> str:
@@ -33,9 +34,8 @@ def json_text(value: Any, name: str, *, max_bytes: int = MAX_BYTES) -> str:
     # Without escapes a lone surrogate shows when the text is encoded, and the size counts each
     # character as the bytes that it has in UTF-8.
     try:
-        text = json.dumps(value, allow_nan=False, ensure_ascii=False)
-    except RecursionError:
-        raise InvalidJson(f"{name} is nested too deeply") from None
+        with _depth_refused(name):
+            text = json.dumps(value, allow_nan=False, ensure_ascii=False)
     except ValueError as error:
         raise InvalidJson(f"{name} is not valid JSON: {error} (NaN and infinity are not)") from None
     except TypeError as error:
@@ -46,12 +46,10 @@ def json_text(value: Any, name: str, *, max_bytes: int = MAX_BYTES) -> str:
         raise InvalidJson(f"{name} contains a lone surrogate, which is no character") from None
     if size > max_bytes:
         raise InvalidJson(f"{name} has {size:,} bytes; at most {max_bytes:,} are accepted")
-    try:
+    with _depth_refused(name):
         # The text may hold an escaped backslash before u0000, which is no NUL; so this only
         # decides whether the costly search is needed.
         has_nul = "\\u0000" in text and _contains_nul(json.loads(text))
-    except RecursionError:
-        raise InvalidJson(f"{name} is nested too deeply") from None
     if has_nul:
         raise InvalidJson(f"{name} contains \\u0000, which PostgreSQL cannot store: remove it")
     return text
@@ -64,19 +62,27 @@ def parsed_object(text: str, name: str) -> dict[str, Any]:
         InvalidJson: the text is malformed or no object, or :func:`checked_json` refuses it.
     """
     try:
-        value = json.loads(text)
+        with _depth_refused(name):
+            value = json.loads(text)
     except json.JSONDecodeError as error:
         raise InvalidJson(
             f"{name} is not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}"
         ) from None
-    except RecursionError:
-        raise InvalidJson(f"{name} is nested too deeply") from None
     except ValueError as error:  # a number with more digits than Python reads
         raise InvalidJson(f"{name} is not valid JSON: {error}") from None
     if not isinstance(value, dict):
         raise InvalidJson(f'{name} must be a JSON object such as {{"page": 1}}')
     checked: dict[str, Any] = checked_json(value, name)
     return checked
+
+
+@contextmanager
+def _depth_refused(name: str) -> Iterator[None]:
+    # The depth at which Python gives up depends on the stack of the caller, so no number is told.
+    try:
+        yield
+    except RecursionError:
+        raise InvalidJson(f"{name} is nested too deeply") from None
 
 
 def _contains_nul(value: Any) -> bool:

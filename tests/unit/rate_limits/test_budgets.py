@@ -407,6 +407,16 @@ def test_nodes_that_are_idle_are_forgotten() -> None:
     assert len(tree) == 2
 
 
+def test_a_shop_is_remembered_until_its_rate_is_whole_again() -> None:
+    tree = BudgetTree(Budgets(shop=(Limit(5, SECOND),), speaks_of=Level.SHOP))
+    tree.release(PATH, NOW, NOTHING)
+    tree.throttle(SHOP, NOW, NOW)
+    tree.release(path("etsy", 4, "sync"), NOW + timedelta(minutes=4), NOTHING)
+    assert tree.rate(SHOP, NOW + timedelta(minutes=4)) == pytest.approx(0.9)
+    tree.release(path("etsy", 4, "sync"), NOW + timedelta(minutes=6), NOTHING)
+    assert len(tree) == 1
+
+
 @given(
     limits=st.lists(paced_limits, min_size=1, max_size=2, unique_by=lambda one: one.per),
     delays=st.lists(st.integers(0, 12).map(lambda ms: ms * MS), min_size=1, max_size=30),
@@ -439,6 +449,27 @@ def test_the_gap_begins_when_a_call_leaves() -> None:
     blocked = tree.blocked(PATH, NOW + SECOND)
     assert blocked is not None
     assert blocked.until == NOW + SECOND + 40 * MS
+
+
+def test_a_guessed_pace_begins_when_the_call_leaves() -> None:
+    tree = BudgetTree(Budgets())
+    tree.release(PATH, NOW, NOTHING)
+    assert tree.throttle(APP_KEY, NOW, NOW)
+    tree.release(PATH, NOW, NOTHING)
+    tree.left(PATH, NOW, NOW + 40 * MS)
+    blocked = tree.blocked(PATH, NOW + SECOND)
+    assert blocked is not None
+    assert blocked.until is not None
+    assert blocked.until > NOW + 10 * SECOND + 40 * MS, "one call in ten seconds"
+
+
+def test_of_two_closures_of_one_scope_the_longer_is_named() -> None:
+    tree = BudgetTree(Budgets())
+    tree.close(Closure(SHOP, ClosureKind.PAUSED, "holidays", NOW))
+    tree.close(Closure(SHOP, ClosureKind.RATE_LIMIT, "a 429", NOW, NOW + SECOND))
+    blocked = tree.blocked(PATH, NOW)
+    assert blocked is not None
+    assert (blocked.reason, blocked.until) == ("holidays", None)
 
 
 def test_a_call_that_leaves_in_a_later_bucket_is_counted_there() -> None:

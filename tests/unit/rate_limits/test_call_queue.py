@@ -104,6 +104,18 @@ def test_a_lane_that_comes_late_has_its_turn_with_the_next_free_slot() -> None:
     assert late in bench.run(2 * SECOND)
 
 
+def test_a_lane_that_was_idle_does_not_have_its_turns_twice() -> None:
+    bench = Bench()
+    waiting = bench.put(2)
+    bench.close(path("etsy", 2, "publish")[2], NOW + SECOND)
+    for _ in range(3):
+        bench.put(1)
+        bench.run(NOTHING)
+    bench.now = NOW + SECOND
+    again = bench.put(1)
+    assert bench.take() == [waiting, again]
+
+
 def test_a_lane_that_always_comes_back_does_not_starve_one_that_waits() -> None:
     bench = Bench(app_key=(Limit(1, SECOND),))
     bench.put(1)

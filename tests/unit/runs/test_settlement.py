@@ -236,6 +236,16 @@ def test_what_a_handler_raised_is_kept_with_its_traceback() -> None:
     assert settlement.error.rstrip().endswith("KeyError: 'price'")
 
 
+def test_an_error_that_cannot_even_be_formatted_is_kept_in_its_own_words() -> None:
+    class Unspeakable(Exception):
+        @property
+        def __suppress_context__(self) -> bool:  # type: ignore[override]
+            raise ValueError("nobody can tell")
+
+    settlement = failed(Unspeakable("odd"))
+    assert settlement.error == "odd"
+
+
 # --- other ends -----------------------------------------------------------------------------
 
 

@@ -264,6 +264,10 @@ def test_a_step_that_fails_behind_its_write_is_looked_up() -> None:
     ended, _ = play_step(RunStep("create", both, look), [{"odd": 1}, False, FOUND])
     assert ended == Finished(FOUND)
 
+    ended, _ = play_step(RunStep("create", both, look), [{"odd": 1}, False, None, True, None])
+    assert isinstance(ended.error, StepFailed), "nothing was done, so the step failed as it did"
+    assert "cannot read the answer" in str(ended.error)
+
 
 # --- names ----------------------------------------------------------------------------------
 

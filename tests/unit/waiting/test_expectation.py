@@ -12,7 +12,7 @@ from runtime.rate_limits.closures import Closure, ClosureKind, Level, Scope
 from runtime.runs.job_states import JobStatus
 from runtime.waiting.expectation import History, StepTimes, expected_start, time_spent
 from runtime.waiting.lane_policy import SELLER_LANES, LanePolicy
-from runtime.waiting.obstacles import ObstacleKind, OtherJob, WaitingFacts, obstacles
+from runtime.waiting.obstacles import ObstacleKind, OtherJob, UsedUp, WaitingFacts, obstacles
 
 NOW = datetime(2026, 1, 9, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -44,7 +44,7 @@ def test_a_job_that_nothing_holds_up_and_that_does_not_start_waits_for_its_turn(
     assert [one.kind for one in obstacles(facts)] == [ObstacleKind.TURN]
     assert str(expected_start(facts)) == "unknown, because waiting for its turn"
     closed = replace(facts, closures=(QUOTA,))
-    assert expected_start(closed).start == QUOTA.until
+    assert str(expected_start(closed)) == "2026-01-09T13:00:00+00:00"
 
 
 @pytest.mark.parametrize(
@@ -78,6 +78,11 @@ def test_a_job_that_nothing_holds_up_and_that_does_not_start_waits_for_its_turn(
             "job 812 (publish, paused) of the same product comes first",
         ),
         (replace(DUE, has_handler=False), "no running service has a handler for it"),
+        (replace(DUE, down="maintenance"), "its marketplace is marked down: maintenance"),
+        (
+            replace(DUE, used_up=UsedUp(APP_KEY, "its limit of 10 is used up", NOW + HOUR)),
+            "budget etsy app key: its limit of 10 is used up (until 2026-01-09T13:00:00+00:00)",
+        ),
     ],
 )
 def test_each_thing_in_the_way_is_named(facts: WaitingFacts, text: str) -> None:
