@@ -85,6 +85,7 @@ def run(parts: Parts, arguments: Sequence[str] | None = None) -> int:
     # SIGTERM acts like Ctrl-C, so that blocks are left in order and an embedded server is stopped.
     signal.signal(signal.SIGTERM, _interrupt)
     try:
+        # Outside the standalone mode, errors arrive here, where they become one line.
         code = command.main(given, prog_name=PROGRAM, standalone_mode=False)
     except typer.TyperException as error:
         return _tell_misuse(error)

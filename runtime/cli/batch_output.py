@@ -71,6 +71,7 @@ def counts_text(counts: BatchCounts) -> str:
 def waiting_bar() -> Iterator[Callable[[Batch], None] | None]:
     """Show a bar for a batch that is waited for; None if nobody would see it."""
     bars = job_bars(errors=True)
+    # A bar in a file or a pipe would be a heap of control codes.
     if not bars.console.is_terminal:
         yield None
         return

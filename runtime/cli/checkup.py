@@ -87,6 +87,8 @@ def _check_secrets(settings: Settings) -> str:
 def _check_media(settings: Settings) -> str:
     path = media_directory(settings)
     try:
+        # Only a write tells whether one can write: modes say nothing of a full disk or a read-only
+        # mount.
         with tempfile.TemporaryFile(dir=path):
             return str(path)
     except OSError as error:
@@ -114,6 +116,7 @@ def check_migrations(database: Database, settings: Settings) -> str:
     Raises:
         DatabaseNotMigrated, DatabaseUnavailable
     """
+    # Nobody else looks after an embedded database; a server of the operator is not changed unasked.
     if settings.database_url is None:
         migrate(database, lambda _line: None)
     else:
@@ -140,6 +143,8 @@ def _check_port(database: Database, settings: Settings, *, migrated: bool) -> st
     host, port = settings.bridge_host, settings.bridge_port
     if _is_free(host, port):
         return f"{port} is free" if port else "any free port"
+    # A port that is taken is in order if the service itself has it, which only the nodes in the
+    # database tell; there are none before the migration.
     if migrated and _answers_as_bridge(host, port):
         with database.session() as session:
             nodes = living_nodes(session)
@@ -176,6 +181,7 @@ def _answers_as_bridge(host: str, port: int) -> bool:
     connection = http.client.HTTPConnection(reachable, port, timeout=_PATIENCE_SECONDS)
     try:
         connection.request("GET", "/socket.io/?EIO=4&transport=polling")
+        # So an Engine.IO server begins its first packet: type 0, then JSON.
         return connection.getresponse().read(2) == b"0{"
     except (OSError, http.client.HTTPException):
         return False

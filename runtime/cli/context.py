@@ -48,6 +48,7 @@ def opened_database(settings: Settings) -> Iterator[Database]:
 @contextmanager
 def command_session() -> Iterator[Session]:
     """Open a session on the database; uncommitted work is rolled back at the end."""
+    # Errors of the database are told in one line, also those that a commit raises.
     with (
         opened_database(command_settings()) as database,
         application_errors(),
@@ -61,6 +62,7 @@ class Plugins:
 
     def __init__(self, load: Callable[[], Registry] = load_registry) -> None:
         self._load = load
+        # Loading plugins takes a moment, and most commands need none.
         self._registry: Registry | None = None
 
     @property

@@ -17,6 +17,7 @@ def print_job(view: dict[str, Any], as_json: bool) -> None:
         print_json(view)
         return
     steps = view.get("steps", [])
+    # A person reads what there is; a program gets every key, with null.
     shown = {name: value for name, value in view.items() if value is not None and name != "steps"}
     shown.update({name: local_time(view[name]) for name in _TIMES if view[name] is not None})
     print_fields((name.replace("_", " "), _text(value)) for name, value in shown.items())
@@ -78,6 +79,7 @@ def _note(view: dict[str, Any]) -> str | None:
         note = _text(view["result"])
     if not note:
         return None
+    # A message of a marketplace may have several lines, and a row of a table has one.
     line = " ".join(note.split())
     return line if len(line) <= _NOTE_LENGTH else f"{line[: _NOTE_LENGTH - 1]}…"
 

@@ -32,6 +32,7 @@ def parse_duration(text: str, option: str) -> timedelta:
     Raises:
         typer.BadParameter: the text is no length of time, or is zero.
     """
+    # Nine digits keep timedelta from an OverflowError; the check below refuses what is too long.
     match = re.fullmatch(r"([0-9]{1,9})([smhdw])", text.strip())
     duration = timedelta(**{_UNITS[match[2]]: int(match[1])}) if match else timedelta(0)
     if not timedelta(0) < duration <= LONGEST:

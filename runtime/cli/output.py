@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+# Without a terminal rich assumes 80 columns, and would break lines that a script reads.
 WIDTH_WITHOUT_TERMINAL = 200
 
 
@@ -60,6 +61,7 @@ def console(*, errors: bool = False) -> Console:
     """Return the console on standard output, or on standard error."""
     stream = sys.stderr if errors else sys.stdout
     width = None if stream.isatty() else WIDTH_WITHOUT_TERMINAL
+    # Titles of buyers and sellers may hold square brackets, which rich would take for markup.
     return Console(file=stream, width=width, markup=False, highlight=False)
 
 
@@ -68,5 +70,6 @@ def printable(text: str) -> str:
     shown = "".join(
         one if one.isprintable() or one == "\n" else "\N{REPLACEMENT CHARACTER}" for one in text
     )
+    # A terminal in another encoding shows a question mark instead of ending the command.
     encoding = sys.stdout.encoding or "utf-8"
     return shown.encode(encoding, errors="replace").decode(encoding)

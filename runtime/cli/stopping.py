@@ -54,6 +54,7 @@ class StopSignals:
     def _receive(self, number: int, _frame: FrameType | None) -> None:
         if self.asked:
             # A person who asks twice does not want to wait for the orderly stop.
+            # print might be interrupted inside itself, and then refuses to be called again.
             os.write(sys.stderr.fileno(), b"error: stopped at once, by a second signal\n")
             os._exit(128 + number)
         self.asked = True

@@ -21,6 +21,7 @@ def backup(
     """Write the whole database to FILE; also while the service runs."""
     target = file.expanduser().absolute()
     settings = command_settings()
+    # The database is taken as it is: a backup before a migration must not migrate.
     database = open_database(settings)
     try:
         done = dump(database, settings, target, overwrite=force)

@@ -45,6 +45,8 @@ def create(
     input_data = parsed_object(input_, "--input")
     with command_session() as session:
         if find_action_type(session, marketplace, action) is None:
+            # The plugin may have been installed since a service last started; its actions are added
+            # now.
             Plugins().introduce(session)
         batch = BatchJobService(session).create_batch_job(
             marketplace,

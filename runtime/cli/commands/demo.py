@@ -22,6 +22,7 @@ from runtime.process.config import Settings
 from runtime.process.data_directory import media_directory
 from runtime.process.logs import configure_logging
 
+# The demo ends when its jobs are over, so there is nothing to wait for.
 DRAIN_SECONDS = 0.5
 PHOTO_HOST = "https://photos.example"
 """The address of the image for the simulated marketplaces, none of which fetches it."""
@@ -50,6 +51,8 @@ def add_demo(app: typer.Typer, parts: Parts) -> None:
         """
         _be_quiet()
         with StopSignals() as stop, ExitStack() as stack:
+            # A data directory of its own: a service that knows the simulations would otherwise
+            # carry out the operator's waiting jobs on them.
             directory = stack.enter_context(tempfile.TemporaryDirectory(prefix="demo-"))
             settings = _settings(Path(directory))
             play = stack.enter_context(_stage(parts, settings, stop, sellers, items))
@@ -81,6 +84,7 @@ def _perform(play: Play) -> bool:
 
 def _settings(directory: Path) -> Settings:
     """Return the defaults, whatever the environment says: the operator's service is not touched."""
+    # model_construct reads no environment.
     return Settings.model_construct(
         data_dir=directory,
         # Any free port: the operator's own service may hold the usual one.

@@ -32,6 +32,7 @@ def doctor(
     look = examine_structure if structure else examine
     for finding in look(command_settings()):
         findings.append(finding)
+        # Each line appears with its check, because one of them may take its time.
         if not as_json:
             print_line(f"{_SIGNS[finding.status]}  {finding.name}: {finding.detail}")
     failed = [finding for finding in findings if finding.status == "failed"]

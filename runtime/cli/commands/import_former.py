@@ -62,6 +62,7 @@ def import_former(
         if undo:
             if dry_run:
                 raise InputError("--undo and --dry-run exclude each other: leave one out")
+            # An import that runs beside it would add rows while others are removed.
             with storage.import_lock(database):
                 names = [name for name, *_ in whole.tables(schemas)]
                 with database.transaction("former-undo") as session:
@@ -76,6 +77,7 @@ def import_former(
         print_json(_view(report, shops, dry_run=dry_run))
     else:
         _tell(report, shops, dry_run=dry_run)
+    # A script notices by the code that a person has to look.
     if report.skipped or report.changed:
         raise typer.Exit(SOME_SKIPPED)
 

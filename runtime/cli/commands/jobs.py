@@ -63,6 +63,8 @@ def create(
         service = MarketplaceJobService(session)
         plugins = Plugins()
         if service.get_action_type(marketplace, action) is None:
+            # The plugin may have been installed since a service last started; its actions are added
+            # now.
             plugins.introduce(session)
         if product is not None:
             seller = chosen_shop(session, marketplace, user, shop).user_id
@@ -155,6 +157,7 @@ def resume(
     as_json: AsJson = False,
 ) -> None:
     """Let a paused job go on; answer first what it asks, where it asks something."""
+    # An answer without a step, or a step without an answer, would be taken for a mere resume.
     answers = (happened is not None) + did_not_happen
     if answers != (step is not None) or answers > 1:
         raise typer.BadParameter(

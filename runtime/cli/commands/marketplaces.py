@@ -37,6 +37,8 @@ def list_(as_json: AsJson = False) -> None:
         nodes = living_nodes(session)
         views = [
             _view(name, registry, closed, counts, nodes)
+            # A marketplace may be known by its jobs alone, after its plugin was removed, or by its
+            # plugin alone, before a service started.
             for name in sorted({*known_marketplaces(session), *registry.marketplaces})
         ]
     if as_json:

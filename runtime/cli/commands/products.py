@@ -62,11 +62,13 @@ def import_(
     problems: list[dict[str, Any]] = []
     with _opened(file) as (stream, size), command_session() as session:
         with session.begin():
+            # The seller is chosen before the file is read: a wrong one is told at once.
             seller = chosen_seller(session, user)
         with reading_bar(Path(file).name, size) as count:
             for batch in _batches(read_lines(stream, count)):
                 _import_batch(session, seller, batch, counts, restock=restock)
                 problems += [_problem(line) for line in batch if line.flaw is not None]
+                # A file of millions of wrong lines must not fill the memory.
                 del problems[KEPT_PROBLEMS:]
     if as_json:
         print_json({**counts, "problems": problems})
@@ -135,6 +137,7 @@ def _opened(file: str) -> Iterator[tuple[BinaryIO, int | None]]:
     except OSError as error:
         raise InputError(f"cannot read {file}: {error.strerror}") from None
     with stream:
+        # A pipe such as <(…) has no size.
         yield stream, path.stat().st_size if path.is_file() else None
 
 

@@ -155,6 +155,7 @@ def _print(view: dict[str, Any], as_json: bool) -> None:
     shown["next_run_at"] = _next(view)
     if view["last_run_at"] is not None:
         shown["last_run_at"] = local_time(view["last_run_at"])
+    # "next run at" says it.
     del shown["paused"]
     print_fields((name.replace("_", " "), value) for name, value in shown.items())
 

@@ -20,6 +20,7 @@ def serve(parts: Parts) -> int:
     """
     settings = load_settings()
     configure_logging(settings)
+    # From here on a signal is noted: one that comes while the service starts stops it in order.
     with StopSignals() as stop:
         database = open_database(settings)
         try:
@@ -33,6 +34,7 @@ def serve(parts: Parts) -> int:
                 bridge=f"http://{settings.bridge_host}:{service.bridge_port}",
             )
             stop.wait()
+            # The code tells whoever started the service that not every outcome could be recorded.
             return 0 if service.stop() else 1
         finally:
             database.dispose()

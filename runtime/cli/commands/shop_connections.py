@@ -84,6 +84,8 @@ def connect(
         given = sys.stdin.readline().strip() if refresh_token == "-" else refresh_token
         credentials = credentials_from_refresh_token(auth, given, datetime.now(UTC))
     else:
+        # A marketplace with a fixed address of its own, as eBay has, cannot send the seller to a
+        # port of this machine.
         credentials = _consented(auth, port, paste=paste or auth.redirect_uri is not None)
     if external_id is None:
         found = identified(known, credentials)

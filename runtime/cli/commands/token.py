@@ -23,5 +23,6 @@ def token(
     With it the browser connects to the bridge.
     """
     lifetime = parse_duration(expires, "--expires")
+    # The database is not needed: the secret alone makes a token.
     settings = load_settings()
     print_line(issue_token(user, token_secret(settings), settings.token_algorithm, lifetime))

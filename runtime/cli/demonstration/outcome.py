@@ -38,6 +38,7 @@ class JobRow:
         seconds = None
         if job.started_at is not None and job.completed_at is not None:
             seconds = (job.completed_at - job.started_at).total_seconds()
+        # What went wrong comes first: it is why a person looks at the row.
         note = job.error_message or job.waiting_reason or _outcome(code, job.result_data)
         return cls(job.id, job.user_id, f"{job.marketplace} {code}", job.status, note, seconds)
 
@@ -79,6 +80,7 @@ def print_outcome(jobs: Sequence[JobRow], promises: Sequence[Promise], seconds: 
     _print_promises(promises)
     completed = sum(one.status == JobStatus.COMPLETED for one in jobs)
     print_line(f"\n{completed} of {len(jobs)} jobs completed in {seconds:.1f} s")
+    # Completed jobs alone prove nothing: a job that published twice has completed, too.
     broken = [one for one in promises if not one.is_kept]
     if broken or completed < len(jobs):
         told = [f"{one.what} ({one.where}): {one}" for one in broken]
@@ -119,6 +121,7 @@ def _outcome(code: str, result: Any) -> str | None:
 def _counted(result: dict[str, Any]) -> Iterator[str]:
     for name in _COUNTS:
         value = result.get(name)
+        # Some handlers list ids where others count.
         number = len(value) if isinstance(value, list) else value
         if number:
             yield f"{name} {number}"

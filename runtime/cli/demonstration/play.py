@@ -77,6 +77,8 @@ class Play:
         Raises:
             ConfigurationError: no installed marketplace can be simulated.
         """
+        # The handlers are those that are installed; only the records lead to the simulations. So
+        # the demo shows an outside plugin, too.
         registry = load_registry()
         simulated = [one for _, one in sorted(registry.marketplaces.items()) if one.sandbox]
         if not simulated:
@@ -86,6 +88,7 @@ class Play:
         users = range(FIRST_SELLER, FIRST_SELLER + sellers)
         for marketplace in simulated:
             assert marketplace.sandbox is not None
+            # Where browsers execute, each of the sellers has one; elsewhere one seller is enough.
             if marketplace.lanes.needs_seller:
                 for user in users:
                     account = stack.enter_context(marketplace.sandbox(f"demo-{user}", items))
@@ -100,6 +103,7 @@ class Play:
         self.url = url
         secret, vault = token_secret(self._settings), Vault(encryption_keys(self._settings))
         with self._database.session() as session, session.begin():
+            # This changes the demo's own database alone.
             change_rate_limits(session, PACE)
             service = MarketplaceJobService(session)
             for role in self._everybody():
@@ -147,6 +151,8 @@ class Play:
         except ValueError as error:
             print_line(f"it cannot be bought: {error}")
             return
+        # The sale itself creates jobs for the other shops. They are those that were not there
+        # before.
         known = {job.id for job in self.jobs()}
         self._carry_out("sync_orders", [role])
         self._watch.follow([job.id for job in self.jobs() if job.id not in known])

@@ -38,6 +38,7 @@ class Watch:
         """
         bars = job_bars(errors=False, passing=True)
         with ExitStack() as stack:
+            # Without a terminal, lines tell each change once.
             if not bars.console.is_terminal:
                 self._until_over(job_ids, _print_changes)
                 return
@@ -56,6 +57,8 @@ class Watch:
         before: dict[int, tuple[Any, ...]] = {}
         changed_at = time.monotonic()
         while True:
+            # The signal is noted and not raised, because it would otherwise interrupt a
+            # transaction.
             if self._stop.asked:
                 raise KeyboardInterrupt
             with database_errors(), self._database.session() as session:
@@ -72,6 +75,7 @@ class Watch:
 
 def _print_changes(jobs: Sequence[MarketplaceJob]) -> None:
     for job in jobs:
+        # That a job waits for its turn is no news.
         if job.status == JobStatus.PENDING and job.waiting_reason is None:
             continue
         far = progress_text(job.progress) if job.status == JobStatus.RUNNING else ""
