@@ -23,7 +23,7 @@ from runtime.rate_limits.closures import Scope
 from runtime.runs.job import Job
 from runtime.waiting.lane_work import LaneWork
 from runtime.waiting.turns import Turns
-from runtime.waiting.urgency import LEAST_URGENT, MOST_URGENT, level
+from runtime.waiting.urgency import LEAST_URGENT, MOST_URGENT, urgency
 
 MAX_LANES_PER_CLAIM = 100
 MAX_JOBS_PER_CLAIM = 100
@@ -46,7 +46,7 @@ class Lane:
     Attributes:
         work: hints about the jobs that wait to be claimed.
         last_priority: the priority of the job that it got last, or 0 if it got none.
-        worst: the least urgent level of which the last claim could give it a job.
+        worst: the worst urgency of which the last claim could give it a job.
         ready: claimed jobs that wait for a place.
         running: the number of jobs that have a place.
     """
@@ -69,7 +69,7 @@ class Lanes:
 
     Args:
         actor: the name of the marketplace actor, which is told when a lane falls due.
-        aging: the time that a job waits until it rises by one level.
+        aging: the time that a job waits until its urgency rises by one.
     """
 
     def __init__(
@@ -163,17 +163,19 @@ class Lanes:
         requests = []
         most = min(limit + SPARE_LANES, MAX_LANES_PER_CLAIM)
         first = self._turns.first(most + 1, self._clock.now())
-        crowded = self._turns.level(first[most]) if len(first) > most else None
+        crowded = self._turns.urgency(first[most]) if len(first) > most else None
         for key in first[:most]:
             lane = self._lanes[key]
             lane.work.asked()
-            on = self._turns.level(key) or LEAST_URGENT
-            # If not even all lanes of a level are named, each named lane gets one job of it, its
-            # turn. A lane that is named for a better level gets no job of that level.
-            room = 1 if on == crowded else min(self._room(lane), MAX_JOBS_PER_CLAIM)
-            lane.worst = LEAST_URGENT if crowded is None else max(on, crowded - 1)
+            named_for = self._turns.urgency(key) or LEAST_URGENT
+            # If not even all lanes of an urgency are named, each named lane gets one job of it, its
+            # turn. A lane that is named for a better urgency gets no job of that one.
+            room = 1 if named_for == crowded else min(self._room(lane), MAX_JOBS_PER_CLAIM)
+            lane.worst = LEAST_URGENT if crowded is None else max(named_for, crowded - 1)
             shops = tuple(sorted(self._open_shops(lane)))
-            requests.append(LaneRequest(key, shops, room, lane.last_priority, on, lane.worst))
+            requests.append(
+                LaneRequest(key, shops, room, lane.last_priority, named_for, lane.worst)
+            )
         return tuple(requests), limit
 
     def add_ready(self, job: Job) -> None:
@@ -230,8 +232,8 @@ class Lanes:
         Jobs that are less urgent than the claim allowed were not left in vain.
         """
         due = (head for head in left.heads if not head.blocked and head.due_in <= NOW)
-        levels = [level(head.priority, -head.due_in, self._aging) for head in due]
-        return min(levels, default=MOST_URGENT) <= lane.worst
+        urgencies = [urgency(head.priority, -head.due_in, self._aging) for head in due]
+        return min(urgencies, default=MOST_URGENT) <= lane.worst
 
     def _room(self, lane: Lane) -> int:
         return self._policy.jobs - lane.running - len(lane.ready)

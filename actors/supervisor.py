@@ -35,7 +35,7 @@ class SupervisorActor(BaseActor):
         markers: the directory in which nodes leave a sign of the job whose code they run.
         poll_interval: the time that a lost announcement can cost.
         drained: is set when every run is ended or handed back, and recorded.
-        aging: the time that a job waits until it rises by one level.
+        aging: the time that a job waits until its urgency rises by one.
     """
 
     def __init__(

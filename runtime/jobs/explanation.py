@@ -60,7 +60,7 @@ def explain_job(
 
     Args:
         registry: the handlers and marketplaces that the services have.
-        aging: the time that a job waits until its level rises by one.
+        aging: the time that a job waits until its urgency rises by one.
 
     Raises:
         JobNotFound

@@ -61,18 +61,18 @@ class LaneRequest:
     """A lane with room for ``room`` more jobs, and the shops that it serves.
 
     Attributes:
-        after: the priority of the job that the lane got last; within a level, priorities
+        after: the priority of the job that the lane got last; within an urgency, priorities
             alternate.
-        level: the level for which the lane is named. On a worse level it comes after the lanes
-            that are named for that one, because the hint for the better level may be outdated.
-        worst: the lane gets no job of a worse level than this.
+        urgency: the urgency for which the lane is named. For a worse one it comes after the lanes
+            that are named for that, because the hint for the better one may be outdated.
+        worst: the lane gets no job of a worse urgency than this.
     """
 
     lane: int
     shop_ids: tuple[int, ...]
     room: int
     after: int = 0
-    level: int = LEAST_URGENT
+    urgency: int = LEAST_URGENT
     worst: int = LEAST_URGENT
 
 
@@ -80,7 +80,7 @@ class LaneRequest:
 class ClaimRequested:
     """A marketplace actor asks the supervisor to claim up to ``limit`` jobs for these lanes.
 
-    Within a level the lanes are served in the order in which they are named.
+    Within an urgency the lanes are served in the order in which they are named.
     """
 
     marketplace: str

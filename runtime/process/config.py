@@ -59,7 +59,7 @@ class Settings(BaseSettings):
     """The time for which ended jobs are kept, with their journal."""
     poll_seconds: float = Field(5, gt=0, le=LONGEST_SECONDS)
     aging_seconds: float = Field(900, ge=1, le=LONGEST_SECONDS)
-    """The time that a job waits until its level rises by one."""
+    """The time that a job waits until its urgency rises by one."""
     worker_threads: int = Field(8, ge=1)
     http_threads: int = Field(16, ge=1)
     log_format: Literal["auto", "console", "json"] = "auto"
@@ -103,7 +103,7 @@ class Settings(BaseSettings):
 
     @property
     def aging(self) -> timedelta:
-        """The time that a job waits until its level rises by one."""
+        """The time that a job waits until its urgency rises by one."""
         return timedelta(seconds=self.aging_seconds)
 
     @property

@@ -26,7 +26,7 @@ at. The picture shows the states of this first call::
 
 A stream waits at the one scope of its path that stands in its way for longest. Among streams that
 may go, the better priority comes first, then the lane that has had fewer turns, then the older
-call. A waiting call rises by one level of priority per interval of aging.
+call. A waiting call becomes more urgent by one per interval of aging.
 """
 
 import heapq
@@ -48,7 +48,7 @@ PATIENCE = timedelta(seconds=60)
 its job then gives its place in the lane back, which is worth the replay of the run."""
 
 AGING = timedelta(minutes=15)
-"""The time in which a waiting call becomes one level more urgent, so that none waits for ever."""
+"""The time in which a waiting call becomes more urgent by one, so that none waits for ever."""
 
 Ready = tuple[Rank, Stream[Item], Scope | None]
 """A stream that is to be tried, and the scope that it left, where the next stream waits.
@@ -71,7 +71,7 @@ class CallQueue(Generic[Item]):
     Args:
         places: the number of calls of one lane that may be in flight at once.
         draw: returns a random number, uniform in [0, 1), for the jitter.
-        aging: the time that a call waits until it rises by one level of priority.
+        aging: the time that a call waits until it becomes more urgent by one.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The turns of lanes: a lane waits on a level, rises with time, and takes turns there. Pure."""
+"""The turns of lanes: a lane waits with an urgency, rises with time, and takes turns. Pure."""
 
 import heapq
 from collections.abc import Mapping
@@ -12,22 +12,22 @@ Heads = Mapping[int, datetime]
 
 
 class Turns:
-    """Lanes that have due work, each on the level of its most urgent job.
+    """Lanes that have due work, each with the urgency of its most urgent job.
 
-    Within a level they take turns. A lane that gets to another level is the last there. Nothing
+    Lanes of one urgency take turns. A lane that gets another urgency is the last there. Nothing
     here costs more than the logarithm of how many lanes there are.
 
     Args:
-        aging: the time that a job waits until it rises by one level.
+        aging: the time that a job waits until its urgency rises by one.
     """
 
     def __init__(self, aging: timedelta) -> None:
         self._aging = aging
         # Dicts serve as queues: they keep the order, and give up any key at once.
         self._queues: dict[int, dict[int, None]] = {
-            level: {} for level in range(MOST_URGENT, LEAST_URGENT + 1)
+            urgency: {} for urgency in range(MOST_URGENT, LEAST_URGENT + 1)
         }
-        self._level: dict[int, int] = {}
+        self._urgency: dict[int, int] = {}
         self._heads: dict[int, Heads] = {}
         # A heap cannot give up an entry in its middle, so outdated rises stay in it. Only the
         # entry that agrees with the next rise of its lane counts.
@@ -35,10 +35,10 @@ class Turns:
         self._next_rise: dict[int, datetime] = {}
 
     def __len__(self) -> int:
-        return len(self._level)
+        return len(self._urgency)
 
     def put(self, key: int, heads: Heads, now: datetime) -> None:
-        """Let the lane wait for its turn; a lane that waits on the same level keeps its place.
+        """Let the lane wait for its turn; a lane whose urgency is the same keeps its place.
 
         Args:
             heads: the first job of each priority; at least one of them is due.
@@ -47,31 +47,31 @@ class Turns:
         self._place(key, heads, now)
 
     def to_back(self, key: int) -> None:
-        """Put a lane that has had its turn behind the others of its level."""
-        level = self._level.get(key)
-        if level is not None:
-            del self._queues[level][key]
-            self._queues[level][key] = None
+        """Put a lane that has had its turn behind the others of its urgency."""
+        urgency = self._urgency.get(key)
+        if urgency is not None:
+            del self._queues[urgency][key]
+            self._queues[urgency][key] = None
 
     def remove(self, key: int) -> None:
         """Take a lane out that waits no more."""
-        level = self._level.pop(key, None)
-        if level is not None:
-            del self._queues[level][key]
+        urgency = self._urgency.pop(key, None)
+        if urgency is not None:
+            del self._queues[urgency][key]
             del self._heads[key]
             self._next_rise.pop(key, None)
 
-    def level(self, key: int) -> int | None:
-        """Return the level on which the lane waits, or None if it does not wait."""
-        return self._level.get(key)
+    def urgency(self, key: int) -> int | None:
+        """Return the urgency with which the lane waits, or None if it does not wait."""
+        return self._urgency.get(key)
 
     def first(self, count: int, now: datetime) -> list[int]:
-        """Return up to ``count`` lanes whose turn it is, the most urgent level first."""
+        """Return up to ``count`` lanes whose turn it is, the most urgent first."""
         self._rise(now)
         return list(islice(chain.from_iterable(self._queues.values()), count))
 
-    def _reaches(self, heads: Heads, level: int) -> datetime:
-        return min(reaches(one, due, level, self._aging) for one, due in heads.items())
+    def _reaches(self, heads: Heads, urgency: int) -> datetime:
+        return min(reaches(one, due, urgency, self._aging) for one, due in heads.items())
 
     def _rise(self, now: datetime) -> None:
         while self._rises and self._rises[0][0] <= now:
@@ -83,19 +83,19 @@ class Turns:
                 self._place(key, self._heads[key], when)
 
     def _place(self, key: int, heads: Heads, now: datetime) -> None:
-        level = next(level for level in self._queues if self._reaches(heads, level) <= now)
-        if self._level.get(key) != level:
+        urgency = next(urgency for urgency in self._queues if self._reaches(heads, urgency) <= now)
+        if self._urgency.get(key) != urgency:
             self.remove(key)
-            self._level[key] = level
-            self._queues[level][key] = None
+            self._urgency[key] = urgency
+            self._queues[urgency][key] = None
         self._heads[key] = dict(heads)
-        self._await_rise(key, level)
+        self._await_rise(key, urgency)
 
-    def _await_rise(self, key: int, level: int) -> None:
-        if level == MOST_URGENT:
+    def _await_rise(self, key: int, urgency: int) -> None:
+        if urgency == MOST_URGENT:
             self._next_rise.pop(key, None)
             return
-        when = self._reaches(self._heads[key], level - 1)
+        when = self._reaches(self._heads[key], urgency - 1)
         if self._next_rise.get(key) == when:
             return
         self._next_rise[key] = when

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from runtime.rate_limits.closures import Level
-from runtime.waiting.urgency import level
+from runtime.waiting.urgency import urgency
 from tests.simulation.world import NOTICED, Start, World
 
 
@@ -18,7 +18,7 @@ class Wait:
     Attributes:
         from_then: when it was known and due; for :func:`aged`, also as urgent as can be.
         before: how many jobs each other lane started in a claim that was asked for since then.
-        worse: how many of them were on a worse level.
+        worse: how many of them were on a worse urgency.
         own: how many jobs of its own lane went before it.
     """
 
@@ -45,7 +45,7 @@ def single(world: World, marketplace: str) -> Iterator[Wait]:
 
 
 def aged(world: World, marketplace: str) -> Iterator[Wait]:
-    """The waits of such jobs since they were on the best level."""
+    """The waits of such jobs since they were on the best urgency."""
     for start, starts in _first_starts(world, marketplace):
         best = start.row.run_at + NOTICED + (start.row.priority - 1) * world.aging
         if start.row.alone and start.at > best:
@@ -76,8 +76,8 @@ def _wait(world: World, start: Start, starts: list[Start], since: datetime) -> W
             break
         own += other.lane == start.lane
         if other.asked_at >= since and other.lane != start.lane:
-            mine = level(start.row.priority, other.asked_at - start.row.run_at, world.aging)
-            worse += other.level > mine
-            if other.level >= mine:
+            mine = urgency(start.row.priority, other.asked_at - start.row.run_at, world.aging)
+            worse += other.urgency > mine
+            if other.urgency >= mine:
                 before[other.lane] += 1
     return Wait(start, since, before, worse, own)

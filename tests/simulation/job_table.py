@@ -9,7 +9,7 @@ from runtime.messages import Head, LaneHeads, LaneRequest, LaneShop
 from runtime.runs.job_states import JobStatus
 from runtime.runs.journal import RecordedStep
 from runtime.storage.queue.lane_order import LOOK
-from runtime.waiting.urgency import LEAST_URGENT, MOST_URGENT, level
+from runtime.waiting.urgency import LEAST_URGENT, MOST_URGENT, urgency
 
 PRIORITIES = range(MOST_URGENT, LEAST_URGENT + 1)
 LIVE = {JobStatus.PENDING, JobStatus.RUNNING, JobStatus.PAUSED}
@@ -59,12 +59,12 @@ class _Ranked:
     after: int
     named: int
     worst: int
-    level: int
+    urgency: int
     row: JobRow
 
     @property
     def in_priority(self) -> tuple[int, int, int, Key]:
-        return self.lane, self.level, self.row.priority, self.row.key
+        return self.lane, self.urgency, self.row.priority, self.row.key
 
 
 class JobTable:
@@ -136,10 +136,10 @@ class JobTable:
         for lane in {one.lane: None for one in heads}:
             ranked = sorted(_nth(one for one in heads if one.lane == lane))
             places = ((place, one) for place, (*_, one) in enumerate(ranked))
-            placed += [(n, one) for n, one in places if n < one.room and one.level <= one.worst]
+            placed += [(n, one) for n, one in places if n < one.room and one.urgency <= one.worst]
         placed.sort(
             key=lambda one: (
-                one[1].level, one[0], one[1].named < one[1].level, one[1].turn, one[1].row.key
+                one[1].urgency, one[0], one[1].named < one[1].urgency, one[1].turn, one[1].row.key
             )
         )  # fmt: skip
         return [one.row for _, one in placed[:limit]]
@@ -171,9 +171,16 @@ class JobTable:
                     for count, row in enumerate(self.claimable(shop, priority, now)):
                         if count >= lane.room:
                             break
-                        at = level(priority, now - row.run_at, aging)
+                        at = urgency(priority, now - row.run_at, aging)
                         yield _Ranked(
-                            lane.lane, turn, lane.room, lane.after, lane.level, lane.worst, at, row
+                            lane.lane,
+                            turn,
+                            lane.room,
+                            lane.after,
+                            lane.urgency,
+                            lane.worst,
+                            at,
+                            row,
                         )
 
     def _lane_heads(self, shops: Iterable[int], now: datetime) -> Iterator[Head]:
@@ -198,10 +205,10 @@ class JobTable:
 
 
 def _nth(of_lane: Iterable[_Ranked]) -> Iterator[tuple[int, int, int, Key, _Ranked]]:
-    """Rank the heads of one lane: by level, then the priorities in turns."""
+    """Rank the heads of one lane: by urgency, then the priorities in turns."""
     counts: dict[tuple[int, int], int] = {}
     for one in sorted(of_lane, key=lambda one: one.in_priority):
-        group = one.level, one.row.priority
+        group = one.urgency, one.row.priority
         counts[group] = counts.get(group, 0) + 1
         turn = (one.row.priority - one.after + 3) % 4
-        yield one.level, counts[group], turn, one.row.key, one
+        yield one.urgency, counts[group], turn, one.row.key, one

@@ -70,7 +70,7 @@ class Records:
                 result = json.loads(step.result or "null")
                 recorded = RecordedStep(step.name, step.status, result, step.error)
                 row.journal[step.name] = recorded
-                self._tell(ticket.reply_to, messages.CallSettled(ticket, Success(result)))
+                self._tell(ticket.reply_to, messages.CallEnded(ticket, Success(result)))
             case messages.RecordClosure(closure):
                 self.closures[closure.key] = closure
                 self._acknowledge(message)

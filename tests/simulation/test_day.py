@@ -90,29 +90,29 @@ def test_while_jobs_wait_for_the_day_s_quota_it_is_used(day: Day) -> None:
         assert part >= LEAST_UTILISATION
 
 
-def test_a_single_job_gets_the_next_free_place_of_its_level(day: Day) -> None:
-    """Every other lane has its turn at most once on each level that the job passes through."""
+def test_a_single_job_gets_the_next_free_place_of_its_urgency(day: Day) -> None:
+    """Every other lane has its turn at most once on each urgency that the job passes through."""
     for name in ("etsy", "ebay"):
         waits = list(fairness.single(day.world, name))
         most = max(max(one.before.values(), default=0) for one in waits)
         print(f"{name}: {len(waits)} single jobs, each before at most {most} of any one lane")
         assert len(waits) > 100
         for one in waits:
-            assert one.worse == 0, "no worse level is served before it"
-            levels = 1 + one.start.row.priority - one.start.level
-            assert max(one.before.values(), default=0) <= levels
+            assert one.worse == 0, "no worse urgency is served before it"
+            urgencies = 1 + one.start.row.priority - one.start.urgency
+            assert max(one.before.values(), default=0) <= urgencies
     lane = FIRST_SHOP["etsy"] + BIG
     beside = Counter(one.before[lane] for one in fairness.single(day.world, "etsy"))
     print(f"jobs of the 100,000 before a single one (how many: how often): {dict(beside)}")
 
 
 def test_no_job_is_older_than_its_aging_bound(day: Day) -> None:
-    """Aged to the best level, which takes ``(priority - 1) * aging``, each other lane goes once."""
+    """Aged to urgency 1, which takes ``(priority - 1) * aging``, each other lane goes once."""
     for name in ("etsy", "ebay"):
         waits = list(fairness.aged(day.world, name))
         most = max(max(one.before.values(), default=0) for one in waits)
         longest = max(one.lasted for one in waits)
-        print(f"{name}: {len(waits)} jobs aged to the best level, then at most {most} "
+        print(f"{name}: {len(waits)} jobs aged to the best urgency, then at most {most} "
               f"of any one lane before them, {longest} at the longest")  # fmt: skip
         assert waits
         assert most <= 1

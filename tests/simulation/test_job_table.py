@@ -80,7 +80,7 @@ def test_the_table_in_memory_claims_what_the_database_claims(database: Database)
             node = register_node(session)
         lanes = [
             LaneRequest(number, named, room=draw.randint(1, 9), after=draw.randint(0, 4),
-                        level=draw.randint(1, 4), worst=draw.randint(1, 4))
+                        urgency=draw.randint(1, 4), worst=draw.randint(1, 4))
             for number, named in ((1, tuple(shops)[:2]), (2, tuple(shops)[2:]))
         ]  # fmt: skip
         draw.shuffle(lanes)

@@ -20,7 +20,7 @@ from runtime.runs.calls import Outcome
 from runtime.runs.job_states import JobStatus
 from runtime.runs.settlement import Settlement
 from runtime.storage.server.engine import Database
-from runtime.waiting.urgency import DEFAULT_AGING, level
+from runtime.waiting.urgency import DEFAULT_AGING, urgency
 from tests.simulation import records
 from tests.simulation.browsers import Browsers
 from tests.simulation.job_table import PRIORITIES, JobRow, JobTable
@@ -43,14 +43,14 @@ class Start:
 
     Attributes:
         asked_at: when the claim was asked for; what fell due later it could not know of.
-        level: of the job then.
+        urgency: of the job then.
     """
 
     row: JobRow
     lane: int
     asked_at: datetime
     at: datetime
-    level: int
+    urgency: int
 
 
 @dataclass(slots=True)
@@ -244,7 +244,7 @@ class World:
         self._answer(done, request.ticket, server.arrive(row, request.call, now, done))
 
     def _answer(self, when: datetime, ticket: messages.CallTicket, outcome: Outcome) -> Timer:
-        return self.clock.call_at(when, ticket.reply_to, messages.CallSettled(ticket, outcome))
+        return self.clock.call_at(when, ticket.reply_to, messages.CallEnded(ticket, outcome))
 
     # --- the supervisor's part ------------------------------------------------------------
 
@@ -272,9 +272,9 @@ class World:
         picked = self.table.pick(request.lanes, request.limit, now, self.aging)
         lane_of = {shop: lane.lane for lane in request.lanes for shop in lane.shop_ids}
         jobs = []
-        levels = {row.id: level(row.priority, now - row.run_at, self.aging) for row in picked}
-        for row in sorted(picked, key=lambda row: (levels[row.id], row.id)):
-            self._note_start(row, lane_of[row.shop_id], asked_at, levels[row.id])
+        urgencies = {row.id: urgency(row.priority, now - row.run_at, self.aging) for row in picked}
+        for row in sorted(picked, key=lambda row: (urgencies[row.id], row.id)):
+            self._note_start(row, lane_of[row.shop_id], asked_at, urgencies[row.id])
             jobs.append(self._start(row))
         left = self.table.left(request.lanes, now)
         name = messages.marketplace_actor(request.marketplace)

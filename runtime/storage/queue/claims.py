@@ -31,7 +31,7 @@ from runtime.waiting.urgency import DEFAULT_AGING
 # others. The statement also takes the snapshot of the product at the job's first start.
 # Each lane brings at most its room of heads from every priority, because it cannot take more of one
 # priority than it has room for. Thus the sort is small however long the backlog is. ``named <
-# level`` puts a lane that was named for a better level behind those whose turn it is. The status is
+# urgency`` puts a lane that was named for a better one behind those whose turn it is. The status is
 # asked again where rows are locked: a claim that was committed since this statement began has
 # changed it, and PostgreSQL checks the condition on the newest version. The fence rises with every
 # claim, so that statements of an earlier run match no row any more. ``started_at`` and the snapshot
@@ -52,12 +52,12 @@ _CLAIM = text(f"""
     ),
     ranked AS ({RANKED}),
     picked AS (
-        SELECT id, level FROM ranked WHERE place <= room AND level <= worst
-        ORDER BY level, place, named < level, turn, run_at, id
+        SELECT id, urgency FROM ranked WHERE place <= room AND urgency <= worst
+        ORDER BY urgency, place, named < urgency, turn, run_at, id
         LIMIT :limit
     ),
     locked AS (
-        SELECT job.id, picked.level, product.data AS product
+        SELECT job.id, picked.urgency, product.data AS product
         FROM {SCHEMA}.marketplace_jobs AS job
         JOIN picked ON picked.id = job.id
         LEFT JOIN {SCHEMA}.products AS product ON product.id = job.product_id
@@ -72,7 +72,7 @@ _CLAIM = text(f"""
         )
     FROM locked, public.marketplace_action_types AS action_type, {SCHEMA}.shops AS shop
     WHERE job.id = locked.id AND action_type.id = job.action_type_id AND shop.id = job.shop_id
-    RETURNING job.id, locked.level, job.fence, job.marketplace, action_type.code, job.user_id,
+    RETURNING job.id, locked.urgency, job.fence, job.marketplace, action_type.code, job.user_id,
         job.priority, job.retry_count, job.max_retries, job.product_id, job.input_data,
         job.cancel_requested, job.product_snapshot, job.created_at,
         now() - job.run_at AS waited,
@@ -167,7 +167,7 @@ def claim_jobs(
     node_id: int,
     aging: timedelta = DEFAULT_AGING,
 ) -> Claim:
-    """Claim up to ``limit`` due jobs: ``room`` at most for each lane, none below its worst level.
+    """Claim up to ``limit`` due jobs: ``room`` at most for each lane, none below its worst urgency.
 
     Raises:
         DatabaseUnavailable: another claim took a job of the same product at the same moment;
@@ -194,7 +194,7 @@ def claim_jobs(
     # A job that is claimed for the first time (fence 1) has no journal yet.
     journals = load_journals(session, [row.id for row in rows if row.fence > 1])
     # RETURNING promises no order, and the actor starts the jobs in the order in which it gets them.
-    ordered = sorted(rows, key=lambda row: (row.level, row.id))
+    ordered = sorted(rows, key=lambda row: (row.urgency, row.id))
     jobs = tuple(_job(row, journals.get(row.id, ())) for row in ordered)
     return Claim(jobs, _left(session, wanted))
 
@@ -218,7 +218,7 @@ def _wanted(lanes: Sequence[LaneRequest]) -> dict[str, Any]:
         "shops": [shop_id for _, _, shop_id in pairs],
         "rooms": [lane.room for _, lane, _ in pairs],
         "afters": [lane.after for _, lane, _ in pairs],
-        "named": [lane.level for _, lane, _ in pairs],
+        "named": [lane.urgency for _, lane, _ in pairs],
         "worst": [lane.worst for _, lane, _ in pairs],
         "turns": [turn for turn, _, _ in pairs],
     }

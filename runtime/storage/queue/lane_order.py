@@ -1,8 +1,8 @@
 """The order in which the jobs of lanes are claimed, as SQL; every query that ranks jobs uses it.
 
-Jobs are ranked by their level (:func:`runtime.waiting.urgency.level`). Within a level the
-priorities of a lane alternate, beginning behind the priority that was served last; within a
-priority the older job is first. Jobs of one (shop, product) run one at a time, in the order of
+Jobs are ranked by their urgency (:func:`runtime.waiting.urgency.urgency`). Among equally urgent
+jobs the priorities of a lane alternate, beginning behind the priority that was served last; within
+a priority the older job is first. Jobs of one (shop, product) run one at a time, in the order of
 their ids.
 
 Priorities alternate because critical must not be strictly ahead: a job that has waited long
@@ -31,9 +31,9 @@ WANTED = """
 """
 
 # The inner ``greatest`` is for a job that is not due yet, which ``jobs_before`` ranks as well: its
-# age would be negative, and its level worse than its priority. The outer one stops the rise at the
-# level of critical jobs, or a job that is old enough would be ahead of all of them for ever.
-LEVEL = """
+# age would be negative, and its urgency worse than its priority. The outer one stops the rise at
+# the urgency of critical jobs, or a job that is old enough would be ahead of all of them for ever.
+URGENCY = """
     CAST(greatest(1, priority - floor(
         greatest(0, extract(epoch FROM now() - run_at))
         / extract(epoch FROM CAST(:aging AS interval))
@@ -62,21 +62,22 @@ DUE = f"""
 """
 """The due jobs of one ``wanted`` shop and one ``given`` priority."""
 
-# ``nth`` lets the priorities of a level alternate: the first of each goes before the second of any.
+# ``nth`` lets the priorities of one urgency alternate: the first of each goes before the second of
+# any.
 # The term with the remainder is 0 for the priority behind the one served last and 3 for the one
 # served last; the 3 keeps the difference from being negative, whose remainder SQL leaves so.
 RANKED = f"""
     SELECT *, row_number() OVER (
-        PARTITION BY lane ORDER BY level, nth, (priority - after + 3) % 4, run_at, id
+        PARTITION BY lane ORDER BY urgency, nth, (priority - after + 3) % 4, run_at, id
     ) AS place
     FROM (
         SELECT *, row_number() OVER (
-            PARTITION BY lane, level, priority ORDER BY run_at, id
+            PARTITION BY lane, urgency, priority ORDER BY run_at, id
         ) AS nth
-        FROM (SELECT *, {LEVEL} AS level FROM heads) AS levelled
+        FROM (SELECT *, {URGENCY} AS urgency FROM heads) AS rated
     ) AS counted
 """
-"""The jobs of ``heads``, each with its level and its place within its lane."""
+"""The jobs of ``heads``, each with its urgency and its place within its lane."""
 
 # The heads end at ``:most + 1`` for each priority. A job behind that end would be ranked as if
 # nothing stood between, so the number of older jobs of its priority is counted first, up to the
@@ -131,7 +132,7 @@ def jobs_before(
 
     Args:
         shop_ids: the shops of the lane, among them the job's own.
-        aging: the time that a job waits until its level rises by one.
+        aging: the time that a job waits until its urgency rises by one.
         most: the number at which counting ends.
 
     Returns:

@@ -84,7 +84,7 @@ def test_a_lane_where_work_was_found_is_asked_for_with_its_room() -> None:
     lanes = api(lane_concurrency=5)
     lanes.found(shops(3))
     requests, limit = lanes.next_requests()
-    assert requests == (LaneRequest(3, (3,), 5, level=3),)
+    assert requests == (LaneRequest(3, (3,), 5, urgency=3),)
     assert limit == MAX_JOBS_PER_CLAIM
 
 
@@ -180,7 +180,7 @@ def test_a_job_that_has_waited_rises_above_a_fresh_one_of_a_higher_priority() ->
     assert asked(lanes)[0] == 1, "and is never passed over for good"
 
 
-def test_with_more_lanes_than_one_claim_names_the_better_levels_are_named() -> None:
+def test_with_more_lanes_than_one_claim_names_the_more_urgent_are_named() -> None:
     lanes = api()
     lanes.found(shops(*range(250), priority=4))
     lanes.found(shops(*range(300, 350), priority=2))
@@ -335,22 +335,24 @@ def test_more_lanes_are_named_than_there_are_places_for_those_that_turn_out_to_h
     assert [one.lane for one in requests] == list(range(1, 3 + SPARE_LANES))
 
 
-def test_where_lanes_of_a_level_are_not_even_named_none_of_it_gets_more_than_its_turn() -> None:
+def test_where_lanes_of_an_urgency_are_not_even_named_none_of_it_gets_more_than_its_turn() -> None:
     lanes = api(concurrency=2, lane_concurrency=8)
     lanes.found(shops(1, priority=1))
     lanes.found(shops(*range(2, 30)))
     requests, _ = lanes.next_requests()
     assert [one.room for one in requests] == [8] + [1] * (1 + SPARE_LANES)
-    assert [one.worst for one in requests] == [2] + [3] * (1 + SPARE_LANES), "nor of their level"
+    assert [one.worst for one in requests] == [2] + [3] * (1 + SPARE_LANES), "nor of their urgency"
 
 
-def test_a_lane_is_named_on_its_level_and_again_at_once_for_what_turns_out_less_urgent() -> None:
+def test_a_lane_is_named_with_its_urgency_and_again_at_once_for_what_turns_out_less_urgent() -> (
+    None
+):
     """What was said to be urgent may be gone, or wait for another job of its product."""
     lanes = api(concurrency=1)
     lanes.found(shops(1, priority=1))
     lanes.found(shops(*range(2, 14), priority=2))
     requests, _ = lanes.next_requests()
-    assert [(one.lane, one.level, one.worst) for one in requests[:2]] == [(1, 1, 1), (2, 2, 2)]
+    assert [(one.lane, one.urgency, one.worst) for one in requests[:2]] == [(1, 1, 1), (2, 2, 2)]
     lanes.answered([LaneHeads(1, (Head(2, timedelta(0)),))], (), 1)
     named = asked(lanes)
     assert named == list(range(2, 13))
@@ -440,7 +442,7 @@ def test_a_browser_lane_belongs_to_the_seller_and_serves_all_of_the_sellers_shop
     lanes.seller_connected(7)
     lanes.found(shops(1, 2, user_id=7))
     requests, _ = lanes.next_requests()
-    assert requests == (LaneRequest(7, (1, 2), 1, level=3),)
+    assert requests == (LaneRequest(7, (1, 2), 1, urgency=3),)
 
 
 def test_a_browser_runs_one_job_at_a_time_whatever_the_record_says() -> None:

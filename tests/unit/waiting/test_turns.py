@@ -1,4 +1,4 @@
-"""Turns: the best level first, one after the other within it, rising while they wait."""
+"""Turns: the best urgency first, one after the other within it, rising while they wait."""
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from runtime.waiting import turns as module
 from runtime.waiting.turns import Turns
-from runtime.waiting.urgency import level, reaches
+from runtime.waiting.urgency import reaches, urgency
 
 AGING = timedelta(minutes=15)
 NOW = datetime(2026, 1, 9, tzinfo=UTC)
 
 
-def test_a_better_level_is_first_however_late_it_came() -> None:
+def test_a_better_urgency_is_first_however_late_it_came() -> None:
     turns = Turns(AGING)
     for key, priority in ((1, 3), (2, 4), (3, 1), (4, 2)):
         turns.put(key, {priority: NOW}, NOW)
@@ -24,7 +24,7 @@ def test_a_better_level_is_first_however_late_it_came() -> None:
     assert turns.first(2, NOW) == [3, 4]
 
 
-def test_who_had_a_turn_is_the_last_of_its_level() -> None:
+def test_who_had_a_turn_is_the_last_of_its_urgency() -> None:
     turns = Turns(AGING)
     for key in (1, 2, 3):
         turns.put(key, {3: NOW}, NOW)
@@ -33,7 +33,7 @@ def test_who_had_a_turn_is_the_last_of_its_level() -> None:
     assert turns.first(10, NOW) == [2, 3, 1]
 
 
-def test_who_waits_on_the_same_level_keeps_its_place() -> None:
+def test_who_waits_with_the_same_urgency_keeps_its_place() -> None:
     turns = Turns(AGING)
     for key in (1, 2):
         turns.put(key, {3: NOW}, NOW)
@@ -52,7 +52,7 @@ def test_a_lane_rises_when_its_job_has_waited_long_enough() -> None:
     turns.remove(4)
     much_later = NOW + 3 * AGING
     turns.put(4, {1: much_later}, much_later)
-    assert turns.first(10, much_later) == [3, 1, 2, 4], "who got to the level first is first"
+    assert turns.first(10, much_later) == [3, 1, 2, 4], "who became so urgent first is first"
 
 
 def test_a_job_that_falls_due_lifts_its_lane() -> None:
@@ -71,7 +71,7 @@ MOVES = st.tuples(
 
 
 @given(st.lists(MOVES, max_size=60))
-def test_levels_are_those_of_the_most_urgent_job_at_any_time(
+def test_urgencies_are_those_of_the_most_urgent_job_at_any_time(
     moves: list[tuple[str, int, Any]],
 ) -> None:
     turns, now = Turns(AGING), NOW
@@ -87,12 +87,12 @@ def test_levels_are_those_of_the_most_urgent_job_at_any_time(
             turns.remove(key)
         else:
             now += timedelta(minutes=key)
-        levels = [
-            min(level(one, now - due, AGING) for one, due in model[found].items())
+        urgencies = [
+            min(urgency(one, now - due, AGING) for one, due in model[found].items())
             for found in turns.first(10, now)
         ]
-        assert len(levels) == len(model) == len(turns)
-        assert levels == sorted(levels)
+        assert len(urgencies) == len(model) == len(turns)
+        assert urgencies == sorted(urgencies)
 
 
 def test_what_an_event_costs_grows_no_faster_than_the_logarithm_of_the_lanes(

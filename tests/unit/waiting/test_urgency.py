@@ -1,4 +1,4 @@
-"""Levels: a job that waits rises one for each aging interval, and never sinks."""
+"""Urgency: a job that waits rises by one for each aging interval, and never sinks."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime.waiting.urgency import level, reaches
+from runtime.waiting.urgency import reaches, urgency
 
 AGING = timedelta(minutes=15)
 MOMENT = timedelta(microseconds=1)
@@ -27,17 +27,17 @@ PRIORITIES = st.integers(1, 4)
         (3, -timedelta(hours=1), 3),
     ],
 )
-def test_a_job_rises_one_level_for_each_aging_interval(
+def test_a_job_rises_by_one_for_each_aging_interval(
     priority: int, waited: timedelta, expected: int
 ) -> None:
-    assert level(priority, waited, AGING) == expected
+    assert urgency(priority, waited, AGING) == expected
 
 
 @given(PRIORITIES, st.timedeltas(timedelta(0), timedelta(hours=2)), st.integers(1, 4))
-def test_when_a_level_is_reached_is_what_the_level_says(
+def test_when_an_urgency_is_reached_is_what_the_urgency_says(
     priority: int, waited: timedelta, wanted: int
 ) -> None:
     due = NOW - waited
-    assert (level(priority, waited, AGING) <= wanted) == (
+    assert (urgency(priority, waited, AGING) <= wanted) == (
         reaches(priority, due, wanted, AGING) <= NOW
     )

@@ -1,4 +1,4 @@
-"""The order of a lane: levels as Python has them, priorities in turns, and who is before whom."""
+"""The order of a lane: urgency as Python has them, priorities in turns, and who is before whom."""
 
 import random
 from datetime import UTC, datetime, timedelta
@@ -11,10 +11,10 @@ from runtime.runs.job_states import JobEvent
 from runtime.runs.settlement import Settlement
 from runtime.storage.nodes.membership import register_node
 from runtime.storage.queue.claims import claim_jobs
-from runtime.storage.queue.lane_order import LEVEL, jobs_before
+from runtime.storage.queue.lane_order import URGENCY, jobs_before
 from runtime.storage.queue.settlements import settle_jobs
 from runtime.storage.server.engine import Database
-from runtime.waiting.urgency import level
+from runtime.waiting.urgency import urgency
 from tests.support.database.job_rows import add_job, add_shop
 from tests.support.database.product_rows import add_products
 
@@ -46,19 +46,19 @@ def run_order(database: Database, node: int, shop: int) -> list[int]:
         order.append(jobs[0].id)
 
 
-def test_the_database_and_python_agree_on_levels(database):
+def test_the_database_and_python_agree_on_the_urgency(database):
     draw = random.Random(7)
     waits = [timedelta(seconds=draw.uniform(-3_600, 4 * 3_600)) for _ in range(500)]
     waits += [n * AGING + timedelta(microseconds=one) for n in range(5) for one in (-1, 0, 1)]
     rows = [(draw.randint(1, 4), wait, draw.choice([AGING, AGING / 7])) for wait in waits]
     query = text(
-        f"SELECT {LEVEL} FROM (SELECT CAST(:priority AS smallint) AS priority, "
+        f"SELECT {URGENCY} FROM (SELECT CAST(:priority AS smallint) AS priority, "
         "now() - CAST(:waited AS interval) AS run_at) AS job"
     )
     with database.session() as session:
         for priority, waited, aging in rows:
             values = {"priority": priority, "waited": waited, "aging": aging}
-            assert session.scalar(query, values) == level(priority, waited, aging), values
+            assert session.scalar(query, values) == urgency(priority, waited, aging), values
 
 
 def test_a_job_that_has_waited_is_claimed_before_a_fresh_one_of_a_higher_priority(database, node):
@@ -68,7 +68,7 @@ def test_a_job_that_has_waited_is_claimed_before_a_fresh_one_of_a_higher_priorit
     assert run_order(database, node, shop) == [old, fresh]
 
 
-def test_on_one_level_the_priorities_of_a_lane_take_turns(database, node):
+def test_of_one_urgency_the_priorities_of_a_lane_take_turns(database, node):
     shop = add_shop(database)
     backlog = [add_job(database, shop, priority=4, run_at=ago(90 - n)) for n in range(4)]
     critical = [add_job(database, shop, priority=1) for _ in range(2)]
@@ -78,7 +78,7 @@ def test_on_one_level_the_priorities_of_a_lane_take_turns(database, node):
     ]  # fmt: skip
 
 
-def test_the_better_level_of_another_lane_is_served_first_whatever_the_turn(database, node):
+def test_the_better_urgency_of_another_lane_is_served_first_whatever_the_turn(database, node):
     low, high = add_shop(database, user_id=1), add_shop(database, user_id=2)
     for _ in range(3):
         add_job(database, low, priority=3)
@@ -89,7 +89,7 @@ def test_the_better_level_of_another_lane_is_served_first_whatever_the_turn(data
     assert job.id == urgent
 
 
-def test_on_one_level_lanes_are_served_in_the_order_in_which_they_are_named(database, node):
+def test_of_one_urgency_lanes_are_served_in_the_order_in_which_they_are_named(database, node):
     shops = [add_shop(database, user_id=user) for user in (1, 2, 3)]
     for shop in shops:
         add_job(database, shop)
@@ -100,20 +100,22 @@ def test_on_one_level_lanes_are_served_in_the_order_in_which_they_are_named(data
     assert {job.shop.id for job in jobs} == set(named[:2])
 
 
-def test_a_lane_that_was_named_for_a_better_level_is_behind_those_that_have_their_turn(
+def test_a_lane_that_was_named_for_a_better_urgency_is_behind_those_that_have_their_turn(
     database, node
 ):
     shops = [add_shop(database, user_id=user) for user in (1, 2)]
     for shop in shops:
         add_job(database, shop, priority=3)
-    lanes = [LaneRequest(shop, (shop,), 1, level=n) for shop, n in zip(shops, (1, 3), strict=True)]
+    lanes = [
+        LaneRequest(shop, (shop,), 1, urgency=n) for shop, n in zip(shops, (1, 3), strict=True)
+    ]
     with database.session.begin() as session:
         (job,) = claim_jobs(session, "vinted", lanes, 1, node, AGING).jobs
     assert job.shop.id == shops[1]
 
 
-def test_a_lane_gets_no_job_below_the_worst_level_that_it_may_get(database, node):
-    """Else it would go before lanes of that level which are not even named."""
+def test_a_lane_gets_no_job_below_the_worst_urgency_that_it_may_get(database, node):
+    """Else it would go before lanes of that urgency which are not even named."""
     shop, other = add_shop(database, user_id=1), add_shop(database, user_id=2)
     old = add_job(database, shop, priority=4, run_at=ago(31))
     add_job(database, shop, priority=3)
