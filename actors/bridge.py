@@ -4,11 +4,11 @@ It trusts no client: a response counts only if it comes from a socket of the sel
 command went, and its content is read with distrust. It never sends a command twice to a browser
 that does not remember the first time. The way of a command::
 
-    request ─► sent to a socket ─┬─ response ───────────────────────────────► settled
-                                 ├─ deadline ───────────────────────────────► settled: timeout
+    request ─► sent to a socket ─┬─ response ───────────────────────────────► ended
+                                 ├─ deadline ───────────────────────────────► ended: timeout
                                  └─ socket gone ─► lost ─┬─ another socket with the same memory:
                                                          │  sent again
-                                                         └─ grace over ─────► settled: lost
+                                                         └─ grace over ─────► ended: lost
 """
 
 from collections import Counter
@@ -175,13 +175,13 @@ class BridgeActor(BaseActor):
         try:
             payload = checked_json(request.payload, f"the payload of {request.action}")
         except InvalidJson as error:
-            self._settle(pending, Failure(InvalidCall(str(error))))
+            self._end(pending, Failure(InvalidCall(str(error))))
             return
         if not self._may_leave(request):
             # If the command was sent before, its answer may still come from the first time.
             if pending.sent_to is None and not repeated:
                 why = "this node was held up, and it is too late for the command to leave"
-                self._settle(pending, Failure(HeldUp(why)))
+                self._end(pending, Failure(HeldUp(why)))
             return
         self.counters["resent" if pending.sent_to or repeated else "sent"] += 1
         pending.sent(socket)
@@ -209,7 +209,7 @@ class BridgeActor(BaseActor):
         if pending is None or self.clock.now() < pending.deadline:
             return
         seconds = pending.request.timeout.total_seconds()
-        self._settle(
+        self._end(
             pending,
             Failure(
                 CallTimeout(
@@ -218,12 +218,12 @@ class BridgeActor(BaseActor):
             ),
         )
 
-    def _settle(self, pending: PendingRequest, outcome: Outcome, later: str = "late") -> None:
+    def _end(self, pending: PendingRequest, outcome: Outcome, later: str = "late") -> None:
         self._pending.end(pending.request.request_id, later)
         self._reply(pending.request, outcome)
 
     def _reply(self, request: messages.BrowserRequest, outcome: Outcome) -> None:
-        self.tell(request.ticket.reply_to, messages.CallSettled(request.ticket, outcome))
+        self.tell(request.ticket.reply_to, messages.CallEnded(request.ticket, outcome))
 
     # --- responses -----------------------------------------------------------------------
 
@@ -245,7 +245,7 @@ class BridgeActor(BaseActor):
             self._drop(message, "foreign", response.request_id, sid=message.sid)
         else:
             self.counters["answered"] += 1
-            self._settle(pending, response.outcome(pending.request.writes), "duplicate")
+            self._end(pending, response.outcome(pending.request.writes), "duplicate")
             message.acknowledge({"status": "ok", "request_id": response.request_id})
 
     def _drop(
@@ -357,7 +357,7 @@ class BridgeActor(BaseActor):
             return
         del self._graces[user_id]
         for pending in self._pending.of(user_id):
-            self._settle(pending, Failure(self._lost(pending.request)))
+            self._end(pending, Failure(self._lost(pending.request)))
 
     def _lost(self, request: messages.BrowserRequest) -> ConnectionLost | SellerNotConnected:
         if not request.writes:

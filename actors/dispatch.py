@@ -12,7 +12,7 @@ from runtime import messages
 from runtime.answers.limit_keeper import Changes
 from runtime.errors import ConnectionLost, HeldUp
 from runtime.marketplaces.record import Marketplace
-from runtime.messages import CallSettled, CallTicket
+from runtime.messages import CallEnded, CallTicket
 from runtime.process.clock import Clock
 from runtime.process.lease import Lease
 from runtime.runs.calls import (
@@ -39,7 +39,7 @@ class Dispatcher:
     A write leaves in two steps: when its turn comes, its intent is recorded (:meth:`_intend`), and
     it leaves when the recorder has committed that (:meth:`intent_recorded`, :meth:`_leave`)::
 
-        perform ─► pace ─► turn ─┬─ a read ───────────────────────► leave ─► settled
+        perform ─► pace ─► turn ─┬─ a read ───────────────────────► leave ─► ended
                                  └─ a write ─► recorder: intent ─►
 
     Args:
@@ -82,18 +82,18 @@ class Dispatcher:
                 self.pace.put(run, ticket)
             case SleepCall(duration):
                 due = self._clock.now() + duration
-                self._clock.call_at(due, self._actor, CallSettled(ticket, Success(None)))
+                self._clock.call_at(due, self._actor, CallEnded(ticket, Success(None)))
             case ProgressCall() as call:
                 progress = messages.RecordProgress(run.job.id, run.job.fence, call.as_json())
                 self._tell(messages.RECORDER, progress)
                 # Through the mailbox, so that a handler that does nothing else holds nobody up.
-                self._tell(self._actor, CallSettled(ticket, Success(None)))
+                self._tell(self._actor, CallEnded(ticket, Success(None)))
             case BlockingCall() as call:
                 outstanding.left = True
                 self._workers.run_blocking(ticket, call)
                 # A thread cannot be ended from outside, so the run only stops waiting for it. The
                 # first of the two outcomes counts; for the second no call is outstanding.
-                late = CallSettled(ticket, call.late(run.job.timeout))
+                late = CallEnded(ticket, call.late(run.job.timeout))
                 self._clock.call_at(self._clock.now() + run.job.timeout, self._actor, late)
             case TransactionCall() as call:
                 outstanding.left = True
@@ -106,7 +106,7 @@ class Dispatcher:
             case AwaitQuiet() as call:
                 now = self._clock.now()
                 until = run.steps.quiet_at(call, now)
-                answer = CallSettled(ticket, Success(until > now))
+                answer = CallEnded(ticket, Success(until > now))
                 self._clock.call_at(max(until, now), self._actor, answer)
 
     def intent_recorded(self, run: LaneRun, call_id: int) -> None:
@@ -117,7 +117,7 @@ class Dispatcher:
             call.entry = None
             self._leave(run, call)
 
-    def settled(self, run: LaneRun, call_id: int, outcome: Outcome) -> bool:
+    def ended(self, run: LaneRun, call_id: int, outcome: Outcome) -> bool:
         """Count an outcome in; returns False if nobody waits for it."""
         call = run.calls.get(call_id)
         if call is None:
@@ -159,7 +159,7 @@ class Dispatcher:
                 self._tell(messages.BRIDGE, call.request)
             elif actor == messages.HTTP and call.left and isinstance(call.call, HttpCall):
                 lost = ConnectionLost("the HTTP actor failed", writes=call.call.writes)
-                self._tell(self._actor, CallSettled(call.ticket, Failure(lost)))
+                self._tell(self._actor, CallEnded(call.ticket, Failure(lost)))
 
     def _take_turn(self, ticket: CallTicket) -> bool:
         """Send the call whose turn has come; returns False if nobody waits for it any more."""
@@ -197,7 +197,7 @@ class Dispatcher:
         now = self._clock.now()
         if not_after is not None and now >= not_after:
             late = HeldUp("this node has not confirmed its heartbeat, so it sends no writes")
-            self._tell(self._actor, CallSettled(call.ticket, Failure(late)))
+            self._tell(self._actor, CallEnded(call.ticket, Failure(late)))
             return
         call.left = True
         call.sent = self.pace.left(run, call.call, call.released_at, now)

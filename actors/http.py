@@ -43,4 +43,4 @@ class HttpActor(BaseActor):
             self.log.exception("HTTP call failed unexpectedly")
             writes = request.call.writes
             outcome = Failure(OutcomeUnknown(f"the call went wrong: {error}", writes=writes))
-        self.tell(request.ticket.reply_to, messages.CallSettled(request.ticket, outcome))
+        self.tell(request.ticket.reply_to, messages.CallEnded(request.ticket, outcome))

@@ -65,8 +65,8 @@ class MarketplaceActor(BaseActor):
     def receive(self, message: Any) -> None:  # noqa: C901 - one line for each message
         """Handle one message, then ask for jobs where there is room."""
         match message:
-            case messages.CallSettled():
-                self._runs.call_settled(message)
+            case messages.CallEnded():
+                self._runs.call_ended(message)
             case messages.IntentRecorded(ticket, kept):
                 self._runs.intent_recorded(ticket, kept)
             case messages.JobsClaimed():

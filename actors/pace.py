@@ -9,7 +9,7 @@ from runtime import messages
 from runtime.answers.limit_keeper import INQUIRY_TIME, Changes, SentCall
 from runtime.marketplaces.pacing import Pacing
 from runtime.marketplaces.record import Marketplace
-from runtime.messages import CallSettled, CallTicket
+from runtime.messages import CallEnded, CallTicket
 from runtime.process.alarm import Alarm
 from runtime.process.clock import Clock
 from runtime.rate_limits.closures import Closure, Scope, path
@@ -111,7 +111,7 @@ class CallPace:
             self._changed(self._limits.refused(blocked, now))
             # A quota that is used up has become a closure in the line before.
             closed = Failure(blocked.closed(is_closure=True))
-            self._tell(self._actor, CallSettled(ticket, closed))
+            self._tell(self._actor, CallEnded(ticket, closed))
         # The usage is committed behind the call. A commit before each call would cost more than
         # the milliseconds of usage that a killed process forgets.
         if used := self.budgets.changed():
@@ -158,13 +158,13 @@ class CallPace:
         self._changed(self._limits.troubled(shop_id, trouble, self._clock.now()))
         self.pump()
 
-    def inquiry_settled(self, settled: CallSettled) -> None:
+    def inquiry_ended(self, ended: CallEnded) -> None:
         """Take an outcome that no run waits for; it may be the outcome of an inquiry."""
-        if settled.ticket.job_id != INQUIRY:
+        if ended.ticket.job_id != INQUIRY:
             return
-        scope = self._inquiries.pop(settled.ticket.call_id, None)
+        scope = self._inquiries.pop(ended.ticket.call_id, None)
         if scope is not None:
-            outcome = settled.outcome
+            outcome = ended.outcome
             self._changed(self._limits.inquired(scope, outcome, self._clock.now()))
             self.pump()
 

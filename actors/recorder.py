@@ -201,11 +201,11 @@ class RecorderActor(BaseActor):
         return held
 
     def _refuse(self, entry: messages.RecordSettlement, error: DatabaseRefused) -> None:
-        settled = entry.settlement
-        self.log.error("settlement refused", job=settled.job_id, reason=str(error))
+        settlement = entry.settlement
+        self.log.error("settlement refused", job=settlement.job_id, reason=str(error))
         self.tell(
             entry.reply_to,
-            messages.SettlementInvalid(settled.job_id, settled.fence, str(error)),
+            messages.SettlementInvalid(settlement.job_id, settlement.fence, str(error)),
         )
 
     def _intend(self, entries: Sequence[messages.RecordIntent]) -> list[messages.RecordIntent]:
@@ -235,14 +235,14 @@ class RecorderActor(BaseActor):
                 if kept
                 else Failure(FenceLost(entry.ticket.job_id, entry.ticket.fence))
             )
-            self.tell(entry.ticket.reply_to, messages.CallSettled(entry.ticket, outcome))
+            self.tell(entry.ticket.reply_to, messages.CallEnded(entry.ticket, outcome))
         return held
 
     def _refuse_step(
         self, entry: messages.RecordIntent | messages.RecordOutcome, error: DatabaseRefused
     ) -> None:
         self.log.error("step refused", job=entry.ticket.job_id, reason=str(error))
-        self.tell(entry.ticket.reply_to, messages.CallSettled(entry.ticket, Failure(error)))
+        self.tell(entry.ticket.reply_to, messages.CallEnded(entry.ticket, Failure(error)))
 
     def _write_progress(self) -> None:
         if not self._progress:

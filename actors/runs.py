@@ -5,7 +5,7 @@ run (:meth:`Runs.cancel`, :meth:`Runs.pause`), the coroutine goes on until nothi
 that has to be answered (:meth:`Runs._step`), and the run ends (:meth:`Runs._end`) or is left where
 it stands (:meth:`Runs._settle`). :class:`runtime.runs.run.Run` decides which calls are waited for::
 
-    start_ready ─► _step ◄────────────── call_settled
+    start_ready ─► _step ◄────────────── call_ended
                      │ the coroutine ended
                      ▼
                    _end ─► _settle ─► recorder ─┬─ recorded ─► _forget: the place is free
@@ -27,7 +27,7 @@ from runtime import messages
 from runtime.errors import FenceLost
 from runtime.handlers.registry import Registry
 from runtime.marketplaces.record import Marketplace
-from runtime.messages import CallSettled, CallTicket, CancellationOverdue
+from runtime.messages import CallEnded, CallTicket, CancellationOverdue
 from runtime.process.crash_marker import CrashMarker
 from runtime.runs.calls import Failure
 from runtime.runs.endings import cannot_be_stored, cannot_go_on, looks_again, read_end, released
@@ -147,14 +147,14 @@ class Runs:
 
     # --- runs go on -----------------------------------------------------------------------
 
-    def call_settled(self, settled: CallSettled) -> None:
+    def call_ended(self, ended: CallEnded) -> None:
         """Deliver the outcome of a call to its run, or to the pace if no run asked for it."""
-        ticket, outcome = settled.ticket, settled.outcome
+        ticket, outcome = ended.ticket, ended.outcome
         run = self.of(ticket)
         if run is None:
-            self._dispatcher.pace.inquiry_settled(settled)
+            self._dispatcher.pace.inquiry_ended(ended)
             return
-        if not self._dispatcher.settled(run, ticket.call_id, outcome):
+        if not self._dispatcher.ended(run, ticket.call_id, outcome):
             return
         if isinstance(outcome, Failure) and isinstance(outcome.error, FenceLost):
             self._drop(run, str(outcome.error))

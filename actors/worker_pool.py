@@ -6,7 +6,7 @@ from collections.abc import Callable
 from actors.directory import Directory
 from actors.threads import DaemonThreads
 from runtime.errors import DatabaseUnavailable
-from runtime.messages import CallSettled, CallTicket
+from runtime.messages import CallEnded, CallTicket
 from runtime.process.crash_marker import CrashMarker
 from runtime.products.media import Media
 from runtime.runs.calls import BlockingCall, Failure, MediaCall, Outcome, Success, TransactionCall
@@ -71,9 +71,9 @@ class WorkerPool:
                     outcome = Success(function())
             except BaseException as error:  # noqa: BLE001 - it is raised again in the handler
                 outcome = Failure(error)
-            self._directory.tell(ticket.reply_to, CallSettled(ticket, outcome))
+            self._directory.tell(ticket.reply_to, CallEnded(ticket, outcome))
 
         # Without an outcome the run would wait for ever, and could not be handed back in order.
         if not threads.submit(work):
             stopped = Failure(DatabaseUnavailable("the service is stopping"))
-            self._directory.tell(ticket.reply_to, CallSettled(ticket, stopped))
+            self._directory.tell(ticket.reply_to, CallEnded(ticket, stopped))

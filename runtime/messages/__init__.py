@@ -23,7 +23,7 @@ from runtime.messages.browsers import (
 from runtime.messages.calls import (
     BrowserRequest,
     BrowserRequestWithdrawn,
-    CallSettled,
+    CallEnded,
     CallsReleased,
     CallTicket,
     CancellationOverdue,
@@ -100,7 +100,7 @@ __all__ = [
     "BrowserDeadline",
     "BrowserRequest",
     "BrowserRequestWithdrawn",
-    "CallSettled",
+    "CallEnded",
     "CallTicket",
     "CallsReleased",
     "CancelRequested",

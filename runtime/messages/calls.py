@@ -24,7 +24,7 @@ class CallTicket:
 
 
 @dataclass(frozen=True, slots=True)
-class CallSettled:
+class CallEnded:
     """A call has this outcome; the actor that asked gets it."""
 
     ticket: CallTicket

@@ -96,7 +96,7 @@ class IntentRecorded:
 
 @dataclass(frozen=True, slots=True)
 class RecordOutcome:
-    """The recorder is to write how a step ended; the answer is :class:`CallSettled`.
+    """The recorder is to write how a step ended; the answer is :class:`CallEnded`.
 
     Attributes:
         took: the time since this run began the step.

@@ -105,7 +105,7 @@ class MarketplaceBench:
                     continue
                 self.journal[entry.step.name] = entry.step
                 kept = json.loads(entry.step.result or "null")
-                self.actor.receive(messages.CallSettled(entry.ticket, Success(kept)))
+                self.actor.receive(messages.CallEnded(entry.ticket, Success(kept)))
 
     def claim(self, *jobs: Job, left: Mapping[int, timedelta | None] | None = None) -> None:
         """Answer the claim that is under way.
@@ -132,11 +132,11 @@ class MarketplaceBench:
 
     def answer(self, request: Any, value: Any = None) -> None:
         """Answer a request with a value."""
-        self.receive(messages.CallSettled(request.ticket, Success(value)))
+        self.receive(messages.CallEnded(request.ticket, Success(value)))
 
     def fail(self, request: Any, error: BaseException) -> None:
         """Answer a request with a failure."""
-        self.receive(messages.CallSettled(request.ticket, Failure(error)))
+        self.receive(messages.CallEnded(request.ticket, Failure(error)))
 
     def settlement(self) -> Settlement:
         """The one settlement that it wants recorded since the last look."""

@@ -120,7 +120,7 @@ class Bridge:
         return [
             message.outcome.value if isinstance(message.outcome, Success) else message.outcome.error
             for _, message in self.directory.told
-            if isinstance(message, messages.CallSettled)
+            if isinstance(message, messages.CallEnded)
         ]
 
     def told(self, name: str) -> list[Any]:

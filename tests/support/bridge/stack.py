@@ -179,7 +179,7 @@ class Stack:
         )
 
     def outcome(self) -> Any:
-        return self.asker.next(messages.CallSettled).outcome
+        return self.asker.next(messages.CallEnded).outcome
 
     def close(self) -> None:
         for browser in self._browsers:

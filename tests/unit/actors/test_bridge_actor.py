@@ -38,7 +38,7 @@ def test_a_command_and_its_answer(bridge: Bridge) -> None:
         ("a", {"request_id": "r1", "action": "VINTED_SYNC", "payload": {"page": 3}})
     ]
     assert bridge.respond("a", ok(data={"items": [1]})) == {"status": "ok", "request_id": "r1"}
-    assert bridge.told(ASKER)[-1] == messages.CallSettled(
+    assert bridge.told(ASKER)[-1] == messages.CallEnded(
         CallTicket(ASKER, 1, 1, 1), Success({"items": [1]})
     )
 

@@ -1,4 +1,4 @@
-"""Whatever happens: a command is never sent twice to who forgets, and is settled once."""
+"""Whatever happens: a command is never sent twice to who forgets, and is ended once."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -64,7 +64,7 @@ class World:
         self._ask(request_id, writes=writes)
 
     def again(self, number: int) -> None:
-        for request_id in self._unsettled(number):
+        for request_id in self._unanswered(number):
             self._ask(request_id, writes=True, repeated=True)
 
     def respond(self, which: int, number: int) -> None:
@@ -74,7 +74,7 @@ class World:
             self.bridge.respond(live[which % len(live)].sid, ok(request_id))
 
     def withdraw(self, number: int) -> None:
-        for request_id in self._unsettled(number):
+        for request_id in self._unanswered(number):
             self.withdrawn.add(request_id)
             self.bridge.actor.receive(messages.BrowserRequestWithdrawn(request_id))
 
@@ -84,32 +84,32 @@ class World:
     def restart(self) -> None:
         self.restarts += 1
         self.bridge.start()
-        for request_id in self._all_unsettled():
+        for request_id in self._all_unanswered():
             self._ask(request_id, writes=True, repeated=True)
 
-    def settled(self) -> Counter[str]:
+    def ended(self) -> Counter[str]:
         return Counter(
             f"r{message.ticket.job_id}"
             for _, message in self.bridge.directory.told
-            if isinstance(message, messages.CallSettled)
+            if isinstance(message, messages.CallEnded)
         )
 
     def _ask(self, request_id: str, **changes: Any) -> None:
         ticket = CallTicket(ASKER, int(request_id[1:]), 1, 1)
         self.bridge.request(request_id, self.requests[request_id], ticket=ticket, **changes)
 
-    def _all_unsettled(self) -> list[str]:
-        settled = self.settled()
-        return [one for one in self.requests if not settled[one] and one not in self.withdrawn]
+    def _all_unanswered(self) -> list[str]:
+        ended = self.ended()
+        return [one for one in self.requests if not ended[one] and one not in self.withdrawn]
 
-    def _unsettled(self, number: int) -> list[str]:
-        unsettled = self._all_unsettled()
-        return [unsettled[number % len(unsettled)]] if unsettled else []
+    def _unanswered(self, number: int) -> list[str]:
+        unanswered = self._all_unanswered()
+        return [unanswered[number % len(unanswered)]] if unanswered else []
 
 
 @examples(300)
 @given(st.booleans(), st.sampled_from(CLIENTS), STEPS)
-def test_never_twice_to_who_forgets_and_settled_exactly_once(
+def test_never_twice_to_who_forgets_and_ended_exactly_once(
     resume: bool, client_id: str | None, steps: list[Any]
 ) -> None:
     world = World()
@@ -117,9 +117,9 @@ def test_never_twice_to_who_forgets_and_settled_exactly_once(
         world.play(step)
     world.bridge.advance(1_000)
 
-    settled = world.settled()
+    ended = world.ended()
     for request_id in world.requests:
-        assert settled[request_id] == (0 if request_id in world.withdrawn else 1)
+        assert ended[request_id] == (0 if request_id in world.withdrawn else 1)
 
     sent: dict[str, list[messages.SocketConnected]] = {}
     for sid, request_id in world.bridge.emitted:

@@ -89,17 +89,17 @@ def test_a_sleep_is_answered_when_it_is_over(bench: Bench) -> None:
     bench.clock.advance(9 * SECOND)
     assert bench.directory.told == []
     bench.clock.advance(SECOND)
-    settled = messages.CallSettled(run.ticket(ACTOR, 1), Success(None))
-    assert bench.directory.told == [(ACTOR, settled)]
+    ended = messages.CallEnded(run.ticket(ACTOR, 1), Success(None))
+    assert bench.directory.told == [(ACTOR, ended)]
 
 
 def test_blocking_work_is_done_on_the_worker_pool(bench: Bench) -> None:
     run = bench.run()
     bench.perform(run, 1, BlockingCall(threading.get_ident))
     assert bench.directory.arrived.acquire(timeout=10)
-    ((_, settled),) = bench.directory.told
-    assert settled.ticket == run.ticket(ACTOR, 1)
-    assert settled.outcome.value != threading.get_ident()
+    ((_, ended),) = bench.directory.told
+    assert ended.ticket == run.ticket(ACTOR, 1)
+    assert ended.outcome.value != threading.get_ident()
 
 
 def test_a_transaction_is_made_on_the_worker_pool(bench: Bench) -> None:
@@ -107,8 +107,8 @@ def test_a_transaction_is_made_on_the_worker_pool(bench: Bench) -> None:
     bench.perform(run, 1, TransactionCall("store", lambda session: session.connection()))
     bench.workers._stopping.set()  # else it waits for the database
     assert bench.directory.arrived.acquire(timeout=30)
-    ((_, settled),) = bench.directory.told
-    assert isinstance(settled.outcome.error, DatabaseUnavailable)
+    ((_, ended),) = bench.directory.told
+    assert isinstance(ended.outcome.error, DatabaseUnavailable)
 
 
 def test_work_and_sleep_are_neither_paced_nor_counted(bench: Bench) -> None:
@@ -163,7 +163,7 @@ def test_whenever_calls_are_made_they_leave_in_order_and_apart(
 
     def fall_due(name: str, message: Any) -> None:
         if name == "answer":
-            bench.dispatcher.settled(run, message, Success(None))
+            bench.dispatcher.ended(run, message, Success(None))
         else:
             bench.dispatcher.pace.pump()
         look()
@@ -190,7 +190,7 @@ def test_a_lane_has_so_many_calls_in_flight_and_no_more() -> None:
     for call_id in (1, 2, 3, 4):
         bench.perform(run, call_id, READ)
     assert bench.sent() == [(1, 1), (1, 2)]
-    assert bench.dispatcher.settled(run, 2, Success(None))
+    assert bench.dispatcher.ended(run, 2, Success(None))
     assert bench.sent() == [(1, 3)]
 
 
@@ -201,9 +201,9 @@ def test_a_browser_has_one_call_in_flight_whatever_the_record_says() -> None:
     bench.perform(first, 2, WebSocketCall("LOOK"))
     bench.perform(second, 1, WebSocketCall("LOOK"))
     assert bench.sent() == [(1, 1)]
-    bench.dispatcher.settled(first, 1, Success(None))
+    bench.dispatcher.ended(first, 1, Success(None))
     assert bench.sent() == [(1, 2)]
-    bench.dispatcher.settled(first, 2, Success(None))
+    bench.dispatcher.ended(first, 2, Success(None))
     assert bench.sent() == [(2, 1)]
 
 
@@ -212,9 +212,9 @@ def test_an_outcome_counts_once() -> None:
     run = bench.run()
     for call_id in (1, 2, 3):
         bench.perform(run, call_id, READ)
-    assert bench.dispatcher.settled(run, 1, Success(None))
-    assert not bench.dispatcher.settled(run, 1, Success(None))
-    assert not bench.dispatcher.settled(run, 99, Success(None))
+    assert bench.dispatcher.ended(run, 1, Success(None))
+    assert not bench.dispatcher.ended(run, 1, Success(None))
+    assert not bench.dispatcher.ended(run, 99, Success(None))
     assert bench.dispatcher.pace.in_flight(run) == 1
     assert bench.sent() == [(1, 1), (1, 2)]
 
@@ -245,7 +245,7 @@ def test_the_bridge_is_told_of_a_command_that_nobody_waits_for_any_more(bench: B
     assert bench.directory.told[1:] == [
         (messages.BRIDGE, messages.BrowserRequestWithdrawn(command.request_id))
     ]
-    assert not bench.dispatcher.settled(run, 1, Success(None))
+    assert not bench.dispatcher.ended(run, 1, Success(None))
     bench.dispatcher.withdraw(run, [1])
     assert bench.dispatcher.pace.in_flight(run) == 0
 
@@ -267,7 +267,7 @@ def test_calls_of_a_run_that_is_gone_do_not_leave_and_hold_up_nobody() -> None:
         bench.perform(one, 1, READ)
     del bench.runs[2]
     bench.sent()
-    bench.dispatcher.settled(run, 1, Success(None))
+    bench.dispatcher.ended(run, 1, Success(None))
     assert bench.sent() == [(3, 1)]
 
 
@@ -319,11 +319,11 @@ def test_an_http_call_whose_actor_failed_is_lost_and_not_sent_again(
     bench.perform(run, 2, WebSocketCall("LOOK"))
     bench.directory.told.clear()
     bench.dispatcher.ask_again(run, messages.HTTP)
-    ((to, settled),) = bench.directory.told
-    assert (to, settled.ticket) == (ACTOR, run.ticket(ACTOR, 1))
-    assert isinstance(settled.outcome, Failure)
-    assert isinstance(settled.outcome.error, ConnectionLost)
-    assert settled.outcome.error.writes is writes
+    ((to, ended),) = bench.directory.told
+    assert (to, ended.ticket) == (ACTOR, run.ticket(ACTOR, 1))
+    assert isinstance(ended.outcome, Failure)
+    assert isinstance(ended.outcome.error, ConnectionLost)
+    assert ended.outcome.error.writes is writes
 
 
 def test_an_http_call_that_has_not_left_is_not_lost() -> None:

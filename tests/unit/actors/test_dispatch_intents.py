@@ -119,9 +119,9 @@ def test_an_intent_that_was_recorded_too_late_sends_nothing(call: Call, waited: 
     bench.lease.renew(bench.clock.now())  # a later heartbeat does not make it any earlier
     bench.recorded()
     assert bench.sent() == []
-    (settled,) = bench.take(messages.CallSettled)
-    assert isinstance(settled.outcome, Failure)
-    assert isinstance(settled.outcome.error, NotSent)
+    (ended,) = bench.take(messages.CallEnded)
+    assert isinstance(ended.outcome, Failure)
+    assert isinstance(ended.outcome.error, NotSent)
 
 
 def test_a_node_whose_lease_has_ended_sends_no_write() -> None:
@@ -158,7 +158,7 @@ def quiet_answer(bench: Bench, settled: bool) -> tuple[timedelta, bool]:
     asked_at = bench.clock.now()
     bench.perform(AwaitQuiet("create", settled), 99)
     bench.clock.advance(timedelta(0))
-    while not (answers := bench.take(messages.CallSettled)):
+    while not (answers := bench.take(messages.CallEnded)):
         due = bench.clock.next_due()
         assert due is not None
         bench.clock.advance(due - bench.clock.now())
@@ -171,7 +171,7 @@ def test_a_no_is_waited_for_until_what_left_has_settled() -> None:
     bench.perform(WRITES[0])
     bench.clock.advance(5 * SECOND)
     bench.recorded()
-    bench.dispatcher.settled(bench.run, 1, Success(None))
+    bench.dispatcher.ended(bench.run, 1, Success(None))
     assert quiet_answer(bench, settled=False) == (timedelta(0), False), "a yes counts at once"
     assert quiet_answer(bench, settled=True) == (40 * SECOND, True)
     assert quiet_answer(bench, settled=True) == (timedelta(0), False), "now a no counts"
@@ -182,7 +182,7 @@ def test_of_several_writes_of_a_step_the_one_that_settles_last_counts() -> None:
     for call_id, settles in enumerate([90 * SECOND, 10 * SECOND], 1):
         bench.perform(HttpCall("POST", "/x", settles_within=settles), call_id)
         bench.recorded(call_id)
-        bench.dispatcher.settled(bench.run, call_id, Success(None))
+        bench.dispatcher.ended(bench.run, call_id, Success(None))
         bench.clock.advance(SECOND)
     assert quiet_answer(bench, settled=True) == (88 * SECOND, True)
 

@@ -34,7 +34,7 @@ def answer(
     envelope = Answer(status, named, good=status < 300)
     error = CallRejected(f"answered {status}", status=status)
     outcome = Success(1, envelope) if status < 300 else Failure(error, envelope)
-    assert bench.dispatcher.settled(run, call_id, outcome)
+    assert bench.dispatcher.ended(run, call_id, outcome)
     return None if status < 300 else error
 
 
@@ -50,7 +50,7 @@ def runs(bench: Bench, *shops: int) -> list[LaneRun]:
 def refusals(bench: Bench) -> list[tuple[int, BudgetClosed]]:
     """Jobs whose calls were refused, and with which error."""
     found = []
-    for settled in bench.take(messages.CallSettled):
+    for settled in bench.take(messages.CallEnded):
         assert isinstance(settled.outcome, Failure)
         assert isinstance(settled.outcome.error, BudgetClosed)
         found.append((settled.ticket.job_id, settled.outcome.error))
@@ -186,7 +186,7 @@ def test_announced_limits_replace_the_configured_ones() -> None:
 def test_an_outcome_without_an_answer_says_nothing() -> None:
     bench = Bench()
     (run,) = runs(bench, 1)
-    assert bench.dispatcher.settled(run, 1, Failure(ConnectionLost("x", status=429)))
+    assert bench.dispatcher.ended(run, 1, Failure(ConnectionLost("x", status=429)))
     assert bench.take(messages.RecordClosure) == []
 
 
@@ -223,8 +223,8 @@ def test_it_is_asked_once_and_closed_until_the_quota_is_filled_again() -> None:
     bench.clock.advance(SECOND)
     assert bench.sent() == [], "nothing goes through before it is known"
     reset = bench.clock.now() + timedelta(hours=2)
-    settled = messages.CallSettled(request.ticket, Success(quotas(0, reset)))
-    bench.dispatcher.pace.inquiry_settled(settled)
+    settled = messages.CallEnded(request.ticket, Success(quotas(0, reset)))
+    bench.dispatcher.pace.inquiry_ended(settled)
     told = [one for _, one in bench.directory.told if isinstance(one, messages.RecordOpening)]
     assert told == [], "what is closed anew is not written as open"
     ((job, error),) = refusals(bench)
@@ -240,7 +240,7 @@ def test_an_inquiry_that_tells_nothing_leaves_the_rate_halved(
     answer(bench, bench.made, 1, status=429)
     (request,) = bench.inquiries()
     bench.perform(bench.made, 3, READ)
-    bench.dispatcher.pace.inquiry_settled(messages.CallSettled(request.ticket, outcome))
+    bench.dispatcher.pace.inquiry_ended(messages.CallEnded(request.ticket, outcome))
     assert bench.dispatcher.pace.budgets.rate(APP_KEY, bench.clock.now()) == 0.5
     bench.clock.advance(5 * SECOND)
     assert bench.sent() == [(1, 3)]
@@ -265,7 +265,7 @@ def test_a_captcha_stops_the_account_until_a_person_has_done_something() -> None
     first, second = bench.run(1, shop=1), bench.run(2, shop=2)
     bench.perform(first, 1, LOOK)
     rejected = Failure(CallRejected("blocked", status=403))
-    assert bench.dispatcher.settled(first, 1, rejected)
+    assert bench.dispatcher.ended(first, 1, rejected)
     (recorded,) = bench.take(messages.RecordClosure)
     closure = recorded.closure
     assert (closure.scope, closure.kind, closure.until) == (shop(1), ClosureKind.NEEDS_USER, None)
@@ -278,7 +278,7 @@ def test_a_captcha_stops_the_account_until_a_person_has_done_something() -> None
 def test_a_shop_whose_seller_has_to_consent_again_is_closed() -> None:
     bench = Bench()
     (run,) = runs(bench, 1)
-    assert bench.dispatcher.settled(run, 1, Failure(NotAuthorized(1, "etsy", "grant ended")))
+    assert bench.dispatcher.ended(run, 1, Failure(NotAuthorized(1, "etsy", "grant ended")))
     (recorded,) = bench.take(messages.RecordClosure)
     assert (recorded.closure.scope, recorded.closure.kind) == (shop(1), ClosureKind.NEEDS_AUTH)
     assert "grant ended" in recorded.closure.reason
@@ -298,7 +298,7 @@ def test_a_good_answer_of_the_shop_opens_it() -> None:
     closed = Closure(shop(1), ClosureKind.NEEDS_AUTH, "401", bench.clock.now())
     bench.perform(run, 3, READ)
     bench.dispatcher.pace.closures_loaded([closed])
-    bench.take(messages.CallSettled)
+    bench.take(messages.CallEnded)
     bench.clock.advance(20 * SECOND)
     bench.dispatcher.pace.closures_loaded(())
     bench.perform(run, 4, READ)
@@ -398,8 +398,8 @@ def test_what_an_inquiry_closes_is_the_last_word_on_its_scope() -> None:
     answer(bench, bench.made, 1, status=429)
     (request,) = bench.inquiries()
     reset = bench.clock.now() + timedelta(hours=2)
-    settled = messages.CallSettled(request.ticket, Success(quotas(0, reset)))
-    bench.dispatcher.pace.inquiry_settled(settled)
+    settled = messages.CallEnded(request.ticket, Success(quotas(0, reset)))
+    bench.dispatcher.pace.inquiry_ended(settled)
     kinds = (messages.RecordClosure, messages.RecordOpening)
     words = [one for _, one in bench.directory.told if isinstance(one, kinds)]
     assert isinstance(words[-1], messages.RecordClosure)

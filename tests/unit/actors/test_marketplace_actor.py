@@ -191,8 +191,8 @@ def test_outcomes_that_are_late_doubled_or_of_another_run_are_ignored(
     bench.claim(bench.job(1, fence=5))
     (first,) = bench.told(messages.HttpRequest)
     stale = messages.CallTicket("marketplace:shop", 1, 4, first.ticket.call_id)
-    bench.receive(messages.CallSettled(stale, Success("of another run")))
-    bench.receive(messages.CallSettled(messages.CallTicket("x", 99, 1, 1), Success(None)))
+    bench.receive(messages.CallEnded(stale, Success("of another run")))
+    bench.receive(messages.CallEnded(messages.CallTicket("x", 99, 1, 1), Success(None)))
     assert bench.told(messages.HttpRequest) == []
     bench.answer(first, "a")
     bench.answer(first, "again")
@@ -283,7 +283,7 @@ def test_a_result_that_the_database_refuses_fails_the_job(bench: MarketplaceBenc
 def test_a_run_whose_transaction_found_the_job_lost_is_dropped(bench: MarketplaceBench) -> None:
     bench.claim(bench.job(1, "store"))
     ticket = messages.CallTicket("marketplace:shop", 1, 1, 1)
-    bench.fail(messages.CallSettled(ticket, Success(None)), FenceLost(1, 1))
+    bench.fail(messages.CallEnded(ticket, Success(None)), FenceLost(1, 1))
     assert bench.told(messages.RecordSettlement) == []
     bench.receive(FOUND)
     assert bench.room() == {2: 3}
