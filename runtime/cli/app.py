@@ -53,8 +53,8 @@ def build_app(parts: Parts) -> typer.Typer:
     def serve_() -> None:
         """Run the service; the default.
 
-        Ctrl-C and SIGTERM stop it in order: nothing new is begun, what runs gets its time, and
-        every outcome is recorded. A second one stops it at once.
+        Ctrl-C and SIGTERM stop it in order: no job is begun any more, running jobs get some time,
+        and every outcome is recorded. A second signal stops it at once.
         """
         raise typer.Exit(serve(parts))
 

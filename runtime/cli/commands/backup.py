@@ -14,11 +14,11 @@ from runtime.storage.server.engine import open_database
 
 
 def backup(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to.")],
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that is there.")] = False,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write the whole database to FILE; also while the service runs."""
+    """Write the whole database to FILE; the service may run meanwhile."""
     target = file.expanduser().absolute()
     settings = command_settings()
     # The database is taken as it is: a backup before a migration must not migrate.

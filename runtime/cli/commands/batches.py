@@ -36,9 +36,12 @@ def create(
     priority: Annotated[int | None, typer.Option(help="1 (critical) to 4 (low).")] = None,
     input_: Annotated[str, typer.Option("--input", help="A JSON object for each job.")] = "{}",
     force: Annotated[
-        bool, typer.Option("--force", help="Publish even what is on sale there already.")
+        bool,
+        typer.Option(
+            "--force", help="Publish products that are on sale in that shop already, too."
+        ),
     ] = False,
-    wait_: Annotated[bool, typer.Option("--wait", help="Wait until it is over.")] = False,
+    wait_: Annotated[bool, typer.Option("--wait", help="Wait until the batch is over.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Create one job for each product, all of them or none."""
@@ -68,8 +71,10 @@ def create(
 @app.command("list")
 def list_(
     marketplace: Marketplace = None,
-    all_: Annotated[bool, typer.Option("--all", help="Those that are over, too.")] = False,
-    limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most so many.")] = 50,
+    all_: Annotated[bool, typer.Option("--all", help="List batches that are over, too.")] = False,
+    limit: Annotated[
+        int, typer.Option(min=1, max=100_000, help="The largest number of batches.")
+    ] = 50,
     as_json: AsJson = False,
 ) -> None:
     """List batches that are not over, the newest first."""
@@ -83,14 +88,14 @@ def list_(
 
 @app.command()
 def show(batch_id: BatchId, as_json: AsJson = False) -> None:
-    """Show a batch: its status, and how its jobs stand."""
+    """Show a batch: its status, and the number of its jobs in each status."""
     with command_session() as session:
         print_batch(_read(session, batch_id), as_json)
 
 
 @app.command()
 def cancel(batch_id: BatchId, as_json: AsJson = False) -> None:
-    """Cancel the jobs that are not over; those that run are ended by their service."""
+    """Cancel the jobs that are not over; the service ends those that run."""
     with command_session() as session:
         batch = BatchJobService(session).cancel_batch(batch_id)
         session.commit()
@@ -101,11 +106,12 @@ def cancel(batch_id: BatchId, as_json: AsJson = False) -> None:
 def wait(
     batch_id: BatchId,
     timeout: Annotated[
-        float | None, typer.Option(min=0, max=1e9, help="Give up after so many seconds.")
+        float | None,
+        typer.Option(min=0, max=1e9, help="Stop waiting after this number of seconds."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Wait until all jobs are over. Exit code 0: all completed; 3: it ended otherwise."""
+    """Wait until all jobs are over. Exit code 0: all completed; 3: some did not."""
     with command_session() as session:
         _finish_waiting(session, batch_id, timeout, as_json)
 

@@ -33,19 +33,25 @@ def add_demo(app: typer.Typer, parts: Parts) -> None:
 
     @app.command()
     def demo(
-        sellers: Annotated[int, typer.Option(min=1, max=100, help="How many sellers sync.")] = 3,
+        sellers: Annotated[
+            int, typer.Option(min=1, max=100, help="The number of sellers who sync.")
+        ] = 3,
         items: Annotated[
-            int, typer.Option(min=0, max=50_000, help="How much each of them has on sale.")
+            int,
+            typer.Option(
+                min=0, max=50_000, help="The number of items that each of them has on sale."
+            ),
         ] = 250,
         keep_running: Annotated[
             bool, typer.Option("--keep-running", help="Leave the service up until Ctrl-C.")
         ] = False,
     ) -> None:
-        """Show it all at work, with simulated sellers on simulated marketplaces.
+        """Show a service at work, with simulated sellers on simulated marketplaces.
 
-        Sellers sync what they have on Vinted. Another one publishes a product on every
-        marketplace, sells it on one, and it is taken off the others. Answers are lost on the
-        way, and in the end the marketplaces are asked whether everything happened once.
+        Sellers sync their items on Vinted. Another seller publishes a product on every
+        marketplace and sells it on one of them, and it is taken off the others. Answers are
+        lost on the way, and in the end the marketplaces are asked whether everything happened
+        once.
 
         Nothing leaves this machine, no setting counts, and nothing is left behind.
         """

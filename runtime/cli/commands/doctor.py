@@ -24,9 +24,10 @@ def doctor(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Check that all is as the service needs it.
+    """Check that the installation has everything that the service needs.
 
-    The settings, the data and media directories, the handlers, the database and the bridge's port.
+    It looks at the settings, the data and media directories, the handlers, the database and the
+    bridge's port.
     """
     findings = []
     look = examine_structure if structure else examine

@@ -11,7 +11,7 @@ app = typer.Typer(help="Handler plugins.")
 
 @app.command("list")
 def list_(as_json: AsJson = False) -> None:
-    """List every handler that is installed, and why one could not be used."""
+    """List every installed handler, with the reason if it cannot be used."""
     records = load_registry().records
     if as_json:
         print_json(

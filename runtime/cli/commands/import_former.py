@@ -23,19 +23,19 @@ MOST_TOLD = 20
 
 
 def import_former(
-    schemas: Annotated[str, typer.Option(help="Which schemas, for example 'user_*'.")],
+    schemas: Annotated[str, typer.Option(help="The names of the schemas, for example 'user_*'.")],
     shop_of: Annotated[
         list[str] | None,
         typer.Option(
             metavar="USER/MARKETPLACE=EXTERNAL_ID",
-            help="The seller's account there; can be given again and again. "
+            help="The seller's account on the marketplace; can be given several times. "
             "USER/MARKETPLACE/FORMER_SHOP_ID=EXTERNAL_ID names the account of a former shop.",
         ),
     ] = None,
     no_expiry: Annotated[
         bool,
         typer.Option(
-            "--no-expiry", help="Pending jobs wait however long, those too whose time ran out."
+            "--no-expiry", help="Let pending jobs wait however long, also those whose time is over."
         ),
     ] = False,
     dry_run: Annotated[
@@ -43,14 +43,17 @@ def import_former(
     ] = False,
     undo: Annotated[
         bool,
-        typer.Option("--undo", help="Remove what was taken over and has not been worked on since."),
+        typer.Option(
+            "--undo",
+            help="Remove the jobs and batches that were taken over and not worked on since.",
+        ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Take jobs and batches of the former system over; twice is the same as once.
 
-    The former tables stay as they are. What cannot be taken over is named, and the rest is.
-    Exit code 0: everything was; 3: some was left out, or changed there since.
+    The former tables stay as they are. Rows that cannot be taken over are named, and all others are
+    taken over. Exit code 0: all rows were; 3: some were left out, or changed there since.
     """
     shops = FormerShops(parsed_shops(shop_of or ()), dry_run)
     settings = command_settings()

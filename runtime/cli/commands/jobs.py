@@ -38,20 +38,24 @@ def create(
     user: Annotated[int | None, typer.Option(help="The id of the seller.")] = None,
     shop: Annotated[int | None, typer.Option(help="The id of the shop.")] = None,
     product: Annotated[str | None, typer.Option(help="The SKU of a product.")] = None,
-    product_id: Annotated[int | None, typer.Option(help="The id of a product instead.")] = None,
+    product_id: Annotated[
+        int | None, typer.Option(help="The id of a product, in place of --product.")
+    ] = None,
     priority: Annotated[int | None, typer.Option(help="1 (critical) to 4 (low).")] = None,
     input_: Annotated[str, typer.Option("--input", help="A JSON object for the handler.")] = "{}",
     at: Annotated[
         str | None,
-        typer.Option(help="Not before: an ISO time; without a time zone it is local time."),
+        typer.Option(help="The earliest start, an ISO time; without a time zone it is local time."),
     ] = None,
     key: Annotated[
-        str | None, typer.Option(help="Idempotency key: creating again shows the first job.")
+        str | None,
+        typer.Option(help="An idempotency key: with the same key, the first job is shown again."),
     ] = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Publish even what is on sale there already.")
+        bool,
+        typer.Option("--force", help="Publish the product although it is on sale in that shop."),
     ] = False,
-    wait_: Annotated[bool, typer.Option("--wait", help="Wait until it is over.")] = False,
+    wait_: Annotated[bool, typer.Option("--wait", help="Wait until the job is over.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Create a job. User and shop may be left out where there is only one."""
@@ -92,12 +96,14 @@ def create(
 
 @app.command("list")
 def list_(
-    status: Annotated[JobStatus | None, typer.Option(help="Only those.")] = None,
+    status: Annotated[JobStatus | None, typer.Option(help="Show only jobs of this status.")] = None,
     marketplace: Marketplace = None,
     batch: Annotated[
-        int | None, typer.Option(min=1, max=LARGEST_ID, help="Only the jobs of this batch.")
+        int | None, typer.Option(min=1, max=LARGEST_ID, help="Show only jobs of this batch.")
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, max=100_000, help="At most so many.")] = 50,
+    limit: Annotated[
+        int, typer.Option(min=1, max=100_000, help="The largest number of jobs.")
+    ] = 50,
     as_json: AsJson = False,
 ) -> None:
     """List jobs, the newest first."""
@@ -112,7 +118,7 @@ def list_(
 
 @app.command()
 def show(job_id: JobId, as_json: AsJson = False) -> None:
-    """Show a job: how it stands, what it waits for, and its steps."""
+    """Show a job: its status, the reason why it waits, and its steps."""
     with command_session() as session:
         view = _view(session, job_id, Plugins())
         steps = [step_view(step) for step in MarketplaceJobService(session).get_job_tasks(job_id)]
@@ -123,40 +129,44 @@ def show(job_id: JobId, as_json: AsJson = False) -> None:
 def wait(
     job_id: JobId,
     timeout: Annotated[
-        float | None, typer.Option(min=0, max=1e9, help="Give up after so many seconds.")
+        float | None,
+        typer.Option(min=0, max=1e9, help="Stop waiting after this number of seconds."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Wait until a job is over. Exit code 0: completed; 3: it ended otherwise."""
+    """Wait until a job is over. Exit code 0: it completed; 3: it did not."""
     with command_session() as session:
         _finish_waiting(session, job_id, timeout, as_json)
 
 
 @app.command()
 def cancel(job_id: JobId, as_json: AsJson = False) -> None:
-    """Cancel a job; one that runs is ended by the service that runs it."""
+    """Cancel a job; if it is running, its service ends it."""
     _change(job_id, as_json, MarketplaceJobService.cancel_job)
 
 
 @app.command()
 def pause(job_id: JobId, as_json: AsJson = False) -> None:
-    """Let nobody run a job until it is resumed; one that runs is left at its next call."""
+    """Pause a job until it is resumed; if it is running, it stops at its next call."""
     _change(job_id, as_json, MarketplaceJobService.pause_job)
 
 
 @app.command()
 def resume(
     job_id: JobId,
-    step: Annotated[str | None, typer.Option(help="Answer whether this step took effect.")] = None,
+    step: Annotated[str | None, typer.Option(help="The step about which the job asks.")] = None,
     happened: Annotated[
-        str | None, typer.Option(help="It did; its result, a JSON object such as '{\"id\": 5}'.")
+        str | None,
+        typer.Option(
+            help="The step took effect, with this result: a JSON object such as '{\"id\": 5}'."
+        ),
     ] = None,
     did_not_happen: Annotated[
-        bool, typer.Option("--did-not-happen", help="It did not; it is done again.")
+        bool, typer.Option("--did-not-happen", help="The step took no effect; it is done again.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Let a paused job go on; answer first what it asks, where it asks something."""
+    """Let a paused job go on; if it asks whether a step took effect, answer with the options."""
     # An answer without a step, or a step without an answer, would be taken for a mere resume.
     answers = (happened is not None) + did_not_happen
     if answers != (step is not None) or answers > 1:

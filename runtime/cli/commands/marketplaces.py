@@ -29,7 +29,7 @@ app = typer.Typer(help="Marketplaces.")
 
 @app.command("list")
 def list_(as_json: AsJson = False) -> None:
-    """List the marketplaces: their handlers, what is closed, and how much there is to do."""
+    """List the marketplaces with their handlers, jobs and closures."""
     with command_session() as session:
         registry = Plugins().registry
         closed = closures_of(session)

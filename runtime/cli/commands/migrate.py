@@ -8,7 +8,7 @@ from runtime.storage.server.engine import open_database
 
 
 def migrate(as_json: AsJson = False) -> None:
-    """Create the tables, or bring them up to date. Also done by `serve`."""
+    """Create the tables, or bring them up to date; `serve` does so, too."""
     # Not opened_database, which refuses a database that is not migrated.
     database = open_database(command_settings())
     done: list[str] = []

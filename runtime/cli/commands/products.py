@@ -34,7 +34,7 @@ app = typer.Typer(help="Products.")
 _User = Annotated[
     int | None,
     typer.Option(
-        min=1, max=LARGEST_ID, help="The id of the seller; may be left out where there is only one."
+        min=1, max=LARGEST_ID, help="The id of the seller; may be left out if there is only one."
     ),
 ]
 
@@ -47,16 +47,16 @@ def import_(
         bool,
         typer.Option(
             "--restock",
-            help="Set quantities although the last import had the same: what was sold since is "
-            "there again.",
+            help="Set each quantity, although the last import had the same; pieces that were sold "
+            "since are on sale again.",
         ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Import a seller's products, one JSON object on each line; twice is the same as once.
 
-    A line that cannot be used is named by its number, and the rest is imported. Exit code 0:
-    every line was; 3: some were left out.
+    A line that cannot be used is named by its number, and all others are imported. Exit code 0:
+    every line was imported; 3: some were left out.
     """
     counts: Counter[str] = Counter(lines=0, created=0, updated=0, unchanged=0, refused=0)
     problems: list[dict[str, Any]] = []
@@ -80,11 +80,13 @@ def import_(
 
 @app.command("list")
 def list_(
-    user: Annotated[int | None, typer.Option(help="Only this seller's.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most so many.")] = None,
+    user: Annotated[int | None, typer.Option(help="Show only products of this seller.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="The largest number of products.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List products, by their SKUs."""
+    """List products in the order of their SKUs."""
     with command_session() as session:
         if user is not None:
             checked_id(user, "user")

@@ -27,7 +27,7 @@ app = typer.Typer(help="Jobs that are created again and again.")
 
 @app.command()
 def add(
-    name: Annotated[str, typer.Argument(help="A name for it; no two have the same.")],
+    name: Annotated[str, typer.Argument(help="The name of the schedule, which no other has.")],
     cron: Annotated[
         str,
         typer.Argument(help="Minute, hour, day of month, month, day of week: '0 6 * * MON-FRI'."),
@@ -104,7 +104,7 @@ def pause(name: Name, as_json: AsJson = False) -> None:
 
 @app.command()
 def resume(name: Name, as_json: AsJson = False) -> None:
-    """Let a schedule fire again; what it missed is not made up for."""
+    """Let a schedule fire again; times that it missed are not made up for."""
     _change(name, as_json, ScheduleService.resume_schedule)
 
 
@@ -122,7 +122,7 @@ def remove(name: Name, as_json: AsJson = False) -> None:
 
 @app.command("run-now")
 def run_now(name: Name, as_json: AsJson = False) -> None:
-    """Create a schedule's job now; its next time stays as it is."""
+    """Create the job of a schedule now; the next time of the schedule does not change."""
     with command_session() as session:
         job = ScheduleService(session).run_now(name)
         row = job_with_code(session, job.id)

@@ -49,21 +49,25 @@ def connect(
     ] = None,
     refresh_token: Annotated[
         str | None,
-        typer.Option(help="One that you have already; - reads it from standard input."),
+        typer.Option(help="A refresh token that you have already; - reads it from standard input."),
     ] = None,
     name: Annotated[str | None, typer.Option(help="A name for people.")] = None,
     port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Where the answer is listened for; 0: any.")
+        int,
+        typer.Option(min=0, max=65535, help="The port that waits for the answer; 0: any free one."),
     ] = CALLBACK_PORT,
     paste: Annotated[
-        bool, typer.Option("--paste", help="Paste the address that the seller is sent back to.")
+        bool,
+        typer.Option(
+            "--paste", help="Read the address to which the seller was sent back from the terminal."
+        ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Let the runtime act for a seller's shop.
 
-    Prints the address at which the seller consents, and waits for the answer. A shop that is
-    there already gets new tokens, and its jobs go on.
+    The command prints the address at which the seller consents, and waits for the answer. A shop
+    that exists already gets new tokens, and its jobs go on.
     """
     known = _marketplace(marketplace)
     auth = auth_of(known)
@@ -114,7 +118,8 @@ def disconnect(shop: ShopId) -> None:
 def set_(
     shop: ShopId,
     settings: Annotated[
-        list[str], typer.Argument(metavar="NAME=VALUE...", help="An empty value takes it away.")
+        list[str],
+        typer.Argument(metavar="NAME=VALUE...", help="Settings; an empty value removes a setting."),
     ],
     as_json: AsJson = False,
 ) -> None:
@@ -138,7 +143,7 @@ def set_(
 def rotate_keys_() -> None:
     """Encrypt all tokens anew under the newest of RUNTIME_ENCRYPTION_KEYS.
 
-    Put the new key in front, restart the services, run this, then take the old key away.
+    Put the new key first, restart the services, run this command, then remove the old key.
     """
     settings = command_settings()
     vault = _vault(settings)

@@ -31,7 +31,7 @@ def add(
     name: Annotated[str | None, typer.Option(help="A name for people.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Add a seller's account. One that is there already is shown."""
+    """Add a seller's account; if it was added before, it is shown."""
     with command_session() as session:
         if marketplace not in known_marketplaces(session):
             Plugins().introduce(session)
@@ -46,7 +46,7 @@ def add(
 @app.command("list")
 def list_(
     marketplace: Marketplace = None,
-    user: Annotated[int | None, typer.Option(help="Only this seller's.")] = None,
+    user: Annotated[int | None, typer.Option(help="Show only accounts of this seller.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """List the accounts."""
@@ -80,7 +80,8 @@ def pause(
 ) -> None:
     """Start no further jobs of a shop, and let those that run send nothing more.
 
-    What has left is answered; the jobs go on where they stand once the shop is open again.
+    Answers to calls that have left are still recorded. The jobs go on from there once the shop is
+    open again.
     """
     end = parse_end(until, for_)
     with command_session() as session:

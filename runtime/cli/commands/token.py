@@ -15,12 +15,12 @@ from runtime.values.arguments import LARGEST_ID
 def token(
     user: Annotated[int, typer.Option(min=1, max=LARGEST_ID, help="The id of the seller.")],
     expires: Annotated[
-        str, typer.Option(help="How long it counts: 45s, 30m, 12h, 30d, 2w.")
+        str, typer.Option(help="The time for which it is valid: 45s, 30m, 12h, 30d, 2w.")
     ] = "30d",
 ) -> None:
-    """Print the token of a seller's browser.
+    """Print the token with which a seller's browser connects to the bridge.
 
-    With it the browser connects to the bridge.
+    Whoever has the token acts as this seller's browser until it expires.
     """
     lifetime = parse_duration(expires, "--expires")
     # The database is not needed: the secret alone makes a token.
