@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import requests
@@ -55,7 +56,7 @@ def draft(app: EtsyApp) -> requests.Response:
     return app.shop("POST", "/listings", data=etsy_form())
 
 
-def through_the_runtime(app: EtsyApp, method: str, **arguments: object) -> Outcome:
+def through_the_runtime(app: EtsyApp, method: str, **arguments: Any) -> Outcome:
     """Call below the shop as a job's call would."""
     record = Marketplace(
         "etsy",

@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from sqlalchemy.orm import Session
+
 from runtime.jobs.service import MarketplaceJobService
 from runtime.products.product import checked_product
-from runtime.storage.models import BrowserPresence, MarketplaceJob
+from runtime.storage.models import BrowserPresence, MarketplaceJob, Product
 from runtime.storage.nodes.membership import register_node
 from runtime.storage.selling import product_rows
 from runtime.storage.server.engine import Database
@@ -43,9 +45,7 @@ def add_product(database: Database, sku: str, user_id: int = 7, **more: Any) -> 
     given = {"sku": sku, "title": f"Title {sku}", "price": "5"} | more
     with database.session.begin() as session:
         product_rows.upsert_products(session, user_id, [checked_product(given)])
-        product = product_rows.product_by_sku(session, user_id, sku)
-        assert product is not None
-        return product.id
+        return product_of(session, sku, user_id).id
 
 
 def set_job(database: Database, job_id: int, values: Mapping[str, Any]) -> None:
@@ -60,3 +60,16 @@ def get_job(database: Database, job_id: int) -> MarketplaceJob:
     """The job as it stands."""
     with database.session() as session:
         return session.get_one(MarketplaceJob, job_id)
+
+
+def result_of(job: MarketplaceJob) -> dict[str, Any]:
+    """The result of a job that has one."""
+    assert isinstance(job.result_data, dict), (job.status, job.error_message)
+    return job.result_data
+
+
+def product_of(session: Session, sku: str, user_id: int = 7) -> Product:
+    """The stored product of that user, which must be there."""
+    product = product_rows.product_by_sku(session, user_id, sku)
+    assert product is not None, sku
+    return product

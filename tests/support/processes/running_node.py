@@ -1,14 +1,16 @@
 """A whole node in the test's own process, with handlers that the test brings."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
 from actors.base_actor import BaseActor
+from actors.marketplace import MarketplaceActor
 from actors.node import Node
 from runtime.handlers.job_handler import BaseJobHandler
 from runtime.handlers.registry import HandlerRecord, Registry
 from runtime.marketplaces.record import Marketplace
+from runtime.messages import marketplace_actor
 from runtime.process.config import Settings
 from runtime.runs.job import handler_key
 from runtime.runs.job_states import FINAL
@@ -43,6 +45,16 @@ class Scene:
         """The actor object behind a name."""
         entry = self.node._directory.find(name)
         return entry.ref._actor_weakref() if entry else None
+
+    def marketplace(self, name: str) -> MarketplaceActor:
+        """The actor of a marketplace, which must be there."""
+        actor = self.actor(marketplace_actor(name))
+        assert isinstance(actor, MarketplaceActor), actor
+        return actor
+
+
+StartNode = Callable[..., AbstractContextManager[Scene]]
+"""Starts a node with a handler that the test brings."""
 
 
 def registry_of(

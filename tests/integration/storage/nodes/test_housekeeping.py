@@ -9,17 +9,18 @@ from runtime.errors import DatabaseUnavailable
 from runtime.storage.models import MarketplaceJob, MarketplaceTask
 from runtime.storage.nodes import housekeeping
 from runtime.storage.nodes.housekeeping import Housekeeper
+from runtime.storage.server.engine import Database
 from tests.support.database.job_rows import add_job, add_shop, get_job, set_job
 
 LONG_AGO = datetime.now(UTC) - timedelta(days=40)
 
 
 @pytest.fixture
-def keeper(database) -> Housekeeper:
+def keeper(database: Database) -> Housekeeper:
     return Housekeeper(database, timedelta(days=30))
 
 
-def test_a_job_that_never_started_expires(database, keeper):
+def test_a_job_that_never_started_expires(database: Database, keeper: Housekeeper) -> None:
     shop = add_shop(database)
     soon = datetime.now(UTC) + timedelta(hours=1)
     overdue, later, started, running = (add_job(database, shop, expires_at=soon) for _ in range(4))
@@ -34,7 +35,9 @@ def test_a_job_that_never_started_expires(database, keeper):
     assert get_job(database, running).status == "running"
 
 
-def test_what_is_over_for_long_is_removed_with_its_journal(database, keeper):
+def test_what_is_over_for_long_is_removed_with_its_journal(
+    database: Database, keeper: Housekeeper
+) -> None:
     shop = add_shop(database)
     old, recent, pending = (add_job(database, shop) for _ in range(3))
     set_job(database, old, {"status": "completed", "completed_at": LONG_AGO})
@@ -49,7 +52,9 @@ def test_what_is_over_for_long_is_removed_with_its_journal(database, keeper):
     assert get_job(database, pending).status == "pending"
 
 
-def test_it_is_done_in_small_batches(database, keeper, monkeypatch):
+def test_it_is_done_in_small_batches(
+    database: Database, keeper: Housekeeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(housekeeping, "BATCH", 2)
     shop = add_shop(database)
     for job_id in [add_job(database, shop) for _ in range(5)]:
@@ -57,7 +62,9 @@ def test_it_is_done_in_small_batches(database, keeper, monkeypatch):
     assert keeper.tidy() == (0, 5)
 
 
-def test_a_job_that_somebody_holds_is_left_for_the_next_time(database, keeper):
+def test_a_job_that_somebody_holds_is_left_for_the_next_time(
+    database: Database, keeper: Housekeeper
+) -> None:
     shop = add_shop(database)
     held = add_job(database, shop)
     set_job(database, held, {"status": "failed", "completed_at": LONG_AGO})
@@ -70,7 +77,7 @@ def test_a_job_that_somebody_holds_is_left_for_the_next_time(database, keeper):
     assert keeper.tidy() == (0, 1)
 
 
-def test_a_table_that_somebody_holds_is_waited_for(database, keeper):
+def test_a_table_that_somebody_holds_is_waited_for(database: Database, keeper: Housekeeper) -> None:
     with database.engine.begin() as other:
         other.execute(text("LOCK TABLE marketplace_runtime.budget_closures"))
         with pytest.raises(DatabaseUnavailable):

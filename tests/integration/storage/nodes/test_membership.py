@@ -52,13 +52,13 @@ def age_heartbeat(database: Database, node: int, seconds: float) -> None:
 
 
 def heartbeat(
-    database: Database, node: int, each_beat: Callable[[], None] = lambda _: None
+    database: Database, node: int, each_beat: Callable[[bool], None] = lambda _: None
 ) -> Heartbeat:
     clock = SystemClock(lambda _name, _message: None)
     return Heartbeat(database, node, clock, Lease(clock.now()), each_beat)
 
 
-def rescue(database: Database, by: int):
+def rescue(database: Database, by: int) -> list[dict[str, list[LaneShop]]]:
     with database.session.begin() as session:
         dead = dead_nodes(session, by)
         shops = [hand_back_jobs(session, node) for node in dead]
@@ -66,7 +66,7 @@ def rescue(database: Database, by: int):
     return shops
 
 
-def test_the_jobs_of_a_dead_node_are_pending_again(database):
+def test_the_jobs_of_a_dead_node_are_pending_again(database: Database) -> None:
     dead, living = register(database), register(database)
     shop, job_id = claimed_by(database, dead)
     age_heartbeat(database, dead, 15)
@@ -77,14 +77,14 @@ def test_the_jobs_of_a_dead_node_are_pending_again(database):
         assert session.get(RuntimeNode, dead) is None
 
 
-def test_a_node_with_a_fresh_heartbeat_is_not_rescued(database):
+def test_a_node_with_a_fresh_heartbeat_is_not_rescued(database: Database) -> None:
     living, other = register(database), register(database)
     _, job_id = claimed_by(database, living)
     assert rescue(database, other) == []
     assert get_job(database, job_id).status == "running"
 
 
-def test_a_node_that_holds_its_lock_is_given_more_time(database):
+def test_a_node_that_holds_its_lock_is_given_more_time(database: Database) -> None:
     living, other = register(database), register(database)
     _, job_id = claimed_by(database, living)
     heart = heartbeat(database, living)
@@ -100,7 +100,7 @@ def test_a_node_that_holds_its_lock_is_given_more_time(database):
     assert get_job(database, job_id).status == "pending"
 
 
-def test_a_silent_node_is_dead_even_if_its_lock_is_held(database):
+def test_a_silent_node_is_dead_even_if_its_lock_is_held(database: Database) -> None:
     silent, other = register(database), register(database)
     claimed_by(database, silent)
     heart = heartbeat(database, silent)
@@ -112,7 +112,7 @@ def test_a_silent_node_is_dead_even_if_its_lock_is_held(database):
         heart.stop()
 
 
-def test_the_heartbeat_is_confirmed_and_says_each_beat(database):
+def test_the_heartbeat_is_confirmed_and_says_each_beat(database: Database) -> None:
     node = register(database)
     beats = []
     heart = heartbeat(database, node, lambda _: beats.append(time.monotonic()))
@@ -130,7 +130,7 @@ def test_the_heartbeat_is_confirmed_and_says_each_beat(database):
         heart.stop()
 
 
-def test_a_node_that_leaves_hands_its_jobs_back(database):
+def test_a_node_that_leaves_hands_its_jobs_back(database: Database) -> None:
     node = register(database)
     _, job_id = claimed_by(database, node)
     with database.session.begin() as session:
@@ -141,7 +141,7 @@ def test_a_node_that_leaves_hands_its_jobs_back(database):
         assert session.query(BrowserPresence).count() == 0
 
 
-def test_presence_is_what_was_said_last(database):
+def test_presence_is_what_was_said_last(database: Database) -> None:
     node = register(database)
     for presence in ({7: True, 8: True}, {7: True, 8: False}):
         with database.session.begin() as session:
@@ -150,7 +150,7 @@ def test_presence_is_what_was_said_last(database):
         assert [row.user_id for row in session.query(BrowserPresence)] == [7]
 
 
-def test_a_stopped_process_that_holds_locks_holds_up_no_rescue(database):
+def test_a_stopped_process_that_holds_locks_holds_up_no_rescue(database: Database) -> None:
     dead, living = register(database), register(database)
     _, free = claimed_by(database, dead)
     held = add_job(database, get_job(database, free).shop_id)
@@ -167,7 +167,9 @@ def test_a_stopped_process_that_holds_locks_holds_up_no_rescue(database):
     assert get_job(database, held).status == "pending"
 
 
-def test_a_transaction_that_asks_for_nothing_gives_its_locks_back(database, monkeypatch):
+def test_a_transaction_that_asks_for_nothing_gives_its_locks_back(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("runtime.storage.server.engine.LONGEST_IDLE", timedelta(milliseconds=200))
     node = register(database)
     with pytest.raises(DatabaseUnavailable):

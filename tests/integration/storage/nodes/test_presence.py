@@ -2,24 +2,28 @@
 
 import statistics
 import time
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import event, text
 
 from actors.directory import Directory
 from actors.recorder import PRESENCE_DELAY, RecorderActor
-from runtime import ActionType, BaseJobHandler, Marketplace, messages
+from runtime import ActionType, BaseJobHandler, Job, Marketplace, messages
 from runtime.bridge.seller_tokens import issue_token
 from runtime.process.clock import ManualClock
+from runtime.process.config import Settings
 from runtime.process.data_directory import token_secret
 from runtime.storage.models import BrowserPresence
 from runtime.storage.nodes.membership import register_node
+from runtime.storage.server.engine import Database
 from tests.support.attempts import ATTEMPTS
 from tests.support.bridge.stack import Browser
 from tests.support.database.job_rows import add_job, add_shop, get_job
 from tests.support.deadline import wait_until
-from tests.support.processes.running_node import registry_of, running_node
+from tests.support.processes.running_node import Scene, registry_of, running_node
 
 SELLERS = 5_000
 ROUNDS = 7
@@ -30,19 +34,19 @@ ASK = ActionType("ask", "Ask", rate_limit=timedelta(0))
 class Ask(BaseJobHandler):
     """Asks the seller's browser once."""
 
-    async def execute(self, job):
+    async def execute(self, job: Job) -> Any:
         return await self.call_websocket(action="ASK", payload={})
 
 
 @pytest.fixture
-def browser_node(settings, database):
+def browser_node(settings: Settings, database: Database) -> Iterator[Scene]:
     marketplace = Marketplace("example", browser_bound=True, action_types=(ASK,))
     registry = registry_of(marketplace, handlers={("ask", "example"): Ask})
     with running_node(settings, database, registry, poll_seconds=2.0) as scene:
         yield scene
 
 
-def add_absent_sellers(database) -> None:
+def add_absent_sellers(database: Database) -> None:
     with database.session.begin() as session:
         session.execute(
             text(
@@ -64,12 +68,15 @@ def add_absent_sellers(database) -> None:
 
 
 def test_a_job_starts_when_its_seller_connects_and_has_cost_nothing_until_then(
-    browser_node, database, settings, record_property
-):
+    browser_node: Scene,
+    database: Database,
+    settings: Settings,
+    record_property: Callable[[str, object], None],
+) -> None:
     add_absent_sellers(database)
     secret = token_secret(settings)
     url = f"http://127.0.0.1:{browser_node.node.bridge_port}"
-    waits = []
+    waits: list[float] = []
     for user_id in range(1, ROUNDS * ATTEMPTS + 1):
         if len(waits) >= ROUNDS and statistics.median(waits[-ROUNDS:]) < STARTS_WITHIN:
             break
@@ -98,7 +105,9 @@ def test_a_job_starts_when_its_seller_connects_and_has_cost_nothing_until_then(
         assert session.scalar(text(claimed)) == len(waits), "nothing was claimed for who is away"
 
 
-def test_the_presence_of_many_sellers_and_their_flapping_is_a_few_statements(database):
+def test_the_presence_of_many_sellers_and_their_flapping_is_a_few_statements(
+    database: Database,
+) -> None:
     directory = Directory()
     clock = ManualClock(directory.tell)
     with database.session.begin() as session:

@@ -1,14 +1,18 @@
 """What counted windows remember in the database."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+from pytest_httpserver import HTTPServer
 
-from runtime import ActionType, BaseJobHandler, Budgets, Level, Limit, Marketplace
+from runtime import ActionType, BaseJobHandler, Budgets, Job, Level, Limit, Marketplace
+from runtime.process.config import Settings
 from runtime.rate_limits import Usage
 from runtime.rate_limits.closures import Scope
 from runtime.storage.queue.budget_usage import load_usage, prune_usage, record_usage
 from runtime.storage.queue.closure_rows import closures_of
+from runtime.storage.server.engine import Database
 from tests.support.database.job_rows import add_job, add_shop, get_job
 from tests.support.deadline import wait_until
 from tests.support.processes.running_node import registry_of, running_node
@@ -22,12 +26,12 @@ NODES = [
 ]
 
 
-def write(database, *usage: Usage) -> None:
+def write(database: Database, *usage: Usage) -> None:
     with database.session.begin() as session:
         record_usage(session, usage)
 
 
-def loaded(database, marketplace: str = "etsy") -> set[Usage]:
+def loaded(database: Database, marketplace: str = "etsy") -> set[Usage]:
     with database.session.begin() as session:
         return set(load_usage(session, marketplace))
 
@@ -36,7 +40,7 @@ def hours_ago(hours: int) -> datetime:
     return datetime.now(UTC) - timedelta(hours=hours)
 
 
-def test_usage_comes_back_as_it_was_written(database):
+def test_usage_comes_back_as_it_was_written(database: Database) -> None:
     usage = [Usage(node, DAY, hours_ago(1), number) for number, node in enumerate(NODES, 1)]
     write(database, *usage)
     assert loaded(database) == set(usage)
@@ -44,14 +48,16 @@ def test_usage_comes_back_as_it_was_written(database):
 
 
 @pytest.mark.parametrize("counts", [(3, 5), (5, 3)])
-def test_of_two_words_about_a_bucket_the_larger_counts(database, counts):
+def test_of_two_words_about_a_bucket_the_larger_counts(
+    database: Database, counts: tuple[int, ...]
+) -> None:
     start = hours_ago(1)
     for count in counts:
         write(database, Usage(NODES[1], DAY, start, count))
     assert loaded(database) == {Usage(NODES[1], DAY, start, 5)}
 
 
-def test_what_counts_no_more_is_removed(database):
+def test_what_counts_no_more_is_removed(database: Database) -> None:
     old, young = (Usage(NODES[1], DAY, hours_ago(hours), 1) for hours in (49, 47))
     write(database, old, young)
     assert loaded(database) == {young}
@@ -63,11 +69,13 @@ def test_what_counts_no_more_is_removed(database):
 class Fetch(BaseJobHandler):
     """One call."""
 
-    async def execute(self, job):
+    async def execute(self, job: Job) -> Any:
         return await self.call_http("GET", "/item")
 
 
-def test_a_restart_does_not_forget_what_was_used(settings, database, httpserver):
+def test_a_restart_does_not_forget_what_was_used(
+    settings: Settings, database: Database, httpserver: HTTPServer
+) -> None:
     httpserver.expect_request("/item").respond_with_json({})
     marketplace = Marketplace(
         "example",
@@ -81,14 +89,15 @@ def test_a_restart_does_not_forget_what_was_used(settings, database, httpserver)
         with running_node(settings, database, registry) as scene:
             shop = shop or add_shop(database, "example")
             assert scene.ended(add_job(database, shop, "fetch", "example")).status == "completed"
+    assert shop is not None
     with running_node(settings, database, registry):
         third = add_job(database, shop, "fetch", "example")
         wait_until(lambda: get_job(database, third).snooze_count)
     job = get_job(database, third)
     assert len(httpserver.log) == 2
     assert (job.status, job.retry_count) == ("pending", 0)
-    assert "budget 'example app key' is closed until" in job.waiting_reason
-    assert "2 calls per 86,400 s is used up" in job.waiting_reason
+    assert "budget 'example app key' is closed until" in (job.waiting_reason or "")
+    assert "2 calls per 86,400 s is used up" in (job.waiting_reason or "")
     with database.session() as session:
         (closure,) = closures_of(session, ["example"])
     assert closure.scope == Scope("example", Level.APP_KEY)

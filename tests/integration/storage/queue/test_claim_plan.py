@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 
 from runtime.messages import LaneRequest
 from runtime.runs.job_states import JobEvent, sources, target
@@ -63,13 +64,15 @@ def full(databases: Databases, migrated_template: str) -> Iterator[Database]:
     databases.drop(url)
 
 
-def nodes(plan: dict):
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
     yield plan
     for child in plan.get("Plans", ()):
         yield from nodes(child)
 
 
-def explain(database: Database, statement, parameters: dict) -> list[dict]:
+def explain(
+    database: Database, statement: TextClause, parameters: dict[str, Any]
+) -> list[dict[str, Any]]:
     with database.engine.begin() as connection:
         found = connection.execute(
             text(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement.text}"), parameters
@@ -79,24 +82,25 @@ def explain(database: Database, statement, parameters: dict) -> list[dict]:
     return list(nodes(plan[0]["Plan"]))
 
 
-def reads_of_jobs(plan: list[dict]) -> list[dict]:
+def reads_of_jobs(plan: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [node for node in plan if node.get("Relation Name") == "marketplace_jobs"]
 
 
-def wanted(*shops: int, room: int = 1) -> dict:
+def wanted(*shops: int, room: int = 1) -> dict[str, Any]:
     lanes = [LaneRequest(shop, (shop,), room) for shop in shops]
     return claims._wanted(lanes) | {"marketplace": "vinted"}
 
 
-def touched(reads: list[dict]) -> float:
+def touched(reads: list[dict[str, Any]]) -> float:
     assert all("Seq Scan" not in node["Node Type"] for node in reads), reads
-    return sum(
+    rows: float = sum(
         (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
         for node in reads
     )
+    return rows
 
 
-def reads_of_a_claim(database: Database, parameters: dict) -> list[dict]:
+def reads_of_a_claim(database: Database, parameters: dict[str, Any]) -> list[dict[str, Any]]:
     more = {
         "limit": 100,
         "node_id": 1,
@@ -107,27 +111,29 @@ def reads_of_a_claim(database: Database, parameters: dict) -> list[dict]:
     return reads_of_jobs(explain(database, claims._CLAIM, parameters | more))
 
 
-def test_a_claim_reads_only_the_heads_of_the_lanes_it_was_made_for(full):
+def test_a_claim_reads_only_the_heads_of_the_lanes_it_was_made_for(full: Database) -> None:
     reads = reads_of_a_claim(full, wanted(GREEDY, *range(3, 102)))
     assert any(node.get("Index Name") == "ix_marketplace_jobs_claim" for node in reads)
     # 100 lanes, 4 priorities, one head each; then the 100 that are locked and updated.
     assert touched(reads) <= 800
 
 
-def test_jobs_that_wait_for_another_one_of_their_product_are_walked_over_up_to_a_limit(full):
+def test_jobs_that_wait_for_another_one_of_their_product_are_walked_over_up_to_a_limit(
+    full: Database,
+) -> None:
     reads = reads_of_a_claim(full, wanted(BLOCKED))
     assert any("product" in node.get("Index Name", "") for node in reads)
     # Each that is looked at is one row of each of two indexes.
     assert LOOK <= touched(reads) <= 2 * LOOK + 20
 
 
-def test_what_is_left_is_one_probe_for_each_lane_and_priority(full):
+def test_what_is_left_is_one_probe_for_each_lane_and_priority(full: Database) -> None:
     assert (
         touched(reads_of_jobs(explain(full, claims._LEFT, wanted(GREEDY, *range(3, 102))))) <= 400
     )
 
 
-def test_lanes_are_found_by_one_probe_for_each_of_their_priorities(full):
+def test_lanes_are_found_by_one_probe_for_each_of_their_priorities(full: Database) -> None:
     plan = explain(full, claims._FIND_LANES, {"marketplace": "vinted"})
     reads = reads_of_jobs(plan)
     assert all("Index" in node["Node Type"] for node in reads), reads
@@ -135,7 +141,7 @@ def test_lanes_are_found_by_one_probe_for_each_of_their_priorities(full):
     assert touched(reads) <= 4 * LANES / 2 + 3
 
 
-def test_the_jobs_before_one_are_counted_up_to_a_limit(full):
+def test_the_jobs_before_one_are_counted_up_to_a_limit(full: Database) -> None:
     with full.session() as session:
         last = session.scalar(
             text("SELECT max(id) FROM marketplace_runtime.marketplace_jobs WHERE shop_id = :shop"),
@@ -146,7 +152,7 @@ def test_the_jobs_before_one_are_counted_up_to_a_limit(full):
     assert touched(reads_of_jobs(explain(full, lane_order._PLACE, parameters))) <= 3_000
 
 
-def test_a_seller_with_very_many_jobs_does_not_fill_the_claim(full):
+def test_a_seller_with_very_many_jobs_does_not_fill_the_claim(full: Database) -> None:
     lanes = [LaneRequest(shop, (shop,), 100) for shop in range(GREEDY, 200, 2)]
     with full.session() as session:
         session.execute(
@@ -158,6 +164,6 @@ def test_a_seller_with_very_many_jobs_does_not_fill_the_claim(full):
     assert sorted(job.shop.id for job in jobs) == [lane.lane for lane in lanes]
 
 
-def test_the_claim_is_not_compiled_which_would_take_longer_than_it_runs(database):
+def test_the_claim_is_not_compiled_which_would_take_longer_than_it_runs(database: Database) -> None:
     with database.transaction("claim") as session:
         assert session.scalar(text("SHOW jit")) == "off"

@@ -9,6 +9,7 @@ from runtime.jobs.service import MarketplaceJobService
 from runtime.rate_limits.closures import Closure, ClosureKind, Level, Scope
 from runtime.storage.nodes.housekeeping import Housekeeper
 from runtime.storage.queue import closure_rows
+from runtime.storage.server.engine import Database
 from tests.support.database.job_rows import add_job, add_shop, connect_seller, get_job, set_job
 
 HOUR = timedelta(hours=1)
@@ -16,16 +17,18 @@ MINUTE = timedelta(minutes=1)
 
 
 @pytest.fixture
-def keeper(database) -> Housekeeper:
+def keeper(database: Database) -> Housekeeper:
     return Housekeeper(database, timedelta(days=30), ["vinted"])
 
 
-def job_of(database, marketplace="ebay", user_id=7, expires_in=HOUR):
+def job_of(
+    database: Database, marketplace: str = "ebay", user_id: int = 7, expires_in: timedelta = HOUR
+) -> int:
     shop = add_shop(database, marketplace, user_id)
     return add_job(database, shop, "sync", marketplace, expires_at=datetime.now(UTC) + expires_in)
 
 
-def hours_pass(database, job_id, hours=2):
+def hours_pass(database: Database, job_id: int, hours: float = 2) -> None:
     """As if all of the job's times lay further back."""
     moved = {}
     job = get_job(database, job_id)
@@ -35,22 +38,31 @@ def hours_pass(database, job_id, hours=2):
     set_job(database, job_id, moved)
 
 
-def left(database, job_id):
+def left(database: Database, job_id: int) -> timedelta:
     """The time that the job has left, to the minute."""
-    return round((get_job(database, job_id).expires_at - datetime.now(UTC)) / MINUTE) * MINUTE
+    expires_at = get_job(database, job_id).expires_at
+    assert expires_at is not None
+    return round((expires_at - datetime.now(UTC)) / MINUTE) * MINUTE
 
 
-def closed(level, shop_id=None, action=None, until=None):
+def closed(
+    level: Level,
+    shop_id: int | None = None,
+    action: str | None = None,
+    until: datetime | None = None,
+) -> Closure:
     node = Scope("ebay", level, shop_id, action)
     return Closure(node, ClosureKind.RATE_LIMIT, "x", datetime.now(UTC), until)
 
 
-def close(database, closure):
+def close(database: Database, closure: Closure) -> None:
     with database.session.begin() as session:
         closure_rows.close_scopes(session, [closure])
 
 
-def test_the_time_of_a_job_stands_still_while_its_seller_is_away(database, keeper):
+def test_the_time_of_a_job_stands_still_while_its_seller_is_away(
+    database: Database, keeper: Housekeeper
+) -> None:
     job_id = job_of(database, "vinted")
     keeper.tidy()
     hours_pass(database, job_id)
@@ -66,8 +78,8 @@ def test_the_time_of_a_job_stands_still_while_its_seller_is_away(database, keepe
 
 
 def test_a_job_that_was_due_before_the_first_look_at_it_did_not_have_its_time_either(
-    database, keeper
-):
+    database: Database, keeper: Housekeeper
+) -> None:
     job_id = job_of(database, "vinted", expires_in=timedelta(seconds=1))
     set_job(database, job_id, {"expires_at": datetime.now(UTC) - timedelta(seconds=5)})
     keeper.tidy()
@@ -81,11 +93,14 @@ def test_a_job_that_was_due_before_the_first_look_at_it_did_not_have_its_time_ei
     keeper.tidy()
     job = get_job(database, other)
     assert job.status == "pending"
+    assert job.expires_at is not None
     assert job.expires_at - datetime.now(UTC) > timedelta(seconds=25)
 
 
 @pytest.mark.parametrize("level", [Level.MARKETPLACE, Level.APP_KEY, Level.SHOP])
-def test_it_stands_still_while_the_way_is_closed(database, keeper, level):
+def test_it_stands_still_while_the_way_is_closed(
+    database: Database, keeper: Housekeeper, level: Level
+) -> None:
     job_id, other = job_of(database), job_of(database, "etsy")
     shop_id = get_job(database, job_id).shop_id if level is Level.SHOP else None
     close(database, closure := closed(level, shop_id))
@@ -100,7 +115,9 @@ def test_it_stands_still_while_the_way_is_closed(database, keeper, level):
     assert left(database, job_id) == HOUR
 
 
-def test_a_closed_action_or_a_closure_that_ended_stops_no_time(database, keeper):
+def test_a_closed_action_or_a_closure_that_ended_stops_no_time(
+    database: Database, keeper: Housekeeper
+) -> None:
     job_id = job_of(database)
     shop_id = get_job(database, job_id).shop_id
     close(database, closed(Level.ACTION, shop_id, "sync"))
@@ -110,7 +127,9 @@ def test_a_closed_action_or_a_closure_that_ended_stops_no_time(database, keeper)
     assert get_job(database, job_id).status == "expired"
 
 
-def test_a_paused_job_does_not_expire_and_has_its_time_left_when_it_is_resumed(database, keeper):
+def test_a_paused_job_does_not_expire_and_has_its_time_left_when_it_is_resumed(
+    database: Database, keeper: Housekeeper
+) -> None:
     job_id = job_of(database)
     with database.session.begin() as session:
         MarketplaceJobService(session).pause_job(job_id)
@@ -123,7 +142,7 @@ def test_a_paused_job_does_not_expire_and_has_its_time_left_when_it_is_resumed(d
     assert (get_job(database, job_id).status, left(database, job_id)) == ("pending", HOUR)
 
 
-def test_the_service_expires_by_the_same_rule(database):
+def test_the_service_expires_by_the_same_rule(database: Database) -> None:
     away, due = job_of(database, "vinted"), job_of(database)
     for job_id in (away, due):
         hours_pass(database, job_id)
@@ -134,7 +153,9 @@ def test_the_service_expires_by_the_same_rule(database):
     assert [get_job(database, one).status for one in (away, due)] == ["pending", "expired"]
 
 
-def test_a_job_that_somebody_holds_is_left_for_the_next_time(database, keeper):
+def test_a_job_that_somebody_holds_is_left_for_the_next_time(
+    database: Database, keeper: Housekeeper
+) -> None:
     job_id = job_of(database, "vinted")
     with database.engine.begin() as other:
         other.execute(

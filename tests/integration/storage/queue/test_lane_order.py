@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from runtime.messages import LaneRequest
 from runtime.runs.job_states import JobEvent
@@ -46,7 +47,7 @@ def run_order(database: Database, node: int, shop: int) -> list[int]:
         order.append(jobs[0].id)
 
 
-def test_the_database_and_python_agree_on_the_urgency(database):
+def test_the_database_and_python_agree_on_the_urgency(database: Database) -> None:
     draw = random.Random(7)
     waits = [timedelta(seconds=draw.uniform(-3_600, 4 * 3_600)) for _ in range(500)]
     waits += [n * AGING + timedelta(microseconds=one) for n in range(5) for one in (-1, 0, 1)]
@@ -61,14 +62,16 @@ def test_the_database_and_python_agree_on_the_urgency(database):
             assert session.scalar(query, values) == urgency(priority, waited, aging), values
 
 
-def test_a_job_that_has_waited_is_claimed_before_a_fresh_one_of_a_higher_priority(database, node):
+def test_a_job_that_has_waited_is_claimed_before_a_fresh_one_of_a_higher_priority(
+    database: Database, node: int
+) -> None:
     shop = add_shop(database)
     fresh = add_job(database, shop, priority=3)
     old = add_job(database, shop, priority=4, run_at=ago(31))
     assert run_order(database, node, shop) == [old, fresh]
 
 
-def test_of_one_urgency_the_priorities_of_a_lane_take_turns(database, node):
+def test_of_one_urgency_the_priorities_of_a_lane_take_turns(database: Database, node: int) -> None:
     shop = add_shop(database)
     backlog = [add_job(database, shop, priority=4, run_at=ago(90 - n)) for n in range(4)]
     critical = [add_job(database, shop, priority=1) for _ in range(2)]
@@ -78,7 +81,9 @@ def test_of_one_urgency_the_priorities_of_a_lane_take_turns(database, node):
     ]  # fmt: skip
 
 
-def test_the_better_urgency_of_another_lane_is_served_first_whatever_the_turn(database, node):
+def test_the_better_urgency_of_another_lane_is_served_first_whatever_the_turn(
+    database: Database, node: int
+) -> None:
     low, high = add_shop(database, user_id=1), add_shop(database, user_id=2)
     for _ in range(3):
         add_job(database, low, priority=3)
@@ -89,7 +94,9 @@ def test_the_better_urgency_of_another_lane_is_served_first_whatever_the_turn(da
     assert job.id == urgent
 
 
-def test_of_one_urgency_lanes_are_served_in_the_order_in_which_they_are_named(database, node):
+def test_of_one_urgency_lanes_are_served_in_the_order_in_which_they_are_named(
+    database: Database, node: int
+) -> None:
     shops = [add_shop(database, user_id=user) for user in (1, 2, 3)]
     for shop in shops:
         add_job(database, shop)
@@ -101,8 +108,8 @@ def test_of_one_urgency_lanes_are_served_in_the_order_in_which_they_are_named(da
 
 
 def test_a_lane_that_was_named_for_a_better_urgency_is_behind_those_that_have_their_turn(
-    database, node
-):
+    database: Database, node: int
+) -> None:
     shops = [add_shop(database, user_id=user) for user in (1, 2)]
     for shop in shops:
         add_job(database, shop, priority=3)
@@ -114,7 +121,9 @@ def test_a_lane_that_was_named_for_a_better_urgency_is_behind_those_that_have_th
     assert job.shop.id == shops[1]
 
 
-def test_a_lane_gets_no_job_below_the_worst_urgency_that_it_may_get(database, node):
+def test_a_lane_gets_no_job_below_the_worst_urgency_that_it_may_get(
+    database: Database, node: int
+) -> None:
     """Else it would go before lanes of that urgency which are not even named."""
     shop, other = add_shop(database, user_id=1), add_shop(database, user_id=2)
     old = add_job(database, shop, priority=4, run_at=ago(31))
@@ -129,7 +138,9 @@ def test_a_lane_gets_no_job_below_the_worst_urgency_that_it_may_get(database, no
     }, "it is told what there is"  # fmt: skip
 
 
-def test_the_jobs_before_one_are_those_that_are_claimed_before_it(database, node):
+def test_the_jobs_before_one_are_those_that_are_claimed_before_it(
+    database: Database, node: int
+) -> None:
     """Whichever priority the lane got last: it may have been that of the job."""
     draw = random.Random(11)
     shop = add_shop(database)
@@ -139,7 +150,7 @@ def test_the_jobs_before_one_are_those_that_are_claimed_before_it(database, node
         run_at = ago(draw.uniform(0, 80))
         jobs[add_job(database, shop, priority=priority, run_at=run_at)] = priority
     with database.session() as session:
-        before = {one: jobs_before(session, one, [shop], AGING) for one in jobs}
+        before = {one: certainly_before(session, one, shop) for one in jobs}
     for after in range(1, 5):
         with database.session() as session:
             request = LaneRequest(shop, (shop,), 7, after)
@@ -153,7 +164,16 @@ def test_the_jobs_before_one_are_those_that_are_claimed_before_it(database, node
         }
 
 
-def test_what_is_before_a_job_is_counted_over_all_shops_of_its_lane_and_up_to_a_limit(database):
+def certainly_before(session: Session, job_id: int, shop: int) -> int:
+    """How many jobs are before a pending one."""
+    before = jobs_before(session, job_id, [shop], AGING)
+    assert before is not None
+    return before
+
+
+def test_what_is_before_a_job_is_counted_over_all_shops_of_its_lane_and_up_to_a_limit(
+    database: Database,
+) -> None:
     shops = [add_shop(database, user_id=user) for user in (1, 2)]
     for n in range(12):
         add_job(database, shops[n % 2], priority=2)
@@ -167,7 +187,7 @@ def test_what_is_before_a_job_is_counted_over_all_shops_of_its_lane_and_up_to_a_
         assert jobs_before(session, 999_999, shops, AGING) is None
 
 
-def test_jobs_of_one_product_are_not_counted_before_another_product(database):
+def test_jobs_of_one_product_are_not_counted_before_another_product(database: Database) -> None:
     shop = add_shop(database)
     busy, free = add_products(database, 2)
     for _ in range(5):

@@ -2,21 +2,26 @@
 
 import random
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
-from runtime import ActionType, BaseJobHandler, Marketplace
+from runtime import ActionType, BaseJobHandler, Job, Marketplace
 from runtime.errors import DatabaseUnavailable, ProductBusy
 from runtime.jobs.service import MarketplaceJobService
 from runtime.messages import LaneRequest, LaneShop
+from runtime.process.config import Settings
 from runtime.runs.job_states import FINAL, JobEvent
 from runtime.runs.settlement import Settlement
+from runtime.storage.models import MarketplaceJob
 from runtime.storage.nodes.membership import register_node
 from runtime.storage.queue import job_events
-from runtime.storage.queue.claims import claim_jobs
+from runtime.storage.queue.claims import Claim, claim_jobs
 from runtime.storage.queue.expiry import expire_jobs
 from runtime.storage.queue.settlements import settle_jobs
 from runtime.storage.server.engine import Database
@@ -46,7 +51,7 @@ def shop(database: Database) -> int:
     return add_shop(database)
 
 
-def claim(database: Database, node: int, shop: int, room: int = 10):
+def claim(database: Database, node: int, shop: int, room: int = 10) -> Claim:
     with database.session.begin() as session:
         lane = LaneRequest(shop, (shop,), room)
         return claim_jobs(session, "vinted", [lane], room, node)
@@ -70,7 +75,7 @@ def hour(hours: float) -> datetime:
     return datetime.now(UTC) + timedelta(hours=hours)
 
 
-def test_a_job_remembers_its_product(database, shop):
+def test_a_job_remembers_its_product(database: Database, shop: int) -> None:
     (product,) = add_products(database, 1)
     ids = [
         add_job(database, shop, product_id=product, input_data=SKU),
@@ -81,7 +86,9 @@ def test_a_job_remembers_its_product(database, shop):
     assert keys == [f"id:{product}", "sku:HAT-1", None]
 
 
-def test_one_at_a_time_in_the_order_of_creation_whatever_their_priority(database, node, shop):
+def test_one_at_a_time_in_the_order_of_creation_whatever_their_priority(
+    database: Database, node: int, shop: int
+) -> None:
     ids = [add_job(database, shop, input_data=SKU, priority=one) for one in (4, 1, 2)]
     for job_id in ids:
         claim_ = claim(database, node, shop)
@@ -91,7 +98,9 @@ def test_one_at_a_time_in_the_order_of_creation_whatever_their_priority(database
             settle_jobs(session, [Settlement(job.id, job.fence, JobEvent.COMPLETE)])
 
 
-def test_other_products_and_other_shops_are_not_held_up(database, node, shop):
+def test_other_products_and_other_shops_are_not_held_up(
+    database: Database, node: int, shop: int
+) -> None:
     one, two = add_products(database, 2)
     first = add_job(database, shop, product_id=one)
     add_job(database, shop, product_id=one)
@@ -121,7 +130,9 @@ def test_other_products_and_other_shops_are_not_held_up(database, node, shop):
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else None,
 )
-def test_what_an_earlier_job_keeps_a_later_one_from(database, node, shop, values, blocks):
+def test_what_an_earlier_job_keeps_a_later_one_from(
+    database: Database, node: int, shop: int, values: dict[str, Any], blocks: bool
+) -> None:
     earlier = add_job(database, shop, input_data=SKU)
     later = add_job(database, shop, input_data=SKU)
     set_job(database, earlier, values)
@@ -129,8 +140,8 @@ def test_what_an_earlier_job_keeps_a_later_one_from(database, node, shop, values
 
 
 def test_a_later_job_that_overtook_keeps_the_earlier_one_waiting_while_it_runs(
-    database, node, shop
-):
+    database: Database, node: int, shop: int
+) -> None:
     earlier = add_job(database, shop, input_data=SKU, run_at=hour(1))
     later = add_job(database, shop, input_data=SKU)
     assert claimed(database, node, shop) == [later]
@@ -141,8 +152,8 @@ def test_a_later_job_that_overtook_keeps_the_earlier_one_waiting_while_it_runs(
 
 
 def test_the_claim_tells_which_priorities_are_blocked_and_what_may_be_claimed_later(
-    database, node, shop
-):
+    database: Database, node: int, shop: int
+) -> None:
     set_job(database, add_job(database, shop, input_data=SKU), {"status": "paused"})
     add_job(database, shop, input_data=SKU, priority=2)
     add_job(database, shop, priority=2, run_at=hour(1))
@@ -155,14 +166,18 @@ def test_the_claim_tells_which_priorities_are_blocked_and_what_may_be_claimed_la
     assert blocked.due_in <= timedelta(0)
 
 
-def test_the_database_itself_refuses_a_second_one_of_a_product(database, shop):
+def test_the_database_itself_refuses_a_second_one_of_a_product(
+    database: Database, shop: int
+) -> None:
     ids = [add_job(database, shop, input_data=SKU) for _ in range(2)]
     set_job(database, ids[0], {"status": "running"})
     with pytest.raises(IntegrityError):
         set_job(database, ids[1], {"status": "running"})
 
 
-def test_of_two_claims_that_cannot_see_each_other_one_is_made_again(database, node, shop):
+def test_of_two_claims_that_cannot_see_each_other_one_is_made_again(
+    database: Database, node: int, shop: int
+) -> None:
     earlier = add_job(database, shop, input_data=SKU, run_at=hour(1))
     later = add_job(database, shop, input_data=SKU)
     refused: list[DatabaseUnavailable] = []
@@ -191,17 +206,17 @@ def waits_for_a_lock(database: Database) -> bool:
         return bool(session.scalar(text(waiting)))
 
 
-def test_who_starts_a_second_one_by_hand_is_told_why_not(database, shop):
+def test_who_starts_a_second_one_by_hand_is_told_why_not(database: Database, shop: int) -> None:
     ids = [add_job(database, shop, input_data=SKU) for _ in range(2)]
     with database.session.begin() as session:
         service = MarketplaceJobService(session)
         service.start_job(ids[0])
         with pytest.raises(ProductBusy, match=f"job {ids[1]} cannot start now"):
             service.start_job(ids[1])
-        assert service.get_job(ids[1]).status == "pending"
+        assert session.get_one(MarketplaceJob, ids[1]).status == "pending"
 
 
-ENDS_OUTSIDE_OF_A_RUN = {
+ENDS_OUTSIDE_OF_A_RUN: dict[str, Callable[[Session, int], object]] = {
     "cancel": job_events.cancel,
     "complete": lambda session, job_id: job_events.complete(session, job_id, {}),
     "fail": lambda session, job_id: job_events.fail(session, job_id, "no"),
@@ -211,7 +226,9 @@ ENDS_OUTSIDE_OF_A_RUN = {
 
 
 @pytest.mark.parametrize("how", ENDS_OUTSIDE_OF_A_RUN)
-def test_an_end_outside_of_a_run_makes_the_lane_look_again(database, shop, how):
+def test_an_end_outside_of_a_run_makes_the_lane_look_again(
+    database: Database, shop: int, how: str
+) -> None:
     job_id = add_job(database, shop, input_data=SKU, expires_at=hour(-1))
     if how not in {"cancel", "expire"}:
         set_job(database, job_id, {"status": "running"})
@@ -227,9 +244,11 @@ def test_an_end_outside_of_a_run_makes_the_lane_look_again(database, shop, how):
         listener.stop()
 
 
-def test_the_next_one_runs_as_soon_as_a_person_cancels_what_it_waited_for(settings, database):
+def test_the_next_one_runs_as_soon_as_a_person_cancels_what_it_waited_for(
+    settings: Settings, database: Database
+) -> None:
     class Do(BaseJobHandler):
-        async def execute(self, job):
+        async def execute(self, job: Job) -> dict[str, Any]:
             return {}
 
     do = ActionType("do", "Do", rate_limit=timedelta(0))
@@ -250,7 +269,9 @@ def test_the_next_one_runs_as_soon_as_a_person_cancels_what_it_waited_for(settin
         assert scene.ended(waits).status == "completed"
 
 
-def test_never_two_of_one_product_at_once_and_never_out_of_order(database, node):
+def test_never_two_of_one_product_at_once_and_never_out_of_order(
+    database: Database, node: int
+) -> None:
     """Claimers race each other and random ends, over few products."""
     draw = random.Random(3)
     shops = [add_shop(database, user_id=user) for user in (1, 2)]
@@ -265,7 +286,8 @@ def test_never_two_of_one_product_at_once_and_never_out_of_order(database, node)
         ids.setdefault(pair, []).append(job_id)
     started: dict[tuple[int, int], list[int]] = {pair: [] for pair in ids}
     running: set[tuple[int, int]] = set()
-    guard, wrong = threading.Lock(), []
+    guard = threading.Lock()
+    wrong: list[tuple[int, int]] = []
 
     def work(seed: int) -> None:
         mine = random.Random(seed)
@@ -277,6 +299,7 @@ def test_never_two_of_one_product_at_once_and_never_out_of_order(database, node)
             idle_until = 0 if jobs else idle_until + 1
             with guard:
                 for job in jobs:
+                    assert job.product_id is not None
                     pair = (job.shop.id, job.product_id)
                     if pair in running:
                         wrong.append(pair)

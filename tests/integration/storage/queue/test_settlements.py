@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from runtime import Job
 from runtime.errors import DatabaseRefused, IllegalTransition
 from runtime.messages import LaneRequest, LaneShop, RecordProgress
 from runtime.runs.job_states import TRANSITIONS, JobEvent, JobStatus
@@ -22,7 +23,7 @@ def node(database: Database) -> int:
 
 
 @pytest.fixture
-def job(database: Database, node: int):
+def job(database: Database, node: int) -> Job:
     shop = add_shop(database)
     add_job(database, shop)
     with database.session.begin() as session:
@@ -30,12 +31,12 @@ def job(database: Database, node: int):
     return claimed
 
 
-def settle(database, *settlements):
+def settle(database: Database, *settlements: Settlement) -> set[int]:
     with database.session.begin() as session:
         return set(settle_jobs(session, settlements).kept)
 
 
-def test_a_completed_job_keeps_its_result(database, job):
+def test_a_completed_job_keeps_its_result(database: Database, job: Job) -> None:
     settled = settle(database, Settlement(job.id, job.fence, JobEvent.COMPLETE, result={"n": 1}))
     row = get_job(database, job.id)
     assert settled == {job.id}
@@ -43,30 +44,35 @@ def test_a_completed_job_keeps_its_result(database, job):
     assert row.completed_at is not None
 
 
-def test_a_retried_job_waits_for_its_delay_and_counts_an_attempt(database, job):
+def test_a_retried_job_waits_for_its_delay_and_counts_an_attempt(
+    database: Database, job: Job
+) -> None:
     delay = timedelta(minutes=5)
     settle(database, Settlement(job.id, job.fence, JobEvent.RETRY, error="no", delay=delay))
     row = get_job(database, job.id)
     assert (row.status, row.retry_count, row.snooze_count) == ("pending", 1, 0)
     assert row.error_message == "no"
+    assert row.started_at is not None
     assert row.run_at > row.started_at + timedelta(minutes=4)
     assert row.completed_at is None
 
 
-def test_a_snoozed_job_uses_up_no_attempt(database, job):
+def test_a_snoozed_job_uses_up_no_attempt(database: Database, job: Job) -> None:
     settle(database, Settlement(job.id, job.fence, JobEvent.SNOOZE))
     row = get_job(database, job.id)
     assert (row.status, row.retry_count, row.snooze_count) == ("pending", 0, 1)
 
 
-def test_a_run_with_an_old_fence_writes_nothing(database, job):
+def test_a_run_with_an_old_fence_writes_nothing(database: Database, job: Job) -> None:
     set_job(database, job.id, {"fence": job.fence + 1})
     assert settle(database, Settlement(job.id, job.fence, JobEvent.COMPLETE)) == set()
     assert get_job(database, job.id).status == "running"
 
 
 @pytest.mark.parametrize("status", [one for one in JobStatus if one is not JobStatus.RUNNING])
-def test_a_late_ending_overwrites_no_other_status(database, job, status):
+def test_a_late_ending_overwrites_no_other_status(
+    database: Database, job: Job, status: JobStatus
+) -> None:
     set_job(database, job.id, {"status": status.value})
     assert settle(database, Settlement(job.id, job.fence, JobEvent.COMPLETE)) == set()
     assert get_job(database, job.id).status == status.value
@@ -75,13 +81,17 @@ def test_a_late_ending_overwrites_no_other_status(database, job, status):
 @pytest.mark.parametrize(
     "event", [one for one in JobEvent if JobStatus.RUNNING not in TRANSITIONS[one]]
 )
-def test_an_event_that_cannot_happen_to_a_running_job_is_refused(database, job, event):
+def test_an_event_that_cannot_happen_to_a_running_job_is_refused(
+    database: Database, job: Job, event: JobEvent
+) -> None:
     with pytest.raises(IllegalTransition):
         settle(database, Settlement(job.id, job.fence, event))
 
 
 @pytest.mark.parametrize("event", [JobEvent.RETRY, JobEvent.SNOOZE])
-def test_a_cancellation_wins_over_another_run(database, job, event):
+def test_a_cancellation_wins_over_another_run(
+    database: Database, job: Job, event: JobEvent
+) -> None:
     set_job(database, job.id, {"cancel_requested": True})
     settle(database, Settlement(job.id, job.fence, event))
     row = get_job(database, job.id)
@@ -89,13 +99,17 @@ def test_a_cancellation_wins_over_another_run(database, job, event):
     assert row.completed_at is not None
 
 
-def test_a_completion_that_came_before_the_cancellation_could_act_is_the_truth(database, job):
+def test_a_completion_that_came_before_the_cancellation_could_act_is_the_truth(
+    database: Database, job: Job
+) -> None:
     set_job(database, job.id, {"cancel_requested": True})
     settle(database, Settlement(job.id, job.fence, JobEvent.COMPLETE))
     assert get_job(database, job.id).status == "completed"
 
 
-def test_a_bad_value_is_refused_and_nothing_of_the_group_is_written(database, job):
+def test_a_bad_value_is_refused_and_nothing_of_the_group_is_written(
+    database: Database, job: Job
+) -> None:
     bad = Settlement(job.id, job.fence, JobEvent.COMPLETE, result={"text": "\ud800"})
     with pytest.raises(DatabaseRefused, match="PostgreSQL refuses"):
         settle(database, bad)
@@ -104,7 +118,9 @@ def test_a_bad_value_is_refused_and_nothing_of_the_group_is_written(database, jo
     assert get_job(database, job.id).status == "running"
 
 
-def test_progress_is_written_only_for_the_run_that_owns_the_job(database, job):
+def test_progress_is_written_only_for_the_run_that_owns_the_job(
+    database: Database, job: Job
+) -> None:
     with database.session.begin() as session:
         record_progress(
             session,
@@ -117,7 +133,9 @@ def test_progress_is_written_only_for_the_run_that_owns_the_job(database, job):
     assert get_job(database, job.id).progress == {"current": 2}
 
 
-def test_released_jobs_are_pending_again_without_an_attempt(database, job, node):
+def test_released_jobs_are_pending_again_without_an_attempt(
+    database: Database, job: Job, node: int
+) -> None:
     with database.session.begin() as session:
         assert hand_back_jobs(session, node, marketplace="ebay") == {}
         given_back = hand_back_jobs(session, node, marketplace="vinted")
@@ -127,7 +145,9 @@ def test_released_jobs_are_pending_again_without_an_attempt(database, job, node)
 
 
 @pytest.mark.parametrize("event", [JobEvent.RELEASE, JobEvent.RETRY, JobEvent.SNOOZE])
-def test_a_pause_that_was_asked_for_wins_over_another_run(database, job, event):
+def test_a_pause_that_was_asked_for_wins_over_another_run(
+    database: Database, job: Job, event: JobEvent
+) -> None:
     set_job(database, job.id, {"pause_requested": True})
     settle(database, Settlement(job.id, job.fence, event, waiting_reason="tried again"))
     row = get_job(database, job.id)
@@ -137,19 +157,23 @@ def test_a_pause_that_was_asked_for_wins_over_another_run(database, job, event):
 @pytest.mark.parametrize(
     ("event", "status"), [(JobEvent.COMPLETE, "completed"), (JobEvent.CANCEL, "cancelled")]
 )
-def test_a_job_that_ended_before_its_pause_has_ended(database, job, event, status):
+def test_a_job_that_ended_before_its_pause_has_ended(
+    database: Database, job: Job, event: JobEvent, status: str
+) -> None:
     set_job(database, job.id, {"pause_requested": True})
     settle(database, Settlement(job.id, job.fence, event))
     assert get_job(database, job.id).status == status
 
 
-def test_a_cancellation_that_was_asked_for_wins_over_a_pause(database, job):
+def test_a_cancellation_that_was_asked_for_wins_over_a_pause(database: Database, job: Job) -> None:
     set_job(database, job.id, {"pause_requested": True, "cancel_requested": True})
     settle(database, Settlement(job.id, job.fence, JobEvent.SNOOZE))
     assert get_job(database, job.id).status == "cancelled"
 
 
-def test_the_pause_of_a_job_whose_node_died_is_honoured(database, node, job):
+def test_the_pause_of_a_job_whose_node_died_is_honoured(
+    database: Database, node: int, job: Job
+) -> None:
     set_job(database, job.id, {"pause_requested": True})
     with database.session.begin() as session:
         hand_back_jobs(session, node)
@@ -157,7 +181,9 @@ def test_the_pause_of_a_job_whose_node_died_is_honoured(database, node, job):
     assert (row.status, row.pause_requested) == ("paused", False)
 
 
-def test_a_job_that_waits_for_no_time_keeps_the_age_that_it_has(database, job):
+def test_a_job_that_waits_for_no_time_keeps_the_age_that_it_has(
+    database: Database, job: Job
+) -> None:
     due = get_job(database, job.id).run_at
     settle(database, Settlement(job.id, job.fence, JobEvent.SNOOZE, keeps_place=True))
     row = get_job(database, job.id)

@@ -1,12 +1,17 @@
 """The connection breaks around COMMIT: whether it was committed is not known, and found out."""
 
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from pytest_httpserver import HTTPServer
+from sqlalchemy.orm import Session
 
-from runtime import ActionType, BaseJobHandler, Marketplace
+from runtime import ActionType, BaseJobHandler, Job, Marketplace
 from runtime.errors import DatabaseUnavailable
+from runtime.process.config import Settings
 from runtime.storage.server.engine import Database
 from tests.support.database.job_rows import add_job, add_shop
 from tests.support.deadline import wait_until
@@ -19,20 +24,20 @@ AT_ONCE = ActionType("do", "Do", rate_limit=timedelta(0), max_retries=0)
 class Publish(BaseJobHandler):
     """Everything that a run commits."""
 
-    async def execute(self, job):
+    async def execute(self, job: Job) -> dict[str, Any]:
         made = await self.step("create", self.call_http("POST", "/create"))
         await self.progress(1, 2)
         noted = await self.transaction("note", lambda session: {"noted": True})
         return {**made, **noted}
 
 
-def break_once(monkeypatch, broken: str, *, committed: bool) -> list[str]:
+def break_once(monkeypatch: pytest.MonkeyPatch, broken: str, *, committed: bool) -> list[str]:
     """Break the connection at the next commit of that name."""
     sound = Database.transaction
     breaks: list[str] = []
 
     @contextmanager
-    def transaction(self, name):
+    def transaction(self: Database, name: str) -> Iterator[Session]:
         if name != broken or breaks:
             with sound(self, name) as session:
                 yield session
@@ -51,8 +56,13 @@ def break_once(monkeypatch, broken: str, *, committed: bool) -> list[str]:
 @pytest.mark.parametrize("committed", [False, True], ids=["rolled back", "committed"])
 @pytest.mark.parametrize("name", NAMES)
 def test_a_commit_without_an_answer_costs_nothing(
-    settings, database, httpserver, monkeypatch, name, committed
-):
+    settings: Settings,
+    database: Database,
+    httpserver: HTTPServer,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    committed: bool,
+) -> None:
     httpserver.expect_request("/create", "POST").respond_with_json({"id": 1})
     example = Marketplace("example", base_url=httpserver.url_for(""), action_types=(AT_ONCE,))
     registry = registry_of(example, handlers={("do", "example"): Publish})

@@ -1,5 +1,6 @@
 """The embedded server: who shares it, who ends it, and where it cannot run."""
 
+import fcntl
 import os
 import re
 import shutil
@@ -226,7 +227,7 @@ class TestRefusing:
     ) -> None:
         monkeypatch.setattr(embedded, "LOCK_PATIENCE_SECONDS", 0.05)
         holder = embedded._open_lock(data_dir / embedded.USERS_FILE)
-        assert embedded._try_lock(holder, embedded.fcntl.LOCK_EX)
+        assert embedded._try_lock(holder, fcntl.LOCK_EX)
         try:
             with pytest.raises(DatabaseUnavailable, match="another process has been stopping"):
                 EmbeddedServer.start(data_dir)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -14,8 +15,8 @@ from tests.support.deadline import wait_until
 
 
 @pytest.fixture
-def hints(database: Database) -> Iterator[list]:
-    heard: list = []
+def hints(database: Database) -> Iterator[list[Any]]:
+    heard: list[Any] = []
     listener = Listener(database, heard.append, timedelta(seconds=0.2))
     listener.start()
     wait_until(lambda: ListeningAgain() in heard)
@@ -28,7 +29,9 @@ def notify(database: Database, channel: str, payload: str) -> None:
         connection.exec_driver_sql("SELECT pg_notify(%s, %s)", (channel, payload))
 
 
-def test_a_created_job_is_announced_with_its_shop_its_priority_and_its_time(database, hints):
+def test_a_created_job_is_announced_with_its_shop_its_priority_and_its_time(
+    database: Database, hints: list[Any]
+) -> None:
     shop = add_shop(database)
     add_job(database, shop, priority=2)
     wait_until(lambda: JobsAnnounced("vinted", (LaneShop(shop, 7, 2),)) in hints)
@@ -42,7 +45,9 @@ def test_a_created_job_is_announced_with_its_shop_its_priority_and_its_time(data
     assert timedelta(seconds=50) < later()[0] <= timedelta(seconds=61)
 
 
-def test_a_time_beyond_all_calendars_and_a_shop_without_priority_are_heard(database, hints):
+def test_a_time_beyond_all_calendars_and_a_shop_without_priority_are_heard(
+    database: Database, hints: list[Any]
+) -> None:
     payload = {"marketplace": "vinted", "shop_id": 2, "user_id": 7}
     notify(database, JOBS_CHANNEL, json.dumps({**payload, "priority": 3, "due_in_ms": 10**30}))
     notify(database, JOBS_CHANNEL, json.dumps(payload))
@@ -51,16 +56,16 @@ def test_a_time_beyond_all_calendars_and_a_shop_without_priority_are_heard(datab
     assert [shop.priority for shop in heard_shops(hints) if shop.priority] == [3]
 
 
-def heard_shops(hints) -> list[LaneShop]:
+def heard_shops(hints: list[Any]) -> list[LaneShop]:
     return [shop for hint in hints for shop in getattr(hint, "shops", ())]
 
 
-def test_a_cancellation_is_heard(database, hints):
+def test_a_cancellation_is_heard(database: Database, hints: list[Any]) -> None:
     notify(database, CANCEL_CHANNEL, "12")
     wait_until(lambda: CancelRequested(12) in hints)
 
 
-def test_what_cannot_be_read_is_passed_over(database, hints):
+def test_what_cannot_be_read_is_passed_over(database: Database, hints: list[Any]) -> None:
     for payload in ("", "{", "[]", '{"marketplace": "vinted"}', '{"shop_id": "x"}'):
         notify(database, JOBS_CHANNEL, payload)
     notify(database, CANCEL_CHANNEL, "all")
@@ -73,10 +78,10 @@ LISTENERS = "datname = current_database() AND pid <> pg_backend_pid() AND query 
 
 def ask(database: Database, question: str) -> int:
     with database.engine.begin() as connection:
-        return connection.exec_driver_sql(question).scalar_one()
+        return int(connection.exec_driver_sql(question).scalar_one())
 
 
-def test_a_listening_connection_that_died_is_replaced(database, hints):
+def test_a_listening_connection_that_died_is_replaced(database: Database, hints: list[Any]) -> None:
     hints.clear()
     kill = f"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE {LISTENERS}"
     assert ask(database, kill) == 1
@@ -85,7 +90,7 @@ def test_a_listening_connection_that_died_is_replaced(database, hints):
     wait_until(lambda: CancelRequested(14) in hints)
 
 
-def test_an_idle_connection_is_probed_and_kept(database, hints):
+def test_an_idle_connection_is_probed_and_kept(database: Database, hints: list[Any]) -> None:
     hints.clear()
     find = (
         f"SELECT coalesce(max(pid), 0) FROM pg_stat_activity WHERE {LISTENERS} "
