@@ -1,8 +1,8 @@
-"""What a handler plugin imports: handlers and their calls, a marketplace's record, and errors.
+"""The names that a handler plugin imports: handlers, calls, a marketplace's record, and errors.
 
-Beside it there are :mod:`runtime.store` (what a handler keeps), :mod:`runtime.answers` (how a
-plugin reads a marketplace's answers), :mod:`runtime.sandbox` (simulated marketplaces) and
-:mod:`runtime.applications` (what creates jobs). Every other module is private and may change.
+The other public modules are :mod:`runtime.store` (stores what handlers learn),
+:mod:`runtime.answers` (reads a marketplace's answers), :mod:`runtime.sandbox` (simulated
+marketplaces) and :mod:`runtime.applications` (creates jobs). All others are private and may change.
 """
 
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""What an application imports: the services that create jobs and look after them.
+"""The names that an application imports: the services that create jobs and look after them.
 
     session = open_database(load_settings()).session()
     job = MarketplaceJobService(session).create_job("vinted", "sync", user_id=7)

@@ -23,10 +23,10 @@ MOVED = {
     "runtime.storage.listing_changes": STORE,
     "runtime.storage.orders": STORE,
 }
-"""By former path, the public module that has the names which were documented there."""
+"""The public modules of today by the former paths of their names."""
 
 OF_APPLICATIONS = ("BatchJobService", "MarketplaceJobProcessor", "MarketplaceJobService")
-"""Names that ``runtime`` itself had."""
+"""The names of services that ``runtime`` itself had."""
 
 
 class FormerPaths(MetaPathFinder, Loader):
@@ -38,24 +38,26 @@ class FormerPaths(MetaPathFinder, Loader):
         path: Sequence[str] | None,  # noqa: ARG002 - the interface
         target: ModuleType | None = None,  # noqa: ARG002 - the interface
     ) -> ModuleSpec | None:
-        """Take the names that moved, and no other."""
+        """Return a spec for a path that moved, and None for every other."""
         return ModuleSpec(fullname, self) if fullname in MOVED else None
 
     def exec_module(self, module: ModuleType) -> None:
-        """Put the module of today in the former one's place."""
+        """Put the module of today in the place of the former one."""
+        # Both names then lead to one module: a class that was imported by either is the same class.
         former, today = module.__name__, MOVED[module.__name__]
         _warn(former, f"import {today}")
         sys.modules[former] = import_module(today)
 
 
 def install() -> None:
-    """Let former names be found, behind everything that is really there."""
+    """Let former paths be found, behind all modules that exist."""
     if not any(isinstance(one, FormerPaths) for one in sys.meta_path):
+        # At the end of the list: a module that really has such a name is found first.
         sys.meta_path.append(FormerPaths())
 
 
 def name_of_runtime(name: str) -> Any:
-    """A name that ``runtime`` had; for its ``__getattr__``."""
+    """Return a name that ``runtime`` had; this is the ``__getattr__`` of that module."""
     if name not in OF_APPLICATIONS:
         raise AttributeError(f"module 'runtime' has no attribute {name!r}")
     _warn(f"runtime.{name}", f"import it from {APPLICATIONS}")
@@ -63,6 +65,7 @@ def name_of_runtime(name: str) -> Any:
 
 
 def _warn(former: str, way_out: str) -> None:
+    # stacklevel 3 names the line that imports, which is the line to change.
     warnings.warn(
         f"{former} is deprecated and goes with 0.3: {way_out}", DeprecationWarning, stacklevel=3
     )

@@ -1,13 +1,13 @@
-"""What a handler keeps: listings, orders, stock and conversations.
+"""Stores what handlers learn: listings, orders, stock and conversations.
 
 Functions that take a session run inside one of the handler's transactions
 (:meth:`runtime.BaseJobHandler.transaction`) and return JSON values; each may be repeated.
 
     await self.transaction("record", record_listing, self.shop_id, checked_listing("7", data=item))
 
-What a marketplace says is checked first, by :func:`checked_listing`, :func:`checked_order` and
-:func:`checked_order_line`. They raise :class:`runtime.InputError` where it cannot be told which
-listing or order is meant.
+The data of a marketplace are checked first, by :func:`checked_listing`, :func:`checked_order` and
+:func:`checked_order_line`. They raise :class:`runtime.InputError` if nobody can tell which listing
+or order is meant.
 """
 
 from runtime.handlers.listing_walk import LookReport, TakeLook, walk_listings

@@ -7,6 +7,7 @@ from runtime.errors.program import PROGRAM
 from runtime.errors.root import MarketplaceRuntimeError
 
 
+# The former service raised ValueError for an unknown action, and its callers may catch that.
 class InputError(MarketplaceRuntimeError, ValueError):
     """A value of the caller cannot be used; nothing was changed."""
 
@@ -129,6 +130,7 @@ class ProductsNotFound(InputError, LookupError):
         product_ids: all ids that the user does not have.
     """
 
+    # A batch may name thousands of ids that are not there.
     NAMED = 5
 
     def __init__(self, user_id: int, product_ids: Sequence[int]) -> None:

@@ -11,6 +11,8 @@ def program(root: Path) -> str:
     Args:
         root: the directory that holds ``runtime``: a checkout, or where pip puts packages.
     """
+    # Not sys.argv: most messages are stored by a service, or raised in an application, and are read
+    # by a person who started neither.
     is_checkout = (root / "pyproject.toml").is_file()
     return "python run.py" if is_checkout else "marketplace-runtime"
 

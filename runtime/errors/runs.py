@@ -7,6 +7,8 @@ from runtime.errors.root import MarketplaceRuntimeError
 from runtime.errors.safe_text import safe_repr
 
 
+# The journal cannot hold an exception of a foreign class. The live run raises this, too: what a
+# handler catches must not depend on whether it crashed in between.
 class StepFailed(MarketplaceRuntimeError):
     """A step failed in an earlier run, with an error of a class that is not this project's."""
 
@@ -82,6 +84,7 @@ class Snooze(Exception):
 
     def __init__(self, until: datetime, reason: str = "") -> None:
         super().__init__(reason or f"snoozed until {until.isoformat()}")
+        # Without a zone, the time would mean another moment on another machine.
         if until.utcoffset() is None:
             raise InvalidCall("Snooze(until) needs a datetime with a time zone")
         self.until = until

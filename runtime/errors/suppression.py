@@ -1,4 +1,4 @@
-"""Refusals that a handler expects."""
+"""Lets a handler go on if a call is refused for a reason that it expects."""
 
 from collections.abc import Callable
 from types import TracebackType
@@ -7,7 +7,7 @@ from runtime.errors.calls import CallRejected
 
 
 class RejectionSuppressed:
-    """Goes on behind the ``with`` statement where a call in it is refused as it may be.
+    """Goes on behind the ``with`` statement if a call in it is refused as expected.
 
         with RejectionSuppressed(is_gone):
             await client.delete(listing_id)
@@ -15,14 +15,14 @@ class RejectionSuppressed:
         return False
 
     Args:
-        is_expected: whether the refusal is one of those; any other passes through.
+        is_expected: tells whether a refusal is expected; every other refusal passes through.
     """
 
     def __init__(self, is_expected: Callable[[CallRejected], bool]) -> None:
         self._is_expected = is_expected
 
     def __enter__(self) -> None:
-        """Nothing is suppressed yet."""
+        """Do nothing."""
 
     def __exit__(
         self,

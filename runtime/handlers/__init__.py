@@ -1,1 +1,1 @@
-"""What a handler plugin inherits, the hooks that it implements, and who loads it."""
+"""The base class and the hooks of handler plugins, and the registry that loads them."""

@@ -41,6 +41,7 @@ def checklist(pairs: Iterable[Pair], registry: Registry) -> Iterator[ChecklistLi
 def _handlers(marketplace: str, known: list[Pair], registry: Registry) -> ChecklistLine:
     """Check that every action of the marketplace has a handler that could be loaded."""
     wanted = [handler_key(code, name) for name, code in known if name == marketplace]
+    # A handler that is installed and broken is told apart from one that is not installed at all.
     reasons = {one.key: one.reason for one in registry.records if one.reason}
     wrong = tuple(
         f"{key} has no handler ({reasons.get(key, 'no installed handler plugin has that key')})"
@@ -59,6 +60,7 @@ def _action_types(keys: list[str], registry: Registry) -> ChecklistLine:
         f"`{PROGRAM} serve` inserts it"
         for key in sorted(registry.handlers.keys() - set(keys))
     ]
+    # A key with a row is complained of among its marketplace's handlers already.
     wrong += [
         f"{one.key} has no row and could not be loaded ({one.reason})"
         for one in registry.records
@@ -73,6 +75,7 @@ def _construction(known: list[Pair]) -> ChecklistLine:
     """Check that the key which is made of each pair is read as that pair again."""
     wrong = []
     for marketplace, code in known:
+        # The table is shared with the application, which may insert names that make such a key.
         key = handler_key(code, marketplace)
         if (marketplace_of(key), action_of(key)) != (marketplace, code):
             wrong.append(

@@ -14,6 +14,7 @@ from runtime.products.media import Media
 from runtime.runs import calls
 from runtime.runs.job import Job, Shop
 
+# Programs that read the numbers of JSON as doubles hold them exactly only up to here.
 LARGEST_NUMBER = 2**53
 LONGEST_MESSAGE = 500
 
@@ -41,8 +42,8 @@ class BaseJobHandler:
 
         Raises:
             JobFailed: the job cannot succeed; it fails at once.
-            Snooze: run again later; uses up no attempt.
-            Exception: anything else is retried while attempts are left.
+            Snooze: the job runs again later, and this uses up no attempt.
+            Exception: every other error is retried while attempts remain.
         """
         raise InvalidCall(f"{type(self).__name__} does not define `async def execute(self, job)`")
 
@@ -58,7 +59,7 @@ class BaseJobHandler:
 
     @property
     def shop(self) -> Shop:
-        """The seller's account that the job is for."""
+        """The seller's account for which the job acts."""
         return self.job.shop
 
     @property
@@ -94,15 +95,18 @@ class BaseJobHandler:
         """Return a call that sends a command to the seller's browser; its result is ``data``.
 
         Args:
-            timeout: seconds or timedelta, from when the command leaves; default: the
-                action type's ``timeout_seconds``.
-            reads: the command changes nothing, so it may be repeated freely.
-            settles_within: how long after it left a write can still take effect; default 2 min.
+            timeout: the time from when the command leaves, as seconds or a timedelta; the
+                default is the ``timeout_seconds`` of the action type.
+            reads: whether the command changes nothing, so that it may be repeated freely.
+            settles_within: the time in which a write that left can still take effect; the default
+                is 2 min.
 
         Raises:
             CallRejected: the browser answered ``success: false``.
             SellerNotConnected, ConnectionLost, CallTimeout
         """
+        # The call is a value. It leaves when it is awaited, so a step can look at its record
+        # before.
         return calls.WebSocketCall(
             action,
             payload or {},
@@ -130,7 +134,8 @@ class BaseJobHandler:
             files: the files that go with ``form`` as multipart, by field. Give an ``ImageFile``,
                 which is read when the request is about to leave, rather than bytes, which stay in
                 memory while the request waits.
-            settles_within: how long after it left a write can still take effect; default 30 s.
+            settles_within: the time in which a write that left can still take effect; the default
+                is 30 s.
 
         Raises:
             CallRejected: a status of 400 or more that says the request is wrong.
@@ -144,8 +149,9 @@ class BaseJobHandler:
         )  # fmt: skip
 
     def sleep(self, duration: timedelta | float) -> calls.SleepCall:
-        """Wait up to 60 s. Longer waits are ``raise Snooze(until)``, which is durable."""
+        """Wait up to 60 s; a longer wait is ``raise Snooze(until)``, which survives a restart."""
         checked = calls.as_duration(duration, "sleep")
+        # A run that sleeps holds its place in the lane, and a restart forgets how long it slept.
         if checked is None or checked > calls.MAX_SLEEP:
             raise InvalidCall(
                 f"sleep takes at most {calls.MAX_SLEEP.seconds} s, not {duration!r}: "
@@ -154,24 +160,28 @@ class BaseJobHandler:
         return calls.SleepCall(checked)
 
     def run_blocking(self, function: Callable[..., Any], *args: Any) -> calls.BlockingCall:
-        """Run ``function(*args)`` on the worker pool; it must not touch the handler."""
+        """Run ``function(*args)`` on the worker pool; the function must not touch the handler."""
+        # The coroutine of a handler runs on the thread of its marketplace's actor, which serves
+        # every other job of the marketplace, too: a function that blocks there would hold them all
+        # up.
         return calls.BlockingCall(function, args)
 
     def image_urls(self, images: Sequence[str]) -> calls.MediaCall:
-        """A product's images as a browser can fetch them; awaiting it gives a list of URLs.
+        """Return a call that gives the URLs at which a browser can fetch a product's images.
 
-        Images in the media directory get URLs that expire (``RUNTIME_MEDIA_URL_SECONDS``), so
-        ask shortly before they are sent.
+        Images in the media directory get URLs that expire (``RUNTIME_MEDIA_URL_SECONDS``), so ask
+        for them shortly before they are sent.
 
         Raises:
             ImageRefused: one is not there, or is no image.
         """
+        # The worker fills in the media directory: a handler knows neither paths nor keys.
         return calls.MediaCall(Media.urls, (tuple(images),))
 
     def image_types(self, images: Sequence[str]) -> calls.MediaCall:
-        """The content types of a product's images, such as ``image/webp``, as far as they are here.
+        """Return a call that gives the content types of a product's images, such as ``image/webp``.
 
-        Awaiting it gives a list, with None for an image at a URL.
+        Its result is a list, with None for an image at a URL.
 
         Raises:
             ImageRefused: one is not there, or is no image.
@@ -179,23 +189,23 @@ class BaseJobHandler:
         return calls.MediaCall(Media.types, (tuple(images),))
 
     def image_bytes(self, image: str) -> calls.MediaCall:
-        """The bytes of one of a product's images, wherever it is.
+        """Return a call that gives the bytes of a product's image, wherever the image is.
 
         Raises:
-            ImageRefused: it cannot be used.
-            CallFailed: it could not be downloaded.
+            ImageRefused: the image cannot be used.
+            CallFailed: the image could not be downloaded.
         """
         return calls.MediaCall(download.image_bytes, (image,))
 
     def download_image(self, url: str) -> calls.MediaCall:
-        """Keep an image in the media directory; awaiting it gives its path there.
+        """Return a call that stores an image in the media directory, and gives its path there.
 
-        Only images (by their bytes, 20 MB at most) from public hosts over HTTPS. The same image
-        has the same path, so that a step around it does no harm when it is repeated.
+        It takes only images (judged by their bytes, 20 MB at most) from public hosts over HTTPS.
+        The same image has the same path, so a step with this call does no harm when it is repeated.
 
         Raises:
-            ImageRefused: it may not be downloaded, or is no image.
-            CallFailed: it could not be downloaded.
+            ImageRefused: the file may not be downloaded, or is no image.
+            CallFailed: the file could not be downloaded.
         """
         return calls.MediaCall(download.download_image, (url,))
 
@@ -207,23 +217,25 @@ class BaseJobHandler:
         The runtime commits, and only while this run still owns the job. The result must be a
         JSON value.
         """
+        # The name is that of a step: the row in the journal is committed with the function's
+        # writes.
         return calls.TransactionCall(name, function, args)
 
     def settled(self, step: str) -> calls.Call:
-        """Wait until an earlier attempt of a step, if there was one, cannot take effect any more.
+        """Wait until earlier attempts of a step, if there were any, cannot take effect any more.
 
-        For a ``reconcile`` whose look at the marketplace finds something that need not be this
-        job's. Awaiting it gives whether there was anything to wait for: then look again.
+        This is for a ``reconcile`` that finds something on the marketplace which need not be this
+        job's. The result says whether there was an attempt to wait for; if so, look again.
         """
         return calls.AwaitQuiet(step, settled=True)
 
     def progress(
         self, current: int, total: int | None = None, message: str | None = None
     ) -> calls.ProgressCall:
-        """Say how far the job is.
+        """Tell how far the job has come.
 
         Raises:
-            InvalidCall: not whole numbers, or a message that is no text.
+            InvalidCall: the numbers are not whole, or the message is no text.
         """
         numbers = [one for one in (current, total) if one is not None]
         if not all(isinstance(one, int) and abs(one) < LARGEST_NUMBER for one in numbers):
@@ -231,6 +243,7 @@ class BaseJobHandler:
         if message is not None and not isinstance(message, str):
             raise InvalidCall("the message of progress must be text")
         if message is not None:
+            # A message that PostgreSQL refuses must not fail a job that is doing well.
             message = storable(message)[-LONGEST_MESSAGE:]
         return calls.ProgressCall(current, total, message)
 
@@ -253,20 +266,20 @@ class BaseJobHandler:
         reconcile: Callable[[], Awaitable[Any]] | None = None,
         repeatable: bool = False,
     ) -> Any:
-        """Make a call under a name; it is done once, and recorded before the handler goes on.
+        """Make a call under a name; the call is done once, and recorded before the handler goes on.
 
-        After a crash or a retry the recorded result is returned and nothing is called. A
-        failure that the handler catches is recorded and raised again too; one that ends the
-        run is tried again by the next attempt.
+        After a crash or a retry the recorded result is returned, and nothing is called. A failure
+        that the handler catches is recorded, too, and raised again. A failure that ends the run is
+        tried again by the next attempt.
 
         Args:
-            name: unique in the run, and the same whenever the handler comes here again.
+            name: a text that is unique in the run, and the same whenever the handler comes here.
             call: a call, or a function of no arguments that returns an awaitable.
-            reconcile: a function of no arguments that returns an awaitable; asked where it is
-                not known whether a write took effect. A value means yes, and is the step's
-                result; None means no; ``CannotTell`` leaves the question to a person.
-            repeatable: doing it twice is the same as doing it once. A write that is neither
-                repeatable nor has a ``reconcile`` pauses the job when its outcome is unknown.
+            reconcile: a function of no arguments that returns an awaitable. It is asked if nobody
+                knows whether a write took effect. A value means yes, and is the step's result;
+                None means no; ``CannotTell`` leaves the question to a person.
+            repeatable: whether doing the call twice is the same as doing it once. A write that is
+                neither repeatable nor has a ``reconcile`` pauses the job if its outcome is unknown.
 
         Returns:
             The result as it comes back from the record: a JSON value.
@@ -275,6 +288,7 @@ class BaseJobHandler:
             DuplicateStepName: the name was used before in this run.
             DidNotHappen: the outcome was unknown, and the marketplace shows no effect.
         """
+        # A step keeps a function and not an awaitable, which could be awaited once only.
         if isinstance(call, calls.Call):
             return await calls.RunStep(name, partial(_awaiting, call), reconcile, repeatable)
         return await calls.RunStep(name, call, reconcile, repeatable)

@@ -52,6 +52,7 @@ async def walk_listings(
         prefix = "" if number == 1 else f"look-{number}-"
         look = await take_look(walk, prefix)
         result = {"success": True, "gone": 0, **look.result}
+        # An older browser plugin tells only how many items there are, and never which.
         if not look.tells_gone:
             return result
         if look.doubt is None:
@@ -62,6 +63,7 @@ async def walk_listings(
         unseen = await handler.transaction(
             f"{prefix}count-unseen", count_unseen_listings, handler.shop_id, walk
         )
+        # Everything known was seen, so the doubt is without consequence.
         if not unseen:
             return result
         handler.log.warning("a look leaves a doubt", doubt=look.doubt, unseen=unseen)

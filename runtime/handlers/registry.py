@@ -119,6 +119,7 @@ class _Loader:
         else:
             self.handlers[key] = handler
             self._note(entry_point, None)
+            # Several handlers of one marketplace may describe it; the first description counts.
             for marketplace in described:
                 self.marketplaces.setdefault(marketplace.name, marketplace)
 
@@ -142,6 +143,7 @@ class _Loader:
                 "the handler class with @runtime.hookimpl"
             )
         handler = found[0]
+        # Each run makes a handler of its own from the class, so an instance does not do.
         if not (isinstance(handler, type) and issubclass(handler, BaseJobHandler)):
             raise _Unusable(f"job_handler returned {handler!r}, which is no BaseJobHandler class")
         described = manager.hook.marketplace()
@@ -171,6 +173,7 @@ def load_registry(points: Iterable[EntryPoint] | None = None) -> Registry:
         loader.load(entry_point, sum(other.name == entry_point.name for other in found))
     for key in loader.handlers:
         name = marketplace_of(key)
+        # A marketplace without a record is called with the defaults.
         loader.marketplaces.setdefault(name, Marketplace(name))
     return Registry(
         tuple(sorted(loader.records, key=lambda record: record.key)),

@@ -21,6 +21,7 @@ async def remove_listings(
     """
     became: dict[str, T] = {}
     for listing in listings:
+        # Removing twice changes nothing, so a step whose outcome is unknown is simply done again.
         became[listing] = await handler.step(
             f"delete-{listing}", partial(remove, listing), repeatable=True
         )

@@ -1,1 +1,1 @@
-"""What the runtime is told of a marketplace."""
+"""The record in which a plugin describes its marketplace, and all that belongs to it."""

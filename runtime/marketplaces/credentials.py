@@ -35,6 +35,8 @@ class Vault:
     """
 
     def __init__(self, keys: Sequence[str]) -> None:
+        # Fernet also signs: a secret that was changed in the database is refused, like one of a key
+        # that is not known.
         self._fernet = MultiFernet([Fernet(key) for key in keys])
 
     def lock(self, credentials: Credentials) -> str:

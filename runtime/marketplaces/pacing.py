@@ -1,4 +1,4 @@
-"""Puts together from a marketplace's record what paces the calls to it.
+"""Makes the budgets, the queue and the limits of a marketplace from its record.
 
 Both engines use it, so that a new argument of the limits cannot be forgotten in one of them.
 """
@@ -51,6 +51,8 @@ class Pacing(Generic[Item]):
         return self.limits.leaves(job.shop.id, job.action, lane, call, now)
 
     def _complain(self, error: Exception) -> None:
+        # The plugin's reader of answers is foreign code. Its failure is told, and the answer is
+        # read as most marketplaces mean it.
         log.error(
             "the marketplace's reader of answers failed", marketplace=self._name, error=repr(error)
         )

@@ -29,6 +29,7 @@ class ActionType:
     description: str = ""
     priority: int = 3
     is_batch: bool = False
+    # The defaults are those of the table's columns, in which an application may insert rows itself.
     rate_limit: timedelta = timedelta(seconds=2)
     max_retries: int = 3
     timeout: timedelta = timedelta(seconds=60)
@@ -54,6 +55,7 @@ class OAuth2:
     token_url: str
     hint: str
     client_id: str | None = None
+    # The repr may reach a log.
     client_secret: str | None = field(default=None, repr=False)
     secret_in_header: bool = False
     redirect_uri: str | None = None
@@ -120,6 +122,7 @@ class Marketplace:
     name: str
     browser_bound: bool = False
     base_url: str | None = None
+    # Headers may hold an API key, and the repr may reach a log.
     default_headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     concurrency: int = 1000
     lane_concurrency: int = 8

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from runtime.marketplaces.credentials import Credentials
 
+# The record names this protocol, and the protocol the record; only the type checker needs both.
 if TYPE_CHECKING:
     from runtime.marketplaces.record import Marketplace
 

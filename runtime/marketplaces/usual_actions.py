@@ -12,6 +12,7 @@ USUAL_ACTIONS = (
     ActionType("publish", "Publish Product", rate_limit=WRITE_PACE),
     ActionType("update", "Update Product", rate_limit=WRITE_PACE),
     ActionType("delete", "Delete Product", rate_limit=WRITE_PACE),
+    # The values are those of the former system's action types, so that its jobs go on as before.
     ActionType("sync", "Sync Products", priority=2, is_batch=True, timeout=READ_TIMEOUT),
     ActionType("sync_orders", "Sync Orders", priority=2, is_batch=True, timeout=READ_TIMEOUT),
 )
