@@ -23,7 +23,7 @@ class Child:
 
     Attributes:
         incarnation: grows with every start; reports of former incarnations do not count.
-        awaits_release: whether its jobs are being handed back before it starts again.
+        awaits_hand_back: whether its jobs are being handed back before it starts again.
         failed_already: whether its failure was counted, so that its silent death is not another.
         watch: finds out whether the actor hangs.
         suspect: the job whose code ran when the actor hung, or None.
@@ -32,7 +32,7 @@ class Child:
     def __init__(self, name: str, spawn: Callable[[int], pykka.ActorRef[Any]]) -> None:
         self.name = name
         self.incarnation = 0
-        self.awaits_release = False
+        self.awaits_hand_back = False
         self.failed_already = False
         self._spawn = spawn
         self._ref: pykka.ActorRef[Any] | None = None

@@ -143,7 +143,7 @@ class MarketplaceActor(BaseActor):
             self.log.warning("a claimed job never came; it is handed back", job=job_id, fence=fence)
             # The recorder hands the job back, behind the endings that are on their way to it: an
             # ending that was overtaken would have its job run again.
-            self._runs.record(Settlement(job_id, fence, JobEvent.RELEASE))
+            self._runs.record(Settlement(job_id, fence, JobEvent.HAND_BACK))
         for job in running.jobs:
             if job.cancel_requested:
                 self._runs.cancel(job.job_id)

@@ -35,7 +35,7 @@ last words about all sellers cost two statements."""
 Entry = (
     messages.RecordSettlement
     | messages.RecordProgress
-    | messages.ReleaseJobs
+    | messages.HandBackJobs
     | messages.RecordIntent
     | messages.RecordOutcome
     | messages.UsageWanted
@@ -154,13 +154,13 @@ class RecorderActor(BaseActor):
             case messages.UsageWanted():
                 for wanted in entries:
                     self._load_usage(wanted)
-            case messages.ReleaseJobs() if held:
+            case messages.HandBackJobs() if held:
                 # Jobs are not handed back while an ending that came before is unwritten, or a
                 # finished job would run again.
                 held.extend(entries)
-            case messages.ReleaseJobs():
-                for release in entries:
-                    self._release(release)
+            case messages.HandBackJobs():
+                for request in entries:
+                    self._hand_back(request)
             case other:
                 self.log.warning("unexpected message", message=type(other).__name__)
 
@@ -279,11 +279,11 @@ class RecorderActor(BaseActor):
             usage = budget_usage.load_usage(session, wanted.marketplace)
         self.tell(wanted.reply_to, messages.UsageLoaded(usage))
 
-    def _release(self, release: messages.ReleaseJobs) -> None:
-        with self._database.transaction("release") as session:
-            suspects = () if release.suspect is None else (release.suspect,)
+    def _hand_back(self, request: messages.HandBackJobs) -> None:
+        with self._database.transaction("hand_back") as session:
+            suspects = () if request.suspect is None else (request.suspect,)
             shops = membership.hand_back_jobs(
-                session, self._node_id, marketplace=release.marketplace, suspects=suspects
+                session, self._node_id, marketplace=request.marketplace, suspects=suspects
             )
         count = sum(map(len, shops.values()))
-        self.tell(release.reply_to, messages.JobsReleased(release.marketplace, count))
+        self.tell(request.reply_to, messages.JobsHandedBack(request.marketplace, count))

@@ -30,7 +30,7 @@ from runtime.marketplaces.record import Marketplace
 from runtime.messages import CallEnded, CallTicket, CancellationOverdue
 from runtime.process.crash_marker import CrashMarker
 from runtime.runs.calls import Failure
-from runtime.runs.endings import cannot_be_stored, cannot_go_on, looks_again, read_end, released
+from runtime.runs.endings import cannot_be_stored, cannot_go_on, handed_back, looks_again, read_end
 from runtime.runs.execution import Cancelled, Effect, End
 from runtime.runs.job import Job
 from runtime.runs.settlement import Settlement
@@ -139,7 +139,7 @@ class Runs:
         """End a paused run that waits for nothing more, or limit the time of a cancelled run."""
         if run.is_parked:
             run.execution.drop()
-            self._settle(run, released(run.job))
+            self._settle(run, handed_back(run.job))
         elif run.is_unwinding and run.overdue is None:
             overdue = CancellationOverdue(run.job.id, run.job.fence)
             due = self._actor.clock.now() + run.job.timeout
@@ -294,7 +294,7 @@ class Runs:
     def hand_back_ready(self) -> None:
         """Give back the jobs that have not started."""
         for lane, job in self._lanes.take_ready():
-            self._settle(self._new_run(job, lane), released(job))
+            self._settle(self._new_run(job, lane), handed_back(job))
 
     def hand_back_running(self) -> None:
         """Send nothing more, and give back the jobs that run."""
@@ -303,7 +303,7 @@ class Runs:
             # The writes under way are in the journal, and the next run looks them up. Nothing is
             # thrown into a run that is dropped, or the handler's ``finally`` would run.
             run.execution.drop()
-            self._settle(run, released(run.job))
+            self._settle(run, handed_back(run.job))
 
     def _under(self, job_id: int, fence: int) -> LaneRun | None:
         """Return the run of a job if it has this fence.

@@ -76,7 +76,7 @@ class SupervisorActor(BaseActor):
                     # The child may have asked the former supervisor for jobs, which got lost.
                     self.tell(child.name, messages.ActorRestarted(self.name))
             elif self.incarnation > 1 and child.name in self._marketplaces:
-                self._release_jobs(child)
+                self._hand_back_jobs(child)
             else:
                 child.start()
         self._later(CHECK_INTERVAL, messages.CheckChildren())
@@ -111,8 +111,8 @@ class SupervisorActor(BaseActor):
                 self._child_failed(name, incarnation, error)
             case messages.RestartDue(name, incarnation):
                 self._restart(name, incarnation)
-            case messages.JobsReleased(marketplace, count):
-                self._jobs_released(marketplace, count)
+            case messages.JobsHandedBack(marketplace, count):
+                self._jobs_handed_back(marketplace, count)
             case messages.Drain():
                 self._begin_drain(message)
             case messages.Drained(name):
@@ -240,7 +240,7 @@ class SupervisorActor(BaseActor):
             for other in (*self._marketplaces, messages.BRIDGE):
                 self.tell(other, messages.ActorRestarted(name))
         if name == messages.RECORDER:
-            self._ask_for_release_again()
+            self._ask_again_to_hand_back()
         if self._drain is None:
             if name in self._marketplaces:
                 self._find_lanes()
@@ -272,36 +272,36 @@ class SupervisorActor(BaseActor):
         if child.incarnation != incarnation or not child.failed_already:
             return
         if name in self._marketplaces:
-            self._release_jobs(child)
+            self._hand_back_jobs(child)
         else:
             child.start()
 
-    def _release_jobs(self, child: Child) -> None:
+    def _hand_back_jobs(self, child: Child) -> None:
         """Hand back the jobs that a dead actor ran, before it starts again.
 
         The recorder does so, behind the endings that the actor sent. A handing back that overtook
         an ending would run a finished job again.
         """
-        child.awaits_release = True
-        self._ask_for_release(child)
+        child.awaits_hand_back = True
+        self._ask_to_hand_back(child)
 
-    def _jobs_released(self, marketplace: str, count: int) -> None:
+    def _jobs_handed_back(self, marketplace: str, count: int) -> None:
         child = self._children[messages.marketplace_actor(marketplace)]
-        if child.awaits_release:
-            child.awaits_release = False
+        if child.awaits_hand_back:
+            child.awaits_hand_back = False
             child.suspect = None
             self.log.info("jobs handed back", child=child.name, count=count)
             child.start()
 
-    def _ask_for_release(self, child: Child) -> None:
+    def _ask_to_hand_back(self, child: Child) -> None:
         marketplace = self._marketplaces[child.name]
-        self.tell(messages.RECORDER, messages.ReleaseJobs(self.name, marketplace, child.suspect))
+        self.tell(messages.RECORDER, messages.HandBackJobs(self.name, marketplace, child.suspect))
 
-    def _ask_for_release_again(self) -> None:
+    def _ask_again_to_hand_back(self) -> None:
         # A recorder that began anew forgot the request, and the child would never start.
         for name in self._marketplaces:
-            if self._children[name].awaits_release:
-                self._ask_for_release(self._children[name])
+            if self._children[name].awaits_hand_back:
+                self._ask_to_hand_back(self._children[name])
 
     # --- stopping -------------------------------------------------------------------------
 

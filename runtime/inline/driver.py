@@ -26,7 +26,7 @@ from runtime.messages import LaneRequest
 from runtime.products.media import Media
 from runtime.rate_limits.closures import Closures, Level, Scope
 from runtime.runs.calls import RecordStep
-from runtime.runs.endings import cannot_be_stored, cannot_go_on, looks_again, read_end, released
+from runtime.runs.endings import cannot_be_stored, cannot_go_on, handed_back, looks_again, read_end
 from runtime.runs.execution import Cancelled, Effect, End, Failed
 from runtime.runs.job import Job
 from runtime.runs.run import OutstandingCall, Run
@@ -239,7 +239,7 @@ class _Drive:
     def _settlement(self, end: End | None) -> Settlement:
         job = self._job
         if end is None:
-            return released(job)
+            return handed_back(job)
         described = self._driver.registry.marketplaces[job.marketplace]
         settlement = read_end(
             job,

@@ -187,7 +187,7 @@ class UsageLoaded:
 
 
 @dataclass(frozen=True, slots=True)
-class ReleaseJobs:
+class HandBackJobs:
     """The recorder is to hand back a marketplace's running jobs, after it has written its queue.
 
     Anybody else could overtake an ending that the dead actor sent before, and the finished job
@@ -205,7 +205,7 @@ class ReleaseJobs:
 
 
 @dataclass(frozen=True, slots=True)
-class JobsReleased:
+class JobsHandedBack:
     """The jobs of a marketplace are handed back, and are pending again."""
 
     marketplace: str

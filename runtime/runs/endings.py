@@ -36,12 +36,12 @@ def read_end(
         return Settlement(job.id, job.fence, JobEvent.FAIL, error=text)
 
 
-def released(job: Job) -> Settlement:
+def handed_back(job: Job) -> Settlement:
     """Return the settlement of a run that is left where it stands; its journal is complete.
 
     The database makes the job paused if a pause was asked for and not withdrawn meanwhile.
     """
-    return Settlement(job.id, job.fence, JobEvent.RELEASE)
+    return Settlement(job.id, job.fence, JobEvent.HAND_BACK)
 
 
 def cannot_go_on(error: Exception) -> Failed:

@@ -30,7 +30,7 @@ class JobEvent(StrEnum):
     FAIL = "fail"
     RETRY = "retry"
     SNOOZE = "snooze"
-    RELEASE = "release"
+    HAND_BACK = "hand_back"
     PAUSE = "pause"
     RESUME = "resume"
     CANCEL = "cancel"
@@ -47,7 +47,7 @@ TRANSITIONS: dict[JobEvent, dict[JobStatus, JobStatus]] = {
     JobEvent.FAIL: {JobStatus.RUNNING: JobStatus.FAILED},
     JobEvent.RETRY: {JobStatus.RUNNING: JobStatus.PENDING},
     JobEvent.SNOOZE: {JobStatus.RUNNING: JobStatus.PENDING},
-    JobEvent.RELEASE: {JobStatus.RUNNING: JobStatus.PENDING},
+    JobEvent.HAND_BACK: {JobStatus.RUNNING: JobStatus.PENDING},
     JobEvent.PAUSE: {
         JobStatus.PENDING: JobStatus.PAUSED,
         JobStatus.RUNNING: JobStatus.PAUSED,

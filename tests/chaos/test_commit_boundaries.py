@@ -28,7 +28,7 @@ PATIENCE = 30.0
 # Which time the point is reached; later ones than the first fall into the middle of the work.
 TIMES = {
     "register": 1, "heartbeat": 4, "claim": 2, "rescue": 3, "intend": 3, "record": 4,
-    "transaction": 2, "settle": 2, "progress": 1, "release": 1, "presence": 1, "leave": 1,
+    "transaction": 2, "settle": 2, "progress": 1, "hand_back": 1, "presence": 1, "leave": 1,
     "hold": 1, "unhold": 1, "expire": 1, "forget": 1, "prune": 1, "close": 1,
     "usage": 3, "schedule": 2, "close-batches": 2, "prune-batches": 1,
 }  # fmt: skip
@@ -42,7 +42,7 @@ ELSEWHERE = {
 
 
 # What the service is told to do on top of its work, so that the commit comes about.
-PROVOKED = {"release": {"CHAOS_FAIL_ACTOR": "1"}, "close": {"CHAOS_CLOSE_ACTION": "1"}}
+PROVOKED = {"hand_back": {"CHAOS_FAIL_ACTOR": "1"}, "close": {"CHAOS_CLOSE_ACTION": "1"}}
 
 
 def names_in_source() -> set[str]:

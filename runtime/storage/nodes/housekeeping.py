@@ -17,7 +17,7 @@ from runtime.storage.models import SCHEMA
 from runtime.storage.queue import batch_rows
 from runtime.storage.queue.budget_usage import prune_usage
 from runtime.storage.queue.closure_rows import prune_closures
-from runtime.storage.queue.expiry import SWEEP_INTERVAL, expire_due, hold_expiry, release_expiry
+from runtime.storage.queue.expiry import SWEEP_INTERVAL, expire_due, hold_expiry, resume_expiry
 from runtime.storage.server.engine import Database
 
 INTERVAL = SWEEP_INTERVAL
@@ -83,7 +83,7 @@ class Housekeeper:
         # The time of blocked jobs is held first, so that they do not expire.
         self._in_batches("hold", lambda session: hold_expiry(session, self._needing_sellers, BATCH))
         self._in_batches(
-            "unhold", lambda session: release_expiry(session, self._needing_sellers, BATCH)
+            "unhold", lambda session: resume_expiry(session, self._needing_sellers, BATCH)
         )
         expired = self._in_batches("expire", lambda session: expire_due(session, BATCH))
         self._close_batches()

@@ -189,7 +189,7 @@ def hand_back_jobs(
             "marketplace": marketplace,
             "suspects": list(suspects),
             "most": MAX_POISONINGS,
-            "pending": target(JobEvent.RELEASE).value,
+            "pending": target(JobEvent.HAND_BACK).value,
             "failed": target(JobEvent.FAIL).value,
             "paused": target(JobEvent.PAUSE).value,
             "reason": reason,

@@ -61,7 +61,7 @@ _HOLD = text(f"""
     RETURNING id
 """)
 
-_RELEASE = text(f"""
+_RESUME = text(f"""
     {_BLOCKED}
     UPDATE {SCHEMA}.marketplace_jobs
     SET expires_at = expires_at + (now() - expiry_held_since), expiry_held_since = NULL
@@ -104,12 +104,12 @@ def hold_expiry(
     return _changed(session, _HOLD, batch, marketplace, values)
 
 
-def release_expiry(
+def resume_expiry(
     session: Session, needing_sellers: Sequence[str], batch: int, marketplace: str | None = None
 ) -> int:
     """Let the time of one batch of jobs go on that are free again; returns how many."""
     values = {"needing_sellers": list(needing_sellers)}
-    return _changed(session, _RELEASE, batch, marketplace, values)
+    return _changed(session, _RESUME, batch, marketplace, values)
 
 
 def expire_due(session: Session, batch: int, marketplace: str | None = None) -> int:
@@ -130,7 +130,7 @@ def expire_jobs(session: Session, marketplace: str, needing_sellers: Sequence[st
     # The same order as the housekeeper's: the time of blocked jobs is stopped before anything
     # expires, or a job that could not start would expire in this very sweep.
     hold_expiry(session, needing_sellers, LARGEST, marketplace)
-    release_expiry(session, needing_sellers, LARGEST, marketplace)
+    resume_expiry(session, needing_sellers, LARGEST, marketplace)
     return expire_due(session, LARGEST, marketplace)
 
 

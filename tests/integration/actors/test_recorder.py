@@ -130,13 +130,13 @@ def test_outcomes_are_kept_while_the_database_is_away(make_scene, database_url, 
     elsewhere.dispose()
 
 
-def test_a_marketplaces_jobs_are_released_behind_the_endings_that_came_before(make_scene):
+def test_a_marketplaces_jobs_are_handed_back_behind_the_endings_that_came_before(make_scene):
     scene = make_scene(2)
     ended, running = scene.jobs
     scene.settle(ended)
-    scene.recorder.tell(messages.ReleaseJobs("asker", "vinted"))
-    (released,) = wait_until(lambda: scene.acknowledged(messages.JobsReleased))
-    assert released.count == 1
+    scene.recorder.tell(messages.HandBackJobs("asker", "vinted"))
+    (handed_back,) = wait_until(lambda: scene.acknowledged(messages.JobsHandedBack))
+    assert handed_back.count == 1
     assert get_job(scene.database, ended.id).status == "completed"
     assert get_job(scene.database, running.id).status == "pending"
 

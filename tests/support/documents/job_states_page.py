@@ -15,7 +15,7 @@ REASONS = {
     JobEvent.FAIL: "The run failed for good, or its attempts are used up.",
     JobEvent.RETRY: "The run failed and is tried again; an attempt is used up.",
     JobEvent.SNOOZE: "The run waits for a time, a seller or an open lane; no attempt is used up.",
-    JobEvent.RELEASE: "The node stopped, died or lost the run; no attempt is used up.",
+    JobEvent.HAND_BACK: "The node stopped, died or lost the run; no attempt is used up.",
     JobEvent.PAUSE: "A person asked for it, or a person has to answer a question.",
     JobEvent.RESUME: "A person lets the job go on.",
     JobEvent.CANCEL: "A person or a newer job ended the job.",

@@ -168,10 +168,10 @@ def test_what_has_not_started_goes_back_at_once(bench: MarketplaceBench) -> None
     bench.claim(*(bench.job(number, "slow") for number in (1, 2, 3, 4)))
     drain(bench)
     settlement = bench.settlement()
-    assert (settlement.job_id, settlement.event) == (4, JobEvent.RELEASE)
+    assert (settlement.job_id, settlement.event) == (4, JobEvent.HAND_BACK)
     bench.claim(bench.job(5, "slow"))
     settlement = bench.settlement()
-    assert (settlement.job_id, settlement.event) == (5, JobEvent.RELEASE)
+    assert (settlement.job_id, settlement.event) == (5, JobEvent.HAND_BACK)
 
 
 def test_at_the_deadline_what_may_be_done_again_goes_back(bench: MarketplaceBench) -> None:
@@ -180,8 +180,8 @@ def test_at_the_deadline_what_may_be_done_again_goes_back(bench: MarketplaceBenc
     bench.clock.advance(20 * SECOND)
     settled = [one.settlement for one in bench.told(messages.RecordSettlement)]
     assert [(one.job_id, one.event) for one in settled] == [
-        (1, JobEvent.RELEASE),
-        (2, JobEvent.RELEASE),
+        (1, JobEvent.HAND_BACK),
+        (2, JobEvent.HAND_BACK),
     ]
     for settlement in settled:
         bench.recorded(settlement)
@@ -195,7 +195,7 @@ def test_at_the_deadline_a_write_that_has_left_goes_back_with_its_intent(
     assert actions(bench) == ["WRITE 1"]
     drain(bench)
     bench.clock.advance(20 * SECOND)
-    assert bench.settlement().event is JobEvent.RELEASE
+    assert bench.settlement().event is JobEvent.HAND_BACK
     assert bench.journal == {"call-1.1.1": None}, "the next run knows what to look up"
 
 
@@ -209,8 +209,8 @@ def test_at_the_deadline_no_waiting_write_takes_the_place_of_another(
     assert actions(bench) == []
     settled = [one.settlement for one in bench.told(messages.RecordSettlement)]
     assert [(one.job_id, one.event) for one in settled] == [
-        (1, JobEvent.RELEASE),
-        (2, JobEvent.RELEASE),
+        (1, JobEvent.HAND_BACK),
+        (2, JobEvent.HAND_BACK),
     ]
 
 

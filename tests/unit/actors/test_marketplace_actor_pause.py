@@ -57,7 +57,7 @@ def test_a_run_that_only_waits_is_left_at_once(bench: MarketplaceBench, action: 
     bench.claim(bench.job(1, action))
     sent = requests(bench)
     bench.receive(PauseRequested(1))
-    assert bench.settlement().event is JobEvent.RELEASE
+    assert bench.settlement().event is JobEvent.HAND_BACK
     for request in sent:
         bench.answer(request, "late")
     bench.receive(PauseRequested(1))
@@ -76,7 +76,7 @@ def test_a_write_that_has_left_is_recorded_first_and_nothing_follows_it(
     assert bench.journal["a"].status is StepStatus.SUCCEEDED
     assert requests(bench) == []
     assert "b" not in bench.journal, "the write that waited for its place never left"
-    assert bench.settlement().event is JobEvent.RELEASE
+    assert bench.settlement().event is JobEvent.HAND_BACK
     assert THROWN == []
 
 
@@ -117,7 +117,7 @@ def test_a_pause_whose_announcement_got_lost_is_found_by_comparison(
     bench.claim(bench.job(1, "slow"))
     running = messages.RunningJob(1, 1, "shop", cancel_requested=False, pause_requested=True)
     bench.receive(messages.RunningJobs((running,)))
-    assert bench.settlement().event is JobEvent.RELEASE
+    assert bench.settlement().event is JobEvent.HAND_BACK
 
 
 def test_nothing_is_claimed_before_it_is_known_what_is_closed(bench: MarketplaceBench) -> None:

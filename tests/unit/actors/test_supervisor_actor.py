@@ -25,11 +25,11 @@ from runtime.messages import (
     CancelRequested,
     Drain,
     Drained,
+    HandBackJobs,
     JobsAnnounced,
-    JobsReleased,
+    JobsHandedBack,
     LanesFound,
     LaneShop,
-    ReleaseJobs,
     SchedulesChanged,
 )
 from runtime.process.clock import ManualClock
@@ -119,7 +119,7 @@ class Bench:
         self.receive(ActorFailed(name, incarnation, "boom"))
         self.clock.advance(SECOND)
         if name in (EBAY, VINTED):
-            self.receive(JobsReleased(name.removeprefix("marketplace:"), 0))
+            self.receive(JobsHandedBack(name.removeprefix("marketplace:"), 0))
         self.receive(ActorStarted(name, incarnation + 1))
 
     def told(self, kind: type) -> list[tuple[str, Any]]:
@@ -165,9 +165,9 @@ def test_a_new_supervisor_hands_back_what_a_dead_marketplace_actor_ran(running: 
     running.refs[EBAY].stop(timeout=10)
     running.supervisor = running.new_supervisor(2)
     running.supervisor.started()
-    assert running.told(ReleaseJobs) == [(RECORDER, ReleaseJobs(messages.SUPERVISOR, "ebay"))]
+    assert running.told(HandBackJobs) == [(RECORDER, HandBackJobs(messages.SUPERVISOR, "ebay"))]
     assert running.spawned == []
-    running.receive(JobsReleased("ebay", 3))
+    running.receive(JobsHandedBack("ebay", 3))
     assert [name for name, _ in running.spawned] == [EBAY]
 
 
@@ -270,9 +270,9 @@ def test_a_child_that_keeps_failing_is_marked_down_and_the_others_go_on(running:
 def test_before_a_marketplace_actor_starts_again_its_jobs_are_handed_back(running: Bench) -> None:
     running.receive(ActorFailed(EBAY, 1, "boom"))
     running.clock.advance(SECOND)
-    assert running.told(ReleaseJobs) == [(RECORDER, ReleaseJobs(messages.SUPERVISOR, "ebay"))]
+    assert running.told(HandBackJobs) == [(RECORDER, HandBackJobs(messages.SUPERVISOR, "ebay"))]
     assert running.spawned == []
-    running.receive(JobsReleased("ebay", 3), JobsReleased("ebay", 0))
+    running.receive(JobsHandedBack("ebay", 3), JobsHandedBack("ebay", 0))
     assert running.spawned == [(EBAY, 2)]
 
 
@@ -281,7 +281,7 @@ def test_a_recorder_that_forgot_is_asked_again_to_hand_back(running: Bench) -> N
     running.clock.advance(SECOND)
     running.forget()
     running.restart(RECORDER)
-    assert running.told(ReleaseJobs) == [(RECORDER, ReleaseJobs(messages.SUPERVISOR, "ebay"))]
+    assert running.told(HandBackJobs) == [(RECORDER, HandBackJobs(messages.SUPERVISOR, "ebay"))]
 
 
 def test_a_child_that_stops_by_itself_reports_no_failure(running: Bench) -> None:

@@ -10,9 +10,9 @@ from runtime.runs.endings import (
     SELLER_DELAY,
     cannot_be_stored,
     cannot_go_on,
+    handed_back,
     looks_again,
     read_end,
-    released,
 )
 from runtime.runs.execution import Failed
 from runtime.runs.job import Job, Shop
@@ -47,8 +47,8 @@ def test_an_end_that_cannot_be_read_fails_the_job_and_is_complained_of() -> None
 
 
 def test_a_run_that_is_left_where_it_stands_leaves_its_job_waiting() -> None:
-    assert released(JOB) == Settlement(1, 3, JobEvent.RELEASE)
-    assert target(released(JOB).event) is JobStatus.PENDING
+    assert handed_back(JOB) == Settlement(1, 3, JobEvent.HAND_BACK)
+    assert target(handed_back(JOB).event) is JobStatus.PENDING
 
 
 @pytest.mark.parametrize(

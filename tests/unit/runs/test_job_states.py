@@ -11,7 +11,7 @@ LEGAL = {
     ("running", "fail"): "failed",
     ("running", "retry"): "pending",
     ("running", "snooze"): "pending",
-    ("running", "release"): "pending",
+    ("running", "hand_back"): "pending",
     ("pending", "pause"): "paused",
     ("running", "pause"): "paused",
     ("paused", "resume"): "pending",

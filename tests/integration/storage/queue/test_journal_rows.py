@@ -303,7 +303,7 @@ def test_of_a_job_that_is_over_or_waits_no_step_stays_started(
     assert rows(database, job)["create"].status == "unknown"
 
 
-@pytest.mark.parametrize("event", [JobEvent.RETRY, JobEvent.SNOOZE, JobEvent.RELEASE])
+@pytest.mark.parametrize("event", [JobEvent.RETRY, JobEvent.SNOOZE, JobEvent.HAND_BACK])
 def test_of_a_job_that_goes_on_it_stays_for_the_next_run(
     database: Database, job: Job, event: JobEvent
 ) -> None:

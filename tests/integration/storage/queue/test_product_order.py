@@ -308,7 +308,7 @@ def test_never_two_of_one_product_at_once_and_never_out_of_order(
             for job in jobs:
                 event = mine.choice(
                     [JobEvent.COMPLETE, JobEvent.FAIL, JobEvent.RETRY, JobEvent.SNOOZE,
-                     JobEvent.RELEASE, JobEvent.PAUSE, JobEvent.CANCEL]
+                     JobEvent.HAND_BACK, JobEvent.PAUSE, JobEvent.CANCEL]
                 )  # fmt: skip
                 delay = timedelta(milliseconds=mine.randint(0, 5))
                 with guard:

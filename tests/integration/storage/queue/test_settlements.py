@@ -144,7 +144,7 @@ def test_released_jobs_are_pending_again_without_an_attempt(
     assert (row.status, row.retry_count, row.node_id) == ("pending", 0, None)
 
 
-@pytest.mark.parametrize("event", [JobEvent.RELEASE, JobEvent.RETRY, JobEvent.SNOOZE])
+@pytest.mark.parametrize("event", [JobEvent.HAND_BACK, JobEvent.RETRY, JobEvent.SNOOZE])
 def test_a_pause_that_was_asked_for_wins_over_another_run(
     database: Database, job: Job, event: JobEvent
 ) -> None:
