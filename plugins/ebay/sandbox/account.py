@@ -1,4 +1,4 @@
-"""What the seller set up beforehand: inventory locations and business policies."""
+"""Inventory locations and business policies, which the seller set up beforehand."""
 
 import copy
 
@@ -46,12 +46,14 @@ class AccountOperations:
         """getInventoryLocations: all, 100 to a page."""
         rows = copy.deepcopy(list(self._state.locations.values()))
         page = page_of(call.request, base, rows, "locations", largest=100, usual=100)
+        # eBay's document gives these pages no size.
         del page["size"]
         return Answer(200, page)
 
     def policies(self, call: Call, base: str, kind: str) -> Answer:
         """getFulfillmentPolicies, getPaymentPolicies, getReturnPolicies: of a marketplace."""
         marketplace_id = dict(call.request.query_pairs()).get("marketplace_id")
+        # Policies belong to one of eBay's marketplaces, so the parameter is required.
         if not marketplace_id:
             raise refused(400, 25709, "marketplace_id", fieldName="marketplace_id")
         rows: list[Record] = [

@@ -4,7 +4,7 @@ from typing import Any
 
 from runtime.sandbox import Answer, Refused
 
-# What the marketplace's own catalogue says of each; {} is where the parameter goes.
+# These are the words of eBay's own catalogue; {} is the place of a parameter.
 _INVENTORY = {
     25001: "A system error has occurred. {}",
     25002: "A user error has occurred. {}",
@@ -64,11 +64,12 @@ _CATALOGUE = (
     ("ACCESS", _ACCESS),
     ("OAuth", _OAUTH),
 )
+# Of these eBay itself is the cause, of all others the request.
 _APPLICATION = {25001, 25025, 25401, 2003}
 
 
 def error(error_id: int, detail: str = "", **parameters: str) -> dict[str, Any]:
-    """One error or warning, with eBay's words for that id."""
+    """Return one error or warning, with eBay's words for that id."""
     domain, texts = next(one for one in _CATALOGUE if error_id in one[1])
     message = texts[error_id].format(detail).strip()
     return {
@@ -82,10 +83,10 @@ def error(error_id: int, detail: str = "", **parameters: str) -> dict[str, Any]:
 
 
 def answer(status: int, *errors: dict[str, Any]) -> Answer:
-    """An answer that holds these errors."""
+    """Return an answer that holds these errors."""
     return Answer(status, {"errors": list(errors)})
 
 
 def refused(status: int, error_id: int, detail: str = "", **parameters: str) -> Refused:
-    """The refusal of a request for one reason."""
+    """Return the refusal of a request for one reason."""
     return Refused(answer(status, error(error_id, detail, **parameters)))

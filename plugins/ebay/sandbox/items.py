@@ -1,4 +1,4 @@
-"""Inventory items: what there is to sell, by SKU."""
+"""Inventory items, which are the things to sell, by SKU."""
 
 import copy
 
@@ -10,6 +10,7 @@ from runtime.sandbox import Answer, Call, Refused
 
 MAX_TITLE = 80
 MAX_DESCRIPTION = 4_000
+# A PUT stores these and drops all else: fields that it leaves out are gone, as on eBay.
 _WRITABLE = (
     "availability", "condition", "conditionDescription", "conditionDescriptors",
     "packageWeightAndSize", "product",
@@ -33,6 +34,7 @@ class ItemOperations:
         _check(body)
         item = {name: body[name] for name in _WRITABLE if name in body}
         item |= {"sku": sku, "locale": language.replace("-", "_")}
+        # Everything is checked before anything is changed: a refused request changes nothing.
         live = self._state.live_offers_of(sku)
         for offer in live:
             demand_publishable(self._state, item, offer)
@@ -48,6 +50,7 @@ class ItemOperations:
 
     def list_page(self, call: Call, base: str) -> Answer:
         """getInventoryItems: at most 200 a page, ``offset`` counts pages."""
+        # The order is the same at each request, so that pages fit together.
         rows = [copy.deepcopy(self._state.items[sku]) for sku in sorted(self._state.items)]
         page = page_of(call.request, base, rows, "inventoryItems", largest=200, usual=25)
         return Answer(200, page)
@@ -55,6 +58,7 @@ class ItemOperations:
     def delete(self, call: Call) -> Answer:
         """deleteInventoryItem: its offers go too, and its listings end."""
         item = self._found(call)
+        # So eBay does it: with the item go its offers, and with a published offer goes its listing.
         for offer in self._state.offers_of(item["sku"]):
             del self._state.offers[offer["offerId"]]
         del self._state.items[item["sku"]]
@@ -67,6 +71,7 @@ class ItemOperations:
         for one in rows_of(body_of(call.request)):
             row: Record = {"sku": str(one.get("sku")), "locale": language.replace("-", "_")}
             try:
+                # A row that fails leaves the others alone, so a client has to read every row.
                 row["statusCode"] = self.store(one.get("sku", ""), language, one).status
             except Refused as refusal:
                 row |= failed_row(refusal)
@@ -81,10 +86,10 @@ class ItemOperations:
 
 
 def rows_of(body: Record) -> list[Record]:
-    """The requests of a bulk call: 1 to 25 objects.
+    """Return the requests of a bulk call: 1 to 25 objects.
 
     Raises:
-        Refused: something else.
+        Refused: the body holds something else.
     """
     rows = body.get("requests")
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
@@ -95,12 +100,12 @@ def rows_of(body: Record) -> list[Record]:
 
 
 def many(rows: list[Record]) -> Answer:
-    """The answer to a bulk call."""
+    """Return the answer to a bulk call."""
     return Answer(207 if any(row.get("errors") for row in rows) else 200, {"responses": rows})
 
 
 def failed_row(refusal: Refused) -> Record:
-    """What a row of a bulk call says of its own failure."""
+    """Return the status and the errors of a row that failed."""
     return {"statusCode": refusal.answer.status, "errors": refusal.answer.body["errors"]}
 
 
@@ -111,6 +116,7 @@ def _check(body: Record) -> None:
     quantity = typed(body, "availability.shipToLocationAvailability.quantity", int)
     aspects = typed(body, "product.aspects", dict)
     typed(body, "condition", str)
+    # All mistakes are named at once, as eBay does.
     errors = []
     if title is not None and not 0 < len(title) <= MAX_TITLE:
         errors.append(error(25016, "title", fieldName="title"))

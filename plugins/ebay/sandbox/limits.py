@@ -1,4 +1,4 @@
-"""How many calls the application may make in a day, and where it can read what is left."""
+"""The application's daily limits of calls, and the operation that tells what is left of them."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -10,7 +10,7 @@ DAY = timedelta(days=1)
 
 
 class ApiQuotas:
-    """A quota for each API, as the application has them.
+    """The application's quotas, one for each API.
 
     Attributes:
         quotas: by the API's name; ``quotas["inventory"].limit`` may be changed at any time.
@@ -18,13 +18,14 @@ class ApiQuotas:
 
     def __init__(self, now: Callable[[], datetime]) -> None:
         self.quotas = {
+            # A day of eBay begins anew for all calls at once, unlike one of Etsy.
             "inventory": Quota(2_000_000, DAY, now, rolling=False),
             "fulfillment": Quota(100_000, DAY, now, rolling=False),
             "account": Quota(25_000, DAY, now, rolling=False),
         }
 
     def take(self, path: str) -> bool:
-        """Count a call; False where its API has no room."""
+        """Count a call; returns False if its API has no room."""
         for name, quota in self.quotas.items():
             if path.startswith(f"/sell/{name}/"):
                 return quota.take()

@@ -27,8 +27,8 @@ class EbayOAuth:
     """The consent page and the token endpoint of one application.
 
     Attributes:
-        redirect_url: what the RuName stands for: where the seller's browser is sent.
-        declines: the seller says no.
+        redirect_url: the address for which the RuName stands, and to which browsers are sent.
+        declines: whether the seller says no.
     """
 
     def __init__(
@@ -52,6 +52,7 @@ class EbayOAuth:
         """The consent page: the seller agrees at once and is sent back with a code."""
         query = dict(call.request.query_pairs())
         scopes = frozenset(query.get("scope", "").split())
+        # The parameter is called redirect_uri, but eBay wants the RuName in it and no address.
         if query.get("client_id") != self.client_id or query.get("redirect_uri") != self.runame:
             return _error(400, "unauthorized_client", "The client or its RuName is unknown.")
         if query.get("response_type") != "code" or not scopes or not scopes <= SCOPES:
@@ -64,7 +65,7 @@ class EbayOAuth:
         return Answer(302, None, {"Location": f"{self.redirect_url}?{urlencode(back)}"})
 
     def token(self, call: Call) -> Answer:
-        """The token endpoint; Basic authentication, a form."""
+        """The token endpoint, which takes Basic authentication and a form."""
         basic = base64.b64encode(f"{self.client_id}:{self.client_secret}".encode()).decode()
         if call.request.headers.get("authorization") != f"Basic {basic}":
             return _error(401, "invalid_client", "client authentication failed")
@@ -81,7 +82,7 @@ class EbayOAuth:
         return _error(400, "unsupported_grant_type", "grant type in request is not supported")
 
     def connect(self) -> Record:
-        """What redeeming a code brings, without a browser."""
+        """Return the answer to a redeemed code, without a browser."""
         return self._issued(SCOPES, self.tokens.issue_refresh(SCOPES))
 
     def _by_code(self, form: dict[str, str]) -> Answer:
@@ -96,11 +97,14 @@ class EbayOAuth:
             grant = self.tokens.redeem_refresh(form.get("refresh_token", ""))
         except BadGrant:
             return _bad_grant("authorization refresh token")
+        # A refresh may narrow the scopes that were consented to, and never widen them.
         wanted = frozenset(form.get("scope", "").split()) or grant.scopes
         if not wanted <= grant.scopes:
             return _error(
                 400, "invalid_scope", "The requested scope exceeds the scope granted to the client."
             )
+        # The answer has no refresh token: the old one stays good, and a client that throws it away
+        # has to ask for a new consent.
         return Answer(200, self._issued(wanted))
 
     def _by_client(self, form: dict[str, str]) -> Answer:
@@ -119,7 +123,7 @@ class EbayOAuth:
 
 
 def bearer_of(call: Call) -> str | None:
-    """The token in a request's Authorization header."""
+    """Return the token in a request's Authorization header."""
     scheme, _, token = call.request.headers.get("authorization", "").partition(" ")
     return token if scheme == "Bearer" and token else None
 

@@ -1,4 +1,4 @@
-"""Offers: on what terms an item is for sale; a published offer is a listing."""
+"""Offers, which hold the terms of an item's sale; a published offer is a listing."""
 
 import copy
 
@@ -17,8 +17,8 @@ class OfferOperations:
     """The operations on offers.
 
     Attributes:
-        names_existing: error 25002 of createOffer tells the id of the offer that exists, as it
-            usually does.
+        names_existing: whether error 25002 of createOffer tells the id of the offer that exists,
+            as it usually does.
     """
 
     def __init__(self, state: EbayState) -> None:
@@ -60,6 +60,8 @@ class OfferOperations:
             if query.get("marketplace_id") in {None, offer["marketplaceId"]}
             and query.get("format") in {None, offer["format"]}
         ]
+        # Not an empty page: eBay says "not found" of a SKU without an offer, and a client must not
+        # take that for an address that leads nowhere.
         if not rows:
             raise refused(404, 25713, query["sku"])
         return Answer(200, page_of(call.request, base, rows, "offers", largest=200, usual=100))
@@ -70,6 +72,7 @@ class OfferOperations:
         body = body_of(call.request)
         _check(body)
         offer = self._found(call.path["offerId"])
+        # What an offer is cannot be changed, only its terms; all terms that are left out are gone.
         changed = copy.deepcopy(body) | {name: offer[name] for name in _KEPT if name in offer}
         if offer["status"] == "PUBLISHED":
             demand_publishable(self._state, self._state.items[offer["sku"]], changed)
@@ -105,6 +108,7 @@ class OfferOperations:
         offer = self._found(call.path["offerId"])
         if offer["status"] != "PUBLISHED":
             raise refused(400, 25002, "The offer is not published.")
+        # The offer stays, and can be published again years later: with the terms that it has then.
         offer["status"] = "UNPUBLISHED"
         return Answer(200, {"listingId": offer.pop("listing")["listingId"]})
 
@@ -162,6 +166,8 @@ class OfferOperations:
 
     def _demand_new(self, sku: str, body: Record) -> None:
         for offer in self._state.offers_of(sku):
+            # A repeated createOffer is no new offer but this error, by which a client finds the
+            # first one.
             if all(offer[name] == body[name] for name in ("marketplaceId", "format")):
                 named = {"offerId": offer["offerId"]} if self.names_existing else {}
                 raise refused(400, 25002, "Offer entity already exists.", **named)

@@ -1,4 +1,4 @@
-"""Which method and path is which operation, and what token it wants."""
+"""The operations with their methods and paths, and the token that each needs."""
 
 from collections.abc import Callable
 
@@ -36,7 +36,11 @@ def routes_of(
     limits: ApiQuotas,
     url: Callable[[], str],
 ) -> tuple[Route, ...]:
-    """All operations; ``url`` tells where the sandbox listens, for the links between pages."""
+    """Return all operations.
+
+    Args:
+        url: returns the address at which the sandbox listens, for the links between pages.
+    """
 
     def paged(page: Callable[[Call, str], Answer]) -> Callable[[Call], Answer]:
         return lambda call: page(call, url() + call.request.path)

@@ -17,7 +17,7 @@ _STATUSES = ({"NOT_STARTED", "IN_PROGRESS"}, {"FULFILLED", "IN_PROGRESS"})
 
 @dataclass(frozen=True, slots=True)
 class OrderFilter:
-    """Which orders are wanted: by one of their times, and by how far they are shipped."""
+    """Selects orders by one of their times, and by how far they are shipped."""
 
     field: str
     start: datetime
@@ -25,7 +25,8 @@ class OrderFilter:
     statuses: frozenset[str] | None = None
 
     def __call__(self, order: Record) -> bool:
-        """Whether the order is wanted."""
+        """Return whether the order is wanted."""
+        # Times in this form are in the order of their texts.
         within = moment(self.start) <= order[self.field] <= moment(self.end)
         return within and (
             self.statuses is None or order["orderFulfillmentStatus"] in self.statuses
@@ -33,7 +34,7 @@ class OrderFilter:
 
 
 def parsed(text: str | None, now: Callable[[], datetime]) -> OrderFilter:
-    """Read a filter; the default is what was created in the last 90 days.
+    """Read a filter; the default selects the orders of the last 90 days.
 
     Raises:
         Refused: with eBay's error for what is wrong with it.
@@ -74,6 +75,7 @@ def _range(text: str, now: datetime) -> tuple[datetime, datetime]:
         raise refused(400, 30810)
     start = _moment(first)
     end = _moment(last) if last else now
+    # A client's clock may be a little ahead.
     if start > now or end > now + timedelta(minutes=5):
         raise refused(400, 30850)
     if start > end:
@@ -88,6 +90,7 @@ def _moment(text: str) -> datetime:
         when = datetime.fromisoformat(text)
     except ValueError:
         raise refused(400, 30810) from None
+    # eBay takes UTC only, and writes it with a Z.
     if when.tzinfo is None or not text.endswith("Z"):
         raise refused(400, 30810)
     return when

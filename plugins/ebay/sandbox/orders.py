@@ -37,9 +37,12 @@ class OrderOperations:
         limit = _number(query.get("limit", f"{USUAL_LIMIT}"), 1, MAX_LIMIT, 31100)
         offset = _number(query.get("offset", "0"), 0, 1_000_000, 31000)
         wanted = parsed(query.get("filter"), self._state.now)
+        # The newest order stands first, and offset counts orders: an order that comes between two
+        # pages moves the others.
         rows = [order for order in reversed(self._state.orders) if wanted(order)]
 
         def link(start: int) -> str:
+            # The link repeats the filter percent-encoded; a client has to follow it as it is.
             given = {**query, "limit": f"{limit}", "offset": f"{start}"}
             return f"{base}?{urlencode(given, quote_via=quote)}"
 
@@ -64,10 +67,10 @@ class OrderOperations:
         return Answer(200, {**page, "orders": copy.deepcopy(rows)})
 
     def sell(self, sku: str, quantity: int, buyer: str) -> Record:
-        """A buyer buys: makes the order and takes the quantity off the listing.
+        """Let a buyer buy: make the order, and take the quantity off the listing.
 
         Raises:
-            ValueError: so many are not on sale.
+            ValueError: so many pieces are not on sale.
         """
         live = self._state.live_offers_of(sku)
         item = self._state.items.get(sku, {})
@@ -84,7 +87,7 @@ class OrderOperations:
         return copy.deepcopy(order)
 
     def cancel(self, order_id: str) -> None:
-        """The buyer gets the money back; the order is cancelled and counts as changed."""
+        """Cancel an order, and give the buyer the money back; the order counts as changed."""
         order = next(one for one in self._state.orders if one["orderId"] == order_id)
         order["cancelStatus"] = {"cancelState": "CANCELED", "cancelRequests": []}
         order["orderPaymentStatus"] = "FULLY_REFUNDED"
@@ -162,6 +165,7 @@ class OrderOperations:
 
 
 def _take(item: Record, offer: Record, left: int) -> None:
+    # The quantity may stand in the offer, in the item, or in both.
     if "availableQuantity" in offer:
         offer["availableQuantity"] = left
     ship_to = item.get("availability", {}).get("shipToLocationAvailability")

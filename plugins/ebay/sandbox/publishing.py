@@ -1,4 +1,4 @@
-"""What an item and its offer must have before buyers can see them."""
+"""Checks whether an item and its offer have everything that a listing needs."""
 
 from typing import Any
 
@@ -19,13 +19,14 @@ def demand_publishable(state: EbayState, item: Record, offer: Record) -> None:
     Raises:
         Refused: 400 with an error for each thing that is missing.
     """
+    # All that is missing is named at once, as eBay does.
     errors = [*_of_item(item), *_of_offer(state, item, offer)]
     if errors:
         raise Refused(Answer(400, {"errors": errors}))
 
 
 def quantity_of(item: Record, offer: Record) -> int | None:
-    """How many are on sale; None where neither says so."""
+    """Return how many pieces are on sale; None if neither the offer nor the item says so."""
     quantity = offer.get("availableQuantity")
     if quantity is None:
         ship_to = (item.get("availability") or {}).get("shipToLocationAvailability") or {}
@@ -56,6 +57,7 @@ def _of_offer(state: EbayState, item: Record, offer: Record) -> list[Record]:
         errors.append(error(25003, "The price is required."))
     if offer.get("format") == "FIXED_PRICE" and offer.get("listingDuration") != "GTC":
         errors.append(error(25006, "The listing duration of a fixed price must be GTC."))
+    # A listing that is live may run out; only a new one needs something to sell.
     if not (quantity := quantity_of(item, offer)) and offer["status"] != "PUBLISHED":
         errors.append(error(25004, f"{quantity} are available."))
     if offer.get("merchantLocationKey") not in state.locations:

@@ -1,4 +1,4 @@
-"""What eBay demands of any request: content type, language, JSON of the right types, pages."""
+"""Reads what all requests have in common: content type, language, typed JSON, pages."""
 
 import re
 from typing import Any
@@ -13,7 +13,7 @@ _SKU = re.compile(r"[\w.\-]{1,50}", re.ASCII)
 
 
 def body_of(request: Request) -> Record:
-    """The JSON object that a request carries.
+    """Return the JSON object that a request carries.
 
     Raises:
         Refused: another content type, not JSON, or not an object.
@@ -30,11 +30,12 @@ def body_of(request: Request) -> Record:
 
 
 def language_of(request: Request) -> str:
-    """The Content-Language, such as ``fr-FR``.
+    """Return the Content-Language, such as ``fr-FR``.
 
     Raises:
-        Refused: it is missing or is none.
+        Refused: it is missing, or has another form.
     """
+    # eBay's document requires the header, although it stands for texts that may be absent.
     language = request.headers.get("content-language", "")
     if not _LANGUAGE.fullmatch(language):
         raise refused(400, 25709, "header Content-Language", fieldName="Content-Language")
@@ -42,17 +43,17 @@ def language_of(request: Request) -> str:
 
 
 def checked_sku(value: object) -> str:
-    """A SKU that eBay takes: letters, digits, ``-``, ``_`` and ``.``, at most 50."""
+    """Return a SKU that eBay takes: at most 50 letters, digits, ``-``, ``_`` and ``.``."""
     if not isinstance(value, str) or not _SKU.fullmatch(value):
         raise refused(400, 25707, sku=str(value))
     return value
 
 
 def typed(record: Record, path: str, kind: type, error_id: int = 25709) -> Any:
-    """The value at a dotted path; None where it is missing.
+    """Return the value at a dotted path; None if it is missing.
 
     Raises:
-        Refused: it is of another type, as a price that is a number and not a string.
+        Refused: it is of another type, such as a price that is a number and not a string.
     """
     value: Any = record
     for name in path.split("."):
@@ -72,7 +73,7 @@ def typed(record: Record, path: str, kind: type, error_id: int = 25709) -> Any:
 def page_of(
     request: Request, base: str, rows: list[Record], name: str, *, largest: int, usual: int
 ) -> Record:
-    """The page that ``limit`` and ``offset`` (a number of pages) ask for.
+    """Return the page that ``limit`` and ``offset`` (a number of pages) ask for.
 
     Returns:
         ``{href, limit, next?, prev?, size, total, <name>: rows}``; ``next`` is absolute.
@@ -83,6 +84,8 @@ def page_of(
     query = dict(request.query_pairs())
     limit = _number(query.get("limit", str(usual)), 1, largest)
     offset = _number(query.get("offset", "0"), 0, 1_000_000)
+    # The offset of items and offers counts pages, that of orders counts orders: a client that
+    # computes it is wrong with one of them, and has to follow next instead.
     page = rows[offset * limit : (offset + 1) * limit]
 
     def link(number: int) -> str:

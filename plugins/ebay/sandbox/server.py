@@ -1,4 +1,4 @@
-"""The simulated eBay: its operations put together, with its doorman."""
+"""Puts the operations of the simulated eBay together, and checks who may call them."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,10 +27,10 @@ class EbaySandbox(SellerSandbox):
     ``payment-1`` and ``return-1``; ``account`` makes more.
 
     Attributes:
-        oauth: the application's credentials, where a consent leads, and the tokens.
+        oauth: the application's credentials, its consent page, and the tokens.
         limits: the application's daily quotas.
-        names_existing_offer: error 25002 tells the id of the offer that exists.
-        warnings: what successful answers of an operation carry in ``warnings``, by operation.
+        names_existing_offer: whether error 25002 tells the id of the offer that exists.
+        warnings: the ``warnings`` of successful answers, by operation.
     """
 
     oauth: EbayOAuth
@@ -45,6 +45,7 @@ class EbaySandbox(SellerSandbox):
     ) -> None:
         super().__init__(now)
         self._state = EbayState(now)
+        # The SKUs that a write has in hand; eBay allows one writer for each.
         self._busy: set[str] = set()
         self.oauth = EbayOAuth(client_id, client_secret, runame, now)
         self.limits = ApiQuotas(now)
@@ -132,8 +133,10 @@ class EbaySandbox(SellerSandbox):
         grant = self.oauth.tokens.access(token)
         if grant is None:
             raise refused(401, 1001, "Check the value of the Authorization HTTP request header.")
+        # One of the scopes is enough: a read is allowed by the scope of writes, too.
         if not route.scopes & grant.scopes:
             raise refused(403, 1100, "Insufficient permissions to fulfill the request.")
+        # Only a call that is otherwise in order uses up the quota.
         if not self.limits.take(call.request.path):
             raise refused(429, 2001, "The request limit has been reached for the resource.")
 
@@ -152,10 +155,12 @@ class EbaySandbox(SellerSandbox):
 
     @contextmanager
     def occupied(self, route: Route, call: Call) -> Iterator[None]:
-        """One write for each SKU at a time; a second one gets 25025."""
+        """Let one write of each SKU pass at a time; a second write is refused with 25025."""
         with self._lock:
             subject = self._written_sku(route, call)
             if subject in self._busy:
+                # A 500 that surely had no effect: a client that reads the code need not look
+                # whether it had.
                 raise refused(500, 25025)
             if subject is not None:
                 self._busy.add(subject)
@@ -166,10 +171,11 @@ class EbaySandbox(SellerSandbox):
                 self._busy.discard(subject or "")
 
     def dressed(self, route: Route | None, answer: Answer) -> Answer:
-        """The answer with the warnings that the operation carries now."""
+        """Return the answer with the warnings that its operation carries now."""
         warnings = self.warnings.get(route.operation) if route else None
         if not warnings or answer.status >= 300:
             return answer
+        # A 204 can carry no warnings.
         status = 200 if answer.status == 204 else answer.status
         return Answer(status, {**(answer.body or {}), "warnings": warnings}, answer.headers)
 

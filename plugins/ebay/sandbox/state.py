@@ -1,4 +1,4 @@
-"""What eBay knows of the one seller."""
+"""The state of the simulated eBay: one seller and her account."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -31,7 +31,7 @@ class EbayState:
         policies: by kind (``fulfillment``, ``payment``, ``return``), then by id.
         orders: in order of sale.
         fees: one for each listing that was made.
-        revisions: of a listing on a day.
+        revisions: the number of revisions by listing and day.
     """
 
     now: Callable[[], datetime]
@@ -45,16 +45,16 @@ class EbayState:
     _last_number: int = 0
 
     def next_number(self) -> int:
-        """A number that was not used before."""
+        """Return a number that was not used before."""
         self._last_number += 1
         return self._last_number
 
     def offers_of(self, sku: str) -> list[Record]:
-        """All offers of a SKU."""
+        """Return all offers of a SKU."""
         return [offer for offer in self.offers.values() if offer["sku"] == sku]
 
     def live_offers_of(self, sku: str) -> list[Record]:
-        """The offers of a SKU that buyers can see."""
+        """Return the offers of a SKU that buyers can see."""
         return [offer for offer in self.offers_of(sku) if offer["status"] == "PUBLISHED"]
 
     def revise(self, offer: Record) -> None:
@@ -71,5 +71,5 @@ class EbayState:
 
 
 def moment(when: datetime) -> str:
-    """A time as eBay writes it, such as ``2026-01-09T00:00:00.000Z``."""
+    """Return a time as eBay writes it, such as ``2026-01-09T00:00:00.000Z``."""
     return when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{when.microsecond // 1000:03}Z"

@@ -17,6 +17,7 @@ from runtime import NotSent
 _CONNECT_SECONDS = 20.0
 _ACKNOWLEDGE_SECONDS = 2.0
 _SENDINGS = 5
+# A service needs no client for WebSockets, so it may be missing where the demo runs.
 _TRANSPORT = "websocket" if importlib.util.find_spec("websocket") else "polling"
 
 
@@ -58,11 +59,14 @@ class SimulatedBrowser:
         self._closing = threading.Event()
         self._relay = threading.Thread(target=self._relay_commands, daemon=True, name="sandbox")
         self._client = socketio.Client(
+            # Ctrl-C belongs to the command that runs the demo.
             handle_sigint=False,
             reconnection_delay=0.1,
             reconnection_delay_max=2,
             randomization_factor=0.05,
         )
+        # Commands are executed on a thread of their own: on the client's, a slow one would stop its
+        # heartbeats, and the bridge would take the seller for gone.
         self._client.on("plugin_command", self._commands.put)
         self._client.on("connect_error", self._note_refusal)
         self._refusal: object = None
@@ -103,13 +107,14 @@ class SimulatedBrowser:
     def close(self) -> None:
         """Close the tab; a command that is being executed gets no answer."""
         self._closing.set()
+        # Nothing else wakes a thread that waits for its next command.
         self._commands.put(None)
         if self._relay.is_alive():
             self._relay.join()
         self._client.shutdown()
 
     def open_second_tab(self) -> "SimulatedBrowser":
-        """A second tab of the same seller on the same wardrobe, connected; it shares no memory."""
+        """Open a second tab of the same seller and wardrobe, which has a memory of its own."""
         tab = SimulatedBrowser(
             self.url,
             self.user_id,
@@ -175,6 +180,7 @@ class SimulatedBrowser:
         if faults.drop_after_executing:
             faults.drop_after_executing = False
             self.drop()
+            # The bridge sends the command again, and it is answered from memory then.
             if self.resume:
                 return
         if faults.never:
@@ -195,6 +201,7 @@ class SimulatedBrowser:
 
             try:
                 self._client.emit("plugin_response", response, callback=acknowledge)
+            # The socket is being connected anew.
             except socketio.exceptions.BadNamespaceError:
                 self._closing.wait(_ACKNOWLEDGE_SECONDS)
             else:

@@ -12,6 +12,7 @@ from runtime import Marketplace
 from runtime.sandbox import Tally
 
 PUBLISH = "VINTED_PUBLISH"
+# A simulation has nothing against a fast seller.
 SETTINGS = VintedSettings(call_seconds=0.1, jitter_seconds=0)
 
 
@@ -23,6 +24,7 @@ class _VintedAccount:
         self.external_id = name
         self._wardrobe = Wardrobe.of(listings, shop_id=name)
         self._browser: SimulatedBrowser | None = None
+        # Only a publishing loses its answer, so syncs show the usual case.
         self._faults = BrowserFaults(only=frozenset({PUBLISH}))
         self._to_lose = 0
 

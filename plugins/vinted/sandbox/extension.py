@@ -10,6 +10,7 @@ from plugins.vinted.sandbox.faults import BrowserFaults, CommandRejected
 from plugins.vinted.sandbox.wardrobe import Wardrobe
 
 Payload = dict[str, Any]
+# Sellers update their browser plugins late, so handlers have to bear with the older ones.
 _OLDER_PLUGINS_KNOW = {"VINTED_PUBLISH", "VINTED_UPDATE", "VINTED_DELETE", "VINTED_SYNC"}
 
 
@@ -67,6 +68,8 @@ class Extension:
         if action not in self._actions or unknown:
             raise CommandRejected(400, "unknown_action", f"no such action: {action}")
         try:
+            # A payload is held against the schemas that docs/protocol.md shows: a handler that
+            # sends anything else fails here first.
             PROTOCOL[action].is_payload(payload)
         except ValidationError as error:
             raise CommandRejected(422, "invalid", f"{action}: {error}") from error
@@ -100,6 +103,7 @@ class Extension:
 
     def _sync(self, payload: Payload) -> Any:
         page = payload["page"]
+        # A newer plugin signs its page with the account that is logged in; an older one refuses.
         if self.faults.wrong_account is not None and not self.faults.older_plugin:
             return self._signed({"items": []})
         logged_in = self.faults.wrong_account or self.wardrobe.shop_id

@@ -13,12 +13,12 @@ class BrowserFaults:
         late: seconds that each answer is held back after its command was executed.
         twice: each answer is sent two times.
         never: commands are executed, and never answered.
-        lost: how many of the next commands are neither executed nor answered.
+        lost: the number of next commands that are neither executed nor answered.
         drop_after_executing: the next command is executed, then the socket drops before its
             answer is sent, and connects again.
-        fails_after_executing: how many of the next commands are executed, and answered with 500.
-        wordless: how many of the next commands are executed, and answered with an error that has
-            neither a code nor a status.
+        fails_after_executing: the number of next commands that are executed, and answered with 500.
+        wordless: the number of next commands that are executed, and answered with an error that
+            has neither a code nor a status.
         session_lost: Vinted wants the seller to log in (401).
         captcha: Vinted wants to see a human (403).
         rate_limited: Vinted wants to be left in peace (429).
@@ -26,7 +26,7 @@ class BrowserFaults:
         older_plugin: a sync is answered with a summary, and the wardrobe cannot be asked for.
         shapeless: each command is executed, and answered with an empty object.
         forgetful: the browser plugin does not remember the references of items.
-        failing_pages: how many times each page of a sync still fails (500).
+        failing_pages: the number of times that each page of a sync still fails (500).
     """
 
     only: frozenset[str] | None = None

@@ -28,11 +28,13 @@ class Wardrobe:
         self._orders: list[Thing] = []
         self._conversations: dict[str, Thing] = {}
         self._ids = count(FIRST_NEW_ID)
+        # Several tabs, each with a thread, may share one wardrobe.
         self._lock = threading.RLock()
 
     @classmethod
     def of(cls, size: int, *, shop_id: str | None = None) -> Self:
         """Return a wardrobe with ``size`` invented items."""
+        # The highest number is the newest, and stands first.
         return cls((example_item(number) for number in range(size, 0, -1)), shop_id=shop_id)
 
     def items(self) -> list[Thing]:
@@ -41,7 +43,7 @@ class Wardrobe:
             return copy.deepcopy(self._items)
 
     def titles(self) -> list[str]:
-        """The titles of all items."""
+        """Return the titles of all items."""
         return [str(item.get("title")) for item in self.items()]
 
     def add(self, item: Thing) -> None:
@@ -127,6 +129,7 @@ class Wardrobe:
 
 
 def _page(name: str, things: list[Thing], number: int, per_page: int) -> Thing:
+    # No page is larger, whatever is asked for.
     per_page = min(per_page, MAX_PER_PAGE)
     return {
         name: things[(number - 1) * per_page : number * per_page],
