@@ -63,7 +63,7 @@ class BaseActor(pykka.ThreadingActor):
         if self.directory.is_superseded(self.name, self.incarnation):
             self.stop()
             return None
-        self.pulse.turn += 1
+        self.pulse.message_number += 1
         self.pulse.busy = True
         try:
             return self.receive(message)

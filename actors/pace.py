@@ -106,8 +106,8 @@ class CallPace:
     def _send_released(self) -> bool:
         """Send the calls that may leave now; returns whether an unwanted call left its place."""
         now = self._clock.now()
-        turn = self._queue.take(now)
-        for ticket, blocked in turn.refused:
+        taken = self._queue.take(now)
+        for ticket, blocked in taken.refused:
             self._changed(self._limits.refused(blocked, now))
             # A quota that is used up has become a closure in the line before.
             closed = Failure(blocked.closed(is_closure=True))
@@ -117,7 +117,7 @@ class CallPace:
         if used := self.budgets.changed():
             self._tell(messages.RECORDER, messages.RecordUsage(used))
         place_left = False
-        for wish in turn.released:
+        for wish in taken.released:
             if not self._send(wish.item):
                 self._queue.place_freed(wish.lane)
                 place_left = True

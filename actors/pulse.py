@@ -8,12 +8,12 @@ class Pulse:
     """The sign of life; the actor's thread writes it, and the supervisor's thread reads it.
 
     Attributes:
-        turn: grows with every message.
+        message_number: grows with every message.
         busy: whether a message is being handled.
         job_id: the job whose code runs, or None.
     """
 
-    turn: int = 0
+    message_number: int = 0
     busy: bool = False
     job_id: int | None = None
 
@@ -27,13 +27,13 @@ class PulseWatch:
 
     def __init__(self, patience: int) -> None:
         self._patience = patience
-        self._turn = -1
+        self._message_number = -1
         self._looks = 0
 
     def hangs(self, pulse: Pulse) -> bool:
         """Look once; returns whether the actor was found in the same message too often."""
-        if pulse.busy and pulse.turn == self._turn:
+        if pulse.busy and pulse.message_number == self._message_number:
             self._looks += 1
         else:
-            self._turn, self._looks = pulse.turn, 0
+            self._message_number, self._looks = pulse.message_number, 0
         return self._looks >= self._patience

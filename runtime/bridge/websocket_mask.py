@@ -11,7 +11,7 @@ def apply_mask(data: bytes, mask: tuple[int, ...], offset: int) -> bytes:
         offset: the position of the data's first byte in the frame.
     """
     size = len(data)
-    turn = offset % len(mask)
-    key = (bytes(mask[turn:] + mask[:turn]) * (size // len(mask) + 1))[:size]
+    shift = offset % len(mask)
+    key = (bytes(mask[shift:] + mask[:shift]) * (size // len(mask) + 1))[:size]
     unmasked = int.from_bytes(data, "little") ^ int.from_bytes(key, "little")
     return unmasked.to_bytes(size, "little")

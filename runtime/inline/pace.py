@@ -57,10 +57,10 @@ class InlinePace:
         self._number += 1
         self._pacing.put(self._number, job, LANE, now())
         while True:
-            turn = self._queue.take(now())
-            for _, blocked in turn.refused:
+            taken = self._queue.take(now())
+            for _, blocked in taken.refused:
                 raise blocked.closed(is_closure=blocked.is_closure)
-            if turn.released:
+            if taken.released:
                 self._keep_usage()
                 return
             due = self._queue.next_due()

@@ -1,6 +1,6 @@
 """Makes the budgets, the queue and the limits of a marketplace from its record.
 
-Both engines use it, so that a new argument of the limits cannot be forgotten in one of them.
+Both runners use it, so that a new argument of the limits cannot be forgotten in one of them.
 """
 
 import random

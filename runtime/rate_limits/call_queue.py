@@ -58,7 +58,7 @@ Ranks are unique, so comparing two of these tuples never reaches the stream, whi
 
 
 @dataclass(slots=True)
-class Turn(Generic[Item]):
+class Taken(Generic[Item]):
     """The result of :meth:`CallQueue.take`: calls that may leave, and calls that are refused."""
 
     released: list[Wish[Item]] = field(default_factory=list)
@@ -166,9 +166,9 @@ class CallQueue(Generic[Item]):
         """Return the time of the next :meth:`take`, or None if no call waits for a time."""
         return self._scopes.next_look()
 
-    def take(self, now: datetime) -> Turn[Item]:
+    def take(self, now: datetime) -> Taken[Item]:
         """Release the calls that may leave now, and refuse those for which waiting is hopeless."""
-        turn: Turn[Item] = Turn()
+        taken: Taken[Item] = Taken()
         self._let_rise(now)
         ready: list[Ready[Item]] = [(stream.rank, stream, None) for stream in self._fresh]
         heapq.heapify(ready)
@@ -177,13 +177,13 @@ class CallQueue(Generic[Item]):
             self._call_first(scope, now, ready)
         while ready:
             _, stream, left = heapq.heappop(ready)
-            if self._try(stream, now, turn):
+            if self._try(stream, now, taken):
                 heapq.heappush(ready, (stream.rank, stream, None))
             # The next stream of that scope is only looked at now: the stream before it may have
             # used the scope up. A release costs the same however many streams wait behind it.
             if left is not None:
                 self._call_first(left, now, ready)
-        return turn
+        return taken
 
     # --- what becomes of a stream ---------------------------------------------------------
 
@@ -200,14 +200,14 @@ class CallQueue(Generic[Item]):
         self._scopes.leave(stream)
         heapq.heappush(ready, (stream.rank, stream, scope))
 
-    def _try(self, stream: Stream[Item], now: datetime, turn: Turn[Item]) -> bool:
+    def _try(self, stream: Stream[Item], now: datetime, taken: Taken[Item]) -> bool:
         """Release a stream's first call, refuse all its calls, or let the stream wait.
 
         Returns whether the stream has another call to try.
         """
         blocked = self._tree.blocked(stream.scopes, now)
         if blocked is None and stream.lane.in_flight < self._places:
-            self._release(stream, now, turn)
+            self._release(stream, now, taken)
             return bool(stream.calls)
         if blocked is None:
             stream.lane.parked[stream] = None
@@ -215,19 +215,19 @@ class CallQueue(Generic[Item]):
             # All calls of a stream have the same path, so the same scope keeps all of them.
             for call in stream.calls:
                 del self._calls[call.wish.item]
-                turn.refused.append((call.wish.item, blocked))
+                taken.refused.append((call.wish.item, blocked))
             self._dissolve(stream)
         else:
             self._scopes.enter(stream, blocked.scope)
             self._await(blocked.scope, now)
         return False
 
-    def _release(self, stream: Stream[Item], now: datetime, turn: Turn[Item]) -> None:
+    def _release(self, stream: Stream[Item], now: datetime, taken: Taken[Item]) -> None:
         wish = stream.calls.pop(0).wish
         del self._calls[wish.item]
         self._tree.release(stream.scopes, now, wish.gap, self._draw())
         self._lanes.take_place(stream.lane)
-        turn.released.append(wish)
+        taken.released.append(wish)
         if not stream.calls:
             self._dissolve(stream)
         # The lane has had one more turn, and the turns are part of the rank of all its streams.

@@ -1,7 +1,7 @@
-"""Leads from the end of a run to its settlement, alike in both engines. Pure.
+"""Leads from the end of a run to its settlement, alike in both runners. Pure.
 
 :func:`runtime.runs.settlement.settlement_of` decides what an end means for the job. This module
-holds what every engine does around that decision.
+holds what each runner does around that decision.
 """
 
 from collections.abc import Callable
@@ -15,7 +15,7 @@ from runtime.runs.job_states import JobEvent
 from runtime.runs.settlement import Settlement
 
 SELLER_DELAY = timedelta(seconds=30)
-"""The time after which a job that waits for its seller is tried again, if nobody tells the engine
+"""The time after which a job that waits for its seller is tried again, if nobody tells the runner
 that the seller came back."""
 
 
@@ -55,7 +55,7 @@ def cannot_be_stored(reason: object) -> Failed:
 
 
 def looks_again(settlement: Settlement) -> Settlement:
-    """Return the settlement for an engine that is not told when the job's seller comes back."""
+    """Return the settlement for a runner that is not told when the job's seller comes back."""
     if not settlement.awaits_seller:
         return settlement
     return replace(settlement, delay=SELLER_DELAY, keeps_place=False)

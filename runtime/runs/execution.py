@@ -224,7 +224,7 @@ class Execution:
 
     def _run(self) -> list[Effect]:
         while self._ready and self.ended is None:
-            self._turn(*self._ready.popleft())
+            self._advance(*self._ready.popleft())
         # The other branches end first. Nothing is thrown into the branch that is parked: a handler
         # could catch the error and go on as if nothing had happened.
         if self._parked and not self._waiting and self.ended is None:
@@ -234,7 +234,7 @@ class Execution:
         effects, self._effects = self._effects, []
         return effects
 
-    def _turn(self, fiber: Fiber, outcome: Outcome | None, thrown: BaseException | None) -> None:
+    def _advance(self, fiber: Fiber, outcome: Outcome | None, thrown: BaseException | None) -> None:
         try:
             yielded = fiber.advance(outcome, thrown)
         except StopIteration as stop:

@@ -1,8 +1,8 @@
-"""One run of one job, as far as both engines carry it out alike. Pure.
+"""One run of one job, as far as both runners carry it out alike. Pure.
 
-An engine carries calls out and delivers their outcomes. There are two: the marketplace actor of a
+A runner carries calls out and delivers their outcomes. There are two: the marketplace actor of a
 service, which has many runs and calls under way at once, and the inline driver, which has one run.
-This module keeps the outstanding calls of a run and decides for both engines what a cancellation
+This module keeps the outstanding calls of a run and decides for both runners what a cancellation
 and a pause do to them, so that a job ends alike with a service and without one.
 """
 

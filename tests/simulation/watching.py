@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from runtime.rate_limits import BudgetTree, Limit
-from runtime.rate_limits.call_queue import CallQueue, Turn
+from runtime.rate_limits.call_queue import CallQueue, Taken
 from runtime.rate_limits.closures import Level, Scope
 
 ZERO = timedelta(0)
@@ -97,11 +97,11 @@ class _WatchedQueue(CallQueue[Any]):
         self._drawn = self._drawn_from()
         return self._drawn
 
-    def take(self, now: datetime) -> Turn[Any]:
-        turn = super().take(now)
+    def take(self, now: datetime) -> Taken[Any]:
+        taken = super().take(now)
         for scope in [scope for scope in self._paced if scope not in self._scopes]:
             self._paced.pop(scope).goes(now)
-        return turn
+        return taken
 
     def _await(self, scope: Scope, now: datetime) -> None:
         super()._await(scope, now)
@@ -112,11 +112,11 @@ class _WatchedQueue(CallQueue[Any]):
         elif scope in self._paced:
             self._paced.pop(scope).goes(now)
 
-    def _release(self, stream: Any, now: datetime, turn: Turn[Any]) -> None:
+    def _release(self, stream: Any, now: datetime, taken: Taken[Any]) -> None:
         uses = [(scope, self._use(scope)) for scope in stream.scopes if self._limits(scope)]
         for _, use in uses:
             use.release()
-        super()._release(stream, now, turn)
+        super()._release(stream, now, taken)
         for scope, use in uses:
             pace = max(one.per / one.count for one in self._limits(scope))
             jitter = self._tree.budgets.jitter * self._drawn

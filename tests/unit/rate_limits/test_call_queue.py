@@ -58,10 +58,10 @@ class Bench:
         return item
 
     def take(self) -> list[int]:
-        turn = self.queue.take(self.now)
-        self.left += [(wish, self.now) for wish in turn.released]
-        self.refused += turn.refused
-        return [wish.item for wish in turn.released]
+        taken = self.queue.take(self.now)
+        self.left += [(wish, self.now) for wish in taken.released]
+        self.refused += taken.refused
+        return [wish.item for wish in taken.released]
 
     def run(self, duration: timedelta, answered: bool = True) -> list[int]:
         """Go on to that time; what leaves is answered at once."""

@@ -1,4 +1,4 @@
-"""What every engine does between the end of a run and its settlement."""
+"""What each runner does between the end of a run and its settlement."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
