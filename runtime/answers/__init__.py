@@ -1,7 +1,7 @@
-"""What an answer means: refusals in a marketplace's words, limits, and what they change. Pure.
+"""Reads answers: refusals in a marketplace's words, limits, and the changes that follow. Pure.
 
 A marketplace's record names readers: ``read_refusal``, ``read_answer`` and ``limit_inquiry`` of
-:class:`runtime.Marketplace`. What they take, give and are made of is here.
+:class:`runtime.Marketplace`. The types that they take and return, and their parts, are here.
 """
 
 from runtime.answers.error_answers import ReadRefusal, Refusal, unreadable

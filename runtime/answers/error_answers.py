@@ -9,6 +9,7 @@ from runtime.errors import CallFailed, CallRejected, OutcomeUnknown
 from runtime.errors.safe_text import storable
 from runtime.values.redaction import redacted
 
+# Enough for a person to recognise an error page, and little enough for a row and a log line.
 EXCERPT = 500
 UNREADABLE = "unreadable_answer"
 

@@ -29,6 +29,8 @@ SHORTEST = timedelta(seconds=1)
 """A marketplace that refuses a call and says "try again now" is left alone for this time."""
 
 
+# Only these two kinds are opened by a good answer. A pause is an operator's, and a rate limit ends
+# by its time.
 NEEDS = (ClosureKind.NEEDS_USER, ClosureKind.NEEDS_AUTH)
 
 

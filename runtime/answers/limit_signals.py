@@ -19,7 +19,10 @@ PROBES = 96
 """If a long quota is used up and nobody says until when, it is asked for so often in its window."""
 
 SECOND = timedelta(seconds=1)
+# These are in use under three names. The last is that of the draft standard, whose versions put the
+# numbers into one header or into several.
 FAMILIES = ("x-ratelimit", "x-rate-limit", "ratelimit")
+# Numbers have at most nine digits: a stranger wrote them, and no limit is larger.
 _WINDOW = re.compile(r"\b(\d{1,9})\s*;\s*w=(\d{1,9})\b", re.ASCII)
 _REMAINING = re.compile(r"\b(?:remaining|r)=(\d{1,9})\b", re.ASCII)
 _RESET = re.compile(r"\b(?:reset|t)=(\d{1,9})\b", re.ASCII)
@@ -113,6 +116,7 @@ def read_answer(
     limits = tuple(_announced(answer.headers, limit_headers))
     refused = answer.status == TOO_MANY_REQUESTS
     until, reason = None, ""
+    # A 503 may say when to come back, too, but by itself it is no limit.
     if refused or answer.status == UNAVAILABLE:
         until = retry_after(answer.headers, now)
         reason = f"it answered {answer.status}" if until is not None or refused else ""
@@ -182,6 +186,8 @@ def _used_up(
     guessed = [
         now + (one.limit.per if one.limit.is_paced else one.limit.per / PROBES)
         for one in limits
+        # Of a short window the announced remainder is past when it arrives, so only a refusal
+        # counts.
         if one.remaining == 0 and (refused or not one.limit.is_paced)
     ]
     return max(told or guessed, default=None)

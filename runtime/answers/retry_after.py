@@ -50,6 +50,7 @@ def reset_at(value: str, now: datetime) -> datetime | None:
     value = value.strip()
     if not _SECONDS.fullmatch(value):
         return None
+    # A stranger wrote it: so many digits are enough, and more would only cost time.
     number = float(value[:18])
     if number >= _EPOCH_MS_FROM:
         number /= 1000

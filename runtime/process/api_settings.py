@@ -24,7 +24,11 @@ class ApiSettings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_ignore_empty=True, extra="ignore", frozen=True, str_strip_whitespace=True
+        # A key that was copied with a blank behind it would be refused, and nobody would see why.
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        str_strip_whitespace=True,
     )
 
     api_url: str

@@ -55,6 +55,7 @@ class _Schedule:
 
     def __init__(self) -> None:
         self._heap: list[tuple[datetime, int, Timer]] = []
+        # The counter also keeps the heap from comparing two timers, which have no order.
         self._order = itertools.count()
 
     def push(self, when: datetime, timer: Timer) -> bool:
@@ -84,6 +85,8 @@ class SystemClock:
 
     def __init__(self, tell: Tell) -> None:
         self._tell = tell
+        # The system's time is read once; from then on only the monotonic clock moves, which never
+        # steps.
         self._anchor = datetime.now(UTC) - timedelta(seconds=time.monotonic())
         self._schedule = _Schedule()
         self._changed = threading.Condition()
@@ -155,6 +158,7 @@ class ManualClock:
         """Move the time on, and deliver each message that falls due at its own time."""
         end = self._now + duration
         while (first := self._schedule.first()) is not None and first <= end:
+            # Each message finds the time at which it was due, as it would in reality.
             self._now = max(self._now, first)
             timer = self._schedule.pop_due(self._now)
             if timer is not None:

@@ -36,6 +36,7 @@ class Settings(BaseSettings):
 
     bridge_host: str = "127.0.0.1"
     bridge_port: int = Field(8765, ge=0, le=65535)
+    # NoDecode: pydantic would otherwise want JSON in the variable.
     bridge_origins: Annotated[tuple[str, ...], NoDecode] = ()
     """The origins of pages that may connect, separated by commas; ``*`` allows all origins."""
     bridge_max_bytes: int = Field(10_000_000, ge=1_000)
@@ -128,6 +129,7 @@ def checked_base_url(value: str) -> str:
         usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
     except ValueError:  # a port that is no number, half a pair of brackets
         usable = False
+    # A user in the address would be sent along with every call; a query would end up in the middle.
     plain = value.isprintable() and not any(one in value for one in " @?#\\")
     if not usable or not plain:
         raise ValueError(f"{value!r} is no base URL such as https://host.example")
@@ -153,6 +155,7 @@ def read_settings(kind: type[S]) -> S:
         return kind()
     except ValidationError as error:
         prefix = kind.model_config.get("env_prefix", "")
+        # The input is left out, because it may be a secret.
         told = error.errors(include_input=False, include_url=False)
         problems = "; ".join(
             f"{prefix}{'_'.join(str(part) for part in one['loc'][:1]).upper()}: "

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+# More than the threads of a service with its default settings; the file is one page of memory.
 SLOTS = 512
 _SLOT = struct.Struct("q")
 
@@ -27,6 +28,7 @@ class CrashMarker:
     def __init__(self, directory: Path, node_id: int) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self._path = _path(directory, node_id)
+        # The file gets its full size first, because a mapping cannot be longer than its file.
         self._path.write_bytes(bytes(SLOTS * _SLOT.size))
         with self._path.open("r+b") as file:
             self._map = mmap.mmap(file.fileno(), SLOTS * _SLOT.size)

@@ -25,6 +25,7 @@ def ensure_data_directory(settings: Settings) -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
         probe = path / f".probe-{secrets.token_hex(8)}"
+        # Only a write tells whether one can write.
         probe.touch()
         probe.unlink()
     except OSError as error:
@@ -43,6 +44,7 @@ def token_secret(settings: Settings) -> str:
     """
     if settings.token_secret is not None:
         secret = settings.token_secret.get_secret_value()
+        # RFC 7518 wants a key of at least the length of the hash.
         shortest = int(settings.token_algorithm.removeprefix("HS")) // 8
         size = len(secret.encode())
         if size < shortest:
@@ -106,6 +108,8 @@ def _kept(settings: Settings, name: str, make: Callable[[], str]) -> str:
         raise DataDirectoryError(
             f"{path} cannot be read or written ({error.strerror}): give this user access"
         ) from None
+    # A new secret in the place of a lost one would make all stored credentials unreadable, and
+    # nobody would know why.
     if not text:
         raise DataDirectoryError(
             f"{path} is empty: put back what it held, or remove it to have a new one made"
@@ -116,6 +120,7 @@ def _kept(settings: Settings, name: str, make: Callable[[], str]) -> str:
 def _write_once(path: Path, text: str) -> None:
     """Create the file; of two processes that start at once, one wins and both read its file."""
     draft = path.with_name(f"{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    # The mode is set at the creation: a chmod afterwards would leave a moment for others to read.
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(text + "\n")

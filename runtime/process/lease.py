@@ -26,4 +26,5 @@ class Lease:
 
     def renew(self, asked_at: datetime) -> None:
         """Extend the lease, because a heartbeat that was sent at that time is confirmed."""
+        # It counts from the sending: the answer may have taken long, and others count from the row.
         self.until = max(self.until, asked_at + LASTS)

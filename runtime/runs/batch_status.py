@@ -66,6 +66,7 @@ def batch_status(counts: BatchCounts, *, cancel_requested: bool) -> BatchStatus:
     cancellation that came too late to end any job changes nothing.
     """
     if counts.unfinished:
+        # A batch whose first job has ended is running, even if the next one has not started.
         begun = counts.running or counts.ended
         return BatchStatus.RUNNING if begun else BatchStatus.PENDING
     if cancel_requested and counts.cancelled:
@@ -73,4 +74,5 @@ def batch_status(counts: BatchCounts, *, cancel_requested: bool) -> BatchStatus:
     badly = counts.failed + counts.expired
     if counts.completed:
         return BatchStatus.PARTIALLY_FAILED if badly + counts.cancelled else BatchStatus.COMPLETED
+    # Here nothing completed. If nothing failed either, all jobs were cancelled or superseded.
     return BatchStatus.FAILED if badly else BatchStatus.CANCELLED

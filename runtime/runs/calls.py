@@ -15,6 +15,7 @@ from runtime.errors import CallTimeout, InvalidCall
 from runtime.runs.answer import Answer
 from runtime.runs.journal import StepStatus
 
+# A sleeping run holds its place in the lane, and a restart forgets the sleep.
 MAX_SLEEP = timedelta(seconds=60)
 BROWSER_SETTLES_WITHIN = timedelta(minutes=2)
 HTTP_SETTLES_WITHIN = timedelta(seconds=30)
@@ -137,6 +138,7 @@ class HttpCall(Call):
     @property
     def writes(self) -> bool:  # type: ignore[override]
         """Whether the method is another than GET, HEAD and OPTIONS."""
+        # So HTTP has it (RFC 9110): these methods are safe, and may be repeated.
         return self.method.upper() not in READING_METHODS
 
 
@@ -173,6 +175,7 @@ class TransactionCall(Call):
     name: str
     function: Callable[..., Any]
     arguments: tuple[Any, ...] = ()
+    # As a write it becomes a step, whose record is committed together with it.
     writes = True
 
 
@@ -260,6 +263,7 @@ class Gather:
         self.branches = branches
         wrong = [repr(one) for one in branches if not isinstance(one, Call | Coroutine)]
         if wrong:
+            # Coroutines that were handed in and are never awaited would make Python warn.
             self.close()
             raise InvalidCall(
                 f"gather takes calls and coroutines, not {wrong[0]}: "

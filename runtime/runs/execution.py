@@ -166,6 +166,7 @@ class Execution:
         except BaseException as error:  # noqa: BLE001 - whatever a handler raises is its outcome
             self.ended = Failed(error)
             return []
+        # A handler that was defined without async has done its work already, on the actor's thread.
         if not inspect.iscoroutine(coroutine):
             self.ended = Failed(
                 HandlerError(f"execute returned {coroutine!r}: define it with `async def`")
@@ -176,10 +177,13 @@ class Execution:
 
     def deliver(self, call_id: int, outcome: Outcome) -> list[Effect]:
         """Send an outcome in; it is ignored if nobody waits for it."""
+        # An outcome may come after its call was withdrawn, or twice.
         if call_id not in self._waiting or self.ended is not None:
             return []
         fiber, call = self._waiting.pop(call_id)
         if call.writes and fiber.step is not None:
+            # Once open, a step stays open: the write after may be refused, and the one before still
+            # counts.
             fiber.step.open = fiber.step.open or _leaves_open(outcome)
         self._ready.append((fiber, outcome, None))
         return self._run()
@@ -231,6 +235,7 @@ class Execution:
             _, park = self._parked[0]
             self.drop()
             self.ended = Undecided(park.name, park.error)
+        # Effects go out together, so the owner never sees a run in the middle of a turn.
         effects, self._effects = self._effects, []
         return effects
 
@@ -278,6 +283,7 @@ class Execution:
         )
 
     def _step(self, parent: Fiber, step: RunStep, *, records_itself: bool = False) -> None:
+        # The second step would get the record of the first one, after a crash if not before.
         if step.name in self._step_names:
             self._ready.append((parent, Failure(DuplicateStepName(step.name)), None))
             return
@@ -324,6 +330,8 @@ class Execution:
         if self.told:
             return Cancelled()
         if isinstance(outcome, Success):
+            # A handler whose code was changed between two runs may do again, under another name,
+            # what was done already. So the job does not count as completed, and a person looks.
             unasked = tuple(name for name in self._journal if self._is_missed(name))
             return CodeChanged(unasked) if unasked else Finished(outcome.value)
         error = outcome.error

@@ -43,4 +43,6 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
     while current is not None and id(current) not in seen:
         seen.add(id(current))
         yield current
+        # An error that a handler raised while it handled another one leads back to the step of that
+        # one.
         current = current.__cause__ or current.__context__

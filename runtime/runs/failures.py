@@ -33,6 +33,7 @@ from runtime.errors import (
 )
 from runtime.runs.job_states import JobEvent
 
+# The same delay is the first step of the backoff.
 FIRST_DELAY = timedelta(seconds=2)
 NOT_READY_DELAY = timedelta(seconds=5)
 TOO_MANY_REQUESTS = 429

@@ -47,6 +47,7 @@ class Job:
     rate_limit: timedelta
     timeout: timedelta
     created_at: datetime
+    # A duration, because only the database's clock knows since when the job was due.
     waited: timedelta = timedelta(0)
     product_id: int | None = None
     input_data: dict[str, Any] = field(default_factory=dict)

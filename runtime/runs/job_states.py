@@ -45,6 +45,8 @@ TRANSITIONS: dict[JobEvent, dict[JobStatus, JobStatus]] = {
     JobEvent.CLAIM: {JobStatus.PENDING: JobStatus.RUNNING},
     JobEvent.COMPLETE: {JobStatus.RUNNING: JobStatus.COMPLETED},
     JobEvent.FAIL: {JobStatus.RUNNING: JobStatus.FAILED},
+    # Three events lead back to pending. A retry uses up an attempt; a snooze and a handing back use
+    # up none.
     JobEvent.RETRY: {JobStatus.RUNNING: JobStatus.PENDING},
     JobEvent.SNOOZE: {JobStatus.RUNNING: JobStatus.PENDING},
     JobEvent.HAND_BACK: {JobStatus.RUNNING: JobStatus.PENDING},
@@ -58,6 +60,7 @@ TRANSITIONS: dict[JobEvent, dict[JobStatus, JobStatus]] = {
         JobStatus.PAUSED: JobStatus.CANCELLED,
         JobStatus.RUNNING: JobStatus.CANCELLED,
     },
+    # A paused job waits for a person, and does not expire meanwhile.
     JobEvent.EXPIRE: {JobStatus.PENDING: JobStatus.EXPIRED},
     JobEvent.REQUEUE: {
         JobStatus.PAUSED: JobStatus.PENDING,
@@ -88,5 +91,6 @@ def sources(event: JobEvent) -> list[str]:
 
 def target(event: JobEvent) -> JobStatus:
     """Return the status to which the event leads; each event has exactly one."""
+    # The unpacking fails if the table gives an event two targets.
     (status,) = set(TRANSITIONS[event].values())
     return status

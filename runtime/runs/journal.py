@@ -55,6 +55,7 @@ def error_record(error: BaseException) -> dict[str, Any]:
 
     The type is the nearest class that is this project's own, or the foreign one's name.
     """
+    # A plugin's subclass may be gone when the record is read, so the nearest class of ours is kept.
     own = next((kind for kind in type(error).__mro__ if _is_own(kind)), type(error))
     record: dict[str, Any] = {"type": own.__name__, "message": storable(error)}
     if isinstance(error, CallFailed):

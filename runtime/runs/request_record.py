@@ -7,6 +7,7 @@ from runtime.runs.calls import HttpCall, ImageFile, WebSocketCall
 from runtime.values.json_values import checked_json
 from runtime.values.redaction import redacted
 
+# The record is for a person who looks; a request of megabytes would fill the journal.
 MAX_REQUEST_BYTES = 20_000
 LONGEST_NAME = 200
 
@@ -32,6 +33,7 @@ def request_record(call: WebSocketCall | HttpCall) -> dict[str, Any]:
 
 def _images(call: HttpCall) -> dict[str, str]:
     files = (call.files or {}).items()
+    # Only the names of images are kept, never their bytes.
     return {name: file.image for name, file in files if isinstance(file, ImageFile)}
 
 

@@ -102,6 +102,7 @@ class Run(Generic[C]):
 
     def cancel(self) -> list[Effect]:
         """Throw ``JobCancelled`` in, behind the outcomes of irrevocable calls; it ends a pause."""
+        # A job that is cancelled needs no pause any more.
         self.pausing = False
         self.finishing = {key for key, call in self.calls.items() if call.is_irrevocable}
         return self.execution.cancel(self.finishing)
@@ -113,6 +114,8 @@ class Run(Generic[C]):
             The ids of the calls that are to be withdrawn.
         """
         self.pausing = True
+        # The others have left or are being recorded: without their outcomes the journal would be
+        # wrong.
         return [key for key, call in self.calls.items() if not call.is_unfinished]
 
     def holds(self, call: Call) -> bool:

@@ -122,6 +122,7 @@ def _finished(job: Job, result: Any) -> Settlement:
         checked = checked_json(result, "the handler's result")
     except InputError as error:
         return Settlement(job.id, job.fence, JobEvent.FAIL, error=str(error))
+    # A handler may also tell of a failure in its result, which must not count as done then.
     if isinstance(checked, dict) and checked.get("success") is False:
         message = str(checked.get("error") or "the handler returned success: false")
         return Settlement(job.id, job.fence, JobEvent.FAIL, result=checked, error=message)
@@ -164,6 +165,7 @@ def _undecided(
 ) -> Settlement:
     """Look again if the look failed for a passing reason; if not, a person has to look."""
     if error is not None and not isinstance(error, CannotTell):
+        # The look itself failed, as any call may: its failure passes, and then it looks again.
         again = _failed(job, error, trouble, now, draw)
         if again.event is not JobEvent.FAIL:
             return replace(again, failed_step=storable(step))
@@ -200,6 +202,7 @@ def _draw(given: float | None) -> float:
 
 def describe(error: BaseException) -> str:
     """Return the error's own words, or its traceback if nobody expects such an error."""
+    # These messages are written for people, and a traceback would hide them.
     if isinstance(error, CallFailed | HandlerError | JobFailed | InputError):
         return storable(error)
     try:

@@ -50,10 +50,12 @@ class StepNotes:
             return
         if effect.within is not None:
             self._within[effect.step] = effect.within
+        # The record is written at the end of a step, and does not begin it.
         if isinstance(effect.call, RecordStep):
             return
         step: str | None = effect.step
         while step is not None:
+            # Only the first call counts: a step that makes several began with that.
             self._began_at.setdefault(step, now)
             step = self._within.get(step)
 

@@ -84,6 +84,7 @@ def time_spent(history: History) -> tuple[Spent, ...]:
     """Return the parts of a job's time: before it started, in each step, and between the steps."""
     over = history.completed_at or history.now
     if history.started_at is None:
+        # A job that was cancelled before it fell due has waited for nothing.
         waited = max(over - history.due_at, timedelta(0))
         return (Spent("waited to start", history.due_at, waited, history.completed_at is not None),)
     parts = [

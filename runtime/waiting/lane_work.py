@@ -30,6 +30,7 @@ class LaneWork:
     def hint(self, priority: int | None, due: datetime) -> None:
         """Note that there may be a job of that priority; None: something may have changed."""
         if priority is None:
+            # What changed is not known: the job that blocked another one may be over.
             self.unblock()
             priority = LEAST_URGENT
         self.rests_until = None
@@ -44,6 +45,7 @@ class LaneWork:
 
     def asked(self) -> None:
         """Note that a claim is sent, which will see all that is known by now."""
+        # Hints that come from now on may be of jobs that the claim does not see.
         self._news.clear()
         self._unblocked = False
 

@@ -117,6 +117,7 @@ class WaitingFacts:
 
 def obstacles(facts: WaitingFacts) -> tuple[Obstacle, ...]:
     """Return the obstacles of a job that is not over and does not run, the gravest first."""
+    # Of a paused job all else is beside the point, because only a person lets it go on.
     if facts.status is JobStatus.PAUSED:
         return (Obstacle(ObstacleKind.PAUSED, facts.stored_reason or PAUSED),)
     if facts.status is not JobStatus.PENDING:
@@ -132,6 +133,7 @@ def waiting_reason(facts: WaitingFacts) -> str | None:
     if not found:
         # The reason that the last run stored is over, so it would mislead.
         return NEXT
+    # One line tells the gravest kind alone; `jobs explain` tells all.
     return "; ".join(one.text for one in found if one.kind is found[0].kind)
 
 
@@ -145,6 +147,7 @@ def _obstacles(facts: WaitingFacts) -> Iterator[Obstacle]:
 def _of_its_own(facts: WaitingFacts) -> Iterator[Obstacle]:
     if not facts.service_alive:
         yield Obstacle(ObstacleKind.NO_SERVICE, NO_SERVICE)
+    # Without a service nobody knows which handlers there will be.
     elif not facts.has_handler:
         yield Obstacle(
             ObstacleKind.NO_HANDLER,

@@ -21,6 +21,7 @@ def urgency(priority: int, waited: timedelta, aging: timedelta) -> int:
     Returns:
         1 (the most urgent) to 4.
     """
+    # A job that falls due later has not waited, and rises by nothing.
     risen = max(waited, timedelta(0)) // aging
     return max(MOST_URGENT, priority - risen)
 
