@@ -1,6 +1,7 @@
 """The recorder keeps what closes and opens until it is written, and reads behind it."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import make_url, text
@@ -28,25 +29,29 @@ KEY = Scope("vinted", Level.APP_KEY)
 
 
 @pytest.fixture
-def told():
+def told() -> list[tuple[str, Any]]:
     return []
 
 
 @pytest.fixture
-def records(database, told):
+def records(database: Database, told: list[tuple[str, Any]]) -> ClosureRecords:
     return ClosureRecords(database, lambda name, message: told.append((name, message)))
 
 
-def closing(scope, reason="why", kind=ClosureKind.RATE_LIMIT):
+def closing(
+    scope: Scope, reason: str = "why", kind: ClosureKind = ClosureKind.RATE_LIMIT
+) -> RecordClosure:
     return RecordClosure(Closure(scope, kind, reason, NOW))
 
 
-def stored(database):
+def stored(database: Database) -> list[tuple[Scope, str]]:
     with database.session() as session:
         return [(one.scope, one.reason) for one in closures_of(session)]
 
 
-def test_what_is_asked_for_is_read_behind_what_is_to_be_written(records, told):
+def test_what_is_asked_for_is_read_behind_what_is_to_be_written(
+    records: ClosureRecords, told: list[tuple[str, Any]]
+) -> None:
     entry = closing(KEY)
     records.note(LoadClosures("marketplace:vinted", "vinted"))
     records.note(entry)
@@ -58,7 +63,9 @@ def test_what_is_asked_for_is_read_behind_what_is_to_be_written(records, told):
     ]
 
 
-def test_of_one_node_and_kind_the_last_word_counts(records, told, database):
+def test_of_one_node_and_kind_the_last_word_counts(
+    records: ClosureRecords, told: list[tuple[str, Any]], database: Database
+) -> None:
     shop = Scope("vinted", Level.SHOP, add_shop(database))
     records.note(closing(KEY))
     records.note(opening := RecordOpening(KEY, ClosureKind.RATE_LIMIT))
@@ -69,7 +76,9 @@ def test_of_one_node_and_kind_the_last_word_counts(records, told, database):
     assert [message.entry for _, message in told] == [opening, closed]
 
 
-def test_a_value_that_is_refused_harms_no_other(records, told, database):
+def test_a_value_that_is_refused_harms_no_other(
+    records: ClosureRecords, told: list[tuple[str, Any]], database: Database
+) -> None:
     gone = Scope("vinted", Level.SHOP, 99)
     scopes = [Scope("vinted", Level.SHOP, add_shop(database, user_id=user)) for user in (1, 2, 3)]
     for scope in (*scopes[:2], gone, scopes[2]):
@@ -79,7 +88,9 @@ def test_a_value_that_is_refused_harms_no_other(records, told, database):
     assert len(told) == 4, "whoever said it waits for nothing"
 
 
-def test_a_database_that_is_away_loses_nothing(told, database):
+def test_a_database_that_is_away_loses_nothing(
+    told: list[tuple[str, Any]], database: Database
+) -> None:
     away = Database(make_url("postgresql+psycopg2://nobody@127.0.0.1:1/none"))
     records = ClosureRecords(away, lambda name, message: told.append((name, message)))
     records.note(closing(KEY))
@@ -93,7 +104,9 @@ def test_a_database_that_is_away_loses_nothing(told, database):
     assert stored(database) == [(KEY, "why")]
 
 
-def test_a_row_that_a_transaction_holds_holds_up_no_other(records, told, database):
+def test_a_row_that_a_transaction_holds_holds_up_no_other(
+    records: ClosureRecords, told: list[tuple[str, Any]], database: Database
+) -> None:
     other = Scope("vinted", Level.MARKETPLACE)
     with database.session.begin() as session:
         close_scopes(session, [closing(KEY, "before").closure])
@@ -111,9 +124,11 @@ def test_a_row_that_a_transaction_holds_holds_up_no_other(records, told, databas
     assert told[-1] == ("marketplace:vinted", ClosureRecorded(newer))
 
 
-def test_whoever_listens_hears_of_it(records, database, told):
+def test_whoever_listens_hears_of_it(
+    records: ClosureRecords, database: Database, told: list[tuple[str, Any]]
+) -> None:
 
-    heard = []
+    heard: list[Any] = []
     listener = Listener(database, heard.append, timedelta(seconds=0.2))
     listener.start()
     try:

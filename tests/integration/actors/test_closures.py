@@ -1,15 +1,20 @@
 """What is closed stays closed across processes and restarts, and opens exactly when it is said."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+from sqlalchemy.orm import Session
 
-from runtime import BaseJobHandler, Marketplace
+from runtime import BaseJobHandler, Job, Marketplace
 from runtime.errors import InputError, ShopNotFound
 from runtime.jobs.service import MarketplaceJobService
+from runtime.process.config import Settings
 from runtime.rate_limits.closures import Closure, ClosureKind, Level, Scope
 from runtime.storage.queue import closure_rows
 from runtime.storage.schema.plugin_action_types import ensure_action_types
+from runtime.storage.server.engine import Database
 from tests.support.database.job_rows import add_job, add_shop, get_job
 from tests.support.deadline import wait_until
 from tests.support.processes.running_node import registry_of, running_node
@@ -21,27 +26,21 @@ SHOP, ACTION = Level.SHOP, Level.ACTION
 class Quick(BaseJobHandler):
     """Done at once."""
 
-    async def execute(self, job):
+    async def execute(self, job: Job) -> dict[str, Any]:
         return {"success": True}
 
 
 REGISTRY = registry_of(Marketplace("ebay"), handlers={("sync", "ebay"): Quick})
 
 
-@pytest.fixture
-def service(database):
-    with database.session() as session:
-        yield Committing(session)
-
-
 class Committing:
     """The service, with a commit behind each change."""
 
-    def __init__(self, session):
+    def __init__(self, session: Session) -> None:
         self._session = session
 
-    def __getattr__(self, name):
-        def call(*args, **kwargs):
+    def __getattr__(self, name: str) -> Any:
+        def call(*args: Any, **kwargs: Any) -> Any:
             done = getattr(MarketplaceJobService(self._session), name)(*args, **kwargs)
             self._session.commit()
             return done
@@ -49,17 +48,23 @@ class Committing:
         return call
 
 
-def stored(database, *marketplaces):
+@pytest.fixture
+def service(database: Database) -> Iterator[Committing]:
+    with database.session() as session:
+        yield Committing(session)
+
+
+def stored(database: Database, *marketplaces: str) -> list[Closure]:
     with database.session() as session:
         return closure_rows.closures_of(session, marketplaces or None)
 
 
-def close(database, *closed):
+def close(database: Database, *closed: Closure) -> None:
     with database.session.begin() as session:
         closure_rows.close_scopes(session, closed)
 
 
-def test_what_is_written_is_what_is_read(database):
+def test_what_is_written_is_what_is_read(database: Database) -> None:
     shop = add_shop(database)
     written = [
         Closure(Scope("vinted", Level.MARKETPLACE), ClosureKind.PAUSED, "a", NOW),
@@ -75,7 +80,7 @@ def test_what_is_written_is_what_is_read(database):
     assert len(stored(database)) == 5
 
 
-def test_of_one_node_and_kind_the_newer_word_counts(database):
+def test_of_one_node_and_kind_the_newer_word_counts(database: Database) -> None:
     scope = Scope("vinted", Level.APP_KEY)
     newer = Closure(scope, ClosureKind.RATE_LIMIT, "newer", NOW, NOW + timedelta(hours=1))
     close(database, Closure(scope, ClosureKind.RATE_LIMIT, "older", NOW, None))
@@ -87,7 +92,7 @@ def test_of_one_node_and_kind_the_newer_word_counts(database):
     assert stored(database) == [other]
 
 
-def test_what_ended_is_not_read_and_is_removed(database):
+def test_what_ended_is_not_read_and_is_removed(database: Database) -> None:
     scope = Scope("vinted", Level.APP_KEY)
     over = datetime.now(UTC) - timedelta(minutes=2)
     close(database, Closure(scope, ClosureKind.RATE_LIMIT, "over", over - timedelta(1), over))
@@ -96,7 +101,9 @@ def test_what_ended_is_not_read_and_is_removed(database):
         assert closure_rows.prune_closures(session, 10) == 1
 
 
-def test_resuming_a_shop_opens_whatever_closed_it_and_nothing_else(database, service):
+def test_resuming_a_shop_opens_whatever_closed_it_and_nothing_else(
+    database: Database, service: Committing
+) -> None:
     shop, other = add_shop(database), add_shop(database, user_id=8)
     kinds = [ClosureKind.NEEDS_USER, ClosureKind.NEEDS_AUTH, ClosureKind.RATE_LIMIT]
     close(database, *(Closure(Scope("vinted", SHOP, shop), kind, kind, NOW) for kind in kinds))
@@ -116,7 +123,7 @@ def test_resuming_a_shop_opens_whatever_closed_it_and_nothing_else(database, ser
     assert [one.scope for one in stored(database)] == [Scope("vinted", SHOP, other)]
 
 
-def test_what_cannot_be_paused_is_refused(database, service):
+def test_what_cannot_be_paused_is_refused(database: Database, service: Committing) -> None:
     shop = add_shop(database)
     with pytest.raises(ShopNotFound, match="shop 99 does not exist"):
         service.pause_shop(99)
@@ -132,13 +139,15 @@ def test_what_cannot_be_paused_is_refused(database, service):
 
 
 @pytest.fixture
-def shops(database):
+def shops(database: Database) -> tuple[int, int]:
     with database.session.begin() as session:
         ensure_action_types(session, REGISTRY.action_types)
     return add_shop(database, "ebay", 1), add_shop(database, "ebay", 2)
 
 
-def test_a_pause_holds_its_shop_and_no_other_across_a_restart(database, settings, service, shops):
+def test_a_pause_holds_its_shop_and_no_other_across_a_restart(
+    database: Database, settings: Settings, service: Committing, shops: tuple[int, int]
+) -> None:
     paused, other = shops
     service.pause_shop(paused)
     for _ in range(2):
@@ -152,21 +161,26 @@ def test_a_pause_holds_its_shop_and_no_other_across_a_restart(database, settings
         assert scene.ended(waits).status == "completed"
 
 
-def test_a_pause_is_heard_of_at_once_and_ends_by_itself(database, settings, service, shops):
+def test_a_pause_is_heard_of_at_once_and_ends_by_itself(
+    database: Database, settings: Settings, service: Committing, shops: tuple[int, int]
+) -> None:
     with running_node(settings, database, REGISTRY, poll_seconds=30.0) as scene:
         scene.ended(add_job(database, shops[0], "sync", "ebay"))
         until = datetime.now(UTC) + timedelta(seconds=2)
         service.pause_marketplace("ebay", until=until)
-        actor = scene.actor("marketplace:ebay")
+        actor = scene.marketplace("ebay")
         wait_until(lambda: actor._lanes._closed_above)
         job = scene.ended(add_job(database, shops[0], "sync", "ebay"))
+        assert job.started_at is not None
         assert job.started_at >= until
 
 
-def test_a_lost_announcement_costs_a_polling_interval(database, settings, shops):
+def test_a_lost_announcement_costs_a_polling_interval(
+    database: Database, settings: Settings, shops: tuple[int, int]
+) -> None:
     with running_node(settings, database, REGISTRY) as scene:
         scene.ended(add_job(database, shops[0], "sync", "ebay"))
-        actor = scene.actor("marketplace:ebay")
+        actor = scene.marketplace("ebay")
         with database.engine.begin() as connection:
             connection.exec_driver_sql(
                 "INSERT INTO marketplace_runtime.budget_closures (marketplace, level, kind, reason)"

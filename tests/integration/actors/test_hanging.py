@@ -2,14 +2,17 @@
 
 import threading
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from runtime import ActionType, BaseJobHandler, Marketplace
-from runtime.messages import LaneRequest, marketplace_actor
+from runtime import ActionType, BaseJobHandler, Job, Marketplace
+from runtime.messages import LaneRequest, LaneShop
+from runtime.process.config import Settings
 from runtime.storage.models import MarketplaceTask
 from runtime.storage.nodes.membership import MAX_POISONINGS, hand_back_jobs, register_node
 from runtime.storage.queue.claims import claim_jobs
+from runtime.storage.server.engine import Database
 from tests.support.database.job_rows import add_job, add_shop, get_job, set_job
 from tests.support.deadline import wait_until
 from tests.support.processes.running_node import registry_of, running_node
@@ -17,19 +20,21 @@ from tests.support.processes.running_node import registry_of, running_node
 DO = ActionType("do", "Do", rate_limit=timedelta(0))
 
 
-def test_an_actor_that_hangs_is_replaced_and_writes_nothing_more(settings, database, monkeypatch):
+def test_an_actor_that_hangs_is_replaced_and_writes_nothing_more(
+    settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("actors.children.HUNG_AFTER_LOOKS", 2)
     hanging, go_on = threading.Event(), threading.Event()
 
     class Do(BaseJobHandler):
-        async def execute(self, job):
+        async def execute(self, job: Job) -> dict[str, Any]:
             if job.fence == 1:
                 hanging.set()
                 go_on.wait(30)
             return {"fence": job.fence}
 
     class Other(BaseJobHandler):
-        async def execute(self, job):
+        async def execute(self, job: Job) -> dict[str, Any]:
             return {}
 
     registry = registry_of(
@@ -40,7 +45,7 @@ def test_an_actor_that_hangs_is_replaced_and_writes_nothing_more(settings, datab
     with running_node(settings, database, registry) as scene:
         job_id = add_job(database, add_shop(database, "example"), "do", "example")
         assert hanging.wait(60)
-        abandoned = scene.actor(marketplace_actor("example"))
+        abandoned = scene.marketplace("example")
         other = add_job(database, add_shop(database, "other"), "do", "other")
         assert scene.ended(other).status == "completed"
         job = scene.ended(job_id)
@@ -51,22 +56,24 @@ def test_an_actor_that_hangs_is_replaced_and_writes_nothing_more(settings, datab
 
 
 @pytest.fixture
-def claimed(database):
+def claimed(database: Database) -> tuple[int, int, int]:
     """A node, and two jobs that it runs."""
     shop = add_shop(database)
-    ids = [add_job(database, shop) for _ in range(2)]
+    suspect, bystander = add_job(database, shop), add_job(database, shop)
     with database.session.begin() as session:
         node = register_node(session)
         claim_jobs(session, "vinted", [LaneRequest(shop, (shop,), 2)], 2, node)
-    return node, *ids
+    return node, suspect, bystander
 
 
-def hand_back(database, node, *suspects):
+def hand_back(database: Database, node: int, *suspects: int) -> dict[str, list[LaneShop]]:
     with database.session.begin() as session:
         return hand_back_jobs(session, node, suspects=suspects)
 
 
-def test_only_the_job_whose_code_ran_is_poisoned(database, claimed):
+def test_only_the_job_whose_code_ran_is_poisoned(
+    database: Database, claimed: tuple[int, int, int]
+) -> None:
     node, suspect, bystander = claimed
     hand_back(database, node, suspect)
     assert get_job(database, suspect).poison_count == 1
@@ -74,7 +81,7 @@ def test_only_the_job_whose_code_ran_is_poisoned(database, claimed):
     assert {get_job(database, one).status for one in (suspect, bystander)} == {"pending"}
 
 
-def test_too_many_poisonings_fail_a_job(database, claimed):
+def test_too_many_poisonings_fail_a_job(database: Database, claimed: tuple[int, int, int]) -> None:
     node, suspect, bystander = claimed
     for job_id in (suspect, bystander):
         set_job(database, job_id, {"poison_count": MAX_POISONINGS})
@@ -86,7 +93,9 @@ def test_too_many_poisonings_fail_a_job(database, claimed):
     assert get_job(database, bystander).status == "pending"
 
 
-def test_what_is_open_in_a_job_that_was_poisoned_stays_unknown(database, claimed):
+def test_what_is_open_in_a_job_that_was_poisoned_stays_unknown(
+    database: Database, claimed: tuple[int, int, int]
+) -> None:
     node, suspect, _ = claimed
     set_job(database, suspect, {"poison_count": MAX_POISONINGS})
     with database.session.begin() as session:
@@ -96,7 +105,9 @@ def test_what_is_open_in_a_job_that_was_poisoned_stays_unknown(database, claimed
         assert session.query(MarketplaceTask).one().status == "unknown"
 
 
-def test_a_run_that_recorded_something_new_is_no_suspect(database, claimed):
+def test_a_run_that_recorded_something_new_is_no_suspect(
+    database: Database, claimed: tuple[int, int, int]
+) -> None:
     from sqlalchemy import text
 
     node, suspect, _ = claimed

@@ -5,12 +5,15 @@ import threading
 import time
 from datetime import timedelta
 from itertools import pairwise
+from typing import Any
 
 import pytest
-from werkzeug import Response
+from pytest_httpserver import HTTPServer
+from werkzeug import Request, Response
 
-from runtime import ActionType, BaseJobHandler, Budgets, Limit, Marketplace
-from runtime.messages import marketplace_actor
+from runtime import ActionType, BaseJobHandler, Budgets, Job, Limit, Marketplace
+from runtime.process.config import Settings
+from runtime.storage.server.engine import Database
 from tests.support.attempts import holds_in_some_attempt
 from tests.support.database.job_rows import add_job, add_shop
 from tests.support.processes.running_node import registry_of, running_node
@@ -29,7 +32,7 @@ FETCH = ActionType("fetch", "Fetch", rate_limit=timedelta(0))
 class Fetch(BaseJobHandler):
     """Reads as fast as it may."""
 
-    async def execute(self, job):
+    async def execute(self, job: Job) -> dict[str, Any]:
         for number in range(CALLS):
             await self.call_http("GET", f"/items/{job.shop.id}/{number}")
         return {}
@@ -49,7 +52,7 @@ class Measuring:
         self.arrived.clear()
         self.refuse_at = self.refused_at = None
 
-    def __call__(self, request) -> Response:
+    def __call__(self, request: Request) -> Response:
         now = time.monotonic()
         with self._lock:
             self.arrived.append(now)
@@ -60,13 +63,15 @@ class Measuring:
 
 
 @pytest.fixture
-def measuring(httpserver) -> Measuring:
+def measuring(httpserver: HTTPServer) -> Measuring:
     handler = Measuring()
     httpserver.expect_request(re.compile("/items/.*")).respond_with_handler(handler)
     return handler
 
 
-def fetch_from_all(settings, database, httpserver, budgets: Budgets) -> list[str]:
+def fetch_from_all(
+    settings: Settings, database: Database, httpserver: HTTPServer, budgets: Budgets
+) -> list[str]:
     """Let each shop's job fetch; returns how they ended."""
     marketplace = Marketplace(
         "example", base_url=httpserver.url_for(""), action_types=(FETCH,), budgets=budgets
@@ -76,7 +81,7 @@ def fetch_from_all(settings, database, httpserver, budgets: Budgets) -> list[str
         shops = [add_shop(database, "example", user) for user in range(1, 1 + SHOPS)]
         jobs = [add_job(database, shop, "fetch", "example") for shop in shops]
         ended = [scene.ended(job) for job in jobs]
-        assert scene.actor(marketplace_actor("example")).incarnation == 1
+        assert scene.marketplace("example").incarnation == 1
     return [job.status for job in ended]
 
 
@@ -86,7 +91,9 @@ def overdrawn(arrived: list[float]) -> list[float]:
     return [WINDOW - (b - a) for a, b in beyond if b - a < WINDOW - NOISE]
 
 
-def test_several_shops_share_the_pace_of_the_app_key(settings, database, httpserver, measuring):
+def test_several_shops_share_the_pace_of_the_app_key(
+    settings: Settings, database: Database, httpserver: HTTPServer, measuring: Measuring
+) -> None:
     def measure() -> None:
         measuring.forget()
         ended = fetch_from_all(settings, database, httpserver, Budgets(app_key=(LIMIT,)))
@@ -101,8 +108,8 @@ def test_several_shops_share_the_pace_of_the_app_key(settings, database, httpser
 
 
 def test_a_refusal_stops_all_of_them_for_its_time_and_no_longer(
-    settings, database, httpserver, measuring
-):
+    settings: Settings, database: Database, httpserver: HTTPServer, measuring: Measuring
+) -> None:
     def measure() -> None:
         measuring.forget()
         measuring.refuse_at = 20

@@ -1,23 +1,27 @@
 """RecorderActor: group commits, one bad value harms nobody else, outages lose nothing."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from typing import Any, TypeVar
 
 import pykka
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import URL, make_url
 
 from actors.directory import Directory
 from actors.recorder import RecorderActor
-from runtime import messages
+from runtime import Job, messages
 from runtime.process.clock import ManualClock
 from runtime.runs.job_states import JobEvent
 from runtime.runs.settlement import Settlement
 from runtime.storage.nodes.membership import register_node
 from runtime.storage.queue.claims import claim_jobs
+from runtime.storage.server.embedded import EmbeddedServer
 from runtime.storage.server.engine import Database
 from tests.support.database.job_rows import add_job, add_shop, get_job
 from tests.support.deadline import wait_until
+
+M = TypeVar("M")
 
 
 class Inbox(pykka.ThreadingActor):
@@ -27,9 +31,9 @@ class Inbox(pykka.ThreadingActor):
 
     def __init__(self) -> None:
         super().__init__()
-        self.received = []
+        self.received: list[Any] = []
 
-    def on_receive(self, message):
+    def on_receive(self, message: Any) -> None:
         self.received.append(message)
 
 
@@ -41,7 +45,9 @@ class Scene:
         self.directory = Directory()
         self.clock = ManualClock(self.directory.tell)
         self.inbox = Inbox.start()
-        self.received = self.inbox._actor_weakref().received
+        inbox = self.inbox._actor_weakref()
+        assert inbox is not None
+        self.received = inbox.received
         for name in ("asker", messages.SUPERVISOR):
             self.directory.register(name, self.inbox, 1)
         shop = add_shop(database)
@@ -56,16 +62,19 @@ class Scene:
             database=database, node_id=self.node,
         )  # fmt: skip
 
-    def settle(self, job, **values) -> None:
+    def settle(self, job: Job, **values: Any) -> None:
         settlement = Settlement(job.id, job.fence, JobEvent.COMPLETE, **values)
         self.recorder.tell(messages.RecordSettlement("asker", settlement))
 
-    def acknowledged(self, kind) -> list:
+    def acknowledged(self, kind: type[M]) -> list[M]:
         return [one for one in list(self.received) if isinstance(one, kind)]
 
 
+MakeScene = Callable[..., Scene]
+
+
 @pytest.fixture
-def make_scene(database: Database) -> Iterator:
+def make_scene(database: Database) -> Iterator[MakeScene]:
     scenes = []
 
     def make(jobs: int, on: Database | None = None) -> Scene:
@@ -78,7 +87,7 @@ def make_scene(database: Database) -> Iterator:
         scene.inbox.stop()
 
 
-def test_endings_are_acknowledged_once_committed(make_scene):
+def test_endings_are_acknowledged_once_committed(make_scene: MakeScene) -> None:
     scene = make_scene(30)
     for job in scene.jobs:
         scene.settle(job, result={"job": job.id})
@@ -87,7 +96,7 @@ def test_endings_are_acknowledged_once_committed(make_scene):
     assert {get_job(scene.database, job.id).status for job in scene.jobs} == {"completed"}
 
 
-def test_one_settlement_with_a_bad_value_does_not_hold_up_the_others(make_scene):
+def test_one_settlement_with_a_bad_value_does_not_hold_up_the_others(make_scene: MakeScene) -> None:
     scene = make_scene(20)
     bad = scene.jobs[7]
     for job in scene.jobs:
@@ -98,7 +107,7 @@ def test_one_settlement_with_a_bad_value_does_not_hold_up_the_others(make_scene)
     assert get_job(scene.database, bad.id).status == "running"
 
 
-def test_a_run_that_lost_its_job_is_told_so(make_scene):
+def test_a_run_that_lost_its_job_is_told_so(make_scene: MakeScene) -> None:
     scene = make_scene(1)
     (job,) = scene.jobs
     old = Settlement(job.id, job.fence - 1, JobEvent.COMPLETE)
@@ -107,7 +116,9 @@ def test_a_run_that_lost_its_job_is_told_so(make_scene):
     assert not told.kept
 
 
-def test_outcomes_are_kept_while_the_database_is_away(make_scene, database_url, server):
+def test_outcomes_are_kept_while_the_database_is_away(
+    make_scene: MakeScene, database_url: URL, server: EmbeddedServer
+) -> None:
     elsewhere = Database(database_url)
     scene = make_scene(3, on=elsewhere)
     home = make_url(server.url)
@@ -130,7 +141,9 @@ def test_outcomes_are_kept_while_the_database_is_away(make_scene, database_url, 
     elsewhere.dispose()
 
 
-def test_a_marketplaces_jobs_are_handed_back_behind_the_endings_that_came_before(make_scene):
+def test_a_marketplaces_jobs_are_handed_back_behind_the_endings_that_came_before(
+    make_scene: MakeScene,
+) -> None:
     scene = make_scene(2)
     ended, running = scene.jobs
     scene.settle(ended)
@@ -141,7 +154,7 @@ def test_a_marketplaces_jobs_are_handed_back_behind_the_endings_that_came_before
     assert get_job(scene.database, running.id).status == "pending"
 
 
-def test_it_says_that_it_is_drained_when_everything_is_written(make_scene):
+def test_it_says_that_it_is_drained_when_everything_is_written(make_scene: MakeScene) -> None:
     scene = make_scene(5)
     for job in scene.jobs:
         scene.settle(job)

@@ -1,11 +1,14 @@
 """Transactions of handlers: exactly once, whatever happens to the connection."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from sqlalchemy import make_url, text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
 
+from runtime import Job
 from runtime.errors import DatabaseRefused, DatabaseUnavailable, FenceLost, HandlerError, JobFailed
 from runtime.messages import LaneRequest
 from runtime.runs.calls import TransactionCall
@@ -15,6 +18,7 @@ from runtime.storage.queue import journal_rows, transactions
 from runtime.storage.queue.claims import claim_jobs
 from runtime.storage.queue.transactions import run_transaction
 from runtime.storage.server import engine
+from runtime.storage.server.embedded import EmbeddedServer
 from runtime.storage.server.engine import Database
 from tests.support.database.job_rows import add_job, add_shop, set_job
 
@@ -34,7 +38,7 @@ class Stopping:
 
 
 @pytest.fixture
-def job(database: Database):
+def job(database: Database) -> Job:
     shop = add_shop(database)
     add_job(database, shop)
     with database.session.begin() as session:
@@ -44,7 +48,7 @@ def job(database: Database):
 
 
 @pytest.fixture
-def killer(server):
+def killer(server: EmbeddedServer) -> Iterator[Callable[[int], None]]:
     """Ends a connection of another process's from outside; returns when it is gone."""
     admin = Database(make_url(server.url))
 
@@ -56,7 +60,9 @@ def killer(server):
     admin.dispose()
 
 
-def count(session, shop_id: int, *, hook=lambda _session: None) -> dict:
+def count(
+    session: Session, shop_id: int, *, hook: Callable[[Session], None] = lambda _session: None
+) -> dict[str, Any]:
     """What is to be done exactly once: the shop's name grows by a letter."""
     shop = session.get_one(Shop, shop_id)
     shop.name = (shop.name or "") + "x"
@@ -65,35 +71,41 @@ def count(session, shop_id: int, *, hook=lambda _session: None) -> dict:
     return {"name": shop.name, "pair": (1, 2)}
 
 
-def call(job, function=count, **options) -> TransactionCall:
+def call(job: Job, function: Callable[..., Any] = count, **options: Any) -> TransactionCall:
     return TransactionCall("count", lambda session: function(session, job.shop.id, **options))
 
 
-def run(database, job, made: TransactionCall, stopping: Stopping | None = None, within=None):
+def run(
+    database: Database,
+    job: Job,
+    made: TransactionCall,
+    stopping: Stopping | None = None,
+    within: str | None = None,
+) -> Any:
     return run_transaction(database, job, made, stopping or Stopping(), within)  # type: ignore[arg-type]
 
 
-def name(database, job) -> str | None:
+def name(database: Database, job: Job) -> str | None:
     with database.session() as session:
         return session.get_one(Shop, job.shop.id).name
 
 
-def steps(database, job) -> dict:
+def steps(database: Database, job: Job) -> dict[str, Any]:
     with database.session() as session:
         return {row.name: row for row in journal_rows.steps_of(session, job.id)}
 
 
-def pid_of(session) -> int:
-    return session.scalar(text("SELECT pg_backend_pid()"))
+def pid_of(session: Session) -> int:
+    return int(session.execute(text("SELECT pg_backend_pid()")).scalar_one())
 
 
-def once(action: Callable) -> Callable:
+def once(action: Callable[..., Any]) -> Callable[..., Any]:
     """Does it the first time only."""
     left = [action]
     return lambda *given: left.pop()(*given) if left else None
 
 
-def test_it_is_committed_with_its_row_in_the_journal(database, job):
+def test_it_is_committed_with_its_row_in_the_journal(database: Database, job: Job) -> None:
     assert run(database, job, call(job), within="outer") == {"name": "x", "pair": [1, 2]}
     row = steps(database, job)["count"]
     assert (row.status, row.task_type, row.fence) == ("succeeded", "transaction", job.fence)
@@ -101,7 +113,9 @@ def test_it_is_committed_with_its_row_in_the_journal(database, job):
     assert name(database, job) == "x"
 
 
-def test_a_connection_that_breaks_before_commit_costs_nothing(database, job, killer):
+def test_a_connection_that_breaks_before_commit_costs_nothing(
+    database: Database, job: Job, killer: Callable[[int], None]
+) -> None:
     breaks = once(lambda session: killer(pid_of(session)))
     stopping = Stopping()
     assert run(database, job, call(job, hook=breaks), stopping)["name"] == "x"
@@ -109,27 +123,31 @@ def test_a_connection_that_breaks_before_commit_costs_nothing(database, job, kil
     assert name(database, job) == "x"
 
 
-def raises(state: str) -> Callable:
+def raises(state: str) -> Callable[..., Any]:
     return lambda session: session.execute(
         text(f"DO $$ BEGIN RAISE EXCEPTION 'on purpose' USING ERRCODE = '{state}'; END $$")
     )
 
 
-def test_a_deadlock_costs_nothing(database, job):
+def test_a_deadlock_costs_nothing(database: Database, job: Job) -> None:
     stopping = Stopping()
     assert run(database, job, call(job, hook=once(raises("40P01"))), stopping)["name"] == "x"
     assert stopping.waits == [transactions.FIRST_DELAY_SECONDS]
     assert name(database, job) == "x"
 
 
-def test_a_statement_that_takes_too_long_is_the_handlers_failure(database, job):
+def test_a_statement_that_takes_too_long_is_the_handlers_failure(
+    database: Database, job: Job
+) -> None:
     with pytest.raises(DBAPIError, match="on purpose"):
         run(database, job, call(job, hook=raises("57014")))
     assert name(database, job) is None
 
 
-def test_a_connection_that_breaks_at_commit_costs_nothing(database, job, killer, monkeypatch):
-    pids = []
+def test_a_connection_that_breaks_at_commit_costs_nothing(
+    database: Database, job: Job, killer: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pids: list[int] = []
     kill = once(lambda: killer(pids[0]))
     monkeypatch.setattr(
         engine, "reached", lambda point: kill() if point == "transaction.before_commit" else None
@@ -140,8 +158,10 @@ def test_a_connection_that_breaks_at_commit_costs_nothing(database, job, killer,
     assert name(database, job) == "x"
 
 
-def test_what_was_committed_unheard_is_not_done_again(database, job, monkeypatch):
-    calls = []
+def test_what_was_committed_unheard_is_not_done_again(
+    database: Database, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[Any] = []
 
     def lose() -> None:
         raise DatabaseUnavailable("the answer to COMMIT was lost")
@@ -157,7 +177,9 @@ def test_what_was_committed_unheard_is_not_done_again(database, job, monkeypatch
 
 
 @pytest.mark.parametrize("when", ["before", "during", "between two tries"])
-def test_a_run_that_lost_its_job_leaves_nothing_behind(database, job, killer, when):
+def test_a_run_that_lost_its_job_leaves_nothing_behind(
+    database: Database, job: Job, killer: Callable[[int], None], when: str
+) -> None:
     def take_over(*_: object) -> None:
         set_job(database, job.id, {"fence": job.fence + 1})
 
@@ -174,7 +196,9 @@ def test_a_run_that_lost_its_job_leaves_nothing_behind(database, job, killer, wh
     assert steps(database, job) == {}
 
 
-def test_a_job_that_is_not_running_any_more_takes_no_transaction(database, job):
+def test_a_job_that_is_not_running_any_more_takes_no_transaction(
+    database: Database, job: Job
+) -> None:
     set_job(database, job.id, {"status": "cancelled"})
     with pytest.raises(FenceLost):
         run(database, job, call(job))
@@ -184,7 +208,7 @@ def test_a_job_that_is_not_running_any_more_takes_no_transaction(database, job):
 class Outage:
     """The database takes no connections until it is over."""
 
-    def __init__(self, server, database: Database) -> None:
+    def __init__(self, server: EmbeddedServer, database: Database) -> None:
         self.admin = Database(make_url(server.url))
         self.name = database.engine.url.database
 
@@ -204,14 +228,16 @@ class Outage:
 
 
 @pytest.fixture
-def outage(server, database):
+def outage(server: EmbeddedServer, database: Database) -> Iterator[Outage]:
     made = Outage(server, database)
     yield made
     made.end()
     made.admin.dispose()
 
 
-def test_while_the_database_is_away_it_waits_longer_each_time_and_goes_on(database, job, outage):
+def test_while_the_database_is_away_it_waits_longer_each_time_and_goes_on(
+    database: Database, job: Job, outage: Outage
+) -> None:
     outage.begin()
     stopping = Stopping()
     stopping.meanwhile = lambda: outage.end() if len(stopping.waits) == 7 else None
@@ -221,7 +247,9 @@ def test_while_the_database_is_away_it_waits_longer_each_time_and_goes_on(databa
     assert stopping.waits[-1] == transactions.LONGEST_DELAY_SECONDS
 
 
-def test_a_service_that_stops_gives_up_waiting(database, job, outage):
+def test_a_service_that_stops_gives_up_waiting(
+    database: Database, job: Job, outage: Outage
+) -> None:
     outage.begin()
     stopping = Stopping(stops=True)
     with pytest.raises(DatabaseUnavailable):
@@ -235,9 +263,9 @@ def test_a_service_that_stops_gives_up_waiting(database, job, outage):
     "error", [ValueError("no"), TypeError("no"), JobFailed("sold"), KeyError("x")]
 )
 def test_what_the_function_raises_comes_out_as_it_is_and_rolls_everything_back(
-    database, job, error
-):
-    def fail(_session) -> None:
+    database: Database, job: Job, error: Exception
+) -> None:
+    def fail(_session: Session) -> None:
         raise error
 
     before = name(database, job)
@@ -248,8 +276,10 @@ def test_what_the_function_raises_comes_out_as_it_is_and_rolls_everything_back(
 
 
 @pytest.mark.parametrize("returned", [object(), float("nan"), "nul \0"])
-def test_a_result_that_is_no_json_rolls_everything_back(database, job, returned):
-    def wrong(session, shop_id):
+def test_a_result_that_is_no_json_rolls_everything_back(
+    database: Database, job: Job, returned: object
+) -> None:
+    def wrong(session: Session, shop_id: int) -> object:
         count(session, shop_id)
         return returned
 
@@ -259,8 +289,10 @@ def test_a_result_that_is_no_json_rolls_everything_back(database, job, returned)
     assert (name(database, job), steps(database, job)) == (before, {})
 
 
-def test_a_value_that_postgresql_refuses_rolls_everything_back(database, job):
-    def wrong(session, shop_id):
+def test_a_value_that_postgresql_refuses_rolls_everything_back(
+    database: Database, job: Job
+) -> None:
+    def wrong(session: Session, shop_id: int) -> None:
         session.get_one(Shop, shop_id).name = "nul \0"
 
     with pytest.raises(DatabaseRefused):

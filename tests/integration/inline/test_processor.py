@@ -7,12 +7,14 @@ import sys
 import threading
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import pytest
 from pytest_httpserver import HTTPServer
 from sqlalchemy import text
 
 from plugins.vinted.processor import VintedJobProcessor
+from runtime import Job
 from runtime.errors import JobNotFound
 from runtime.handlers.registry import Registry
 from runtime.inline import processor
@@ -25,7 +27,15 @@ from runtime.storage.server.engine import Database
 from tests.support.checkout import CHECKOUT
 from tests.support.database.job_rows import add_job, add_shop, get_job
 from tests.support.database.migrating import run
-from tests.support.processes.processing import Make, add_depop, depop_registry, does, maker, process
+from tests.support.processes.processing import (
+    Depop,
+    Make,
+    add_depop,
+    depop_registry,
+    does,
+    maker,
+    process,
+)
 from tests.support.processes.running_node import running_node
 
 
@@ -48,10 +58,10 @@ def once_it_waits(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> N
     """Do this as soon as the processor has seen that the job is not over yet."""
     watch = completion.watch
 
-    def watch_and_act(read, over, *more):
-        seen = []
+    def watch_and_act(read: Callable[[], Any], over: Callable[[Any], bool], *more: Any) -> Any:
+        seen: list[Any] = []
 
-        def read_and_act():
+        def read_and_act() -> Any:
             value = read()
             if not seen and not over(value):
                 seen.append(value)
@@ -108,7 +118,7 @@ def test_one_that_dies_is_rescued_and_does_nothing_twice(
     assert died.returncode == -signal.SIGKILL, died.stderr
     assert get_job(database, job_id).status == "running"
 
-    async def publish(handler, job):
+    async def publish(handler: Depop, job: Job) -> Any:
         return await handler.step("create", handler.call_http("POST", "/listings", json={}))
 
     does(publish)
@@ -129,7 +139,7 @@ class TestByAService:
     def test_it_commits_and_waits_for_the_settlement(
         self, make: Make, database: Database, settings: Settings, registry: Registry, shop: int
     ) -> None:
-        async def slowly(handler, job):
+        async def slowly(handler: Depop, job: Job) -> dict[str, Any]:
             await handler.sleep(0.3)
             return {"by": await handler.run_blocking(lambda: threading.current_thread().name)}
 
@@ -158,7 +168,7 @@ class TestByAService:
     ) -> None:
         release = threading.Event()
 
-        async def wait(handler, job):
+        async def wait(handler: Depop, job: Job) -> None:
             await handler.run_blocking(release.wait, 60)
 
         does(wait)
@@ -176,7 +186,7 @@ class TestByAService:
     def test_an_attempt_that_failed_is_told_although_another_follows(
         self, make: Make, database: Database, settings: Settings, registry: Registry, shop: int
     ) -> None:
-        async def fail(handler, job):
+        async def fail(handler: Depop, job: Job) -> None:
             raise ValueError("no such colour")
 
         does(fail)
@@ -235,7 +245,7 @@ class TestByAService:
         release = threading.Event()
         begun = threading.Event()
 
-        async def first_waits(handler, job):
+        async def first_waits(handler: Depop, job: Job) -> None:
             if job.action == "publish":
                 begun.set()
                 await handler.run_blocking(release.wait, 60)
@@ -261,10 +271,10 @@ class TestFormerName:
         self, database: Database, settings: Settings, registry: Registry
     ) -> None:
         job_id = add_job(database, add_shop(database))
-        parts = {"registry": registry, "make_driver": partial(inline_driver, settings=settings)}
+        driver = partial(inline_driver, settings=settings)
 
         with database.session() as session, pytest.warns(DeprecationWarning, match="Marketplace"):
-            former = VintedJobProcessor(session, user_id=7, **parts)
+            former = VintedJobProcessor(session, user_id=7, registry=registry, make_driver=driver)
         done = process(former)
 
         assert done is not None

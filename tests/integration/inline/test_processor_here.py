@@ -9,6 +9,7 @@ import pytest
 from pytest_httpserver import HTTPServer
 from sqlalchemy import text
 
+from runtime import Job
 from runtime.errors import ShopNotFound
 from runtime.handlers.registry import Registry
 from runtime.jobs.service import MarketplaceJobService
@@ -17,7 +18,15 @@ from runtime.storage.models import SCHEMA
 from runtime.storage.server.engine import Database
 from tests.support.database.job_rows import add_job, add_shop, get_job, set_job
 from tests.support.database.migrating import rows
-from tests.support.processes.processing import Make, add_depop, depop_registry, does, maker, process
+from tests.support.processes.processing import (
+    Depop,
+    Make,
+    add_depop,
+    depop_registry,
+    does,
+    maker,
+    process,
+)
 
 TASKS = f"SELECT name, task_type, status, fence FROM {SCHEMA}.marketplace_tasks ORDER BY id"
 NODES = f"SELECT count(*) FROM {SCHEMA}.runtime_nodes"
@@ -47,7 +56,7 @@ class TestHere:
     ) -> None:
         httpserver.expect_oneshot_request("/listings", method="POST").respond_with_json({"id": 5})
 
-        async def publish(handler, job):
+        async def publish(handler: Depop, job: Job) -> dict[str, Any]:
             created = await handler.step(
                 "create", handler.call_http("POST", "/listings", json={"n": 1}), repeatable=True
             )
@@ -84,7 +93,7 @@ class TestHere:
     def test_a_failure_tells_whether_it_is_tried_again(
         self, make: Make, database: Database, shop: int, httpserver: HTTPServer
     ) -> None:
-        async def fail(handler, job):
+        async def fail(handler: Depop, job: Job) -> None:
             raise ValueError("no such colour")
 
         does(fail)
@@ -111,7 +120,7 @@ class TestHere:
     ) -> None:
         httpserver.expect_request("/x").respond_with_json({"error": "bad title"}, status=400)
 
-        async def ask(handler, job):
+        async def ask(handler: Depop, job: Job) -> None:
             await handler.call_http("GET", "/x")
 
         does(ask)
@@ -142,7 +151,7 @@ class TestHere:
         httpserver.expect_oneshot_request("/listings", method="POST").respond_with_data(status=500)
         httpserver.expect_request("/listings", method="GET").respond_with_json({"id": 8})
 
-        async def publish(handler, job):
+        async def publish(handler: Depop, job: Job) -> Any:
             return await handler.step(
                 "create",
                 handler.call_http("POST", "/listings", json={}),
@@ -162,7 +171,7 @@ class TestHere:
     ) -> None:
         httpserver.expect_oneshot_request("/listings", method="POST").respond_with_data(status=500)
 
-        async def publish(handler, job):
+        async def publish(handler: Depop, job: Job) -> Any:
             return await handler.step("create", handler.call_http("POST", "/listings", json={}))
 
         does(publish)
@@ -181,7 +190,7 @@ class TestHere:
             {"error": "slow down"}, status=429, headers={"Retry-After": "600"}
         )
 
-        async def ask(handler, job):
+        async def ask(handler: Depop, job: Job) -> None:
             await handler.call_http("GET", "/x")
 
         does(ask)
@@ -204,7 +213,7 @@ class TestHere:
             session.execute(text("UPDATE public.marketplace_action_types SET rate_limit_ms = 1000"))
         times = []
 
-        async def ask(handler, job):
+        async def ask(handler: Depop, job: Job) -> None:
             await handler.call_http("GET", "/x")
             times.append(time.monotonic())
 
@@ -221,10 +230,10 @@ class TestHere:
         ticks = 0
         release = threading.Event()
 
-        async def wait(handler, job):
+        async def wait(handler: Depop, job: Job) -> None:
             await handler.run_blocking(release.wait, 60)
 
-        async def both():
+        async def both() -> Any:
             nonlocal ticks
             task = asyncio.create_task(make().process_next_job())
             while not task.done():
@@ -246,7 +255,7 @@ class TestHere:
     def test_a_result_that_cannot_be_stored_fails_the_job(
         self, make: Make, database: Database, shop: int
     ) -> None:
-        async def nul(handler, job):
+        async def nul(handler: Depop, job: Job) -> dict[str, Any]:
             return {"title": "a\0b"}
 
         does(nul)
@@ -279,7 +288,7 @@ class TestHere:
             MarketplaceJobService(session).add_shop("depop", 7, "4321")
         mine = rows(database, f"SELECT id FROM {SCHEMA}.shops WHERE external_id = '4321'")[0][0]
 
-        async def nothing(handler, job):
+        async def nothing(handler: Depop, job: Job) -> dict[str, Any]:
             return {"shop": job.shop.id}
 
         does(nothing)

@@ -2,18 +2,29 @@
 
 import asyncio
 import threading
+from typing import Any
 
 import pytest
 from pytest_httpserver import HTTPServer
 
+from runtime import Job
 from runtime.errors import JobCancelled
 from runtime.handlers.registry import Registry
+from runtime.inline.processor import MarketplaceJobProcessor
 from runtime.jobs.service import MarketplaceJobService
 from runtime.process.config import Settings
 from runtime.storage.server.engine import Database
 from tests.support.database.job_rows import add_job, get_job, set_job
 from tests.support.database.migrating import run
-from tests.support.processes.processing import Make, add_depop, depop_registry, does, maker, process
+from tests.support.processes.processing import (
+    Depop,
+    Make,
+    add_depop,
+    depop_registry,
+    does,
+    maker,
+    process,
+)
 
 
 @pytest.fixture
@@ -34,9 +45,9 @@ def make(database: Database, settings: Settings, registry: Registry) -> Make:
 def test_a_cancellation_reaches_a_run_at_its_next_call(
     make: Make, database: Database, shop: int
 ) -> None:
-    seen = []
+    seen: list[str] = []
 
-    async def long(handler, job):
+    async def long(handler: Depop, job: Job) -> None:
         try:
             await handler.run_blocking(cancel, job.id)
             await handler.run_blocking(seen.append, "went on")
@@ -65,7 +76,7 @@ def test_a_pause_leaves_the_run_where_it_stands(
     httpserver.expect_oneshot_request("/a", method="PUT").respond_with_json({"a": 1})
     httpserver.expect_oneshot_request("/b", method="PUT").respond_with_json({"b": 2})
 
-    async def two(handler, job):
+    async def two(handler: Depop, job: Job) -> dict[str, Any]:
         a = await handler.step("a", handler.call_http("PUT", "/a", json={}), repeatable=True)
         await handler.run_blocking(pause, job.id)
         b = await handler.step("b", handler.call_http("PUT", "/b", json={}), repeatable=True)
@@ -98,7 +109,7 @@ def test_one_whose_job_was_taken_away_writes_nothing_more(
 ) -> None:
     went_on: list[int] = []
 
-    async def lose(handler, job):
+    async def lose(handler: Depop, job: Job) -> None:
         await handler.run_blocking(set_job, database, job.id, {"fence": job.fence + 1})
         await handler.run_blocking(went_on.append, job.id)
 
@@ -119,7 +130,7 @@ def test_a_node_whose_heartbeat_is_not_confirmed_sends_no_write(
     monkeypatch.setattr("runtime.process.lease.Lease.renew", lambda _lease, _asked_at: None)
     httpserver.expect_request("/a").respond_with_json({})
 
-    async def write(handler, job):
+    async def write(handler: Depop, job: Job) -> Any:
         return await handler.step("a", handler.call_http("PUT", "/a", json={}), repeatable=True)
 
     does(write)
@@ -136,13 +147,13 @@ def test_a_node_whose_heartbeat_is_not_confirmed_sends_no_write(
 def test_several_processes_do_each_job_once(make: Make, database: Database, shop: int) -> None:
     ran: list[int] = []
 
-    async def note(handler, job):
+    async def note(handler: Depop, job: Job) -> None:
         await handler.run_blocking(ran.append, job.id)
 
     does(note)
     jobs = [add_job(database, shop, "publish", "depop") for _ in range(9)]
 
-    async def all_of(processor):
+    async def all_of(processor: MarketplaceJobProcessor) -> None:
         while await processor.process_next_job():
             pass
 
@@ -161,7 +172,7 @@ def test_a_function_that_does_not_return_is_not_waited_for_without_end(
     release = threading.Event()
     run(database, "UPDATE public.marketplace_action_types SET timeout_seconds = 1")
 
-    async def stuck(handler, job):
+    async def stuck(handler: Depop, job: Job) -> None:
         await handler.run_blocking(release.wait, 60)
 
     does(stuck)

@@ -3,8 +3,10 @@
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from sqlalchemy import URL
 
 from runtime import BaseJobHandler, Budgets, Limit, Marketplace
 from runtime.handlers.registry import Registry
@@ -207,7 +209,7 @@ def test_a_marketplace_that_every_service_marked_down_is_in_the_way(
     assert explained(database, job).obstacles == ()
 
 
-def test_the_command_explains(database: Database, database_url, tmp_path) -> None:
+def test_the_command_explains(database: Database, database_url: URL, tmp_path: Path) -> None:
     job = add_job(database, add_shop(database))
     cli = on_database(tmp_path, database_url)
     shown = cli.run("jobs", "explain", str(job))
@@ -223,7 +225,7 @@ def test_the_command_explains(database: Database, database_url, tmp_path) -> Non
 
 
 def test_a_withdrawn_job_names_the_one_that_made_it_needless(
-    database: Database, database_url, tmp_path
+    database: Database, database_url: URL, tmp_path: Path
 ) -> None:
     shop = add_shop(database)
     older, newer = add_job(database, shop), add_job(database, shop)

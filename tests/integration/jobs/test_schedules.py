@@ -2,6 +2,7 @@
 
 import threading
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -18,11 +19,13 @@ HOUR = timedelta(hours=1)
 
 
 @pytest.fixture
-def shop(database) -> int:
+def shop(database: Database) -> int:
     return add_shop(database)
 
 
-def add(database: Database, name: str = "nightly", cron: str = "0 3 * * *", **more) -> JobSchedule:
+def add(
+    database: Database, name: str = "nightly", cron: str = "0 3 * * *", **more: Any
+) -> JobSchedule:
     with database.session.begin() as session:
         service = ScheduleService(session)
         return service.add_schedule(name, cron, "vinted", more.pop("action", "sync"), **more)
@@ -52,7 +55,7 @@ def jobs(database: Database) -> list[MarketplaceJob]:
         return session.query(MarketplaceJob).order_by(MarketplaceJob.id).all()
 
 
-def change(database: Database, method: str, name: str = "nightly"):
+def change(database: Database, method: str, name: str = "nightly") -> Any:
     with database.session.begin() as session:
         return getattr(ScheduleService(session), method)(name)
 
@@ -60,7 +63,7 @@ def change(database: Database, method: str, name: str = "nightly"):
 # --- firing -------------------------------------------------------------------------------
 
 
-def test_a_schedule_that_is_due_creates_its_job_and_moves_on(database, shop):
+def test_a_schedule_that_is_due_creates_its_job_and_moves_on(database: Database, shop: int) -> None:
     add(database, input_data={"page": 1}, priority=1)
     assert fire(database).jobs == 0
     due = make_due(database)
@@ -76,7 +79,7 @@ def test_a_schedule_that_is_due_creates_its_job_and_moves_on(database, shop):
     assert timedelta(0) < fired.next_in <= 24 * HOUR
 
 
-def test_many_missed_times_are_one_run(database, shop):
+def test_many_missed_times_are_one_run(database: Database, shop: int) -> None:
     add(database, cron="* * * * *")
     make_due(database, ago=timedelta(days=40))
     assert fire(database).jobs == 1
@@ -86,7 +89,7 @@ def test_many_missed_times_are_one_run(database, shop):
     assert get(database).next_run_at <= datetime.now(UTC) + timedelta(minutes=1)
 
 
-def test_a_firing_happens_once_though_its_time_is_set_back(database, shop):
+def test_a_firing_happens_once_though_its_time_is_set_back(database: Database, shop: int) -> None:
     add(database)
     due = make_due(database)
     fire(database)
@@ -97,7 +100,9 @@ def test_a_firing_happens_once_though_its_time_is_set_back(database, shop):
     assert len(jobs(database)) == 1
 
 
-def test_two_nodes_fire_it_once_and_do_not_wait_for_each_other(database, shop):
+def test_two_nodes_fire_it_once_and_do_not_wait_for_each_other(
+    database: Database, shop: int
+) -> None:
     add(database)
     make_due(database)
     with database.session() as one:
@@ -108,7 +113,7 @@ def test_two_nodes_fire_it_once_and_do_not_wait_for_each_other(database, shop):
     assert len(jobs(database)) == 1
 
 
-def test_a_rollback_leaves_it_due(database, shop):
+def test_a_rollback_leaves_it_due(database: Database, shop: int) -> None:
     add(database)
     make_due(database)
     with database.session() as session:
@@ -118,21 +123,25 @@ def test_a_rollback_leaves_it_due(database, shop):
     assert fire(database).jobs == 1
 
 
-def test_a_former_job_that_never_started_stands_for_the_new_one(database, shop):
+def test_a_former_job_that_never_started_stands_for_the_new_one(
+    database: Database, shop: int
+) -> None:
     add(database)
     make_due(database)
     fire(database)
     make_due(database, ago=HOUR / 2)
     problem = fire(database).problems["nightly"]
     assert "has not started yet" in problem
-    assert problem in get(database).error_message
+    assert problem in (get(database).error_message or "")
     set_job(database, jobs(database)[0].id, {"started_at": datetime.now(UTC)})
     make_due(database, ago=HOUR / 4)
     assert fire(database).jobs == 1
     assert get(database).error_message is None
 
 
-def test_a_job_that_cannot_be_created_is_noted_and_the_others_go_on(database, shop):
+def test_a_job_that_cannot_be_created_is_noted_and_the_others_go_on(
+    database: Database, shop: int
+) -> None:
     product = inline_product()
     add_job(database, shop, "publish", input_data=product)
     add(database, "a", action="publish", input_data=product)
@@ -142,12 +151,12 @@ def test_a_job_that_cannot_be_created_is_noted_and_the_others_go_on(database, sh
     fired = fire(database)
     assert (fired.jobs, list(fired.problems)) == (1, ["a"])
     refused = get(database, "a")
-    assert "a second publish to shop 1 is refused" in refused.error_message
+    assert "a second publish to shop 1 is refused" in (refused.error_message or "")
     assert (refused.last_job_id, refused.paused) == (None, False)
     assert refused.next_run_at > datetime.now(UTC)
 
 
-def test_a_shop_that_another_user_got_is_noted(database, shop):
+def test_a_shop_that_another_user_got_is_noted(database: Database, shop: int) -> None:
     add(database)
     make_due(database)
     with database.session.begin() as session:
@@ -155,7 +164,7 @@ def test_a_shop_that_another_user_got_is_noted(database, shop):
     assert "does not belong to user 7" in fire(database).problems["nightly"]
 
 
-def test_one_that_can_fire_no_more_is_paused_with_the_reason(database, shop):
+def test_one_that_can_fire_no_more_is_paused_with_the_reason(database: Database, shop: int) -> None:
     add(database)
     make_due(database)
     with database.session.begin() as session:
@@ -163,18 +172,22 @@ def test_one_that_can_fire_no_more_is_paused_with_the_reason(database, shop):
     fire(database)
     schedule = get(database)
     assert schedule.paused
-    assert "paused, because the time zone 'Mars/Olympus' is not known" in schedule.error_message
+    assert "paused, because the time zone 'Mars/Olympus' is not known" in (
+        schedule.error_message or ""
+    )
 
 
 # --- looking after them -------------------------------------------------------------------
 
 
-def test_its_times_are_those_of_its_zone(database, shop):
+def test_its_times_are_those_of_its_zone(database: Database, shop: int) -> None:
     schedule = add(database, cron="30 9 * * *", timezone="Asia/Kolkata")
     assert schedule.next_run_at.astimezone(UTC).strftime("%H:%M") == "04:00"
 
 
-def test_a_paused_schedule_does_not_fire_and_resumes_from_now_on(database, shop):
+def test_a_paused_schedule_does_not_fire_and_resumes_from_now_on(
+    database: Database, shop: int
+) -> None:
     add(database)
     change(database, "pause_schedule")
     make_due(database)
@@ -184,7 +197,9 @@ def test_a_paused_schedule_does_not_fire_and_resumes_from_now_on(database, shop)
     assert fire(database).jobs == 0
 
 
-def test_run_now_makes_a_job_each_time_and_leaves_the_next_time(database, shop):
+def test_run_now_makes_a_job_each_time_and_leaves_the_next_time(
+    database: Database, shop: int
+) -> None:
     schedule = add(database)
     first, second = (change(database, "run_now").id for _ in range(2))
     assert first != second
@@ -193,7 +208,7 @@ def test_run_now_makes_a_job_each_time_and_leaves_the_next_time(database, shop):
     assert get_job(database, first).status == "pending"
 
 
-def test_a_removed_schedule_leaves_its_jobs(database, shop):
+def test_a_removed_schedule_leaves_its_jobs(database: Database, shop: int) -> None:
     add(database)
     change(database, "run_now")
     change(database, "remove_schedule")
@@ -203,7 +218,7 @@ def test_a_removed_schedule_leaves_its_jobs(database, shop):
     assert add(database).name == "nightly"
 
 
-def test_every_change_is_announced(database, shop):
+def test_every_change_is_announced(database: Database, shop: int) -> None:
     with listening(database, "marketplace_runtime_schedules") as ears:
         add(database)
         assert received(ears) == ""
@@ -229,7 +244,9 @@ def test_every_change_is_announced(database, shop):
         ({"name": "taken"}, ScheduleExists, "there is a schedule 'taken' already"),
     ],
 )
-def test_bad_input_is_refused_by_name(database, shop, arguments, error, says):
+def test_bad_input_is_refused_by_name(
+    database: Database, shop: int, arguments: dict[str, Any], error: type[Exception], says: str
+) -> None:
     add(database, "taken")
     with pytest.raises(error, match=says):
         add(database, **{"name": "nightly", **arguments})
@@ -237,7 +254,7 @@ def test_bad_input_is_refused_by_name(database, shop, arguments, error, says):
         assert session.query(JobSchedule).count() == 1
 
 
-def test_of_two_of_one_name_at_once_exactly_one_is_added(database, shop):
+def test_of_two_of_one_name_at_once_exactly_one_is_added(database: Database, shop: int) -> None:
     refused = threading.Event()
 
     def add_second() -> None:

@@ -182,13 +182,14 @@ def test_a_key_stands_for_one_job_in_whatever_state(
     stranger = service.add_shop("vinted", 8, "456")
     mine = service.create_job("vinted", "sync", shop_id=stranger.id, idempotency_key="k")
     assert mine.id != first.id
-    for different in (
-        {"action_code": "orders", "shop_id": shop.id},
-        {"action_code": "sync", "shop_id": other.id},
-        {"action_code": "sync", "shop_id": shop.id, "product_id": 5},
-    ):
+    for action, shop_id, product_id in (
+        ("orders", shop.id, None), ("sync", other.id, None), ("sync", shop.id, 5),
+    ):  # fmt: skip
         with pytest.raises(IdempotencyConflict, match=f"already stands for job {first.id}"):
-            service.create_job("vinted", idempotency_key="k", user_id=7, **different)
+            service.create_job(
+                "vinted", action, idempotency_key="k", user_id=7, shop_id=shop_id,
+                product_id=product_id,
+            )  # fmt: skip
 
 
 @pytest.mark.parametrize("first_commits", [True, False])

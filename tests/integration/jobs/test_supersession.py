@@ -2,6 +2,7 @@
 
 import threading
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import text
@@ -13,6 +14,7 @@ from runtime.storage.models import MarketplaceJob
 from runtime.storage.nodes.membership import register_node
 from runtime.storage.queue.claims import claim_jobs
 from runtime.storage.server import locks
+from runtime.storage.server.engine import Database
 from tests.support.database.job_rows import add_job, add_shop, get_job, inline_product, set_job
 from tests.support.database.product_rows import add_listing, add_products
 from tests.support.deadline import wait_until
@@ -21,17 +23,17 @@ TOMORROW = datetime.now(UTC) + timedelta(days=1)
 
 
 @pytest.fixture
-def shop(database) -> int:
+def shop(database: Database) -> int:
     """Of a seller with the products 1 to 4."""
     assert add_products(database, 4) == [1, 2, 3, 4]
     return add_shop(database)
 
 
-def statuses(database, *jobs: int) -> list[str]:
+def statuses(database: Database, *jobs: int) -> list[str]:
     return [get_job(database, job).status for job in jobs]
 
 
-def claim(database, shop: int) -> list[int]:
+def claim(database: Database, shop: int) -> list[int]:
     """What a service takes now."""
     with database.session.begin() as session:
         node = register_node(session)
@@ -42,7 +44,9 @@ def claim(database, shop: int) -> list[int]:
 # --- withdrawing --------------------------------------------------------------------------
 
 
-def test_a_newer_update_withdraws_older_ones_that_never_started(database, shop):
+def test_a_newer_update_withdraws_older_ones_that_never_started(
+    database: Database, shop: int
+) -> None:
     waiting, paused, started, other = (
         add_job(database, shop, "update", product_id=product) for product in (1, 2, 3, 4)
     )
@@ -54,21 +58,23 @@ def test_a_newer_update_withdraws_older_ones_that_never_started(database, shop):
     assert statuses(database, started, other, sync, newer) == ["pending"] * 4
     withdrawn = get_job(database, waiting)
     assert withdrawn.superseded_by == newer
-    assert f"job {newer}, a newer update" in withdrawn.error_message
+    assert f"job {newer}, a newer update" in (withdrawn.error_message or "")
     assert withdrawn.fence == 1
     assert withdrawn.completed_at is not None
 
 
-def test_a_delete_withdraws_publishes_and_updates_that_never_started(database, shop):
+def test_a_delete_withdraws_publishes_and_updates_that_never_started(
+    database: Database, shop: int
+) -> None:
     publish = add_job(database, shop, "publish", product_id=1)
     update = add_job(database, shop, "update", product_id=1)
     delete = add_job(database, shop, "delete", product_id=1)
     assert statuses(database, publish, update, delete) == ["cancelled", "cancelled", "pending"]
     assert get_job(database, publish).superseded_by == delete
-    assert "a delete of the same product" in get_job(database, update).error_message
+    assert "a delete of the same product" in (get_job(database, update).error_message or "")
 
 
-def test_an_inline_product_is_known_by_its_sku(database, shop):
+def test_an_inline_product_is_known_by_its_sku(database: Database, shop: int) -> None:
     older = add_job(database, shop, "update", input_data=inline_product("A1"))
     nameless = add_job(database, shop, "update")
     newer = add_job(database, shop, "update", input_data=inline_product("A1"))
@@ -76,7 +82,7 @@ def test_an_inline_product_is_known_by_its_sku(database, shop):
     assert get_job(database, newer).product_key == "sku:A1"
 
 
-def test_another_shop_of_the_seller_is_another_matter(database, shop):
+def test_another_shop_of_the_seller_is_another_matter(database: Database, shop: int) -> None:
     with database.session.begin() as session:
         other = MarketplaceJobService(session).add_shop("vinted", 7, "second").id
     older = add_job(database, shop, "update", product_id=1)
@@ -84,7 +90,9 @@ def test_another_shop_of_the_seller_is_another_matter(database, shop):
     assert statuses(database, older) == ["pending"]
 
 
-def test_what_is_to_run_later_withdraws_nothing_that_is_to_run_before(database, shop):
+def test_what_is_to_run_later_withdraws_nothing_that_is_to_run_before(
+    database: Database, shop: int
+) -> None:
     today = add_job(database, shop, "update", product_id=1)
     tomorrow = add_job(database, shop, "update", product_id=1, run_at=TOMORROW)
     assert statuses(database, today, tomorrow) == ["pending"] * 2
@@ -92,7 +100,7 @@ def test_what_is_to_run_later_withdraws_nothing_that_is_to_run_before(database, 
     assert statuses(database, today, tomorrow) == ["cancelled"] * 2
 
 
-def test_a_rollback_withdraws_nothing(database, shop):
+def test_a_rollback_withdraws_nothing(database: Database, shop: int) -> None:
     older = add_job(database, shop, "update", product_id=1)
     with database.session() as session:
         MarketplaceJobService(session).create_job("vinted", "update", 1, shop_id=shop)
@@ -100,7 +108,7 @@ def test_a_rollback_withdraws_nothing(database, shop):
     assert statuses(database, older) == ["pending"]
 
 
-def test_a_claim_that_was_first_runs_and_nobody_waits_for_it(database, shop):
+def test_a_claim_that_was_first_runs_and_nobody_waits_for_it(database: Database, shop: int) -> None:
     older = add_job(database, shop, "update", product_id=1)
     with database.session() as session:
         node = register_node(session)
@@ -111,7 +119,7 @@ def test_a_claim_that_was_first_runs_and_nobody_waits_for_it(database, shop):
     assert statuses(database, older, newer) == ["running", "pending"]
 
 
-def test_a_claim_that_came_second_finds_nothing_to_run(database, shop):
+def test_a_claim_that_came_second_finds_nothing_to_run(database: Database, shop: int) -> None:
     older = add_job(database, shop, "update", product_id=1)
     with database.session() as session:
         newer = MarketplaceJobService(session).create_job("vinted", "update", 1, shop_id=shop).id
@@ -124,13 +132,15 @@ def test_a_claim_that_came_second_finds_nothing_to_run(database, shop):
 # --- publishing once ----------------------------------------------------------------------
 
 
-def refused(database, shop: int, **more) -> AlreadyPublished:
+def refused(database: Database, shop: int, **more: Any) -> AlreadyPublished:
     with pytest.raises(AlreadyPublished) as caught:
         add_job(database, shop, "publish", **{"product_id": 1, **more})
     return caught.value
 
 
-def test_a_product_that_is_being_published_is_refused_with_the_job(database, shop):
+def test_a_product_that_is_being_published_is_refused_with_the_job(
+    database: Database, shop: int
+) -> None:
     first = add_job(database, shop, "publish", product_id=1)
     assert refused(database, shop).job_id == first
     assert f"being published there by job {first};" in str(refused(database, shop))
@@ -140,7 +150,9 @@ def test_a_product_that_is_being_published_is_refused_with_the_job(database, sho
     assert add_job(database, shop, "publish", product_id=1)
 
 
-def test_a_product_that_is_on_sale_is_refused_with_the_listing(database, shop):
+def test_a_product_that_is_on_sale_is_refused_with_the_listing(
+    database: Database, shop: int
+) -> None:
     add_listing(database, shop, "id:2", status="gone")
     assert add_job(database, shop, "publish", product_id=2)
     listing = add_listing(database, shop, "id:1")
@@ -148,20 +160,20 @@ def test_a_product_that_is_on_sale_is_refused_with_the_listing(database, shop):
     assert f"on sale there as listing {listing}" in str(refused(database, shop))
 
 
-def test_it_may_be_forced(database, shop):
+def test_it_may_be_forced(database: Database, shop: int) -> None:
     add_listing(database, shop, "id:1")
     forced = add_job(database, shop, "publish", product_id=1, force=True)
     assert statuses(database, forced) == ["pending"]
 
 
-def test_behind_a_delete_it_may_be_published_once_more(database, shop):
+def test_behind_a_delete_it_may_be_published_once_more(database: Database, shop: int) -> None:
     add_listing(database, shop, "id:1")
     add_job(database, shop, "delete", product_id=1)
     again = add_job(database, shop, "publish", product_id=1)
     assert refused(database, shop).job_id == again
 
 
-def test_a_delete_of_tomorrow_makes_no_room_today(database, shop):
+def test_a_delete_of_tomorrow_makes_no_room_today(database: Database, shop: int) -> None:
     listing = add_listing(database, shop, "id:1")
     add_job(database, shop, "delete", product_id=1, run_at=TOMORROW)
     assert refused(database, shop).listing_id == listing
@@ -169,7 +181,9 @@ def test_a_delete_of_tomorrow_makes_no_room_today(database, shop):
     assert add_job(database, shop, "publish", product_id=1, run_at=later)
 
 
-def test_the_key_of_an_earlier_publish_brings_that_job_whatever_its_state(database, shop):
+def test_the_key_of_an_earlier_publish_brings_that_job_whatever_its_state(
+    database: Database, shop: int
+) -> None:
     first = add_job(database, shop, "publish", product_id=1, idempotency_key="k")
     assert add_job(database, shop, "publish", product_id=1, idempotency_key="k") == first
     add_listing(database, shop, "id:1")
@@ -179,7 +193,7 @@ def test_the_key_of_an_earlier_publish_brings_that_job_whatever_its_state(databa
 
 
 @pytest.mark.parametrize("key", [None, "same"])
-def test_of_two_at_once_exactly_one_is_made(database, shop, key):
+def test_of_two_at_once_exactly_one_is_made(database: Database, shop: int, key: str | None) -> None:
     came: list[int | str] = []
 
     def publish() -> None:
@@ -201,7 +215,9 @@ def test_of_two_at_once_exactly_one_is_made(database, shop, key):
         assert session.query(MarketplaceJob).count() == 1
 
 
-def test_a_publish_that_is_never_committed_is_not_waited_for_long(database, shop, monkeypatch):
+def test_a_publish_that_is_never_committed_is_not_waited_for_long(
+    database: Database, shop: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(locks, "LONGEST_WAIT_SECONDS", 0.1)
     with database.session() as session:
         MarketplaceJobService(session).create_job("vinted", "publish", 1, shop_id=shop)
@@ -209,7 +225,7 @@ def test_a_publish_that_is_never_committed_is_not_waited_for_long(database, shop
             add_job(database, shop, "publish", product_id=1)
 
 
-def waiting_for_locks(database) -> int:
+def waiting_for_locks(database: Database) -> int:
     with database.session() as session:
         waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
         return int(session.execute(text(waiting)).scalar_one())

@@ -1,19 +1,24 @@
 """Steps through a whole node: done once, recorded, looked up before they are tried again."""
 
-from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from pytest_httpserver import HTTPServer
+from sqlalchemy.orm import Session
 from werkzeug import Request, Response
 
-from runtime import ActionType, BaseJobHandler, Marketplace
+from runtime import ActionType, BaseJobHandler, Job, Marketplace
 from runtime.errors import CallRejected, CannotTell
 from runtime.messages import marketplace_actor
+from runtime.process.config import Settings
 from runtime.products.product import checked_product
 from runtime.storage.models import MarketplaceTask, Shop
+from runtime.storage.server.engine import Database
 from tests.support.database.job_rows import add_job, add_shop, get_job, set_job
 from tests.support.deadline import wait_until
-from tests.support.processes.running_node import Scene, registry_of, running_node
+from tests.support.processes.running_node import Scene, StartNode, registry_of, running_node
 
 AT_ONCE = ActionType("do", "Do", rate_limit=timedelta(0), max_retries=3)
 SOON = timedelta(milliseconds=50)
@@ -21,10 +26,10 @@ PRODUCT = {"sku": "a", "title": "Jeans", "price": "12.50"}
 
 
 @pytest.fixture
-def run(settings, database, httpserver) -> Callable:
+def run(settings: Settings, database: Database, httpserver: HTTPServer) -> StartNode:
     """Start a node with that handler; calls go to the test's own server."""
 
-    def start(handler: type[BaseJobHandler]):
+    def start(handler: type[BaseJobHandler]) -> AbstractContextManager[Scene]:
         marketplace = Marketplace(
             "example", base_url=httpserver.url_for(""), action_types=(AT_ONCE,)
         )
@@ -35,11 +40,11 @@ def run(settings, database, httpserver) -> Callable:
 
 
 @pytest.fixture(autouse=True)
-def _no_backoff(monkeypatch):
+def _no_backoff(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("runtime.runs.settlement.FIRST_DELAY", timedelta(milliseconds=10))
 
 
-def new_job(scene: Scene, **more) -> int:
+def new_job(scene: Scene, **more: Any) -> int:
     return add_job(scene.database, add_shop(scene.database, "example"), "do", "example", **more)
 
 
@@ -49,7 +54,7 @@ def steps(scene: Scene, job_id: int) -> dict[str, MarketplaceTask]:
         return {row.name: row for row in rows}
 
 
-def answers(httpserver, path: str, *given: object) -> None:
+def answers(httpserver: HTTPServer, path: str, *given: object) -> None:
     """Answer that path with these one after the other; an int is a status."""
     left = list(given)
 
@@ -62,16 +67,16 @@ def answers(httpserver, path: str, *given: object) -> None:
     httpserver.expect_request(path).respond_with_handler(answer)
 
 
-def writes(httpserver, path: str) -> int:
+def writes(httpserver: HTTPServer, path: str) -> int:
     return sum(request.path == path for request, _ in httpserver.log)
 
 
-def test_a_step_that_was_done_is_not_done_again(run, httpserver):
+def test_a_step_that_was_done_is_not_done_again(run: StartNode, httpserver: HTTPServer) -> None:
     answers(httpserver, "/create", {"id": 1})
     answers(httpserver, "/check", 503, {"fine": True})
 
     class Do(BaseJobHandler):
-        async def execute(self, job):
+        async def execute(self, job: Job) -> dict[str, Any]:
             made = await self.step("create", self.call_http("POST", "/create"))
             await self.step("check", self.call_http("GET", "/check"))
             return {"made": made, "attempt": job.retry_count}
@@ -86,17 +91,19 @@ def test_a_step_that_was_done_is_not_done_again(run, httpserver):
         "create": "succeeded", "check": "succeeded",
     }  # fmt: skip
     assert recorded["create"].task_type == "http"
-    assert recorded["create"].request["path"] == "/create"
+    assert (recorded["create"].request or {})["path"] == "/create"
     assert recorded["create"].fence == 1
 
 
-def test_a_failure_that_the_handler_catches_is_raised_again(run, httpserver):
+def test_a_failure_that_the_handler_catches_is_raised_again(
+    run: StartNode, httpserver: HTTPServer
+) -> None:
     answers(httpserver, "/maybe", 404)
     answers(httpserver, "/check", 503, {"fine": True})
     seen = []
 
     class Do(BaseJobHandler):
-        async def execute(self, job):
+        async def execute(self, job: Job) -> dict[str, Any]:
             try:
                 await self.step("maybe", self.call_http("GET", "/maybe"))
             except CallRejected as error:
@@ -110,12 +117,14 @@ def test_a_failure_that_the_handler_catches_is_raised_again(run, httpserver):
     assert writes(httpserver, "/maybe") == 1
 
 
-def test_a_write_that_happened_although_it_was_answered_500_is_adopted(run, httpserver):
+def test_a_write_that_happened_although_it_was_answered_500_is_adopted(
+    run: StartNode, httpserver: HTTPServer
+) -> None:
     answers(httpserver, "/create", 500)
     answers(httpserver, "/find", {"id": 7})
 
     class Do(BaseJobHandler):
-        async def execute(self, job):
+        async def execute(self, job: Job) -> Any:
             return await self.step(
                 "create",
                 self.call_http("POST", "/create"),
@@ -128,19 +137,21 @@ def test_a_write_that_happened_although_it_was_answered_500_is_adopted(run, http
     assert writes(httpserver, "/create") == 1
 
 
-def test_a_no_counts_only_after_the_write_has_settled(run, httpserver):
+def test_a_no_counts_only_after_the_write_has_settled(
+    run: StartNode, httpserver: HTTPServer
+) -> None:
     answers(httpserver, "/create", 500)
     answers(httpserver, "/find", None, None, {"id": 7})
 
     class Do(BaseJobHandler):
-        async def execute(self, job):
+        async def execute(self, job: Job) -> Any:
             return await self.step(
                 "create",
                 self.call_http("POST", "/create", settles_within=0.4),
                 reconcile=self.find,
             )
 
-        async def find(self):
+        async def find(self) -> Any:
             await self.sleep(0.15)
             return await self.call_http("GET", "/find")
 
@@ -151,12 +162,12 @@ def test_a_no_counts_only_after_the_write_has_settled(run, httpserver):
     assert job.retry_count == 1 or job.result_data == {"id": 7}
 
 
-def test_a_write_that_did_not_happen_is_done_again(run, httpserver):
+def test_a_write_that_did_not_happen_is_done_again(run: StartNode, httpserver: HTTPServer) -> None:
     answers(httpserver, "/create", 500, {"id": 8})
     answers(httpserver, "/find", None, None, None)
 
     class Do(BaseJobHandler):
-        async def execute(self, job):
+        async def execute(self, job: Job) -> Any:
             return await self.step(
                 "create",
                 self.call_http("POST", "/create", settles_within=SOON),
@@ -172,31 +183,33 @@ def test_a_write_that_did_not_happen_is_done_again(run, httpserver):
 
 
 @pytest.mark.parametrize("how", ["nothing declared", "cannot tell"])
-def test_a_person_is_asked_where_nobody_can_tell(run, httpserver, how):
+def test_a_person_is_asked_where_nobody_can_tell(
+    run: StartNode, httpserver: HTTPServer, how: str
+) -> None:
     answers(httpserver, "/create", 500)
 
     class Do(BaseJobHandler):
-        async def execute(self, job):
+        async def execute(self, job: Job) -> Any:
             reconcile = None if how == "nothing declared" else self.look
             return await self.step("create", self.call_http("POST", "/create"), reconcile=reconcile)
 
-        async def look(self):
+        async def look(self) -> None:
             raise CannotTell("the list is empty for everybody")
 
     with run(Do) as scene:
         job_id = new_job(scene)
         job = scene.reaches(job_id, "paused")
-        assert "did step 'create' take effect on example?" in job.waiting_reason
+        assert "did step 'create' take effect on example?" in (job.waiting_reason or "")
         assert steps(scene, job_id)["create"].status == "unknown"
     assert writes(httpserver, "/create") == 1
 
 
-def test_steps_in_branches_are_each_done_once(run, httpserver):
+def test_steps_in_branches_are_each_done_once(run: StartNode, httpserver: HTTPServer) -> None:
     for number in range(5):
         answers(httpserver, f"/image/{number}", *([503] if number == 3 else []), {"n": number})
 
     class Do(BaseJobHandler):
-        async def execute(self, job):
+        async def execute(self, job: Job) -> Any:
             return await self.gather(
                 *[
                     self.step(f"image-{n}", self.call_http("PUT", f"/image/{n}"), repeatable=True)
@@ -210,17 +223,17 @@ def test_steps_in_branches_are_each_done_once(run, httpserver):
     assert [writes(httpserver, f"/image/{number}") for number in range(5)] == [1, 1, 1, 2, 1]
 
 
-def test_a_transaction_is_a_step(run, httpserver):
+def test_a_transaction_is_a_step(run: StartNode, httpserver: HTTPServer) -> None:
     answers(httpserver, "/check", 503, {"fine": True})
     calls = []
 
-    def rename(session, shop_id):
+    def rename(session: Session, shop_id: int) -> dict[str, Any]:
         calls.append(shop_id)
         session.get_one(Shop, shop_id).name = f"renamed {len(calls)}"
         return {"calls": len(calls)}
 
     class Do(BaseJobHandler):
-        async def execute(self, job):
+        async def execute(self, job: Job) -> Any:
             done = await self.transaction("rename", rename, self.shop_id)
             await self.step("check", self.call_http("GET", "/check"))
             return done
@@ -232,14 +245,14 @@ def test_a_transaction_is_a_step(run, httpserver):
     assert len(calls) == 1
 
 
-def test_a_run_whose_actor_dies_goes_on_at_its_step(run, httpserver):
+def test_a_run_whose_actor_dies_goes_on_at_its_step(run: StartNode, httpserver: HTTPServer) -> None:
     import threading
 
     answers(httpserver, "/create", {"id": 1})
     waiting, go_on = threading.Event(), threading.Event()
 
     class Do(BaseJobHandler):
-        async def execute(self, job):
+        async def execute(self, job: Job) -> dict[str, Any]:
             made = await self.step("create", self.call_http("POST", "/create"))
             waiting.set()
             await self.run_blocking(go_on.wait, 60)
@@ -248,24 +261,21 @@ def test_a_run_whose_actor_dies_goes_on_at_its_step(run, httpserver):
     with run(Do) as scene:
         job_id = new_job(scene)
         assert waiting.wait(60)
-        actor = scene.actor(marketplace_actor("example"))
-        actor.receive = None
-        scene.node._directory.tell(actor.name, object())
-        wait_until(lambda: not actor.actor_ref.is_alive())
+        scene.kill(marketplace_actor("example"))
         go_on.set()
         job = scene.ended(job_id)
     assert job.result_data == {"made": {"id": 1}, "fence": 2}
     assert writes(httpserver, "/create") == 1
 
 
-def test_a_run_that_lost_its_job_sends_no_write(run, httpserver):
+def test_a_run_that_lost_its_job_sends_no_write(run: StartNode, httpserver: HTTPServer) -> None:
     import threading
 
     answers(httpserver, "/create", {"id": 1})
     waiting, go_on = threading.Event(), threading.Event()
 
     class Do(BaseJobHandler):
-        async def execute(self, job):
+        async def execute(self, job: Job) -> None:
             waiting.set()
             await self.run_blocking(go_on.wait, 60)
             await self.step("create", self.call_http("POST", "/create"))
@@ -275,20 +285,20 @@ def test_a_run_that_lost_its_job_sends_no_write(run, httpserver):
         assert waiting.wait(60)
         set_job(scene.database, job_id, {"fence": 9})
         go_on.set()
-        actor = scene.actor(marketplace_actor("example"))
+        actor = scene.marketplace("example")
         wait_until(lambda: not actor._runs)
         assert get_job(scene.database, job_id).status == "running"
         assert steps(scene, job_id) == {}
     assert writes(httpserver, "/create") == 0
 
 
-def test_changed_code_is_noticed(run, httpserver):
+def test_changed_code_is_noticed(run: StartNode, httpserver: HTTPServer) -> None:
     answers(httpserver, "/create", {"id": 1})
     answers(httpserver, "/check", 503)
     attempts = []
 
     class Do(BaseJobHandler):
-        async def execute(self, job):
+        async def execute(self, job: Job) -> dict[str, Any]:
             attempts.append(1)
             if len(attempts) == 1:
                 await self.step("create", self.call_http("POST", "/create"))
@@ -297,17 +307,17 @@ def test_changed_code_is_noticed(run, httpserver):
 
     with run(Do) as scene:
         job = scene.reaches(new_job(scene), "paused")
-    assert "handler's code changed" in job.waiting_reason
-    assert "'create'" in job.waiting_reason
+    assert "handler's code changed" in (job.waiting_reason or "")
+    assert "'create'" in (job.waiting_reason or "")
 
 
-def test_the_live_run_gets_the_value_as_it_is_recorded(run):
+def test_the_live_run_gets_the_value_as_it_is_recorded(run: StartNode) -> None:
     class Do(BaseJobHandler):
-        async def execute(self, job):
+        async def execute(self, job: Job) -> dict[str, Any]:
             value = await self.step("value", self.make)
             return {"type": type(value["pair"]).__name__, "keys": list(value)}
 
-        async def make(self):
+        async def make(self) -> dict[object, object]:
             return {"pair": (1, 2), 3: "three"}
 
     with run(Do) as scene:
@@ -315,32 +325,36 @@ def test_the_live_run_gets_the_value_as_it_is_recorded(run):
     assert job.result_data == {"type": "list", "keys": ["3", "pair"]}
 
 
-def test_a_node_that_was_held_up_sends_nothing_and_uses_up_no_attempt(run, httpserver):
+def test_a_node_that_was_held_up_sends_nothing_and_uses_up_no_attempt(
+    run: StartNode, httpserver: HTTPServer
+) -> None:
     answers(httpserver, "/create", {"id": 1})
 
     class Do(BaseJobHandler):
-        async def execute(self, job):
+        async def execute(self, job: Job) -> Any:
             return await self.step("create", self.call_http("POST", "/create"))
 
-    with run(Do) as scene:
+    with run(Do) as scene, pytest.MonkeyPatch.context() as held_up:
         lease = scene.node._lease
-        lease.renew = lambda asked_at: None
+        held_up.setattr(lease, "renew", lambda asked_at: None)
         lease.until -= timedelta(minutes=1)
         job_id = new_job(scene, max_retries=0)
         wait_until(lambda: get_job(scene.database, job_id).snooze_count)
         assert writes(httpserver, "/create") == 0
-        del lease.renew
+        held_up.undo()
         job = scene.ended(job_id)
     assert (job.status, job.retry_count) == ("completed", 0)
     assert writes(httpserver, "/create") == 1
 
 
-def test_a_product_is_as_it_was_when_the_job_first_started(run, httpserver):
+def test_a_product_is_as_it_was_when_the_job_first_started(
+    run: StartNode, httpserver: HTTPServer
+) -> None:
     answers(httpserver, "/check", 503, {})
     seen = []
 
     class Do(BaseJobHandler):
-        async def execute(self, job):
+        async def execute(self, job: Job) -> dict[str, Any]:
             seen.append(self.product)
             await self.call_http("GET", "/check")
             return {}

@@ -52,6 +52,14 @@ class Scene:
         assert isinstance(actor, MarketplaceActor), actor
         return actor
 
+    def kill(self, name: str) -> None:
+        """Let an actor die of its next message, and wait until it is dead."""
+        actor = self.actor(name)
+        assert actor is not None, name
+        vars(actor)["receive"] = None
+        self.node._directory.tell(name, object())
+        wait_until(lambda: not actor.actor_ref.is_alive())
+
 
 StartNode = Callable[..., AbstractContextManager[Scene]]
 """Starts a node with a handler that the test brings."""
