@@ -1,1 +1,1 @@
-"""Policy: the actors. The only package that knows pykka."""
+"""The actors of a service; no other package knows pykka."""

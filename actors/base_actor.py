@@ -1,4 +1,4 @@
-"""What all actors share: a name, and reports of their life to the supervisor."""
+"""The base of all actors: a name, and reports of their life to the supervisor."""
 
 from types import TracebackType
 from typing import Any
@@ -18,6 +18,8 @@ class BaseActor(pykka.ThreadingActor):
     Subclasses define :meth:`receive`, and may define :meth:`started` and :meth:`stopped`.
     """
 
+    # The interpreter joins other threads at its exit: an actor that hangs would keep the service
+    # from stopping.
     use_daemon_thread = True
 
     def __init__(self, name: str, incarnation: int, directory: Directory, clock: Clock) -> None:
@@ -63,6 +65,7 @@ class BaseActor(pykka.ThreadingActor):
         if self.directory.is_superseded(self.name, self.incarnation):
             self.stop()
             return None
+        # The pulse is how the supervisor sees that an actor hangs in one message.
         self.pulse.message_number += 1
         self.pulse.busy = True
         try:

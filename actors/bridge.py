@@ -91,7 +91,11 @@ class BridgeActor(BaseActor):
         self._listeners = tuple(messages.marketplace_actor(one) for one in browser_marketplaces)
         self._sockets = SellerSockets()
         self._pending = PendingRequests()
+        # A socket whose token expired must not go on receiving commands, however long it stays
+        # open.
         self._expiries: dict[str, Timer] = {}
+        # A page that is loaded anew is gone for a moment. In this time, a command may still be
+        # answered by the memory that got it.
         self._graces: dict[int, tuple[datetime, Timer]] = {}
         # A start may be a restart. Until the server has announced the connected sockets and the
         # marketplace actors had time to ask again, an unknown seller or request means nothing.
@@ -202,10 +206,13 @@ class BridgeActor(BaseActor):
         self._early_requests = [
             one for one in self._early_requests if one.request_id != message.request_id
         ]
+        # The browser is not told: it may be at it already, and then its answer is taken for late.
         self._pending.end(message.request_id, "late")
 
     def _on_deadline(self, message: messages.BrowserDeadline) -> None:
         pending = self._pending.get(message.request_id)
+        # A timer cannot be taken back once its message is in the mailbox, so it may come for a
+        # request that was made anew.
         if pending is None or self.clock.now() < pending.deadline:
             return
         seconds = pending.request.timeout.total_seconds()
@@ -241,11 +248,13 @@ class BridgeActor(BaseActor):
             self._drop(
                 message, self._pending.ended(response.request_id) or "unknown", response.request_id
             )
+        # Ids cannot be guessed, but nobody may answer for another seller even if an id is known.
         elif sender is None or sender.user_id != pending.request.user_id:
             self._drop(message, "foreign", response.request_id, sid=message.sid)
         else:
             self.counters["answered"] += 1
             self._end(pending, response.outcome(pending.request.writes), "duplicate")
+            # Only now may the page forget its answer: it is on its way to the run.
             message.acknowledge({"status": "ok", "request_id": response.request_id})
 
     def _drop(
@@ -277,6 +286,7 @@ class BridgeActor(BaseActor):
         self._arm_expiry(joined)
         live = self._sockets.of(joined.user_id)
         self.log.debug("socket connected", user_id=joined.user_id, sockets=len(live))
+        # Further tabs change nothing for the lanes: the seller was present before.
         if len(live) == 1:
             self._stop_grace(joined.user_id)
             self._tell_presence(joined.user_id, connected=True)
@@ -360,6 +370,7 @@ class BridgeActor(BaseActor):
             self._end(pending, Failure(self._lost(pending.request)))
 
     def _lost(self, request: messages.BrowserRequest) -> ConnectionLost | SellerNotConnected:
+        # A read that was lost is simply asked again when the seller is back.
         if not request.writes:
             return SellerNotConnected(request.user_id)
         return ConnectionLost(

@@ -1,4 +1,4 @@
-"""How often and how fast a failed actor is restarted."""
+"""Decides how soon a failed actor is restarted, and when it counts as down."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -12,6 +12,7 @@ FIRST_BACKOFF = timedelta(milliseconds=100)
 DOWN_FOR = timedelta(minutes=1)
 HEALTHY_AFTER = timedelta(minutes=1)
 MAX_FAILURES = 5
+# At two looks a second these are 30 s in one message.
 HUNG_AFTER_LOOKS = 60
 
 
@@ -64,6 +65,7 @@ class Child:
     def failed(self, now: datetime) -> timedelta:
         """Count a failure; returns the time until the actor is to be restarted."""
         self.failed_already = True
+        # An actor that ran well for a minute failed by something new.
         if self._started_at is not None and now - self._started_at > HEALTHY_AFTER:
             self._failures = 0
         # Without a new start, the next failure must not find the former start and be forgiven.

@@ -42,6 +42,7 @@ class Claims:
         self._marketplace = marketplace
         self._lanes = lanes
         self._sequence = 0
+        # The jobs that were missed at the last comparison.
         self._strays: set[tuple[int, int]] = set()
         self.pending: PendingClaim | None = None
 

@@ -45,6 +45,7 @@ class ClosureRecords:
     def note(self, message: Entry | messages.LoadClosures) -> None:
         """Keep the message until :meth:`flush`."""
         if isinstance(message, messages.LoadClosures):
+            # Several loads of one actor are answered by one reading.
             self._loads[message.reply_to] = message.marketplace
         else:
             self._entries[message.key] = message

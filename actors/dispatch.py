@@ -30,6 +30,7 @@ from runtime.runs.calls import (
 )
 from runtime.runs.execution import Perform
 
+# 144 random bits: any page may answer a request whose id it knows, so nobody may guess one.
 REQUEST_ID_BYTES = 18
 
 
@@ -97,6 +98,8 @@ class Dispatcher:
                 self._clock.call_at(self._clock.now() + run.job.timeout, self._actor, late)
             case TransactionCall() as call:
                 outstanding.left = True
+                # No timeout here: a transaction that may be committed must not be given up for
+                # failed.
                 self._workers.run_transaction(ticket, run.job, call, effect.within)
             case RecordStep(name) as call:
                 took = run.steps.took(name, self._clock.now())
@@ -158,6 +161,8 @@ class Dispatcher:
                 call.request = replace(call.request, repeated=True)
                 self._tell(messages.BRIDGE, call.request)
             elif actor == messages.HTTP and call.left and isinstance(call.call, HttpCall):
+                # The thread that had the request may go on, so a write is looked up and not sent
+                # again.
                 lost = ConnectionLost("the HTTP actor failed", writes=call.call.writes)
                 self._tell(self._actor, CallEnded(call.ticket, Failure(lost)))
 

@@ -1,4 +1,4 @@
-"""HttpActor: a pool of threads that carry out HTTP calls, each once."""
+"""HttpActor: carries out HTTP calls in a pool of threads, each call once."""
 
 from typing import Any
 
@@ -36,6 +36,8 @@ class HttpActor(BaseActor):
                 request.shop_id,
                 request.call,
                 request.timeout,
+                # Asked last, right before the bytes go out: the request may have waited for a
+                # thread.
                 lambda: request.not_after is None or self.clock.now() < request.not_after,
             )
         # The run waits until it gets some outcome, and the request may have left.

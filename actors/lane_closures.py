@@ -118,6 +118,8 @@ class LaneClosures:
 
     def _close(self, closure: Closure) -> None:
         self._known[closure.key] = closure
+        # A shorter closure under the same key may replace a longer one, whose end then has to be
+        # forgotten.
         if not _keeps_from_claims(closure):
             self._forget(closure.key)
             return
@@ -144,6 +146,7 @@ class LaneClosures:
 
 
 def _keeps_from_claims(closure: Closure) -> bool:
+    # The claim cannot name actions, and the lane's other actions would wait without a reason.
     if closure.scope.level is Level.ACTION:
         return False
     return closure.until is None or closure.until - closure.since > SHORT

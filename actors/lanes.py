@@ -25,6 +25,7 @@ from runtime.waiting.lane_work import LaneWork
 from runtime.waiting.turns import Turns
 from runtime.waiting.urgency import LEAST_URGENT, MOST_URGENT, urgency
 
+# Larger claims take longer than what they save: claims of about 100 overlap best with settling.
 MAX_LANES_PER_CLAIM = 100
 MAX_JOBS_PER_CLAIM = 100
 SPARE_LANES = 10
@@ -35,6 +36,7 @@ REST = timedelta(milliseconds=50)
 """A job that is due and was not claimed is held by somebody for the moment. Its lane is left alone
 for this time, or it would be claimed in vain without a pause."""
 NOW = timedelta(0)
+# A lane with a later time looks again then, so that no timer lies in the clock for months.
 LONGEST_DUE = timedelta(hours=1)
 LONGEST_WAITED = timedelta(days=365)
 
@@ -143,6 +145,7 @@ class Lanes:
         lane = self._lanes.get(self._key_of_shop.get(shop_id, -1))
         if lane is None:
             return
+        # While it was closed, nobody asked what the shop has.
         if not closed:
             lane.work.hint(None, self._clock.now())
         self._refresh(lane)
@@ -184,6 +187,7 @@ class Lanes:
         lane.ready.append(job)
         lane.last_priority = job.priority
         self.taken += 1
+        # A lane that got a job has had its turn.
         self._turns.to_back(lane.key)
         self._refresh(lane)
 

@@ -40,6 +40,7 @@ from runtime.storage.server.notifications import Listener
 
 log = structlog.get_logger(__name__)
 
+# The end of the process must not wait for a thread that hangs.
 STOP_PATIENCE_SECONDS = 5.0
 MARKER_DIRECTORY = "nodes"
 
@@ -109,6 +110,7 @@ class Node:
         self._spawns = self._recipes()
         self._keep_supervisor()
         self._listener = Listener(self._database, self._tell_supervisor)
+        # The listener starts behind the supervisor, to whom it tells everything.
         self._listener.start()
         self._housekeeper = Housekeeper(
             self._database, self._settings.retention, self._registry.needing_sellers
@@ -243,6 +245,7 @@ class Node:
         return recipes
 
     def _marketplace_recipe(self, name: str, marketplace: Marketplace) -> Spawn:
+        # Each marketplace has its own: functions that block hold up no other marketplace.
         workers = WorkerPool(
             self._database,
             self._directory,

@@ -107,6 +107,8 @@ class CallPace:
         """Send the calls that may leave now; returns whether an unwanted call left its place."""
         now = self._clock.now()
         taken = self._queue.take(now)
+        # A refused call ends its run as a snooze: holding its place for long would keep others
+        # waiting.
         for ticket, blocked in taken.refused:
             self._changed(self._limits.refused(blocked, now))
             # A quota that is used up has become a closure in the line before.

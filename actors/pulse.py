@@ -27,6 +27,7 @@ class PulseWatch:
 
     def __init__(self, patience: int) -> None:
         self._patience = patience
+        # No message has this number, so the first look counts nothing.
         self._message_number = -1
         self._looks = 0
 

@@ -24,6 +24,7 @@ from runtime.storage.nodes import membership, presence
 from runtime.storage.queue import budget_usage, journal_rows, settlements
 from runtime.storage.server.engine import Database
 
+# A larger statement would make the first of its entries wait for the last.
 MAX_GROUP = 500
 FIRST_RETRY = timedelta(milliseconds=200)
 LONGEST_RETRY = timedelta(seconds=5)
@@ -249,6 +250,7 @@ class RecorderActor(BaseActor):
             return
         try:
             with self._database.transaction("progress") as session:
+                # Progress is for people to look at: if it is refused, no run has to know.
                 settlements.record_progress(session, list(self._progress.values()))
         except DatabaseRefused as error:
             self.log.warning("progress refused", reason=str(error))

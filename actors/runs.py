@@ -35,6 +35,7 @@ from runtime.runs.execution import Cancelled, Effect, End
 from runtime.runs.job import Job
 from runtime.runs.settlement import Settlement
 
+# All runs of a marketplace share one thread, so a handler that computes holds up the others.
 SLOW_STEP = timedelta(milliseconds=100)
 NOW = timedelta(0)
 
@@ -82,6 +83,7 @@ class Runs:
         while (place := self._lanes.start_next()) is not None:
             lane, job = place
             run = self._new_run(job, lane)
+            # The cancellation came between the claim and the start, so nothing is thrown in.
             if job.cancel_requested:
                 self._end(run, Cancelled())
             else:
@@ -107,6 +109,8 @@ class Runs:
         return run
 
     def _execute(self, job: Job) -> Any:
+        # Each run has a handler of its own: what a former run left in its attributes must not
+        # matter.
         return self._registry.handler_class(job.key)(job).execute(job)
 
     # --- runs are interrupted -------------------------------------------------------------
@@ -143,6 +147,7 @@ class Runs:
         elif run.is_unwinding and run.overdue is None:
             overdue = CancellationOverdue(run.job.id, run.job.fence)
             due = self._actor.clock.now() + run.job.timeout
+            # A `finally` that never ends would keep the lane's place for ever.
             run.overdue = self._actor.clock.call_at(due, self._actor.name, overdue)
 
     # --- runs go on -----------------------------------------------------------------------

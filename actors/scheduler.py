@@ -15,7 +15,7 @@ class SchedulerActor(BaseActor):
     """Fires schedules; each node has one such actor, and any of them may fire a schedule.
 
     Args:
-        poll_interval: how long a hint that was lost, or a database that is away, can cost.
+        poll_interval: the time that a lost hint, or a database that is away, can cost.
     """
 
     def __init__(self, *base: Any, database: Database, poll_interval: timedelta) -> None:
@@ -25,11 +25,11 @@ class SchedulerActor(BaseActor):
         self._timer: Timer | None = None
 
     def started(self) -> None:
-        """Fire what fell due while nobody ran."""
+        """Fire the schedules that fell due while no service ran."""
         self._look()
 
     def receive(self, message: Any) -> None:
-        """Look at the schedules, for whatever reason."""
+        """Look at the schedules, whatever the message says."""
         match message:
             case messages.ScheduleDue() | messages.SchedulesChanged():
                 self._look()
@@ -37,13 +37,14 @@ class SchedulerActor(BaseActor):
                 super().receive(message)
 
     def _look(self) -> None:
+        # Each look sets the next one, and there must not be two chains of looks.
         if self._timer is not None:
             self._timer.cancel()
         due = self.clock.now() + self._fire()
         self._timer = self.clock.call_at(due, self.name, messages.ScheduleDue())
 
     def _fire(self) -> timedelta:
-        """Fire what is due; returns the time until the next look."""
+        """Fire the schedules that are due; returns the time until the next look."""
         try:
             with self._database.transaction("schedule") as session:
                 fired = fire_due(session)

@@ -20,6 +20,7 @@ from runtime.storage.server.engine import Database, database_errors
 from runtime.waiting.urgency import DEFAULT_AGING
 
 CHECK_INTERVAL = timedelta(milliseconds=500)
+# Without it, actors with room would ask a database that is away again at once.
 CLAIM_BACKOFF = timedelta(seconds=1)
 
 Spawn = Callable[[int], pykka.ActorRef[Any]]
@@ -237,6 +238,7 @@ class SupervisorActor(BaseActor):
         self._down.pop(self._marketplaces.get(name, ""), None)
         if incarnation > 1:
             self.log.info("actor restarted", child=name, incarnation=incarnation)
+            # These are the ones that wait for answers of other actors.
             for other in (*self._marketplaces, messages.BRIDGE):
                 self.tell(other, messages.ActorRestarted(name))
         if name == messages.RECORDER:
@@ -263,6 +265,7 @@ class SupervisorActor(BaseActor):
         else:
             self.log.warning("actor failed", child=name, error=error)
         if self._drain is not None and name in self._marketplaces:
+            # Its jobs are handed back when the node leaves; to start it again would run new ones.
             self._child_drained(name)
             return
         self._later(delay, messages.RestartDue(name, incarnation))

@@ -14,6 +14,7 @@ from runtime.runs.job import Job
 from runtime.storage.queue.transactions import run_transaction
 from runtime.storage.server.engine import Database
 
+# Each of them holds one of the database's connections while it works.
 TRANSACTION_THREADS = 4
 
 
@@ -42,6 +43,7 @@ class WorkerPool:
 
     def run_blocking(self, ticket: CallTicket, call: BlockingCall) -> None:
         """Run the function."""
+        # Handlers name functions on images; the directory and the keys stay on this side.
         given = (self._media,) if isinstance(call, MediaCall) else ()
         self._submit(self._blocking, ticket, lambda: call.function(*given, *call.arguments))
 

@@ -8,6 +8,7 @@ import structlog
 log = structlog.get_logger(__name__)
 
 ANY = "*"
+# Each request can bring another origin, and the log and the memory must not grow with them.
 ORIGINS_NAMED = 1_000
 LONGEST_ORIGIN = 200
 

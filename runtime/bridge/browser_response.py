@@ -87,6 +87,8 @@ def read_response(data: Any) -> BrowserResponse:
         success=success,
         data=data.get("data"),
         error=_error(data.get("error")),
+        # A page may hand on the browser plugin's answer as it is, and there the field has this
+        # name.
         error_code=_code(data.get("error_code", data.get("errorCode"))),
         status=_status(data.get("status")),
     )
@@ -111,6 +113,7 @@ def _code(value: Any) -> str | None:
 
 def _status(value: Any) -> int | None:
     """Read an HTTP status, and nothing else."""
+    # True is an int below 100, so it is no status either.
     if isinstance(value, int) and 100 <= value <= 599:
         return value
     return None

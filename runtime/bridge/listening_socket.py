@@ -8,6 +8,7 @@ from runtime.errors import ConfigurationError, PortInUse
 
 BACKLOG = 1_024
 WANTED_DESCRIPTORS = 65_536
+# The database, files of handlers and calls by HTTP need descriptors, too.
 RESERVED_DESCRIPTORS = 256
 FEWEST_CONNECTIONS = 64
 
@@ -47,6 +48,7 @@ def connection_limit() -> int:
     browsers; it is raised as far as the hard limit allows.
     """
     try:
+        # The module exists on Unix only.
         import resource
     except ImportError:
         return WANTED_DESCRIPTORS

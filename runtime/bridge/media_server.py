@@ -14,6 +14,7 @@ from runtime.products.media_urls import PREFIX, media_key, rejection
 
 CHUNK_BYTES = 65_536
 _SAFE = [
+    # A file that only looks like an image must not run as a page of the bridge's origin.
     ("X-Content-Type-Options", "nosniff"),
     ("Content-Security-Policy", "default-src 'none'; sandbox"),
     ("Cross-Origin-Resource-Policy", "cross-origin"),

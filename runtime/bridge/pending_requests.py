@@ -14,6 +14,7 @@ from runtime.bridge.seller_sockets import SellerSocket
 from runtime.messages import BrowserRequest
 from runtime.process.clock import Timer
 
+# A late answer is told apart from one to an unknown request, as long as its request is remembered.
 REMEMBERED = 10_000
 
 

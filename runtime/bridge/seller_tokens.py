@@ -9,6 +9,7 @@ from jwt.types import Options
 
 from runtime.errors import TokenError
 
+# A signature is only computed for a text of bounded length, because anybody may send one.
 LONGEST_TOKEN = 8_192
 LONGEST_CLIENT_ID = 200
 LARGEST_USER_ID = 2**63 - 1

@@ -19,6 +19,7 @@ class WakeupQueue:
     def open(self) -> socket.socket:
         """Return the socket to wait on; a byte arrives for work, also for work posted before."""
         self._button, self._bell = socket.socketpair()
+        # A thread that posts work must never wait for the thread that does it.
         self._button.setblocking(False)
         self._button.send(b"\0")
         return self._bell
@@ -27,6 +28,7 @@ class WakeupQueue:
         """Hand over work, from any thread; after :meth:`close` nobody does it."""
         self._queue.put(work)
         button = self._button
+        # One byte wakes the thread for all work that has gathered.
         if self._rung or button is None:
             return
         self._rung = True

@@ -76,6 +76,7 @@ class CallPerformer:
             case HttpCall():
                 return self._http(effect, call)
             case WebSocketCall():
+                # Only a service listens for browsers.
                 return Failure(SellerNotConnected(self.job.user_id))
             case TransactionCall():
                 return self._tried(lambda: self._transaction(call, effect.within))
@@ -146,6 +147,8 @@ class CallPerformer:
             try:
                 not_after = self._intend(effect, call, effect.step)
             except BaseException as error:
+                # The place in the queue would otherwise stay taken, and the next call would wait
+                # for ever.
                 self.pace.given_up()
                 if isinstance(error, DatabaseRefused):
                     return Failure(error)

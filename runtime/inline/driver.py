@@ -62,6 +62,7 @@ class InlineDriver:
         self._media = media
         self._markers = markers
         self._aging = aging
+        # They outlive the single job: the time between two calls does not begin anew with a job.
         self._paces: dict[str, InlinePace] = {}
 
     @property
@@ -132,6 +133,7 @@ class InlineDriver:
             open_shops = tuple(one for one in shop_ids if _is_open(closed, marketplace, one, now))
             if not open_shops:
                 return None
+            # One lane of all shops: here the database alone decides which job comes first.
             lane = LaneRequest(0, open_shops, 1)
             claim = claims.claim_jobs(session, marketplace, [lane], 1, node.id, self._aging)
         return claim.jobs[0] if claim.jobs else None
@@ -180,6 +182,7 @@ class _Drive:
                 if self._overdue():
                     run.execution.drop()
                     return Cancelled()
+                # Nothing is outstanding and the run has not ended, so it is parked for a pause.
                 if not run.calls:
                     break
                 self._next(next(iter(run.calls.values())))
@@ -203,6 +206,7 @@ class _Drive:
     def _interrupted(self) -> bool:
         """Look whether the run is to stop; then its next call does not leave."""
         run = self._run
+        # The database is asked before each call, because nobody here listens for announcements.
         cancel, pause = self._driver.asked(self._node, self._job)
         if cancel and not run.execution.cancelling:
             self._cancelled_at = self._node.clock.now()

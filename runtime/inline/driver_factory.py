@@ -31,6 +31,7 @@ def inline_driver(
     Raises:
         ConfigurationError, DataDirectoryError
     """
+    # The application knows its database and nothing of our keys and directories.
     settings = load_settings() if settings is None else settings
     database = database_beside(session, settings)
     media = media_of(settings, token_secret(settings), lambda: settings.bridge_port)[0]

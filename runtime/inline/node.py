@@ -51,6 +51,7 @@ def inline_node(database: Database, markers: Path) -> Iterator[InlineNode]:
     """
     clock = SystemClock(_nobody)
     with database.transaction("register") as session:
+        # Other processes must not count on it for a second job.
         node_id = register_node(session, serves=False)
     marker = CrashMarker(markers, node_id)
     lease = Lease(clock.now())
@@ -64,6 +65,7 @@ def inline_node(database: Database, markers: Path) -> Iterator[InlineNode]:
     finally:
         heartbeat.stop()
         _leave(database, node_id)
+        # Behind the leaving: until then the marker could tell a rescuer who ran.
         marker.close()
 
 

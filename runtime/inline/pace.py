@@ -14,6 +14,7 @@ from runtime.storage.queue import budget_usage, closure_rows
 from runtime.storage.server.engine import Database, database_errors
 
 LONGEST_PAUSE = timedelta(seconds=1)
+# There is one lane, since there is one call at a time.
 LANE = 0
 
 Ask = Callable[[int, HttpCall, timedelta], Outcome]

@@ -111,6 +111,7 @@ class MarketplaceJobProcessor:
             JobNotFound: somebody removed the job while it was waited for.
             DatabaseUnavailable, DatabaseNotMigrated
         """
+        # The session is used by that thread alone while this call lasts.
         return await asyncio.to_thread(self._process_next_job)
 
     @application_errors()
@@ -183,6 +184,7 @@ class MarketplaceJobProcessor:
             with self._own_session() as own:
                 job = _job(own, attempt.job_id)
                 waits = job.status == JobStatus.PENDING and not attempt.is_over(job)
+                # Only a job that waits can be held up; one that runs ends by itself.
                 if waits and (reason := self._held_up(own, attempt, began)) is not None:
                     held.append(reason)
                 return job
