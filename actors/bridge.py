@@ -40,8 +40,8 @@ COMMAND = "plugin_command"
 RECOVERY = timedelta(seconds=2)
 """After a start, marketplace actors have this time to ask again for what they wait for."""
 
-HELD_RESPONSES = 1_000
-"""Browsers are not trusted, so the responses that are held during a recovery have a bound."""
+EARLY_RESPONSES = 1_000
+"""Browsers are not trusted, so the responses that are set aside during a recovery have a bound."""
 
 LONGEST_TIMER = timedelta(minutes=10)
 """An expiry may be months away, and a cancelled timer stays in the clock until it is due. Shorter
@@ -242,7 +242,7 @@ class BridgeActor(BaseActor):
             return
         sender = self._sockets.get(message.sid)
         pending = self._pending.get(response.request_id)
-        if self._recovering and (sender is None or pending is None) and self._hold(message):
+        if self._recovering and (sender is None or pending is None) and self._set_aside(message):
             return
         if pending is None:
             self._drop(
@@ -265,12 +265,12 @@ class BridgeActor(BaseActor):
         status = "refused" if kind in {"malformed", "foreign"} else "unknown"
         message.acknowledge({"status": status, "request_id": request_id})
 
-    def _hold(self, message: messages.PluginResponse) -> bool:
-        """Hold a response whose request may have been forgotten; returns False if there is no room.
+    def _set_aside(self, message: messages.PluginResponse) -> bool:
+        """Set aside a response whose request may be forgotten; returns False if there is no room.
 
         If an actor asks for the request again within the recovery, the response answers it.
         """
-        if sum(map(len, self._early_responses.values())) >= HELD_RESPONSES:
+        if sum(map(len, self._early_responses.values())) >= EARLY_RESPONSES:
             return False
         self._early_responses.setdefault(message.data["request_id"], []).append(message)
         return True
@@ -396,7 +396,7 @@ class BridgeActor(BaseActor):
 
     def _on_recovery_over(self, _: messages.RecoveryOver) -> None:
         self._recovering = False
-        held, self._early_responses = self._early_responses, {}
-        for responses in held.values():
+        early, self._early_responses = self._early_responses, {}
+        for responses in early.values():
             for response in responses:
                 self._on_response(response)

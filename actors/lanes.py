@@ -110,10 +110,10 @@ class Lanes:
             lane.due_timer = None
             self._refresh(lane)
 
-    def answered(self, left: Iterable[LaneHeads], jobs: Sequence[Job], limit: int) -> None:
-        """Take over what a claim of up to ``limit`` jobs left in the lanes that it named."""
+    def answered(self, waiting: Iterable[LaneHeads], jobs: Sequence[Job], limit: int) -> None:
+        """Learn what still waits in the lanes of a claim that could take ``limit`` jobs at most."""
         served = {self._policy.key(job.shop.id, job.user_id) for job in jobs}
-        for one in left:
+        for one in waiting:
             lane = self._lanes.get(one.lane)
             if lane is None:
                 continue
@@ -230,12 +230,12 @@ class Lanes:
             lane.work.hint(priority, self._moment(back_in))
         self._refresh(lane)
 
-    def _was_meant(self, lane: Lane, left: LaneHeads) -> bool:
-        """Return whether the claim could have given the lane one of the jobs that are left.
+    def _was_meant(self, lane: Lane, waiting: LaneHeads) -> bool:
+        """Return whether the claim could have given the lane one of the jobs that still wait.
 
-        Jobs that are less urgent than the claim allowed were not left in vain.
+        Jobs that are less urgent than the claim allowed do not wait in vain.
         """
-        due = (head for head in left.heads if not head.blocked and head.due_in <= NOW)
+        due = (head for head in waiting.heads if not head.blocked and head.due_in <= NOW)
         urgencies = [urgency(head.priority, -head.due_in, self._aging) for head in due]
         return min(urgencies, default=MOST_URGENT) <= lane.worst
 

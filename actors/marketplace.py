@@ -67,8 +67,8 @@ class MarketplaceActor(BaseActor):
         match message:
             case messages.CallEnded():
                 self._runs.call_ended(message)
-            case messages.IntentRecorded(ticket, kept):
-                self._runs.intent_recorded(ticket, kept)
+            case messages.IntentRecorded(ticket, written):
+                self._runs.intent_recorded(ticket, written)
             case messages.JobsClaimed():
                 self._jobs_claimed(message)
             case messages.SettlementRecorded():
@@ -127,7 +127,7 @@ class MarketplaceActor(BaseActor):
         if claim is not None:
             # If the claim was given up, a later claim has newer news of these lanes. Its jobs
             # count all the same, because they are claimed in the database.
-            self._lanes.answered(claimed.left, claimed.jobs, claim.limit)
+            self._lanes.answered(claimed.waiting, claimed.jobs, claim.limit)
         if self._draining:
             self._runs.hand_back_ready()
         else:

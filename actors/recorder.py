@@ -190,15 +190,15 @@ class RecorderActor(BaseActor):
         self, entries: Sequence[messages.RecordSettlement]
     ) -> list[messages.RecordSettlement]:
         with self._database.transaction("settle") as session:
-            written = settlements.settle_jobs(session, [entry.settlement for entry in entries])
+            result = settlements.settle_jobs(session, [entry.settlement for entry in entries])
         held = []
         for entry in entries:
             job_id, fence = entry.settlement.job_id, entry.settlement.fence
-            if job_id in written.held:
+            if job_id in result.held:
                 held.append(entry)
                 continue
-            kept = job_id in written.kept
-            self.tell(entry.reply_to, messages.SettlementRecorded(job_id, fence, kept))
+            written = job_id in result.written
+            self.tell(entry.reply_to, messages.SettlementRecorded(job_id, fence, written))
         return held
 
     def _refuse(self, entry: messages.RecordSettlement, error: DatabaseRefused) -> None:
@@ -211,11 +211,11 @@ class RecorderActor(BaseActor):
 
     def _intend(self, entries: Sequence[messages.RecordIntent]) -> list[messages.RecordIntent]:
         with self._database.transaction("intend") as session:
-            written = journal_rows.record_intents(session, entries)
+            result = journal_rows.record_intents(session, entries)
         held = []
         for entry in entries:
-            owned = journal_rows.step_key(entry.ticket, entry.name) in written.kept
-            if not owned and entry.ticket.job_id in written.held:
+            owned = journal_rows.step_key(entry.ticket, entry.name) in result.written
+            if not owned and entry.ticket.job_id in result.held:
                 held.append(entry)
             else:
                 self.tell(entry.ticket.reply_to, messages.IntentRecorded(entry.ticket, owned))
@@ -223,17 +223,17 @@ class RecorderActor(BaseActor):
 
     def _outcomes(self, entries: Sequence[messages.RecordOutcome]) -> list[messages.RecordOutcome]:
         with self._database.transaction("record") as session:
-            written = journal_rows.record_outcomes(session, entries)
+            result = journal_rows.record_outcomes(session, entries)
         held = []
         for entry in entries:
             key = journal_rows.step_key(entry.ticket, entry.step.name)
-            if key not in written.kept and entry.ticket.job_id in written.held:
+            if key not in result.written and entry.ticket.job_id in result.held:
                 held.append(entry)
                 continue
-            kept = key in written.kept
+            written = key in result.written
             outcome = (
-                Success(written.kept[key])
-                if kept
+                Success(result.written[key])
+                if written
                 else Failure(FenceLost(entry.ticket.job_id, entry.ticket.fence))
             )
             self.tell(entry.ticket.reply_to, messages.CallEnded(entry.ticket, outcome))

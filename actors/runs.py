@@ -166,12 +166,12 @@ class Runs:
             return
         self._step(run, lambda: run.execution.deliver(ticket.call_id, outcome))
 
-    def intent_recorded(self, ticket: CallTicket, kept: bool) -> None:
+    def intent_recorded(self, ticket: CallTicket, written: bool) -> None:
         """Let a write leave whose intent is committed; drop a run that has lost its job."""
         run = self.of(ticket)
         if run is None:
             return
-        if kept:
+        if written:
             self._dispatcher.intent_recorded(run, ticket.call_id)
         else:
             self._drop(run, "the job belongs to another run")
@@ -279,7 +279,7 @@ class Runs:
         run = self._under(recorded.job_id, recorded.fence)
         if run is None:
             return
-        if not recorded.kept:
+        if not recorded.written:
             self._actor.log.warning("the job belongs to another run", **run.job.log_context)
             self._forget(run)
         else:

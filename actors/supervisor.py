@@ -151,7 +151,7 @@ class SupervisorActor(BaseActor):
             due = self.clock.now() + CLAIM_BACKOFF
             self.clock.call_at(due, name, messages.ClaimFailed(request.sequence))
             return
-        self.tell(name, messages.JobsClaimed(request.sequence, claim.jobs, claim.left))
+        self.tell(name, messages.JobsClaimed(request.sequence, claim.jobs, claim.waiting))
 
     def _find_lanes(self) -> None:
         if self._drain is not None:

@@ -149,12 +149,12 @@ def _announced(headers: Mapping[str, str], own: Sequence[LimitHeaders]) -> Itera
         text = ", ".join(headers.get(f"{family}{end}", "") for end in ("-policy", "-limit", ""))
         found = _WINDOW.search(text) or _QUOTA_POLICY.search(text)
         if found:
-            remaining, _ = _left(headers, family)
+            remaining, _ = _remaining(headers, family)
             yield from _one(int(found[1]), timedelta(seconds=int(found[2])), remaining)
             return
 
 
-def _left(headers: Mapping[str, str], family: str) -> tuple[int | None, str]:
+def _remaining(headers: Mapping[str, str], family: str) -> tuple[int | None, str]:
     """Return the remaining calls and the text of the reset, from two headers or from one."""
     together = headers.get(family, "")
     remaining, reset = _REMAINING.search(together), _RESET.search(together)
@@ -179,7 +179,7 @@ def _used_up(
     """
     told = []
     for family in FAMILIES:
-        remaining, filled_again = _left(headers, family)
+        remaining, filled_again = _remaining(headers, family)
         reset = reset_at(filled_again, now)
         if remaining == 0 and reset is not None:
             told.append(reset)

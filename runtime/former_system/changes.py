@@ -53,7 +53,7 @@ def went_on(row: Mapping[str, Any], before: TakenOverRow) -> bool:
     return status != before.status and str(status).strip().lower() not in _WAITS
 
 
-def held_reason(place: str, row: Mapping[str, Any], before: TakenOverRow) -> str:
+def pause_reason(place: str, row: Mapping[str, Any], before: TakenOverRow) -> str:
     """Return what a person is asked about a job that went on there."""
     return (
         f"it went on in the former system after it was taken over ({place} {row['id']}: "

@@ -188,13 +188,13 @@ class CallPerformer:
         leaves_within = self.node.lease.leaves_within(now)
         self.steps.intends(step, call)
         intent = RecordIntent.of(self._ticket(effect), effect, leaves_within, None)
-        written = write_one(
+        result = write_one(
             self.database,
             "intend",
             self.job.id,
             lambda session: journal_rows.record_intents(session, [intent]),
         )
-        if not written.kept:
+        if not result.written:
             raise FenceLost(self.job.id, self.job.fence)
         return now + leaves_within
 
@@ -204,7 +204,7 @@ class CallPerformer:
         ticket = self._ticket(effect)
         entry = RecordOutcome(ticket, call, self.steps.task_types.get(call.name), effect.within)
         try:
-            written = write_one(
+            result = write_one(
                 self.database,
                 "record",
                 self.job.id,
@@ -213,9 +213,9 @@ class CallPerformer:
         except DatabaseRefused as error:
             return Failure(error)
         key = journal_rows.step_key(ticket, call.name)
-        if key not in written.kept:
+        if key not in result.written:
             raise FenceLost(self.job.id, self.job.fence)
-        return Success(written.kept[key])
+        return Success(result.written[key])
 
     def _await_quiet(self, call: AwaitQuiet) -> Outcome:
         now = self.node.clock.now()

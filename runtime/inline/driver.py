@@ -97,13 +97,13 @@ class InlineDriver:
 
     def settle(self, settlement: Settlement) -> bool:
         """Write a settlement; returns False if the run has lost its job."""
-        written = write_one(
+        result = write_one(
             self._database,
             "settle",
             settlement.job_id,
             lambda session: settlements.settle_jobs(session, [settlement]),
         )
-        return settlement.job_id in written.kept
+        return settlement.job_id in result.written
 
     def asked(self, node: InlineNode, job: Job) -> tuple[bool, bool]:
         """Return whether the running job is to be cancelled, and whether it is to be paused.
@@ -155,16 +155,16 @@ class _Drive:
         try:
             settlement = self._settlement(self._driven())
             try:
-                kept = self._driver.settle(settlement)
+                written = self._driver.settle(settlement)
             except DatabaseRefused as error:
                 # A result that PostgreSQL refuses would be refused again, so the job fails with the
                 # reason instead of staying running without a run.
-                kept = self._driver.settle(self._settlement(cannot_be_stored(error)))
+                written = self._driver.settle(self._settlement(cannot_be_stored(error)))
         except FenceLost:
-            kept = False
+            written = False
         # A dropped coroutine is not closed: GeneratorExit would run the handler's ``finally``,
         # although the job belongs to another run by now.
-        if not kept:
+        if not written:
             self._run.execution.drop()
             log.warning("the job belongs to another run", **self._job.log_context)
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from runtime.errors import DatabaseUnavailable
 from runtime.process.lease import DEAD_AFTER
-from runtime.storage.queue.written import Written
+from runtime.storage.queue.write_result import WriteResult
 from runtime.storage.server.engine import Database
 
 FIRST_RETRY = timedelta(milliseconds=50)
@@ -24,8 +24,8 @@ log = structlog.get_logger(__name__)
 
 
 def write_one(
-    database: Database, name: str, job_id: int, write: Callable[[Session], Written[Key]]
-) -> Written[Key]:
+    database: Database, name: str, job_id: int, write: Callable[[Session], WriteResult[Key]]
+) -> WriteResult[Key]:
     """Write one entry, again and again while the database is away or the job's row is held.
 
     Args:
@@ -42,9 +42,9 @@ def write_one(
     while True:
         try:
             with database.transaction(name) as session:
-                written = write(session)
-            if job_id not in written.held:
-                return written
+                result = write(session)
+            if job_id not in result.held:
+                return result
             reason = f"job {job_id} is held by another transaction for long"
         except DatabaseUnavailable as error:
             reason = str(error)

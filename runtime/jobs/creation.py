@@ -102,7 +102,7 @@ def _made(session: Session, action: str, made: list[MarketplaceJob]) -> list[Mar
     withdraw_older(session, action, made)
     # A new job opens its batch again, in the same transaction.
     if made[0].batch_job_id is not None:
-        batch_rows.hold_open(session, made[0].batch_job_id)
+        batch_rows.lock_open(session, made[0].batch_job_id)
     # One announcement serves all jobs: they have the same shop, priority and time, and a
     # notification only tells the service that this lane is worth a look.
     job_rows.announce_job(session, made[0])

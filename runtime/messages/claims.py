@@ -124,13 +124,13 @@ class JobsClaimed:
     """The answer to :class:`ClaimRequested`.
 
     Attributes:
-        left: the first jobs that still wait in each lane of the request.
+        waiting: the first jobs that still wait in each lane of the request.
     """
 
     sequence: int
     jobs: tuple[Job, ...]
     # The heads come with the jobs, so the actor needs no second question to know when to ask again.
-    left: tuple[LaneHeads, ...]
+    waiting: tuple[LaneHeads, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,13 +26,13 @@ class SettlementRecorded:
     """A settlement is committed.
 
     Attributes:
-        kept: whether it was written; it was not if the run had lost its job before.
+        written: whether it was written; it was not if the run had lost its job before.
     """
 
     job_id: int
     fence: int
     # The fence of a run that lost its job matches no row, and nothing was written.
-    kept: bool
+    written: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +88,10 @@ class RecordIntent:
 
 @dataclass(frozen=True, slots=True)
 class IntentRecorded:
-    """The write may leave, unless ``kept`` is False: then the run has lost its job."""
+    """The write may leave, unless ``written`` is False: then the run has lost its job."""
 
     ticket: CallTicket
-    kept: bool
+    written: bool
 
 
 @dataclass(frozen=True, slots=True)

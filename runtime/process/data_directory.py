@@ -53,7 +53,7 @@ def token_secret(settings: Settings) -> str:
                 f"at least {shortest}: set a longer one, or none to have one generated"
             )
         return secret
-    return _kept(settings, TOKEN_SECRET_FILE, lambda: secrets.token_urlsafe(48))
+    return _secret(settings, TOKEN_SECRET_FILE, lambda: secrets.token_urlsafe(48))
 
 
 def media_directory(settings: Settings) -> Path:
@@ -85,7 +85,7 @@ def encryption_keys(settings: Settings) -> list[str]:
     if settings.encryption_keys is not None:
         text = settings.encryption_keys.get_secret_value()
     else:
-        text = _kept(settings, ENCRYPTION_KEYS_FILE, lambda: Fernet.generate_key().decode())
+        text = _secret(settings, ENCRYPTION_KEYS_FILE, lambda: Fernet.generate_key().decode())
     keys = [key.strip() for key in text.replace("\n", ",").split(",") if key.strip()]
     for number, key in enumerate(keys, 1):
         try:
@@ -98,7 +98,7 @@ def encryption_keys(settings: Settings) -> list[str]:
     return keys
 
 
-def _kept(settings: Settings, name: str, make: Callable[[], str]) -> str:
+def _secret(settings: Settings, name: str, make: Callable[[], str]) -> str:
     path = ensure_data_directory(settings) / name
     try:
         if not path.exists():

@@ -215,11 +215,11 @@ class Execution:
             *(fiber for fiber, _, _ in self._ready),
             *(fiber for fiber, _ in self._parked),
         ]
-        kept: set[int] = set()
+        frozen: set[int] = set()
         for leaf in suspended:
             fiber: Fiber | None = leaf
-            while fiber is not None and id(fiber) not in kept:
-                kept.add(id(fiber))
+            while fiber is not None and id(fiber) not in frozen:
+                frozen.add(id(fiber))
                 _freeze(fiber.coroutine)
                 fiber = fiber.group.parent if fiber.group is not None else None
         self._waiting.clear()

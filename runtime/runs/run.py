@@ -98,7 +98,7 @@ class Run(Generic[C]):
         effects = list(effects)
         gone = [one.call_id for one in effects if isinstance(one, Withdraw)]
         asked = (one for one in effects if isinstance(one, Perform))
-        return gone, [one for one in asked if not self.holds(one.call)]
+        return gone, [one for one in asked if not self.keeps_back(one.call)]
 
     def cancel(self) -> list[Effect]:
         """Throw ``JobCancelled`` in, behind the outcomes of irrevocable calls; it ends a pause."""
@@ -118,7 +118,7 @@ class Run(Generic[C]):
         # wrong.
         return [key for key, call in self.calls.items() if not call.is_unfinished]
 
-    def holds(self, call: Call) -> bool:
+    def keeps_back(self, call: Call) -> bool:
         """Return whether a pause keeps the call back; records of steps are never kept back."""
         return self.pausing and not isinstance(call, RecordStep)
 

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from runtime.errors import DatabaseRefused, InputError
-from runtime.former_system.changes import TakenOverRow, change, fingerprint, held_reason, went_on
+from runtime.former_system.changes import TakenOverRow, change, fingerprint, pause_reason, went_on
 from runtime.former_system.imported_values import Surroundings, batch_values, job_values
 from runtime.former_system.report import Report, RowProblem
 from runtime.former_system.row_reader import (
@@ -175,7 +175,7 @@ class FormerSchema:
         self, session: Session, table: FormerTable, met: list[tuple[Row, TakenOverRow]]
     ) -> None:
         """Let a job that went on there, and has not begun here, wait for a person."""
-        hold: dict[int, str] = {}
+        to_pause: dict[int, str] = {}
         for row, before in met:
             told = change(row, before)
             if told is not None:
@@ -183,7 +183,7 @@ class FormerSchema:
                 # Here the job may not have begun, but there it may be done: running it now could
                 # do it twice.
                 if table.name == JOBS and went_on(row, before):
-                    hold[before.new_id] = held_reason(table.place, row, before)
+                    to_pause[before.new_id] = pause_reason(table.place, row, before)
         said = [
             {"former_id": row["id"], **_said(row)}
             for row, before in met
@@ -191,8 +191,8 @@ class FormerSchema:
         ]
         if said and not self._dry_run:
             storage.remember(session, self._schema, table.name, said)
-            if hold:
-                storage.hold_jobs(session, hold)
+            if to_pause:
+                storage.pause_jobs(session, to_pause)
 
     def _join_batches(self, session: Session, met: list[tuple[Row, TakenOverRow]]) -> None:
         """Link the jobs whose batch could not be taken over before, and now was."""

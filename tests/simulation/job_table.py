@@ -144,7 +144,7 @@ class JobTable:
         )  # fmt: skip
         return [one.row for _, one in placed[:limit]]
 
-    def left(self, lanes: Iterable[LaneRequest], now: datetime) -> tuple[LaneHeads, ...]:
+    def waiting(self, lanes: Iterable[LaneRequest], now: datetime) -> tuple[LaneHeads, ...]:
         """What waits in each lane when they are taken."""
         return tuple(
             LaneHeads(lane.lane, tuple(self._lane_heads(lane.shop_ids, now))) for lane in lanes

@@ -106,8 +106,8 @@ class Records:
 
     def _settle(self, settlement: Settlement) -> messages.SettlementRecorded:
         row = self._table.rows[settlement.job_id]
-        kept = row.status is JobStatus.RUNNING and row.fence == settlement.fence
-        if not kept:
+        written = row.status is JobStatus.RUNNING and row.fence == settlement.fence
+        if not written:
             self.lost_fences += 1
             return messages.SettlementRecorded(row.id, settlement.fence, False)
         status = after(JobStatus.RUNNING, settlement.event)

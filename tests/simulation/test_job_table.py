@@ -59,11 +59,11 @@ def random_rows(
     return rows
 
 
-def rounded(left: tuple[LaneHeads, ...]) -> dict[int, set[tuple[int, int, bool]]]:
+def rounded(waiting: tuple[LaneHeads, ...]) -> dict[int, set[tuple[int, int, bool]]]:
     """Heads with their times to the second, for the two looked at slightly different moments."""
     return {
         one.lane: {(h.priority, round(h.due_in.total_seconds()), h.blocked) for h in one.heads}
-        for one in left
+        for one in waiting
     }
 
 
@@ -94,7 +94,7 @@ def test_the_table_in_memory_claims_what_the_database_claims(database: Database)
         for row in picked:
             table.change(row, JobStatus.RUNNING)
             row.started_at = row.started_at or now
-        ours, theirs = rounded(table.left(lanes, now)), rounded(claim.left)
+        ours, theirs = rounded(table.waiting(lanes, now)), rounded(claim.waiting)
         assert ours.keys() == theirs.keys()
         for lane, heads in ours.items():
             assert len(heads) == len(theirs[lane])

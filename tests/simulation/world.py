@@ -276,9 +276,9 @@ class World:
         for row in sorted(picked, key=lambda row: (urgencies[row.id], row.id)):
             self._note_start(row, lane_of[row.shop_id], asked_at, urgencies[row.id])
             jobs.append(self._start(row))
-        left = self.table.left(request.lanes, now)
+        waiting = self.table.waiting(request.lanes, now)
         name = messages.marketplace_actor(request.marketplace)
-        self._tell(name, messages.JobsClaimed(request.sequence, tuple(jobs), left))
+        self._tell(name, messages.JobsClaimed(request.sequence, tuple(jobs), waiting))
 
     def _note_start(self, row: JobRow, lane: int, asked_at: datetime, at_level: int) -> None:
         now = self.clock.now()

@@ -164,13 +164,13 @@ class OrderOperations:
         }
 
 
-def _take(item: Record, offer: Record, left: int) -> None:
+def _take(item: Record, offer: Record, remaining: int) -> None:
     # The quantity may stand in the offer, in the item, or in both.
     if "availableQuantity" in offer:
-        offer["availableQuantity"] = left
+        offer["availableQuantity"] = remaining
     ship_to = item.get("availability", {}).get("shipToLocationAvailability")
     if ship_to and "quantity" in ship_to:
-        ship_to["quantity"] = left
+        ship_to["quantity"] = remaining
 
 
 def _number(text: str, least: int, most: int, error_id: int) -> int:

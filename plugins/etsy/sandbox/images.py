@@ -56,11 +56,11 @@ class ImageOperations:
         own_shop(call)
         images = self._state.images[self._listings.found(call)["listing_id"]]
         image_id = identifier(call, "listing_image_id")
-        left = [image for image in images if image["listing_image_id"] != image_id]
-        if len(left) == len(images):
+        others = [image for image in images if image["listing_image_id"] != image_id]
+        if len(others) == len(images):
             raise refused(404, f"Could not find an image with listing_image_id = {image_id}")
         # The list itself stays, because the state holds it.
-        images[:] = left
+        images[:] = others
         _rank(images)
         return Answer(204)
 

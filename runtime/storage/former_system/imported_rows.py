@@ -63,13 +63,13 @@ _LINK = text(f"""
     WHERE id = :id
 """)
 
-_HOLD = text(f"""
+_PAUSE = text(f"""
     UPDATE {SCHEMA}.marketplace_jobs SET status = 'paused', waiting_reason = :reason,
         expiry_held_since = coalesce(expiry_held_since, now())
     WHERE id = :id AND fence = 0 AND status IN ('pending', 'paused')
 """)
 
-_HELD = text(f"""
+_FORGET_PRODUCT = text(f"""
     UPDATE {SCHEMA}.former_rows SET awaits_product = false
     WHERE table_name = '{JOBS}' AND new_id = ANY(:ids)
 """)
@@ -181,10 +181,10 @@ def remember(session: Session, schema: str, table: str, said: Sequence[Mapping[s
     session.execute(update(FormerRow), rows)
 
 
-def hold_jobs(session: Session, reasons: Mapping[int, str]) -> None:
+def pause_jobs(session: Session, reasons: Mapping[int, str]) -> None:
     """Pause those of the jobs that no run has begun here, each with its reason."""
-    session.execute(_HOLD, [{"id": one, "reason": why} for one, why in reasons.items()])
-    session.execute(_HELD, {"ids": list(reasons)})
+    session.execute(_PAUSE, [{"id": one, "reason": why} for one, why in reasons.items()])
+    session.execute(_FORGET_PRODUCT, {"ids": list(reasons)})
 
 
 def join_batches(session: Session, batch_of: Mapping[int, int]) -> None:

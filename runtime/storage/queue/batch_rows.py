@@ -54,7 +54,7 @@ _CLOSE = text(f"""
 
 # A shared lock is enough to keep the batch from being closed, which needs an exclusive one, and
 # lets many transactions add jobs to one batch at the same time.
-_HOLD_OPEN = text(f"""
+_LOCK_OPEN = text(f"""
     SELECT completed_at FROM {SCHEMA}.batch_jobs WHERE id = :id FOR SHARE
 """)
 
@@ -187,9 +187,9 @@ def close_ended(session: Session, batch_ids: Iterable[int | None] | None = None)
     return len(closed)
 
 
-def hold_open(session: Session, batch_id: int) -> None:
+def lock_open(session: Session, batch_id: int) -> None:
     """Lock the batch until this transaction ends, and open it again if it is closed."""
-    if session.execute(_HOLD_OPEN, {"id": batch_id}).scalar() is not None:
+    if session.execute(_LOCK_OPEN, {"id": batch_id}).scalar() is not None:
         session.execute(_REOPEN, {"id": batch_id})
 
 

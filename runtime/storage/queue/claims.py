@@ -83,7 +83,7 @@ _CLAIM = text(f"""
 # The first job of each shop and priority is enough, because it tells when that priority has work.
 # Times are given as durations from clock_timestamp(), because the actor counts them on its own
 # clock, and now() is the start of a transaction in which the claim itself has taken its time.
-_LEFT = text(f"""
+_WAITING = text(f"""
     WITH wanted AS ({WANTED})
     SELECT wanted.lane, given.priority,
         min(CASE WHEN first.blocked THEN other.run_at ELSE first.run_at END) - clock_timestamp(),
@@ -146,11 +146,11 @@ class Claim:
 
     Attributes:
         jobs: the claimed jobs, each under a new fence, the most urgent first.
-        left: the first jobs that still wait in each of the lanes.
+        waiting: the first jobs that still wait in each of the lanes.
     """
 
     jobs: tuple[Job, ...]
-    left: tuple[LaneHeads, ...]
+    waiting: tuple[LaneHeads, ...]
 
 
 def find_lanes(session: Session, marketplace: str) -> tuple[LaneShop, ...]:
@@ -196,14 +196,14 @@ def claim_jobs(
     # RETURNING promises no order, and the actor starts the jobs in the order in which it gets them.
     ordered = sorted(rows, key=lambda row: (row.urgency, row.id))
     jobs = tuple(_job(row, journals.get(row.id, ())) for row in ordered)
-    return Claim(jobs, _left(session, wanted))
+    return Claim(jobs, _still_waiting(session, wanted))
 
 
-def _left(session: Session, wanted: dict[str, Any]) -> tuple[LaneHeads, ...]:
+def _still_waiting(session: Session, wanted: dict[str, Any]) -> tuple[LaneHeads, ...]:
     # A lane without any job has an entry as well: the actor learns from it that the lane is empty,
     # while a lane that is missing would keep the heads that the actor knew before.
     heads: dict[int, list[Head]] = {lane: [] for lane in wanted["lanes"]}
-    for lane, priority, due_in, blocked_for in session.execute(_LEFT, wanted):
+    for lane, priority, due_in, blocked_for in session.execute(_WAITING, wanted):
         if due_in is not None:
             heads[lane].append(Head(priority, due_in))
         if blocked_for is not None:

@@ -121,7 +121,7 @@ def requeue(session: Session, job_id: int) -> MarketplaceJob:
     }
     job = _change(session, job_id, JobEvent.REQUEUE, values)
     if job.batch_job_id is not None:
-        batch_rows.hold_open(session, job.batch_job_id)
+        batch_rows.lock_open(session, job.batch_job_id)
     announce_job(session, job)
     return job
 

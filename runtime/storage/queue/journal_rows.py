@@ -12,7 +12,7 @@ from runtime.errors import InputError
 from runtime.messages import CallTicket, RecordIntent, RecordOutcome
 from runtime.runs.journal import RecordedStep, StepStatus
 from runtime.storage.models import SCHEMA, MarketplaceTask
-from runtime.storage.queue.written import Written, held_jobs
+from runtime.storage.queue.write_result import WriteResult, held_jobs
 from runtime.storage.server.value_errors import mapped_value_errors
 from runtime.values.json_values import json_text
 
@@ -133,7 +133,7 @@ def step_key(ticket: CallTicket, name: str) -> StepKey:
     return (ticket.job_id, ticket.fence, name)
 
 
-def record_intents(session: Session, intents: Sequence[RecordIntent]) -> Written[StepKey]:
+def record_intents(session: Session, intents: Sequence[RecordIntent]) -> WriteResult[StepKey]:
     """Write that these calls are about to leave.
 
     Returns:
@@ -160,11 +160,11 @@ def record_intents(session: Session, intents: Sequence[RecordIntent]) -> Written
                 "withins": [one.within for one in latest.values()],
             },
         )
-        kept = {(row.job_id, row.fence, row.name): None for row in rows}
-    return _written(session, latest, kept)
+        written = {(row.job_id, row.fence, row.name): None for row in rows}
+    return _result(session, latest, written)
 
 
-def record_outcomes(session: Session, outcomes: Sequence[RecordOutcome]) -> Written[StepKey]:
+def record_outcomes(session: Session, outcomes: Sequence[RecordOutcome]) -> WriteResult[StepKey]:
     """Write how steps ended.
 
     Returns:
@@ -193,8 +193,8 @@ def record_outcomes(session: Session, outcomes: Sequence[RecordOutcome]) -> Writ
                 "tooks": [one.took for one in latest.values()],
             },
         )
-        kept = {(row.job_id, row.fence, row.name): row.result for row in rows}
-    return _written(session, latest, kept)
+        written = {(row.job_id, row.fence, row.name): row.result for row in rows}
+    return _result(session, latest, written)
 
 
 def record_transaction(
@@ -302,10 +302,10 @@ def open_steps(session: Session, job_id: int) -> list[str]:
     return list(session.scalars(_OPEN_NAMES, {"job_id": job_id}))
 
 
-def _written(
-    session: Session, asked: Collection[StepKey], kept: dict[StepKey, Any]
-) -> Written[StepKey]:
+def _result(
+    session: Session, asked: Collection[StepKey], written: dict[StepKey, Any]
+) -> WriteResult[StepKey]:
     missing = [
-        (job_id, fence) for job_id, fence, name in asked if (job_id, fence, name) not in kept
+        (job_id, fence) for job_id, fence, name in asked if (job_id, fence, name) not in written
     ]
-    return Written(kept, held_jobs(session, missing, ()))
+    return WriteResult(written, held_jobs(session, missing, ()))

@@ -13,7 +13,7 @@ from runtime.runs.settlement import Settlement
 from runtime.storage.models import SCHEMA
 from runtime.storage.queue.batch_rows import close_ended
 from runtime.storage.queue.journal_rows import close_open_steps, mark_ended_by
-from runtime.storage.queue.written import Written, held_jobs
+from runtime.storage.queue.write_result import WriteResult, held_jobs
 from runtime.storage.server.value_errors import mapped_value_errors
 
 # SKIP LOCKED, because an application's open transaction on one job must not hold up all others.
@@ -81,7 +81,7 @@ _PROGRESS = text(f"""
 """)
 
 
-def settle_jobs(session: Session, settlements: Sequence[Settlement]) -> Written[int]:
+def settle_jobs(session: Session, settlements: Sequence[Settlement]) -> WriteResult[int]:
     """Write the settlements.
 
     Returns:
@@ -117,16 +117,23 @@ def settle_jobs(session: Session, settlements: Sequence[Settlement]) -> Written[
                 ],
             },
         ).all()
-    left: dict[int, str] = {job_id: status for job_id, status, _ in rows}
+    settled: dict[int, str] = {job_id: status for job_id, status, _ in rows}
     mark_ended_by(
         session,
-        [(one.job_id, name) for one in settlements if one.job_id in left for name in one.ended_by],
+        [
+            (one.job_id, name)
+            for one in settlements
+            if one.job_id in settled
+            for name in one.ended_by
+        ],
     )
     # No further run will look these steps up, so they must not seem to be under way.
-    close_open_steps(session, [job for job, status in left.items() if status != JobStatus.PENDING])
+    close_open_steps(
+        session, [job for job, status in settled.items() if status != JobStatus.PENDING]
+    )
     close_ended(session, (batch_id for _, status, batch_id in rows if status in FINAL))
     runs = [(one.job_id, one.fence) for one in settlements]
-    return Written(dict.fromkeys(left), held_jobs(session, runs, left))
+    return WriteResult(dict.fromkeys(settled), held_jobs(session, runs, settled))
 
 
 def record_progress(session: Session, made: Sequence[RecordProgress]) -> None:

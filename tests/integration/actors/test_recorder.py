@@ -92,7 +92,7 @@ def test_endings_are_acknowledged_once_committed(make_scene: MakeScene) -> None:
     for job in scene.jobs:
         scene.settle(job, result={"job": job.id})
     wait_until(lambda: len(scene.acknowledged(messages.SettlementRecorded)) == 30)
-    assert all(one.kept for one in scene.acknowledged(messages.SettlementRecorded))
+    assert all(one.written for one in scene.acknowledged(messages.SettlementRecorded))
     assert {get_job(scene.database, job.id).status for job in scene.jobs} == {"completed"}
 
 
@@ -113,7 +113,7 @@ def test_a_run_that_lost_its_job_is_told_so(make_scene: MakeScene) -> None:
     old = Settlement(job.id, job.fence - 1, JobEvent.COMPLETE)
     scene.recorder.tell(messages.RecordSettlement("asker", old))
     (told,) = wait_until(lambda: scene.acknowledged(messages.SettlementRecorded))
-    assert not told.kept
+    assert not told.written
 
 
 def test_outcomes_are_kept_while_the_database_is_away(
@@ -136,7 +136,7 @@ def test_outcomes_are_kept_while_the_database_is_away(
         away.exec_driver_sql(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
     scene.clock.advance(timedelta(seconds=10))
     wait_until(lambda: len(scene.acknowledged(messages.SettlementRecorded)) == 3)
-    assert all(one.kept for one in scene.acknowledged(messages.SettlementRecorded))
+    assert all(one.written for one in scene.acknowledged(messages.SettlementRecorded))
     admin.dispose()
     elsewhere.dispose()
 

@@ -303,7 +303,7 @@ def test_an_open_transaction_on_the_batch_holds_up_no_ending(
     batch = make(database, "update", add_products(database, 1))
     (job,) = claim_all(database, node, shop).values()
     with database.session() as application:
-        batch_rows.hold_open(application, batch.id)
+        batch_rows.lock_open(application, batch.id)
         with database.session.begin() as session:
             settle_jobs(session, [Settlement(job.id, job.fence, JobEvent.COMPLETE)])
         assert stored(database, batch.id).completed_at is None

@@ -107,17 +107,17 @@ class MarketplaceBench:
                 kept = json.loads(entry.step.result or "null")
                 self.actor.receive(messages.CallEnded(entry.ticket, Success(kept)))
 
-    def claim(self, *jobs: Job, left: Mapping[int, timedelta | None] | None = None) -> None:
+    def claim(self, *jobs: Job, waiting: Mapping[int, timedelta | None] | None = None) -> None:
         """Answer the claim that is under way.
 
         Args:
-            left: when the next job of each lane falls due, which is of normal priority.
+            waiting: when the next job of each lane falls due, which is of normal priority.
         """
         pending = self.actor._claims.pending
         sequence = pending.sequence if pending is not None else 0
         heads = tuple(
             messages.LaneHeads(lane, () if due is None else (messages.Head(3, due),))
-            for lane, due in (left or {}).items()
+            for lane, due in (waiting or {}).items()
         )
         self.receive(messages.JobsClaimed(sequence, jobs, heads))
 
@@ -144,9 +144,9 @@ class MarketplaceBench:
         assert record.reply_to == self.actor.name
         return record.settlement
 
-    def recorded(self, settlement: Settlement, kept: bool = True) -> None:
+    def recorded(self, settlement: Settlement, written: bool = True) -> None:
         """Acknowledge a settlement."""
-        self.receive(messages.SettlementRecorded(settlement.job_id, settlement.fence, kept))
+        self.receive(messages.SettlementRecorded(settlement.job_id, settlement.fence, written))
 
     def room(self) -> dict[int, int]:
         """The room of the lanes that it asks jobs for, after work was found for all."""

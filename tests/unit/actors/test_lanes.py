@@ -212,11 +212,11 @@ def test_a_single_job_waits_for_no_more_than_one_job_of_a_seller_with_endless_on
             waiting[key] -= 1
             lanes.add_ready(job(len(served), key))
             served.append(key)
-        left = [
+        heads = [
             LaneHeads(one.lane, (Head(3, timedelta(0)),) if waiting[one.lane] else ())
             for one in requests
         ]
-        lanes.answered(left, [job(0, key) for key in taken], limit)
+        lanes.answered(heads, [job(0, key) for key in taken], limit)
         running += [lane for lane, _ in started(lanes)]
         end(lanes, running.pop(0))
     assert served[: singles + 1] == list(range(1, singles + 2))

@@ -95,11 +95,11 @@ def test_where_work_was_found_jobs_are_asked_for_once_at_a_time(bench: Marketpla
     assert (request.marketplace, [one.lane for one in request.lanes]) == ("shop", [2])
     bench.receive(LanesFound((LaneShop(3, 8),)))
     assert asked(bench) == [], "one claim at a time"
-    bench.claim(left={2: None})
+    bench.claim(waiting={2: None})
     (again,) = asked(bench)
     assert [one.lane for one in again.lanes] == [3]
     assert again.sequence > request.sequence
-    bench.claim(left={3: None})
+    bench.claim(waiting={3: None})
     assert asked(bench) == []
 
 
@@ -126,7 +126,7 @@ def test_a_claim_that_is_never_answered_is_given_up(bench: MarketplaceBench) -> 
 
 def test_a_job_that_is_due_later_is_asked_for_then(bench: MarketplaceBench) -> None:
     bench.receive(FOUND)
-    bench.claim(left={2: 20 * SECOND})
+    bench.claim(waiting={2: 20 * SECOND})
     asked(bench)
     bench.clock.advance(19 * SECOND)
     assert asked(bench) == []
@@ -139,7 +139,7 @@ def test_a_job_that_is_due_in_the_year_9999_harms_nobody(
     bench: MarketplaceBench, delay: timedelta
 ) -> None:
     bench.receive(FOUND)
-    bench.claim(left={2: delay})
+    bench.claim(waiting={2: delay})
     asked(bench)
     bench.receive(FOUND)
     assert len(asked(bench)) == 1
@@ -260,7 +260,7 @@ def test_a_place_that_comes_free_goes_to_the_next_job(bench: MarketplaceBench) -
 
 def test_a_run_that_had_lost_its_job_ends_like_any_other(bench: MarketplaceBench) -> None:
     bench.claim(bench.job(1, "refuse"))
-    bench.recorded(bench.settlement(), kept=False)
+    bench.recorded(bench.settlement(), written=False)
     bench.receive(FOUND)
     assert bench.room() == {2: 3}
 
@@ -373,7 +373,7 @@ def test_a_run_that_ends_with_trouble_of_the_account_closes_the_shop(
 ) -> None:
     monkeypatch.setattr(Stop, "error", error)
     browsers.receive(FOUND, messages.SellerConnected(7))
-    browsers.claim(browsers.job(1, "stop"), left={2: timedelta(0)})
+    browsers.claim(browsers.job(1, "stop"), waiting={2: timedelta(0)})
     asked(browsers)
     (record,) = browsers.told(messages.RecordClosure)
     closure = record.closure

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.errors.program import PROGRAM
-from runtime.former_system.changes import TakenOverRow, change, fingerprint, held_reason, went_on
+from runtime.former_system.changes import TakenOverRow, change, fingerprint, pause_reason, went_on
 
 NOON = datetime(2026, 1, 9, 12, tzinfo=UTC)
 ROW: dict[str, Any] = {"id": 7, "status": "pending", "created_at": NOON, "priority": 2}
@@ -77,7 +77,7 @@ def test_a_job_whose_status_is_still_the_same_did_not_go_on() -> None:
 
 
 def test_the_reason_of_a_held_job_names_both_rows_and_both_ways_out() -> None:
-    assert held_reason("user_1.marketplace_jobs", ROW | {"status": "completed"}, BEFORE) == (
+    assert pause_reason("user_1.marketplace_jobs", ROW | {"status": "completed"}, BEFORE) == (
         "it went on in the former system after it was taken over (user_1.marketplace_jobs 7: "
         f"pending, then completed): `{PROGRAM} jobs cancel 31` ends it where that is "
         f"enough, `{PROGRAM} jobs resume 31` runs it here too"

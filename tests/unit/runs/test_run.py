@@ -140,11 +140,11 @@ def test_a_pausing_run_is_parked_once_what_has_left_is_written_down() -> None:
 
 def test_a_pausing_run_sends_nothing_more_but_records() -> None:
     run = run_of(two_writes)
-    assert not run.holds(WRITE)
+    assert not run.keeps_back(WRITE)
     run.pause()
-    assert run.holds(WRITE)
-    assert run.holds(READ)
-    assert not run.holds(RECORD)
+    assert run.keeps_back(WRITE)
+    assert run.keeps_back(READ)
+    assert not run.keeps_back(RECORD)
 
 
 def test_a_cancellation_wins_over_a_pause() -> None:

@@ -73,14 +73,14 @@ def test_a_job_that_is_not_due_is_left_and_its_time_is_told(database: Database, 
     add_job(database, shop, run_at=datetime.now(UTC) + timedelta(hours=1))
     claimed = claim(database, node, lane(shop))
     assert claimed.jobs == ()
-    ((head,),) = (lane.heads for lane in claimed.left if lane.lane == shop)
+    ((head,),) = (lane.heads for lane in claimed.waiting if lane.lane == shop)
     assert (head.priority, head.blocked) == (4, False)
     assert timedelta(minutes=59) < head.due_in < timedelta(minutes=61)
 
 
 def test_of_a_lane_without_jobs_nothing_is_left(database: Database, node: int) -> None:
     shop = add_shop(database)
-    assert claim(database, node, lane(shop)).left == (LaneHeads(shop, ()),)
+    assert claim(database, node, lane(shop)).waiting == (LaneHeads(shop, ()),)
 
 
 def test_what_the_limit_or_the_room_left_is_told_for_each_priority(
@@ -93,9 +93,9 @@ def test_what_the_limit_or_the_room_left_is_told_for_each_priority(
     add_job(database, shop, priority=4, run_at=later)
     claimed = claim(database, node, lane(shop, room=5), limit=3)
     assert [job.priority for job in claimed.jobs] == [1, 1, 3]
-    (left,) = claimed.left
-    assert [head.priority for head in left.heads] == [3, 4]
-    assert left.heads[0].due_in <= timedelta(0) < left.heads[1].due_in
+    (waiting,) = claimed.waiting
+    assert [head.priority for head in waiting.heads] == [3, 4]
+    assert waiting.heads[0].due_in <= timedelta(0) < waiting.heads[1].due_in
 
 
 def test_a_job_that_an_open_transaction_holds_does_not_hold_up_the_others(

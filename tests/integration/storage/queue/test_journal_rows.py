@@ -80,12 +80,12 @@ def outcome(
 
 def intend(database: Database, *intents: RecordIntent) -> set[StepKey]:
     with database.session.begin() as session:
-        return set(journal_rows.record_intents(session, intents).kept)
+        return set(journal_rows.record_intents(session, intents).written)
 
 
 def record(database: Database, *outcomes: RecordOutcome) -> dict[StepKey, Any]:
     with database.session.begin() as session:
-        return dict(journal_rows.record_outcomes(session, outcomes).kept)
+        return dict(journal_rows.record_outcomes(session, outcomes).written)
 
 
 def settle(database: Database, job: Job, event: JobEvent, **more: Any) -> None:

@@ -133,7 +133,7 @@ def test_a_lane_gets_no_job_below_the_worst_urgency_that_it_may_get(
     with database.session.begin() as session:
         claim = claim_jobs(session, "vinted", lanes, 9, node, AGING)
     assert [job.id for job in claim.jobs] == [old]
-    assert {(one.lane, head.priority) for one in claim.left for head in one.heads} == {
+    assert {(one.lane, head.priority) for one in claim.waiting for head in one.heads} == {
         (shop, 3), (other, 2)
     }, "it is told what there is"  # fmt: skip
 

@@ -66,7 +66,7 @@ def settle(database: Database, settlement: Settlement) -> None:
 
     def settled() -> bool:
         with database.session.begin() as session:
-            return settlement.job_id in settle_jobs(session, [settlement]).kept
+            return settlement.job_id in settle_jobs(session, [settlement]).written
 
     wait_until(settled)
 
@@ -159,7 +159,7 @@ def test_the_claim_tells_which_priorities_are_blocked_and_what_may_be_claimed_la
     add_job(database, shop, priority=2, run_at=hour(1))
     result = claim(database, node, shop)
     assert result.jobs == ()
-    ((due, blocked),) = (lane.heads for lane in result.left)
+    ((due, blocked),) = (lane.heads for lane in result.waiting)
     assert (due.priority, due.blocked) == (2, False)
     assert timedelta(minutes=59) < due.due_in <= timedelta(hours=1)
     assert (blocked.priority, blocked.blocked) == (2, True)

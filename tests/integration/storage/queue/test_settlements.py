@@ -33,7 +33,7 @@ def job(database: Database, node: int) -> Job:
 
 def settle(database: Database, *settlements: Settlement) -> set[int]:
     with database.session.begin() as session:
-        return set(settle_jobs(session, settlements).kept)
+        return set(settle_jobs(session, settlements).written)
 
 
 def test_a_completed_job_keeps_its_result(database: Database, job: Job) -> None:

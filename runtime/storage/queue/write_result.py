@@ -22,15 +22,15 @@ _STILL_RUNNING = text(f"""
 
 
 @dataclass(frozen=True, slots=True)
-class Written(Generic[Key]):
+class WriteResult(Generic[Key]):
     """The outcome of one statement.
 
     Attributes:
-        kept: the entries that were written, with the values that the statement returned.
+        written: the entries that were written, with the values that the statement returned.
         held: the jobs whose rows another transaction locks; their entries have to wait.
     """
 
-    kept: Mapping[Key, Any]
+    written: Mapping[Key, Any]
     held: frozenset[int]
 
 
@@ -43,9 +43,9 @@ def held_jobs(
         runs: pairs of a job's id and its fence.
         written: the ids of the jobs of which an entry was written.
     """
-    left = [(job_id, fence) for job_id, fence in runs if job_id not in written]
-    if not left:
+    unwritten = [(job_id, fence) for job_id, fence in runs if job_id not in written]
+    if not unwritten:
         return frozenset()
-    ids, fences = zip(*left, strict=True)
+    ids, fences = zip(*unwritten, strict=True)
     rows = session.scalars(_STILL_RUNNING, {"ids": list(ids), "fences": list(fences)})
     return frozenset(rows)
