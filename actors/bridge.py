@@ -4,7 +4,7 @@ It trusts no client: a response counts only if it comes from a socket of the sel
 command went, and its content is read with distrust. It never sends a command twice to a browser
 that does not remember the first time. The way of a command::
 
-    request ─► sent to a socket ─┬─ response ───────────────────────────────► ended
+    command ─► sent to a socket ─┬─ response ───────────────────────────────► ended
                                  ├─ deadline ───────────────────────────────► ended: timeout
                                  └─ socket gone ─► lost ─┬─ another socket with the same memory:
                                                          │  sent again
@@ -22,7 +22,7 @@ from actors.base_actor import BaseActor
 from actors.directory import Directory
 from runtime import messages
 from runtime.bridge.browser_response import MalformedResponse, read_response
-from runtime.bridge.pending_requests import PendingRequest, PendingRequests, heir_of, repeat_to
+from runtime.bridge.pending_commands import PendingCommand, PendingCommands, heir_of, repeat_to
 from runtime.bridge.seller_sockets import SellerSocket, SellerSockets
 from runtime.errors import (
     CallTimeout,
@@ -90,7 +90,7 @@ class BridgeActor(BaseActor):
         self._grace = grace
         self._listeners = tuple(messages.marketplace_actor(one) for one in browser_marketplaces)
         self._sockets = SellerSockets()
-        self._pending = PendingRequests()
+        self._pending = PendingCommands()
         # A socket whose token expired must not go on receiving commands, however long it stays
         # open.
         self._expiries: dict[str, Timer] = {}
@@ -98,14 +98,14 @@ class BridgeActor(BaseActor):
         # answered by the memory that got it.
         self._graces: dict[int, tuple[datetime, Timer]] = {}
         # A start may be a restart. Until the server has announced the connected sockets and the
-        # marketplace actors had time to ask again, an unknown seller or request means nothing.
+        # marketplace actors had time to ask again, an unknown seller or command means nothing.
         self._announced = False
         self._recovering = True
-        self._early_requests: list[messages.BrowserRequest] = []
+        self._early_commands: list[messages.BrowserCommand] = []
         self._early_responses: dict[str, list[messages.PluginResponse]] = {}
         self._handlers: dict[type, Callable[[Any], None]] = {
-            messages.BrowserRequest: self._on_request,
-            messages.BrowserRequestWithdrawn: self._on_withdrawn,
+            messages.BrowserCommand: self._on_command,
+            messages.BrowserCommandWithdrawn: self._on_withdrawn,
             messages.PluginResponse: self._on_response,
             messages.BrowserDeadline: self._on_deadline,
             messages.SocketConnected: self._on_connected,
@@ -131,57 +131,57 @@ class BridgeActor(BaseActor):
 
     # --- commands ------------------------------------------------------------------------
 
-    def _on_request(self, request: messages.BrowserRequest) -> None:
+    def _on_command(self, command: messages.BrowserCommand) -> None:
         if not self._announced:
-            self._early_requests.append(request)
+            self._early_commands.append(command)
             return
-        known = self._pending.get(request.request_id)
+        known = self._pending.get(command.request_id)
         if known is not None:
             # The command is under way already and must not be sent twice. Only its outcome goes
             # to the ticket that asked last.
-            known.request = replace(known.request, ticket=request.ticket)
+            known.command = replace(known.command, ticket=command.ticket)
             return
-        repeated = request.repeated or self._pending.ended(request.request_id) is not None
-        live = self._sockets.of(request.user_id)
+        repeated = command.repeated or self._pending.ended(command.request_id) is not None
+        live = self._sockets.of(command.user_id)
         if not live:
             # The asking actor believes that the seller is connected. The seller may have left
             # during a restart, when nobody was told.
-            self._tell_presence(request.user_id, connected=False)
+            self._tell_presence(command.user_id, connected=False)
             if not repeated:
-                self._reply(request, Failure(SellerNotConnected(request.user_id)))
+                self._reply(command, Failure(SellerNotConnected(command.user_id)))
                 return
-        pending = self._await(request)
-        for response in self._early_responses.pop(request.request_id, []):
+        pending = self._await(command)
+        for response in self._early_responses.pop(command.request_id, []):
             self._on_response(response)
-        if self._pending.get(request.request_id) is not pending:
+        if self._pending.get(command.request_id) is not pending:
             return
         if not repeated:
             self._send(pending, live[-1])
             return
         # The command may have been sent before, so only a browser that remembers may get it.
-        remembering = repeat_to(request, live)
+        remembering = repeat_to(command, live)
         if remembering is not None:
             self._send(pending, remembering, repeated=True)
             return
         pending.lost(self.clock.now())
         if not live:
-            self._start_grace(request.user_id)
+            self._start_grace(command.user_id)
 
-    def _await(self, request: messages.BrowserRequest) -> PendingRequest:
-        deadline = self.clock.now() + request.timeout
-        due = messages.BrowserDeadline(request.request_id)
-        pending = PendingRequest(request, deadline, self.clock.call_at(deadline, self.name, due))
+    def _await(self, command: messages.BrowserCommand) -> PendingCommand:
+        deadline = self.clock.now() + command.timeout
+        due = messages.BrowserDeadline(command.request_id)
+        pending = PendingCommand(command, deadline, self.clock.call_at(deadline, self.name, due))
         self._pending.add(pending)
         return pending
 
-    def _send(self, pending: PendingRequest, socket: SellerSocket, repeated: bool = False) -> None:
-        request = pending.request
+    def _send(self, pending: PendingCommand, socket: SellerSocket, repeated: bool = False) -> None:
+        command = pending.command
         try:
-            payload = checked_json(request.payload, f"the payload of {request.action}")
+            payload = checked_json(command.payload, f"the payload of {command.action}")
         except InvalidJson as error:
             self._end(pending, Failure(InvalidCall(str(error))))
             return
-        if not self._may_leave(request):
+        if not self._may_leave(command):
             # If the command was sent before, its answer may still come from the first time.
             if pending.sent_to is None and not repeated:
                 why = "this node was held up, and it is too late for the command to leave"
@@ -189,22 +189,22 @@ class BridgeActor(BaseActor):
             return
         self.counters["resent" if pending.sent_to or repeated else "sent"] += 1
         pending.sent(socket)
-        command = {"request_id": request.request_id, "action": request.action, "payload": payload}
-        if request.not_after is not None:
+        wire = {"request_id": command.request_id, "action": command.action, "payload": payload}
+        if command.not_after is not None:
             # The command may reach the browser late: a polling browser fetches it some time, and
             # a page may have been frozen. The page has to look at this time itself.
-            command["not_after"] = epoch_ms(request.not_after)
+            wire["not_after"] = epoch_ms(command.not_after)
         if repeated:
-            command["repeated"] = True
-        self._server.emit(socket.sid, COMMAND, command, partial(self._may_leave, request))
+            wire["repeated"] = True
+        self._server.emit(socket.sid, COMMAND, wire, partial(self._may_leave, command))
 
-    def _may_leave(self, request: messages.BrowserRequest) -> bool:
+    def _may_leave(self, command: messages.BrowserCommand) -> bool:
         """Return whether nobody can have taken the job over; the server's thread asks, too."""
-        return request.not_after is None or self.clock.now() < request.not_after
+        return command.not_after is None or self.clock.now() < command.not_after
 
-    def _on_withdrawn(self, message: messages.BrowserRequestWithdrawn) -> None:
-        self._early_requests = [
-            one for one in self._early_requests if one.request_id != message.request_id
+    def _on_withdrawn(self, message: messages.BrowserCommandWithdrawn) -> None:
+        self._early_commands = [
+            one for one in self._early_commands if one.request_id != message.request_id
         ]
         # The browser is not told: it may be at it already, and then its answer is taken for late.
         self._pending.end(message.request_id, "late")
@@ -212,25 +212,25 @@ class BridgeActor(BaseActor):
     def _on_deadline(self, message: messages.BrowserDeadline) -> None:
         pending = self._pending.get(message.request_id)
         # A timer cannot be taken back once its message is in the mailbox, so it may come for a
-        # request that was made anew.
+        # command that was made anew.
         if pending is None or self.clock.now() < pending.deadline:
             return
-        seconds = pending.request.timeout.total_seconds()
+        seconds = pending.command.timeout.total_seconds()
         self._end(
             pending,
             Failure(
                 CallTimeout(
-                    f"Plugin command timeout after {seconds:g}s", writes=pending.request.writes
+                    f"Plugin command timeout after {seconds:g}s", writes=pending.command.writes
                 )
             ),
         )
 
-    def _end(self, pending: PendingRequest, outcome: Outcome, later: str = "late") -> None:
-        self._pending.end(pending.request.request_id, later)
-        self._reply(pending.request, outcome)
+    def _end(self, pending: PendingCommand, outcome: Outcome, later: str = "late") -> None:
+        self._pending.end(pending.command.request_id, later)
+        self._reply(pending.command, outcome)
 
-    def _reply(self, request: messages.BrowserRequest, outcome: Outcome) -> None:
-        self.tell(request.ticket.reply_to, messages.CallEnded(request.ticket, outcome))
+    def _reply(self, command: messages.BrowserCommand, outcome: Outcome) -> None:
+        self.tell(command.ticket.reply_to, messages.CallEnded(command.ticket, outcome))
 
     # --- responses -----------------------------------------------------------------------
 
@@ -249,11 +249,11 @@ class BridgeActor(BaseActor):
                 message, self._pending.ended(response.request_id) or "unknown", response.request_id
             )
         # Ids cannot be guessed, but nobody may answer for another seller even if an id is known.
-        elif sender is None or sender.user_id != pending.request.user_id:
+        elif sender is None or sender.user_id != pending.command.user_id:
             self._drop(message, "foreign", response.request_id, sid=message.sid)
         else:
             self.counters["answered"] += 1
-            self._end(pending, response.outcome(pending.request.writes), "duplicate")
+            self._end(pending, response.outcome(pending.command.writes), "duplicate")
             # Only now may the page forget its answer: it is on its way to the run.
             message.acknowledge({"status": "ok", "request_id": response.request_id})
 
@@ -266,9 +266,9 @@ class BridgeActor(BaseActor):
         message.acknowledge({"status": status, "request_id": request_id})
 
     def _set_aside(self, message: messages.PluginResponse) -> bool:
-        """Set aside a response whose request may be forgotten; returns False if there is no room.
+        """Set aside a response whose command may be forgotten; returns False if there is no room.
 
-        If an actor asks for the request again within the recovery, the response answers it.
+        If an actor asks for the command again within the recovery, the response answers it.
         """
         if sum(map(len, self._early_responses.values())) >= EARLY_RESPONSES:
             return False
@@ -367,15 +367,15 @@ class BridgeActor(BaseActor):
             return
         del self._graces[user_id]
         for pending in self._pending.of(user_id):
-            self._end(pending, Failure(self._lost(pending.request)))
+            self._end(pending, Failure(self._lost(pending.command)))
 
-    def _lost(self, request: messages.BrowserRequest) -> ConnectionLost | SellerNotConnected:
+    def _lost(self, command: messages.BrowserCommand) -> ConnectionLost | SellerNotConnected:
         # A read that was lost is simply asked again when the seller is back.
-        if not request.writes:
-            return SellerNotConnected(request.user_id)
+        if not command.writes:
+            return SellerNotConnected(command.user_id)
         return ConnectionLost(
-            f"the browser of user {request.user_id} disconnected before it answered "
-            f"{request.action}, and did not come back within {self._grace.total_seconds():g}s",
+            f"the browser of user {command.user_id} disconnected before it answered "
+            f"{command.action}, and did not come back within {self._grace.total_seconds():g}s",
             writes=True,
         )
 
@@ -385,9 +385,9 @@ class BridgeActor(BaseActor):
         if self._announced:
             return
         self._announced = True
-        early, self._early_requests = self._early_requests, []
-        for request in early:
-            self._on_request(request)
+        early, self._early_commands = self._early_commands, []
+        for command in early:
+            self._on_command(command)
         if any(self._sockets.users()):
             over = self.clock.now() + RECOVERY
             self.clock.call_at(over, self.name, messages.RecoveryOver())

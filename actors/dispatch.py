@@ -30,7 +30,7 @@ from runtime.runs.calls import (
 )
 from runtime.runs.execution import Perform
 
-# 144 random bits: any page may answer a request whose id it knows, so nobody may guess one.
+# 144 random bits: any page may answer a command whose id it knows, so nobody may guess one.
 REQUEST_ID_BYTES = 18
 
 
@@ -135,8 +135,8 @@ class Dispatcher:
     def withdraw(self, run: LaneRun, call_ids: Iterable[int]) -> None:
         """Take calls back whose outcomes nobody waits for any more."""
         for call in [run.calls[one] for one in call_ids if one in run.calls]:
-            if call.request is not None:
-                withdrawn = messages.BrowserRequestWithdrawn(call.request.request_id)
+            if call.command is not None:
+                withdrawn = messages.BrowserCommandWithdrawn(call.command.request_id)
                 self._tell(messages.BRIDGE, withdrawn)
             self.pace.withdraw(call.ticket)
             self._land(run, call)
@@ -157,9 +157,9 @@ class Dispatcher:
         for call in run.calls.values():
             if actor == messages.RECORDER and call.entry is not None:
                 self._tell(messages.RECORDER, call.entry)
-            elif actor == messages.BRIDGE and call.left and call.request is not None:
-                call.request = replace(call.request, repeated=True)
-                self._tell(messages.BRIDGE, call.request)
+            elif actor == messages.BRIDGE and call.left and call.command is not None:
+                call.command = replace(call.command, repeated=True)
+                self._tell(messages.BRIDGE, call.command)
             elif actor == messages.HTTP and call.left and isinstance(call.call, HttpCall):
                 # The thread that had the request may go on, so a write is looked up and not sent
                 # again.
@@ -178,7 +178,7 @@ class Dispatcher:
     def _send(self, run: LaneRun, call: LaneCall) -> None:
         call.has_place = True
         if isinstance(call.call, WebSocketCall):
-            call.request = self._browser_request(run, call.ticket, call.call)
+            call.command = self._browser_command(run, call.ticket, call.call)
         if call.call.writes and call.effect.step is not None:
             self._intend(run, call, call.effect.step)
         else:
@@ -192,7 +192,7 @@ class Dispatcher:
         leaves_within = self._lease.leaves_within(now)
         call.released_at, call.not_after = now, now + leaves_within
         run.steps.intends(step, call.call)
-        request_id = call.request.request_id if call.request else None
+        request_id = call.command.request_id if call.command else None
         intent = messages.RecordIntent.of(call.ticket, call.effect, leaves_within, request_id)
         self._record(call, intent)
 
@@ -212,14 +212,14 @@ class Dispatcher:
                 call.ticket, self._marketplace, run.job.shop.id, call.call, timeout, not_after
             )
             self._tell(messages.HTTP, request)
-        elif call.request is not None:
-            call.request = replace(call.request, not_after=not_after)
-            self._tell(messages.BRIDGE, call.request)
+        elif call.command is not None:
+            call.command = replace(call.command, not_after=not_after)
+            self._tell(messages.BRIDGE, call.command)
 
-    def _browser_request(
+    def _browser_command(
         self, run: LaneRun, ticket: CallTicket, call: WebSocketCall
-    ) -> messages.BrowserRequest:
-        return messages.BrowserRequest(
+    ) -> messages.BrowserCommand:
+        return messages.BrowserCommand(
             ticket=ticket,
             request_id=secrets.token_urlsafe(REQUEST_ID_BYTES),
             user_id=run.job.user_id,

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from actors.lanes import Lane
 from runtime.answers.limit_keeper import SentCall
-from runtime.messages import BrowserRequest, CallTicket, RecordIntent, RecordOutcome
+from runtime.messages import BrowserCommand, CallTicket, RecordIntent, RecordOutcome
 from runtime.process.clock import Timer
 from runtime.runs.job_states import JobEvent, JobStatus, target
 from runtime.runs.run import OutstandingCall, Run
@@ -24,7 +24,7 @@ class LaneCall(OutstandingCall):
         has_place: whether the call takes one of the places of its lane.
         released_at: the time when a write had its turn; it leaves once its intent is recorded.
         not_after: the time from which a write may not leave any more; set with its intent.
-        request: the command for the seller's browser, if the call is one.
+        command: the command for the seller's browser, if the call is one.
         sent: what the limits know of the call since it left for the marketplace.
     """
 
@@ -33,7 +33,7 @@ class LaneCall(OutstandingCall):
     has_place: bool = False
     released_at: datetime | None = None
     not_after: datetime | None = None
-    request: BrowserRequest | None = None
+    command: BrowserCommand | None = None
     sent: SentCall | None = None
 
 

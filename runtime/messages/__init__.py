@@ -21,8 +21,8 @@ from runtime.messages.browsers import (
     SocketsAnnounced,
 )
 from runtime.messages.calls import (
-    BrowserRequest,
-    BrowserRequestWithdrawn,
+    BrowserCommand,
+    BrowserCommandWithdrawn,
     CallEnded,
     CallsReleased,
     CallTicket,
@@ -97,9 +97,9 @@ __all__ = [
     "ActorRestarted",
     "ActorStarted",
     "ActorStopped",
+    "BrowserCommand",
+    "BrowserCommandWithdrawn",
     "BrowserDeadline",
-    "BrowserRequest",
-    "BrowserRequestWithdrawn",
     "CallEnded",
     "CallTicket",
     "CallsReleased",

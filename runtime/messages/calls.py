@@ -45,7 +45,7 @@ class CancellationOverdue:
 
 
 @dataclass(frozen=True, slots=True)
-class BrowserRequest:
+class BrowserCommand:
     """A marketplace actor gives the bridge a command for a seller's browser.
 
     Attributes:
@@ -70,7 +70,7 @@ class BrowserRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class BrowserRequestWithdrawn:
+class BrowserCommandWithdrawn:
     """Nobody waits for the response to a command any more."""
 
     request_id: str

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from runtime.errors import CallRejected, SellerNotConnected
-from runtime.messages import BrowserRequest, CallTicket
+from runtime.messages import BrowserCommand, CallTicket
 from runtime.process.clock import Timer
 from runtime.rate_limits import Limit
 from runtime.runs.calls import Failure, Outcome, Success
@@ -60,7 +60,7 @@ class Browsers:
             reading.timer.cancel()
             self._answer(now + GRACE, reading.ticket, Failure(SellerNotConnected(user_id)))
 
-    def request(self, row: JobRow, request: BrowserRequest, now: datetime) -> None:
+    def request(self, row: JobRow, request: BrowserCommand, now: datetime) -> None:
         """A command arrives."""
         user = request.user_id
         if user not in self.connected:
@@ -77,7 +77,7 @@ class Browsers:
         else:
             self._reading[user] = _Reading(request.ticket, done, timer)
 
-    def _outcome(self, row: JobRow, request: BrowserRequest, now: datetime) -> Outcome:
+    def _outcome(self, row: JobRow, request: BrowserCommand, now: datetime) -> Outcome:
         drawn = self._draw.random()
         if drawn < 0.002:
             self.refused += 1

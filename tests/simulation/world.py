@@ -222,7 +222,7 @@ class World:
                 self.later(CLAIM, lambda: self._claim(message, asked_at))
             case messages.HttpRequest():
                 self._http(message)
-            case messages.BrowserRequest(ticket):
+            case messages.BrowserCommand(ticket):
                 row = self.table.rows[ticket.job_id]
                 self.browsers.request(row, message, self.clock.now())
             case messages.PresenceWanted(reply_to, user_id):

@@ -121,7 +121,7 @@ class Bench:
 
     def sent(self) -> list[tuple[int, int]]:
         """Job and call id of what has left since the last look."""
-        requests = (messages.HttpRequest, messages.BrowserRequest)
+        requests = (messages.HttpRequest, messages.BrowserCommand)
         left = [
             (one.ticket.job_id, one.ticket.call_id)
             for _, one in self.directory.told

@@ -98,7 +98,7 @@ class Bridge:
             "writes": False,
         } | changes
         self.actor.receive(
-            messages.BrowserRequest(request_id=request_id, user_id=user_id, **arguments)
+            messages.BrowserCommand(request_id=request_id, user_id=user_id, **arguments)
         )
 
     def respond(self, sid: str, data: Any) -> dict[str, Any] | None:

@@ -175,7 +175,7 @@ class Stack:
             "writes": False,
         } | changes
         self.bridge.tell(
-            messages.BrowserRequest(request_id=request_id, user_id=user_id, **arguments)
+            messages.BrowserCommand(request_id=request_id, user_id=user_id, **arguments)
         )
 
     def outcome(self) -> Any:

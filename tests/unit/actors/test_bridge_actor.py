@@ -151,8 +151,8 @@ def test_an_earlier_incarnations_deadline_does_not_count(bridge: Bridge) -> None
 def test_a_withdrawn_request_is_forgotten(bridge: Bridge) -> None:
     bridge.connect("a")
     bridge.request()
-    bridge.actor.receive(messages.BrowserRequestWithdrawn("r1"))
-    bridge.actor.receive(messages.BrowserRequestWithdrawn("r1"))
+    bridge.actor.receive(messages.BrowserCommandWithdrawn("r1"))
+    bridge.actor.receive(messages.BrowserCommandWithdrawn("r1"))
     assert bridge.respond("a", ok()) == {"status": "unknown", "request_id": "r1"}
     bridge.advance(1_000)
     assert bridge.outcomes == []

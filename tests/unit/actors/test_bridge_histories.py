@@ -76,7 +76,7 @@ class World:
     def withdraw(self, number: int) -> None:
         for request_id in self._unanswered(number):
             self.withdrawn.add(request_id)
-            self.bridge.actor.receive(messages.BrowserRequestWithdrawn(request_id))
+            self.bridge.actor.receive(messages.BrowserCommandWithdrawn(request_id))
 
     def advance(self, seconds: int) -> None:
         self.bridge.advance(seconds)

@@ -250,7 +250,7 @@ def test_requests_wait_until_it_is_known_who_is_there(bridge: Bridge) -> None:
     bridge.start(announce=False)
     bridge.request("r1")
     bridge.request("r2")
-    bridge.actor.receive(messages.BrowserRequestWithdrawn("r2"))
+    bridge.actor.receive(messages.BrowserCommandWithdrawn("r2"))
     assert bridge.outcomes == []
     bridge.server.deliver = bridge.actor.receive
     bridge.server.announce()

@@ -243,7 +243,7 @@ def test_the_bridge_is_told_of_a_command_that_nobody_waits_for_any_more(bench: B
     ((_, command),) = bench.directory.told
     bench.dispatcher.withdraw(run, [1])
     assert bench.directory.told[1:] == [
-        (messages.BRIDGE, messages.BrowserRequestWithdrawn(command.request_id))
+        (messages.BRIDGE, messages.BrowserCommandWithdrawn(command.request_id))
     ]
     assert not bench.dispatcher.ended(run, 1, Success(None))
     bench.dispatcher.withdraw(run, [1])

@@ -73,7 +73,7 @@ class Bench:
         return taken
 
     def sent(self) -> list[Any]:
-        return self.take(messages.HttpRequest, messages.BrowserRequest)
+        return self.take(messages.HttpRequest, messages.BrowserCommand)
 
 
 @pytest.mark.parametrize("call", WRITES, ids=["http", "browser"])

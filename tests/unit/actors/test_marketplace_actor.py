@@ -322,7 +322,7 @@ def test_a_run_whose_job_was_claimed_again_sends_nothing_more(bench: Marketplace
 def test_a_job_whose_seller_left_waits_for_the_seller(browsers: MarketplaceBench) -> None:
     browsers.receive(FOUND, messages.SellerConnected(7))
     browsers.claim(browsers.job(1, "look"))
-    (request,) = browsers.told(messages.BrowserRequest)
+    (request,) = browsers.told(messages.BrowserCommand)
     asked(browsers)
     browsers.fail(request, SellerNotConnected(7))
     settlement = browsers.settlement()
@@ -339,7 +339,7 @@ def test_a_seller_who_came_back_before_the_run_ended_is_not_overlooked(
 ) -> None:
     browsers.receive(FOUND, messages.SellerConnected(7))
     browsers.claim(browsers.job(1, "look"))
-    (request,) = browsers.told(messages.BrowserRequest)
+    (request,) = browsers.told(messages.BrowserCommand)
     browsers.fail(request, SellerNotConnected(7))
     assert browsers.told(messages.PresenceWanted) == [
         messages.PresenceWanted("marketplace:shop", 7)
@@ -349,7 +349,7 @@ def test_a_seller_who_came_back_before_the_run_ended_is_not_overlooked(
 def test_a_page_that_could_not_begin_is_left_alone_for_a_while(browsers: MarketplaceBench) -> None:
     browsers.receive(FOUND, messages.SellerConnected(7))
     browsers.claim(browsers.job(1, "look"))
-    (request,) = browsers.told(messages.BrowserRequest)
+    (request,) = browsers.told(messages.BrowserCommand)
     asked(browsers)
     browsers.fail(request, BrowserNotReady("the plugin is gone", error_code="plugin_missing"))
     settlement = browsers.settlement()
@@ -392,7 +392,7 @@ def test_where_nobody_tells_of_sellers_a_job_looks_again_after_a_while(
     bench: MarketplaceBench,
 ) -> None:
     bench.claim(bench.job(1, "look"))
-    (request,) = bench.told(messages.BrowserRequest)
+    (request,) = bench.told(messages.BrowserCommand)
     bench.fail(request, SellerNotConnected(7))
     settlement = bench.settlement()
     assert settlement.event is JobEvent.SNOOZE

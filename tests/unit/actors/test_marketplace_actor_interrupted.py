@@ -44,8 +44,8 @@ def bench() -> MarketplaceBench:
     return MarketplaceBench(HANDLERS, lane_concurrency=3, lane_calls=1)
 
 
-def commands(bench: MarketplaceBench) -> list[messages.BrowserRequest]:
-    return bench.told(messages.BrowserRequest)
+def commands(bench: MarketplaceBench) -> list[messages.BrowserCommand]:
+    return bench.told(messages.BrowserCommand)
 
 
 def actions(bench: MarketplaceBench) -> list[str]:
@@ -105,8 +105,8 @@ def test_a_cancelled_job_has_the_time_of_one_call_to_tidy_up(bench: MarketplaceB
     assert bench.told(messages.RecordSettlement) == []
     bench.clock.advance(SECOND)
     assert bench.settlement().event is JobEvent.CANCEL
-    assert bench.told(messages.BrowserRequestWithdrawn) == [
-        messages.BrowserRequestWithdrawn(tidy.request_id)
+    assert bench.told(messages.BrowserCommandWithdrawn) == [
+        messages.BrowserCommandWithdrawn(tidy.request_id)
     ]
     bench.answer(tidy)
     assert bench.told(messages.RecordSettlement) == []

@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from runtime.bridge.seller_sockets import SellerSocket
-from runtime.messages import BrowserRequest
+from runtime.messages import BrowserCommand
 from runtime.process.clock import Timer
 
-# A late answer is told apart from one to an unknown request, as long as its request is remembered.
+# A late answer is told apart from one to an unknown command, as long as its command is remembered.
 REMEMBERED = 10_000
 
 
 @dataclass(slots=True)
-class PendingRequest:
+class PendingCommand:
     """A command that waits for its answer.
 
     Attributes:
@@ -27,7 +27,7 @@ class PendingRequest:
         lost_at: the time since when no live socket is known to have the command.
     """
 
-    request: BrowserRequest
+    command: BrowserCommand
     deadline: datetime
     timer: Timer
     sent_to: SellerSocket | None = None
@@ -49,11 +49,11 @@ class PendingRequest:
         if self.lost_at is None or now - self.lost_at > grace:
             return False
         if self.sent_to is None:
-            return repeat_to(self.request, live) is joined
+            return repeat_to(self.command, live) is joined
         return joined.shares_memory_with(self.sent_to)
 
 
-def repeat_to(request: BrowserRequest, live: Sequence[SellerSocket]) -> SellerSocket | None:
+def repeat_to(command: BrowserCommand, live: Sequence[SellerSocket]) -> SellerSocket | None:
     """Return the socket that may get a command of which the former socket is not known.
 
     A command that writes is repeated only if all live sockets of the seller share one memory:
@@ -64,7 +64,7 @@ def repeat_to(request: BrowserRequest, live: Sequence[SellerSocket]) -> SellerSo
     if not resuming:
         return None
     newest = resuming[-1]
-    if request.writes and not all(one.shares_memory_with(newest) for one in live):
+    if command.writes and not all(one.shares_memory_with(newest) for one in live):
         return None
     return newest
 
@@ -80,46 +80,46 @@ def heir_of(gone: SellerSocket, live: Sequence[SellerSocket]) -> SellerSocket | 
     return heirs[-1] if heirs else None
 
 
-class PendingRequests:
-    """Holds the pending requests by id and by seller, and remembers how the last ones ended."""
+class PendingCommands:
+    """Holds the pending commands by id and by seller, and remembers how the last ones ended."""
 
     def __init__(self) -> None:
-        self._by_id: dict[str, PendingRequest] = {}
-        self._by_user: dict[int, dict[str, PendingRequest]] = {}
+        self._by_id: dict[str, PendingCommand] = {}
+        self._by_user: dict[int, dict[str, PendingCommand]] = {}
         self._ended: OrderedDict[str, str] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._by_id)
 
-    def add(self, pending: PendingRequest) -> None:
-        """Add a request."""
-        request = pending.request
-        self._by_id[request.request_id] = pending
-        self._by_user.setdefault(request.user_id, {})[request.request_id] = pending
+    def add(self, pending: PendingCommand) -> None:
+        """Add a command."""
+        command = pending.command
+        self._by_id[command.request_id] = pending
+        self._by_user.setdefault(command.user_id, {})[command.request_id] = pending
 
-    def get(self, request_id: str) -> PendingRequest | None:
-        """Return the request of that id, while it is pending."""
+    def get(self, request_id: str) -> PendingCommand | None:
+        """Return the command of that id, while it is pending."""
         return self._by_id.get(request_id)
 
-    def of(self, user_id: int) -> list[PendingRequest]:
-        """Return a seller's pending requests, in order of their arrival."""
+    def of(self, user_id: int) -> list[PendingCommand]:
+        """Return a seller's pending commands, in order of their arrival."""
         return list(self._by_user.get(user_id, {}).values())
 
-    def end(self, request_id: str, how: str) -> PendingRequest | None:
-        """Remove a request; ``how`` tells for what a further response to it is taken."""
+    def end(self, request_id: str, how: str) -> PendingCommand | None:
+        """Remove a command; ``how`` tells for what a further response to it is taken."""
         pending = self._by_id.pop(request_id, None)
         if pending is None:
             return None
         pending.timer.cancel()
-        of_user = self._by_user[pending.request.user_id]
+        of_user = self._by_user[pending.command.user_id]
         del of_user[request_id]
         if not of_user:
-            del self._by_user[pending.request.user_id]
+            del self._by_user[pending.command.user_id]
         self._ended[request_id] = how
         if len(self._ended) > REMEMBERED:
             self._ended.popitem(last=False)
         return pending
 
     def ended(self, request_id: str) -> str | None:
-        """Return how a request ended, as long as this is remembered."""
+        """Return how a command ended, as long as this is remembered."""
         return self._ended.get(request_id)
