@@ -2,7 +2,9 @@
 
 import os
 import random
+import shutil
 import signal
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,10 +22,18 @@ from tests.support.examples import drawn
 
 LONGEST = ("test_day.py", "test_chaos.py", "test_outside_package.py")
 EXAMPLES = 100
+OWN_DIRECTORY = pytest.StashKey[bool]()
+"""Whether the run made a directory for the files of its tests."""
 
 
-def pytest_configure() -> None:
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
     """Draw the seeds before the workers start: they inherit them."""
+    if config.option.basetemp is None:
+        # Each run of pytest closes the directory that all runs of an account share to others, and
+        # the account of the embedded PostgreSQL is one of these.
+        config.option.basetemp = tempfile.mkdtemp(prefix="marketplace-runtime-tests-")
+        config.stash[OWN_DIRECTORY] = True
     # A shell that starts this in the background has it ignored, and so all that is started here.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -39,6 +49,12 @@ def pytest_configure() -> None:
         suppress_health_check=[hypothesis.HealthCheck.too_slow],
     )
     hypothesis.settings.load_profile("here")
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Leave the run's directory to whoever wants to see why something failed."""
+    if exitstatus == pytest.ExitCode.OK and session.config.stash.get(OWN_DIRECTORY, False):
+        shutil.rmtree(session.config.option.basetemp, ignore_errors=True)
 
 
 def pytest_report_header() -> str:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import socketio
 from sqlalchemy import URL
 from sqlalchemy.orm import Session
 
@@ -24,6 +23,7 @@ from runtime.applications import (
 )
 from runtime.bridge.seller_tokens import issue_token
 from runtime.process.data_directory import token_secret
+from tests.support.bridge.seller_client import close_client, seller_client
 from tests.support.database.job_rows import add_job, add_shop
 from tests.support.processes.commands import on_database
 from tests.support.processes.running_node import registry_of, running_node
@@ -201,7 +201,7 @@ def test_a_handler_of_the_former_system_asks_the_sellers_browser(
         secret = token_secret(scene.settings)
         token = issue_token(7, secret, "HS256", scene.settings.grace)
         url = f"http://127.0.0.1:{scene.node.bridge_port}"
-        page = socketio.Client(handle_sigint=False)
+        page = seller_client()
 
         def relay(command: dict[str, Any]) -> None:
             answer = {"request_id": command["request_id"], "success": True, "data": command}
@@ -210,7 +210,7 @@ def test_a_handler_of_the_former_system_asks_the_sellers_browser(
         page.on("plugin_command", relay)
         page.connect(url, auth={"user_id": 7, "token": token})
         job = scene.ended(add_job(database, shop))
-        page.shutdown()
+        close_client(page)
 
     assert job.status == "completed"
     assert isinstance(job.result_data, dict)

@@ -13,6 +13,7 @@ import socketio
 
 from runtime.bridge.seller_tokens import issue_token
 from tests.chaos.counting_marketplace import CountingMarketplace
+from tests.support.bridge.seller_client import close_client, seller_client
 
 SECRET = "a-secret-for-the-chaos-tests-only"
 UNKNOWN = {"success": False, "error": "it was begun", "error_code": "outcome_unknown"}
@@ -55,14 +56,14 @@ class Seller:
         self._commands.put(None)
         for thread in self._threads:
             thread.join()
-        self._client.shutdown()
+        close_client(self._client)
 
     def go_to(self, port: int) -> None:
         """Connect to the service on that port, now or when it lets this seller in."""
         self._wanted = port
 
     def _page(self) -> socketio.Client:
-        client = socketio.Client(handle_sigint=False, reconnection=False)
+        client = seller_client(reconnection=False)
         client.on("plugin_command", self._commands.put)
         return client
 

@@ -108,20 +108,12 @@ class PostgresCluster:
         """
         if self._status() is None:
             return
-        if self._account:
-            # Somebody may have closed a parent directory since the server started.
-            _let_others_traverse(self.path)
         stopped = self._run(
             # Fast: connections that applications forgot must not keep the server from stopping.
-            "pg_ctl",
-            "stop",
-            "-w",
-            "-m",
-            "fast",
-            "-t",
-            str(PATIENCE_SECONDS),
-            "-D",
-            str(self.path),
+            *("pg_ctl", "stop", "-w", "-m", "fast", "-t", str(PATIENCE_SECONDS)),
+            # The program is started in the directory. By its whole path it would not find it if
+            # somebody closed a parent directory to others, even while it waits for the end.
+            *("-D", "."),
         )
         if stopped.returncode != 0:
             raise DatabaseUnavailable(

@@ -139,8 +139,9 @@ def test_trouble_with_the_check_itself_refuses(log: Log) -> None:
     with running() as stack:
         stack.server._authenticate = lambda auth: 1 / 0  # type: ignore[assignment, return-value]
         stranger = stack.stranger()
+        # Nobody answers, so that waiting for longer would bring nothing else.
         with pytest.raises(socketio.exceptions.ConnectionError):
-            stranger.connect({"token": token(7)})
+            stranger.connect({"token": token(7)}, wait=0.5)
         stack.server._authenticate = lambda auth: verify_token(auth, SECRET, ALGORITHM)
         assert still_serves(stack)
 

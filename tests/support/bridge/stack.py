@@ -7,9 +7,6 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
-import requests
-import socketio
-
 from actors.bridge import BridgeActor
 from actors.directory import Directory
 from runtime import messages
@@ -17,12 +14,13 @@ from runtime.bridge.seller_tokens import issue_token, verify_token
 from runtime.bridge.socketio_server import SocketIOServer
 from runtime.messages import CallTicket
 from runtime.process.clock import SystemClock
+from tests.support.bridge.seller_client import close_client, seller_client
 from tests.support.deadline import wait_until
 
 SECRET = "integration-test-secret-of-48-characters-xxxxxxxx"
 ALGORITHM = "HS256"
 ASKER = messages.marketplace_actor("vinted")
-PATIENCE = 10
+PATIENCE = 60
 
 
 class Mailbox:
@@ -51,10 +49,7 @@ class Browser:
     def __init__(self, url: str, transport: str = "websocket") -> None:
         self._url = url
         self._transport = transport
-        self._http = requests.Session()
-        self.client = socketio.Client(
-            http_session=self._http, reconnection_delay=0.05, reconnection_delay_max=0.1
-        )
+        self.client = seller_client(reconnection_delay=0.05, reconnection_delay_max=0.1)
         self.commands: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self.refusals: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self.connected = threading.Semaphore(0)
@@ -87,11 +82,9 @@ class Browser:
         if self._transport == "websocket" and self.client.eio.ws is not None:
             self._websockets.append(self.client.eio.ws)
 
-    def connect(self, auth: object) -> None:
+    def connect(self, auth: object, wait: float = PATIENCE) -> None:
         # The library's own second is too short on a busy machine: a refusal came too late.
-        self.client.connect(
-            self._url, auth=auth, transports=[self._transport], wait_timeout=PATIENCE
-        )
+        self.client.connect(self._url, auth=auth, transports=[self._transport], wait_timeout=wait)
         assert self.connected.acquire(timeout=PATIENCE)
 
     def command(self) -> dict[str, Any]:
@@ -110,10 +103,9 @@ class Browser:
 
     def close(self) -> None:
         self._finish_writing()
-        self.client.shutdown()
+        close_client(self.client)
         for websocket in self._websockets:
             websocket.close()
-        self._http.close()
 
 
 class Stack:

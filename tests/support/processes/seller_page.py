@@ -6,6 +6,7 @@ from typing import Any
 
 import socketio
 
+from tests.support.bridge.seller_client import close_client, seller_client
 from tests.support.processes.service_process import Installation
 
 
@@ -17,7 +18,7 @@ class SellerPage:
         self.pages = pages
         self.may_answer = threading.Event()
         self.may_answer.set()
-        self.client = socketio.Client()
+        self.client = seller_client()
         self.client.on("plugin_command", self._command)
         token = installation.run("token", "--user", str(user_id)).stdout.strip()
         self.client.connect(installation.url, auth={"user_id": user_id, "token": token})
@@ -39,4 +40,4 @@ class SellerPage:
     def close(self) -> None:
         """Close the page."""
         self.may_answer.set()
-        self.client.shutdown()
+        close_client(self.client)
