@@ -63,4 +63,6 @@ def pause_reason(place: str, row: Mapping[str, Any], before: TakenOverRow) -> st
 
 
 def _said(value: Any) -> Any:
+    # PostgreSQL gives times in the time zone of the session, which may be another at the next
+    # import.
     return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value

@@ -85,6 +85,7 @@ def batch_values(batch: FormerBatch, new_id: int) -> Mapping[str, Any]:
 
 
 def _lacks_product(job: FormerJob, product_id: int | None) -> bool:
+    # A job that carries its product in its input needs none here.
     waits = job.status is JobStatus.PENDING and job.product_id is not None
     return waits and product_id is None and not job.product
 

@@ -201,6 +201,8 @@ def read_job(
         idempotency_key=_text(row.get("idempotency_key")),
         created_at=created,
         run_at=row.get("run_at") or created,
+        # Without a time the job would count as never begun, and could expire after a person has
+        # resumed it.
         started_at=row.get("started_at") or (created if was is JobStatus.RUNNING else None),
         completed_at=_ended(row, status, was, created),
         expires_at=expires_at,
@@ -327,6 +329,7 @@ def _ended(
 ) -> datetime | None:
     if status not in FINAL:
         return None
+    # Only a job that expires by this import ends with another status than it had there.
     if status is not was:
         return row.get("expires_at")
     return row.get("completed_at") or row.get("started_at") or created

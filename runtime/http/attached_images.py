@@ -51,6 +51,8 @@ def _part(image: str, open_image: OpenImage) -> tuple[str, bytes, str]:
     try:
         content = open_image(image)
     except CallRejected as error:
+        # Such an answer speaks of the address itself; a server that failed may have the image
+        # later.
         if error.status is not None and error.status < 500:
             raise ImageRefused(str(error)) from error
         raise NotSent(str(error)) from error

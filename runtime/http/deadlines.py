@@ -35,6 +35,8 @@ class Deadline:
         with self._lock:
             self.is_over = True
             if self._line is not None:
+                # A shutdown and not a close: it wakes a thread that is blocked in recv(). It fails
+                # where the other side has ended the connection already.
                 with contextlib.suppress(OSError):
                     self._line.shutdown(socket.SHUT_RDWR)
 
@@ -56,6 +58,7 @@ class Deadline:
             except BaseException as problem:  # noqa: BLE001 - raised again by whoever waits
                 problems.append(problem)
 
+        # A thread that is abandoned must not keep the process from ending.
         thread = threading.Thread(target=run, daemon=True)
         thread.start()
         thread.join(min(max(0.0, self._end - monotonic()), at_most.total_seconds()))

@@ -40,6 +40,7 @@ _HEADERS = {
     "User-Agent": "marketplace-runtime",
 }
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+# Object stores give these types where an image was uploaded without one.
 _UNTYPED = frozenset({"", "application/octet-stream", "binary/octet-stream"})
 
 
@@ -101,6 +102,8 @@ def fetch_image(url: str, limits: DownloadLimits | None = None) -> bytes:
         try:
             return _followed(url, limits, limit)
         except Exception as error:
+            # What fails when the deadline ends the connection differs with what was being read, so
+            # that the deadline itself is asked first.
             if limit.is_over or isinstance(error, TimeoutError):
                 seconds = limits.time.total_seconds()
                 raise CallTimeout(f"{url}: not downloaded within {seconds:g} s") from None

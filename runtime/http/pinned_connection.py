@@ -23,6 +23,8 @@ class PinnedConnection(http.client.HTTPSConnection):
     def connect(self) -> None:
         """Connect, and agree on TLS."""
         plain = socket.create_connection((self._address, self.port), CONNECT_SECONDS)
+        # The handshake waits until the deadline watches the connection, because a server may let
+        # its bytes trickle already there.
         secured = self._trust.wrap_socket(
             plain, server_hostname=self.host, do_handshake_on_connect=False
         )

@@ -54,6 +54,7 @@ def refuse_private(host: str, addresses: list[str]) -> None:
 def _is_public(address: Address) -> bool:
     if isinstance(address, ipaddress.IPv6Address) and (inner := _inner(address)) is not None:
         return _is_public(inner)
+    # Python counts multicast addresses as global, and reserved ones of IPv6, too.
     return address.is_global and not (
         address.is_multicast or address.is_reserved or address.is_unspecified
     )

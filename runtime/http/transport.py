@@ -109,6 +109,8 @@ class HttpTransport:
                     ),
                     # A redirect could lead a seller's token to a foreign host.
                     allow_redirects=False,
+                    # The body is read in pieces, so that one that is too large is not in memory
+                    # before it is refused.
                     stream=True,
                 )
                 with response:
@@ -252,6 +254,7 @@ def _refused(where: str, status: int, refusal: Refusal, call: HttpCall) -> Outco
 def _answer(response: requests.Response, body: bytes) -> Answer:
     good = response.status_code < 300
     text = "" if good else body[:EXCERPT].decode(errors="replace")
+    # The case of a header's name means nothing in HTTP, and differs from server to server.
     headers = {name.lower(): value for name, value in response.headers.items()}
     return Answer(response.status_code, headers, text, good=good)
 

@@ -37,6 +37,8 @@ class WatchedAdapter(HTTPAdapter):
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         """Let the pool make connections that know this adapter."""
         super().init_poolmanager(*args, **options)
+        # urllib3 makes connections from a class and not from a function, so that each adapter has
+        # classes of its own.
         adapter = self
 
         class Plain(_Watched, HTTPConnection):

@@ -153,12 +153,16 @@ class CallQueue(Generic[Item]):
         """Give the place of a call back that was released and has ended."""
         known = self._lanes.get(lane)
         assert known is not None
+        # All parked streams are tried again, because the place goes to the one of the best rank, of
+        # which the order of parking says nothing.
         self._fresh.update(known.parked)
         known.parked.clear()
         self._lanes.free_place(known)
 
     def changed(self, scope: Scope) -> None:
         """Look again at a scope that was closed or opened, or whose limits changed."""
+        # The planned time belongs to the former state: the scope may be open now, or closed for so
+        # long that its calls are to be refused.
         if scope in self._scopes:
             self._scopes.look_at(scope, AT_ONCE)
 
@@ -178,6 +182,8 @@ class CallQueue(Generic[Item]):
         while ready:
             _, stream, left = heapq.heappop(ready)
             if self._try(stream, now, taken):
+                # The lane has had one more turn, so that the stream comes back with a worse rank,
+                # and other lanes have theirs before its next call.
                 heapq.heappush(ready, (stream.rank, stream, None))
             # The next stream of that scope is only looked at now: the stream before it may have
             # used the scope up. A release costs the same however many streams wait behind it.
@@ -210,6 +216,8 @@ class CallQueue(Generic[Item]):
             self._release(stream, now, taken)
             return bool(stream.calls)
         if blocked is None:
+            # Nobody knows when a place is free, so that no look is planned: `place_freed` brings
+            # the stream back.
             stream.lane.parked[stream] = None
         elif _is_hopeless(blocked, now):
             # All calls of a stream have the same path, so the same scope keeps all of them.

@@ -137,6 +137,7 @@ class CountedWindow:
 
     def _others_at(self, when: datetime) -> int:
         share = 1 - (when - self._others_since) / self.limit.per
+        # Rounded up, because a part of a call that others made takes the room of a whole one.
         return math.ceil(self._others * min(max(share, 0.0), 1.0))
 
     def _others_allow(self, when: datetime, total: int) -> datetime | None:
@@ -156,10 +157,13 @@ class CountedWindow:
         while self._buckets and self._out_at(self._buckets[0][0]) <= now:
             index, count = self._buckets.popleft()
             self._total -= count
+            # A bucket that is out of the window counts nowhere any more, so that it need not be
+            # stored.
             self._changed.discard(index)
 
     def _index(self, when: datetime) -> int:
         return (when - EPOCH) // self._width
 
     def _out_at(self, index: int) -> datetime:
+        # The releases of a bucket may all have come at its end, so that the window begins there.
         return EPOCH + (index + 1) * self._width + self.limit.per

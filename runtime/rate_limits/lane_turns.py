@@ -33,6 +33,8 @@ class LaneTurns(Generic[Item]):
         """Return the lane to which a stream is about to be added; it is made if it is unknown."""
         lane = self._lanes.get(key)
         if lane is None:
+            # A new lane starts at the present round: from 0 on it would go before all others until
+            # it had caught up.
             lane = self._lanes[key] = CallLane(key, self._round)
         elif self._resting.pop(key, None) is not None:
             # A lane that was idle would else take all the turns that it did not use at once,

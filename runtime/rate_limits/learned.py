@@ -6,6 +6,7 @@ minds says 429 again.
 
 from datetime import datetime, timedelta
 
+# Times are divided by the share, so that it must stay above 0.
 LEAST = 1 / 64
 FULL_AFTER = timedelta(minutes=10)
 """The time in which the share grows from 0 to 1."""
@@ -60,6 +61,8 @@ class ObservedRate:
 
     def release(self, now: datetime) -> None:
         """Count a release."""
+        # Two numbers and not a list of times: every watched scope has such a counter, and only a
+        # guess is made from it.
         if self._start is None or now - self._start >= 2 * LOOK_BACK:
             self._start, self._count, self._before = now, 0, 0
         elif now - self._start >= LOOK_BACK:
@@ -69,6 +72,7 @@ class ObservedRate:
     @property
     def count(self) -> int:
         """The releases in ten seconds; at least 1, because a limit of 0 would let none through."""
+        # The present interval may just have begun, so that the one before it counts, too.
         return max(1, self._count, self._before)
 
     def idle_at(self) -> datetime | None:

@@ -44,6 +44,7 @@ class Limit:
                 f"a limit per {self.per} cannot be kept to: give from 1 ms to {LONGEST_WINDOW.days}"
                 " days"
             )
+        # The usage of a counted window is stored under its length in whole seconds.
         if not self.is_paced and self.per.microseconds:
             raise InputError(f"a limit per {self.per} is not per whole seconds: round it up")
 
@@ -89,6 +90,8 @@ class Budgets:
             limits = self.of(level)
             if not all(isinstance(limit, Limit) for limit in limits):
                 raise InputError(f"the budgets of {level} must be Limit(count, per), not {limits}")
+            # Windows are kept by their length, so that one of the two limits would silently be
+            # lost.
             if len({limit.per for limit in limits}) < len(limits):
                 raise InputError(
                     f"the budgets of {level} give two limits for one window: keep one of them"

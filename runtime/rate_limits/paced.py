@@ -41,6 +41,8 @@ class PacedWindow:
         """
         free = now if self._next is None else max(now, self._next)
         if len(self._released) == self.limit.count:
+            # A lower rate stretches the window and leaves the count as it is, so that it also works
+            # for a limit of one call.
             free = max(free, self._released[0] + self.limit.per / rate * MARGIN)
         return free
 
@@ -56,6 +58,8 @@ class PacedWindow:
 
     def was_released(self, when: datetime, count: int) -> None:
         """Count releases that happened before this limit was known."""
+        # An hour may have had thousands of releases, and the hard rule looks no further back than
+        # the limit's count.
         self._released.extend([when] * min(count, self.limit.count))
 
     def left(self, released_at: datetime, now: datetime) -> None:
@@ -67,6 +71,7 @@ class PacedWindow:
     def change(self, limit: Limit) -> None:
         """Keep to another limit from now on; former releases still count."""
         if limit.count != self.limit.count:
+            # A deque keeps the newest entries, with which the hard rule compares.
             self._released = deque(self._released, maxlen=limit.count)
         self.limit = limit
 

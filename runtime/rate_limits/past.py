@@ -26,6 +26,8 @@ class Past:
         began, count = now, 0
         if self._hours and now - self._hours[-1][0] < HOUR:
             began, _, count = self._hours.pop()
+        # All releases of the hour count from the last one on, so that none slides out of a window
+        # too early.
         self._hours.append((began, now, count + 1))
         while now - self._hours[0][1] >= LONGEST:
             del self._hours[0]

@@ -20,6 +20,9 @@ class ScopeQueues(Generic[Item]):
     """Sorts the streams at each scope by rank, and the scopes by the time of their next look."""
 
     def __init__(self) -> None:
+        # Plain lists, which `bisect` keeps sorted: `benchmarks/call_queue.py` shows no gain from
+        # heaps, whose stale entries would have to be recognised, or from a library of sorted
+        # containers.
         self._queues: dict[Scope, list[tuple[Rank, Stream[Item]]]] = {}
         # The number in the middle breaks ties between equal times, because scopes have no order.
         self._looks: list[tuple[datetime, int, Scope]] = []

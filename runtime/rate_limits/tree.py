@@ -144,6 +144,8 @@ class BudgetTree:
         """Take over a scope's limit, and how much of it remains, as the marketplace says."""
         budget = self._budget(scope)
         budget.keep_to(limit)
+        # With the scope its announced limit would be forgotten, and the next calls would go without
+        # it.
         budget.remember(now + ANNOUNCED_FOR)
         self._restore(scope, budget)
         if remaining is not None:
@@ -172,6 +174,8 @@ class BudgetTree:
         return tuple(
             Usage(scope, per, start, used)
             for scope in scopes
+            # A scope that was forgotten since was idle, so that none of its buckets counts any
+            # more.
             if scope in self._scopes
             for per, start, used in self._scopes[scope].changed()
         )

@@ -10,6 +10,7 @@ from runtime.values.json_values import checked_json
 
 MAX_EXTERNAL_ID = 255
 MAX_DATA_BYTES = 64_000
+# The columns for money are numeric(12, 2).
 MAX_PRICE = Decimal("9999999999.99")
 _CENT = Decimal("0.01")
 _CURRENCY = re.compile(r"[A-Za-z]{3}")

@@ -30,6 +30,7 @@ from runtime.storage.server.value_errors import mapped_value_errors
 IMPORT_LOCK = 0x6D72_696D_7074
 """The key of the advisory lock that an import holds ("mrimpt")."""
 
+# Ids are taken before the rows are written, because the reasons of paused jobs name them.
 _NEXT_IDS = text("""
     SELECT nextval(pg_get_serial_sequence(:table, 'id')) FROM generate_series(1, :count)
 """)
@@ -46,6 +47,8 @@ _TAKEN_KEYS = text(f"""
     WHERE user_id = :user_id AND idempotency_key = ANY(:keys)
 """)
 
+# Here and below, a fence of 0 says that neither a run nor a person has changed the job since its
+# import.
 _MISSING_PRODUCT = text(f"""
     SELECT job.id, former.former_product_id, former.awaits_product
     FROM {SCHEMA}.former_rows AS former
@@ -254,9 +257,11 @@ def close_batch(
     if counts.unfinished:
         return
     was, counted, ended = former
+    # The jobs of the batch are gone there, so that only its former counts tell how it went.
     if not counts.total:
         counts = BatchCounts(**counted)
     status = batch_status(counts, cancel_requested=batch.cancel_requested)
+    # Where even these are missing, the batch keeps the status that it had there.
     batch.status = was.value if was is not None and not counts.total else status.value
     batch.counts = counts.as_json()
     last = select(MarketplaceJob.completed_at).where(

@@ -208,6 +208,7 @@ def read_page(session: Session, table: FormerTable, after: int | None, limit: in
     chosen.append(
         f"nullif(concat_ws(', ', NULL, {', '.join(beyond or ['NULL'])}), '') AS \"{BEYOND}\""
     )
+    # The first row of a page comes however large it is, or the import would not get past it.
     sizes = [f"coalesce({_SIZE.format(name)}, 0)" for name, holds in columns if holds == "text"]
     query = f"""
         SELECT {", ".join(chosen)} FROM (

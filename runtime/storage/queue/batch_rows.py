@@ -38,6 +38,8 @@ _LOCK_ENDED = text(f"""
     FOR UPDATE OF batch SKIP LOCKED
 """)
 
+# A job whose work another job does must not count as cancelled, or the batch would seem to have
+# failed in part.
 _COUNTS = text(f"""
     SELECT batch_job_id, CASE WHEN superseded_by IS NOT NULL AND status = 'cancelled'
         THEN 'superseded' ELSE status END, count(*)
@@ -64,7 +66,8 @@ _REOPEN = text(f"""
     WHERE id = :id
 """)
 
-# The order of ids keeps two transactions that cancel the same jobs from a deadlock.
+# The order of ids keeps two transactions that cancel the same jobs from a deadlock. The fence of a
+# running job stays, because its own run still has to settle it.
 _CANCEL_JOBS = text(f"""
     WITH unfinished AS (
         SELECT id FROM {SCHEMA}.marketplace_jobs
@@ -133,6 +136,7 @@ def insert_batch(
 
 def batch_by_id(session: Session, batch_id: int) -> BatchRow | None:
     """Return the batch as the database has it now."""
+    # PostgreSQL raises an error for a larger number, although it is just a batch that is not there.
     if not 0 < batch_id <= LARGEST_ID:
         return None
     row = session.execute(_with_codes().where(BatchJob.id == batch_id)).one_or_none()
@@ -227,5 +231,7 @@ def _with_codes() -> Any:
     return (
         select(BatchJob, MarketplaceActionType.code)
         .join(MarketplaceActionType, MarketplaceActionType.id == BatchJob.action_type_id)
+        # The session may have read the row before, and services change it behind the session's
+        # back.
         .execution_options(populate_existing=True)
     )

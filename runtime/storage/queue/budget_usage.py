@@ -12,7 +12,9 @@ from runtime.storage.models import SCHEMA
 
 PRUNED_AT_ONCE = 10_000
 
-# A count only grows, so the larger of two counts is the later one, in whatever order they come.
+# The larger of two counts is the later one, in whatever order they come: a count falls only where a
+# release moves on to the next bucket, and then one call counts twice at worst. The order of the
+# rows keeps two nodes that write the same buckets from a deadlock.
 _RECORD = text(f"""
     INSERT INTO {SCHEMA}.budget_usage AS known
         (marketplace, node, window_seconds, bucket_start, count)
@@ -25,6 +27,7 @@ _RECORD = text(f"""
     DO UPDATE SET count = GREATEST(known.count, excluded.count)
 """)
 
+# A bucket counts until all of it is out of its window, which twice the window surely covers.
 _LOAD = text(f"""
     SELECT node, window_seconds, bucket_start, count FROM {SCHEMA}.budget_usage
     WHERE marketplace = :marketplace

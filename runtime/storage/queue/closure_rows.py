@@ -17,6 +17,8 @@ _FORGOTTEN_AFTER = "1 minute"
 
 _COLUMNS = "marketplace, level, shop_id, action, kind, reason, until, created_at"
 
+# The unique index takes two NULLs for equal (NULLS NOT DISTINCT), so that the conflict also shows
+# for a scope without a shop.
 _CLOSE = text(f"""
     INSERT INTO {SCHEMA}.budget_closures AS closure ({_COLUMNS})
     SELECT * FROM unnest(
@@ -132,6 +134,7 @@ def _opened(session: Session, rows: Sequence[Row[Any]]) -> list[Closure]:
     opened = [_closure(row) for row in rows]
     _announce(session, [one.scope.marketplace for one in opened])
     now: datetime = session.execute(text("SELECT now()")).scalar_one()
+    # Rows whose time is over may still have been there; nothing was closed by them any more.
     return sorted((one for one in opened if one.holds(now)), key=lambda one: one.since)
 
 

@@ -75,7 +75,8 @@ _RESUME = text(f"""
 """)
 
 # ``expires_at`` is the time by which a job has to start. A job that has started once goes on to an
-# end of its own, also while it is pending again for a retry.
+# end of its own, also while it is pending again for a retry. A job that a claim locks at this
+# moment is starting, and is passed over.
 _EXPIRE = text(f"""
     UPDATE {SCHEMA}.marketplace_jobs
     SET status = :target, completed_at = clock_timestamp(), waiting_reason = NULL,

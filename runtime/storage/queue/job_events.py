@@ -31,6 +31,8 @@ def start(session: Session, job_id: int) -> MarketplaceJob:
     """
     values = {"started_at": func.coalesce(MarketplaceJob.started_at, func.clock_timestamp())}
     try:
+        # A savepoint, because the index that refuses a second job of the product would else abort
+        # the caller's transaction.
         with session.begin_nested():
             return _change(session, job_id, JobEvent.CLAIM, {**values, "waiting_reason": None})
     except IntegrityError as error:
@@ -113,6 +115,7 @@ def requeue(session: Session, job_id: int) -> MarketplaceJob:
     """Run a job again that is over or paused; its attempts start anew."""
     values = {
         **dict.fromkeys(("result_data", "error_message", "failed_step", "progress")),
+        # With its former ``expires_at`` a job that expired would expire again at once.
         **dict.fromkeys(("waiting_reason", "completed_at", "expires_at", "superseded_by")),
         **dict.fromkeys(("retry_count", "snooze_count", "poison_count"), 0),
         "cancel_requested": False,

@@ -90,6 +90,7 @@ def _what_cannot_follow(
     ]
 
 
+# The foreign key of a partition (``conparentid``) follows the one of its parent by itself.
 def _references(connection: sa.Connection, name: str) -> list[Reference]:
     rows = connection.execute(
         sa.text(

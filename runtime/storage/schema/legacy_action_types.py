@@ -94,6 +94,8 @@ def former_ids(connection: Connection) -> dict[int, tuple[str, int]]:
             "WHERE marketplace = 'vinted' ORDER BY id"
         )
     ).all()
+    # The count goes on behind the ids of all rows, so that no number is given away that a later row
+    # keeps.
     free = max([*taken, *(row.id for row in added)], default=0)
     for row in added:
         if row.id in places:

@@ -18,6 +18,7 @@ def ensure_action_types(session: Session, declared: Mapping[tuple[str, str], Act
     """
     if not declared:
         return
+    # Services that start at the same time insert the same rows, so that a conflict is no error.
     session.execute(
         insert(MarketplaceActionType).on_conflict_do_nothing(),
         [
