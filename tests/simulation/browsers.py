@@ -10,7 +10,7 @@ from runtime.messages import BrowserCommand, CallTicket
 from runtime.process.clock import Timer
 from runtime.rate_limits import Limit
 from runtime.runs.calls import Failure, Outcome, Success
-from tests.simulation.job_table import JobRow
+from tests.simulation.job_table import SimulatedJob
 from tests.simulation.servers import Counter
 
 GRACE = timedelta(seconds=10)
@@ -60,7 +60,7 @@ class Browsers:
             reading.timer.cancel()
             self._answer(now + GRACE, reading.ticket, Failure(SellerNotConnected(user_id)))
 
-    def request(self, row: JobRow, request: BrowserCommand, now: datetime) -> None:
+    def request(self, row: SimulatedJob, request: BrowserCommand, now: datetime) -> None:
         """A command arrives."""
         user = request.user_id
         if user not in self.connected:
@@ -77,7 +77,7 @@ class Browsers:
         else:
             self._reading[user] = _Reading(request.ticket, done, timer)
 
-    def _outcome(self, row: JobRow, request: BrowserCommand, now: datetime) -> Outcome:
+    def _outcome(self, row: SimulatedJob, request: BrowserCommand, now: datetime) -> Outcome:
         drawn = self._draw.random()
         if drawn < 0.002:
             self.refused += 1

@@ -10,10 +10,10 @@ from runtime.rate_limits import Limit, Usage
 from runtime.rate_limits.closures import Closure, ClosureKind, Level, Scope
 from runtime.runs.job_states import JobStatus
 from tests.simulation import records
-from tests.simulation.job_table import JobRow
+from tests.simulation.job_table import SimulatedJob
 from tests.simulation.predictions import Fortune
 from tests.simulation.servers import ThrottledPeriod, Words
-from tests.simulation.watching import Watch
+from tests.simulation.watching import PaceWatch
 from tests.simulation.world import World
 
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
@@ -63,9 +63,9 @@ class Day:
         self.start = start
         self.world = World(seed, throttled_periods(seed, start))
         self.rows = self.world.table.rows
-        self.watch = Watch(self.world.clock.now)
-        self.few: list[JobRow] = []
-        self.many: list[JobRow] = []
+        self.watch = PaceWatch(self.world.clock.now)
+        self.few: list[SimulatedJob] = []
+        self.many: list[SimulatedJob] = []
         self.fortune = Fortune(self.world, seed)
         self._ids = count(1)
 
@@ -102,11 +102,11 @@ class Day:
 
     # --- jobs -----------------------------------------------------------------------------
 
-    def _job(self, name: str, user: int, priority: int | None = None) -> JobRow:
+    def _job(self, name: str, user: int, priority: int | None = None) -> SimulatedJob:
         now = self.world.clock.now()
         action = self.draw.choice(ACTIONS)
         delay = MINUTE * self.draw.uniform(1, 120) if self.draw.random() < 0.1 else timedelta(0)
-        row = JobRow(
+        row = SimulatedJob(
             id=next(self._ids), marketplace=name, action=action, user_id=user,
             shop_id=FIRST_SHOP[name] + user, priority=priority or self.draw.choice(PRIORITIES),
             run_at=now + delay, created_at=now,
@@ -122,7 +122,7 @@ class Day:
     def _backlog(self, name: str, user: int, jobs: int) -> None:
         now = self.world.clock.now()
         for _ in range(jobs):
-            row = JobRow(
+            row = SimulatedJob(
                 id=next(self._ids), marketplace=name, action="sync", user_id=user,
                 shop_id=FIRST_SHOP[name] + user, priority=3, run_at=now, created_at=now, calls=3,
                 backlog=True,
@@ -203,7 +203,7 @@ class Day:
         if running:
             self._pause_or_cancel(self.draw.choice(running))
 
-    def _pause_or_cancel(self, row: JobRow) -> None:
+    def _pause_or_cancel(self, row: SimulatedJob) -> None:
         pause = self.draw.random() < 0.6
         self.world.log.touched.setdefault(row.id, []).append(self.world.clock.now())
         if row.status is JobStatus.RUNNING:
@@ -216,7 +216,7 @@ class Day:
         if pause:
             self.world.later(MINUTE * self.draw.uniform(5, 60), lambda: self._resume(row))
 
-    def _resume(self, row: JobRow) -> None:
+    def _resume(self, row: SimulatedJob) -> None:
         row.pause_requested = False
         self.world.log.touched.setdefault(row.id, []).append(self.world.clock.now())
         if row.status is JobStatus.PAUSED:

@@ -18,7 +18,7 @@ Key = tuple[datetime, int]
 
 
 @dataclass(slots=True, kw_only=True)
-class JobRow:
+class SimulatedJob:
     """A job as its row has it. Who changes ``status`` or ``run_at`` goes through the table."""
 
     id: int
@@ -60,7 +60,7 @@ class _Ranked:
     named: int
     worst: int
     urgency: int
-    row: JobRow
+    row: SimulatedJob
 
     @property
     def in_priority(self) -> tuple[int, int, int, Key]:
@@ -71,11 +71,11 @@ class JobTable:
     """Jobs, with the pending ones of each shop and priority in the order of their time."""
 
     def __init__(self) -> None:
-        self.rows: dict[int, JobRow] = {}
+        self.rows: dict[int, SimulatedJob] = {}
         self._pending: dict[int, dict[int, list[Key]]] = {}
-        self._of_product: dict[tuple[int, str], dict[int, JobRow]] = {}
+        self._of_product: dict[tuple[int, str], dict[int, SimulatedJob]] = {}
 
-    def add(self, row: JobRow) -> None:
+    def add(self, row: SimulatedJob) -> None:
         """Insert it."""
         self.rows[row.id] = row
         if row.product_key is not None and row.status in LIVE:
@@ -83,7 +83,7 @@ class JobTable:
         if row.status is JobStatus.PENDING:
             insort(self._queue(row), row.key)
 
-    def change(self, row: JobRow, status: JobStatus, run_at: datetime | None = None) -> None:
+    def change(self, row: SimulatedJob, status: JobStatus, run_at: datetime | None = None) -> None:
         """Update its status and, where given, its time."""
         if row.status is JobStatus.PENDING:
             queue = self._queue(row)
@@ -103,7 +103,7 @@ class JobTable:
         """The pending jobs of a shop and priority, the first due first."""
         return self._pending.get(shop_id, {}).get(priority, [])
 
-    def blocker(self, row: JobRow, now: datetime) -> JobRow | None:
+    def blocker(self, row: SimulatedJob, now: datetime) -> SimulatedJob | None:
         """A job of the same product that has to end before it; None where it may be claimed."""
         if row.product_key is None:
             return None
@@ -117,7 +117,7 @@ class JobTable:
                 return other
         return None
 
-    def claimable(self, shop_id: int, priority: int, now: datetime) -> Iterator[JobRow]:
+    def claimable(self, shop_id: int, priority: int, now: datetime) -> Iterator[SimulatedJob]:
         """The due jobs that no other one of their product holds up, among the first."""
         queue = self.pending(shop_id, priority)
         for at, key in enumerate(queue):
@@ -129,7 +129,7 @@ class JobTable:
 
     def pick(
         self, lanes: Iterable[LaneRequest], limit: int, now: datetime, aging: timedelta
-    ) -> list[JobRow]:
+    ) -> list[SimulatedJob]:
         """The jobs that a claim takes, in its order."""
         heads = list(self._heads(lanes, now, aging))
         placed = []
@@ -159,7 +159,7 @@ class JobTable:
             if queue
         )
 
-    def _queue(self, row: JobRow) -> list[Key]:
+    def _queue(self, row: SimulatedJob) -> list[Key]:
         return self._pending.setdefault(row.shop_id, {}).setdefault(row.priority, [])
 
     def _heads(

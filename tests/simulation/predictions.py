@@ -12,7 +12,7 @@ from runtime.runs.job_states import JobStatus
 from runtime.waiting.expectation import Expectation, expected_start
 from runtime.waiting.obstacles import OtherJob, UsedUp, WaitingFacts
 from tests.simulation import records
-from tests.simulation.job_table import JobRow
+from tests.simulation.job_table import SimulatedJob
 from tests.simulation.world import World
 
 MOST = 20
@@ -20,7 +20,7 @@ HANDED_ON = timedelta(milliseconds=50)
 """Within this time a place that is given back goes to the next job."""
 
 
-def facts_of(world: World, row: JobRow) -> WaitingFacts:
+def facts_of(world: World, row: SimulatedJob) -> WaitingFacts:
     """What is known of a job, from the state of the world."""
     now = world.clock.now()
     marketplace = records.MARKETPLACES[row.marketplace]
@@ -51,7 +51,7 @@ def facts_of(world: World, row: JobRow) -> WaitingFacts:
     )
 
 
-def jobs_before(world: World, row: JobRow, now: datetime) -> int:
+def jobs_before(world: World, row: SimulatedJob, now: datetime) -> int:
     """How many due jobs of its shop may be claimed before it, up to ``MOST + 1``."""
     due = max(now, row.run_at)
     lane = LaneRequest(0, (row.shop_id,), MOST + 1, after=row.priority)
@@ -59,11 +59,11 @@ def jobs_before(world: World, row: JobRow, now: datetime) -> int:
     return order.index(row.id) if row.id in order else len(order)
 
 
-def _running(world: World, marketplace: str) -> list[JobRow]:
+def _running(world: World, marketplace: str) -> list[SimulatedJob]:
     return [one for one in world.running.values() if one.marketplace == marketplace]
 
 
-def _used_up(world: World, row: JobRow, now: datetime) -> UsedUp | None:
+def _used_up(world: World, row: SimulatedJob, now: datetime) -> UsedUp | None:
     budgets = world.actors[marketplace_actor(row.marketplace)]._pace.budgets
     nodes = path(row.marketplace, row.shop_id, row.action)
     blocked: Blocked | None = budgets.blocked(nodes, now)
@@ -72,7 +72,7 @@ def _used_up(world: World, row: JobRow, now: datetime) -> UsedUp | None:
     return UsedUp(blocked.scope, blocked.reason, blocked.until)
 
 
-def _other(row: JobRow) -> OtherJob:
+def _other(row: SimulatedJob) -> OtherJob:
     return OtherJob(row.id, row.action, row.status)
 
 
@@ -80,7 +80,7 @@ def _other(row: JobRow) -> OtherJob:
 class Prediction:
     """What was said of a job."""
 
-    row: JobRow
+    row: SimulatedJob
     at: datetime
     said: Expectation
     facts: WaitingFacts
@@ -115,7 +115,7 @@ class Fortune:
         self._world = world
         self._draw = random.Random(seed + 5)
 
-    def ask(self, rows: list[JobRow]) -> None:
+    def ask(self, rows: list[SimulatedJob]) -> None:
         """Explain some pending jobs, and go on asking."""
         waiting = [row for row in rows if row.status is JobStatus.PENDING]
         for row in self._draw.sample(waiting, min(12, len(waiting))):

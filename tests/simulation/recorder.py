@@ -12,7 +12,7 @@ from runtime.runs.calls import Success
 from runtime.runs.job_states import FINAL, JobEvent, JobStatus, after
 from runtime.runs.journal import RecordedStep, StepStatus
 from runtime.runs.settlement import Settlement
-from tests.simulation.job_table import JobRow, JobTable
+from tests.simulation.job_table import JobTable, SimulatedJob
 
 COMMIT = timedelta(milliseconds=4)
 
@@ -34,7 +34,7 @@ class Records:
         now: Callable[[], datetime],
         later: Callable[[timedelta, Callable[[], None]], Any],
         tell: Tell,
-        ended: Callable[[JobRow, Settlement], None],
+        ended: Callable[[SimulatedJob, Settlement], None],
     ) -> None:
         self.closures: dict[tuple[Scope, ClosureKind], Closure] = {}
         self.usage: dict[tuple[Scope, timedelta, datetime], Usage] = {}

@@ -13,7 +13,7 @@ from runtime.errors import CallRejected
 from runtime.rate_limits import Limit
 from runtime.runs.answer import Answer
 from runtime.runs.calls import Failure, HttpCall, Outcome, Success
-from tests.simulation.job_table import JobRow
+from tests.simulation.job_table import SimulatedJob
 
 
 class Words(StrEnum):
@@ -58,7 +58,7 @@ class Counter:
         return self.limit.count - len(self.arrivals)
 
 
-class Server:
+class MarketplaceServer:
     """The API of one marketplace, which counts by application key.
 
     Args:
@@ -88,7 +88,9 @@ class Server:
         self._last: dict[tuple[int, str], datetime] = {}
         self._told: list[tuple[datetime, datetime]] = []
 
-    def arrive(self, row: JobRow, call: HttpCall, now: datetime, answered_at: datetime) -> Outcome:
+    def arrive(
+        self, row: SimulatedJob, call: HttpCall, now: datetime, answered_at: datetime
+    ) -> Outcome:
         """Take a call; gives what is answered."""
         self.calls += 1
         stream = row.shop_id, row.action
@@ -164,7 +166,7 @@ class Server:
             "x-remaining-today": str(max(0, day.left)),
         }
 
-    def _body(self, row: JobRow, call: HttpCall, now: datetime) -> Any:
+    def _body(self, row: SimulatedJob, call: HttpCall, now: datetime) -> Any:
         if "/report/" not in call.path:
             return {"ok": True}
         ready_at = row.created_at + row.ready_in

@@ -21,7 +21,7 @@ from runtime.runs.job_states import FINAL, JobStatus
 from runtime.waiting.obstacles import obstacles
 from tests.simulation import fairness, records
 from tests.simulation.day import BIG, FIRST_SHOP, Day
-from tests.simulation.job_table import JobRow
+from tests.simulation.job_table import SimulatedJob
 from tests.simulation.predictions import facts_of
 
 pytestmark = pytest.mark.timeout(300)
@@ -146,7 +146,7 @@ def test_what_was_expected_happened(day: Day) -> None:
     assert not outcome.wrong, outcome.wrong[:3]
 
 
-def _is_explained(day: Day, row: JobRow) -> bool:
+def _is_explained(day: Day, row: SimulatedJob) -> bool:
     if row.status in FINAL or row.status is JobStatus.RUNNING:
         return True
     return bool(obstacles(facts_of(day.world, row)))

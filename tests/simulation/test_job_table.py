@@ -11,7 +11,7 @@ from runtime.storage.models import SCHEMA
 from runtime.storage.nodes.membership import register_node
 from runtime.storage.queue.claims import claim_jobs, find_lanes
 from runtime.storage.server.engine import Database
-from tests.simulation.job_table import JobRow, JobTable
+from tests.simulation.job_table import JobTable, SimulatedJob
 from tests.support.database.job_rows import add_job, add_shop
 
 AGING = timedelta(minutes=15)
@@ -27,7 +27,7 @@ _SET = text(f"""
 
 def random_rows(
     database: Database, draw: random.Random, shops: dict[int, int]
-) -> list[tuple[JobRow, timedelta]]:
+) -> list[tuple[SimulatedJob, timedelta]]:
     """Committed rows, and when each falls due."""
     rows = []
     running = set()
@@ -50,7 +50,7 @@ def random_rows(
                 text(f"SELECT run_at, started_at FROM {SCHEMA}.marketplace_jobs WHERE id = :id"),
                 {"id": job_id},
             ).one()
-        row = JobRow(
+        row = SimulatedJob(
             id=job_id, marketplace="vinted", action="sync", user_id=shops[shop], shop_id=shop,
             priority=priority, product_key=product, status=status,
             run_at=found.run_at, created_at=found.run_at, started_at=found.started_at,

@@ -10,7 +10,7 @@ from runtime.waiting.expectation import Expectation
 from runtime.waiting.lane_policy import LanePolicy
 from runtime.waiting.obstacles import WaitingFacts
 from tests.simulation import records
-from tests.simulation.job_table import JobRow
+from tests.simulation.job_table import SimulatedJob
 from tests.simulation.predictions import Fortune, Prediction
 from tests.simulation.world import Start, World
 
@@ -26,8 +26,8 @@ def world() -> World:
     return World(1, {"etsy": [], "ebay": []})
 
 
-def row(job_id: int) -> JobRow:
-    return JobRow(
+def row(job_id: int) -> SimulatedJob:
+    return SimulatedJob(
         id=job_id, marketplace="etsy", action="sync", user_id=job_id, shop_id=job_id, priority=3,
         run_at=NOW, created_at=NOW,
     )  # fmt: skip

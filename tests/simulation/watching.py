@@ -54,7 +54,7 @@ class Use:
             self.releases += 1
 
 
-class Watch:
+class PaceWatch:
     """Sees at which scopes calls wait."""
 
     def __init__(self, now: Callable[[], datetime]) -> None:
@@ -81,7 +81,7 @@ class Watch:
 class _WatchedQueue(CallQueue[Any]):
     def __init__(
         self,
-        watch: Watch,
+        watch: PaceWatch,
         marketplace: str,
         tree: BudgetTree,
         places: int,

@@ -23,9 +23,9 @@ from runtime.storage.server.engine import Database
 from runtime.waiting.urgency import DEFAULT_AGING, urgency
 from tests.simulation import records
 from tests.simulation.browsers import Browsers
-from tests.simulation.job_table import PRIORITIES, JobRow, JobTable
+from tests.simulation.job_table import PRIORITIES, JobTable, SimulatedJob
 from tests.simulation.recorder import Records
-from tests.simulation.servers import Server, ThrottledPeriod
+from tests.simulation.servers import MarketplaceServer, ThrottledPeriod
 from tests.support.handlers.no_marker import NoMarker
 from tests.support.handlers.no_media import NO_MEDIA
 
@@ -46,7 +46,7 @@ class Start:
         urgency: of the job then.
     """
 
-    row: JobRow
+    row: SimulatedJob
     lane: int
     asked_at: datetime
     at: datetime
@@ -92,13 +92,13 @@ class World:
         self.draw = random.Random(seed)
         self.table = JobTable()
         self.log = Log()
-        self.running: dict[int, JobRow] = {}
+        self.running: dict[int, SimulatedJob] = {}
         self.clock = ManualClock(self._deliver)
         self.shops: dict[str, dict[int, int]] = {name: {} for name in records.MARKETPLACES}
         self.recorder = Records(self.table, self.clock.now, self.later, self._tell, self._ended)
         self.browsers = Browsers(records.VINTED_RATE, random.Random(seed + 1), self._answer)
         self.servers = {
-            name: Server(
+            name: MarketplaceServer(
                 name, limits, records.GAPS[name], throttled_periods[name], random.Random(seed + 2)
             )
             for name, limits in (
@@ -124,7 +124,7 @@ class World:
         """Call a function after a time."""
         return self.clock.call_at(self.clock.now() + delay, WORLD, function)
 
-    def announce(self, row: JobRow) -> None:
+    def announce(self, row: SimulatedJob) -> None:
         """Notify of a job; one of fifty announcements is lost."""
         now = self.clock.now()
         self.log.arrived.setdefault(row.shop_id, []).append(now)
@@ -280,13 +280,13 @@ class World:
         name = messages.marketplace_actor(request.marketplace)
         self._tell(name, messages.JobsClaimed(request.sequence, tuple(jobs), waiting))
 
-    def _note_start(self, row: JobRow, lane: int, asked_at: datetime, at_level: int) -> None:
+    def _note_start(self, row: SimulatedJob, lane: int, asked_at: datetime, at_level: int) -> None:
         now = self.clock.now()
         start = Start(row, lane, asked_at, now, at_level)
         self.log.starts.setdefault(row.marketplace, []).append(start)
         self.log.starts_of.setdefault(row.id, []).append(now)
 
-    def _start(self, row: JobRow) -> Job:
+    def _start(self, row: SimulatedJob) -> Job:
         now = self.clock.now()
         self.log.double_runs += row.id in self.running
         self.running[row.id] = row
@@ -303,6 +303,6 @@ class World:
             journal=tuple(row.journal.values()) if row.fence > 1 else (),
         )  # fmt: skip
 
-    def _ended(self, row: JobRow, settlement: Settlement) -> None:
+    def _ended(self, row: SimulatedJob, settlement: Settlement) -> None:
         self.running.pop(row.id, None)
         self.log.ends.setdefault(row.id, []).append((self.clock.now(), settlement))

@@ -1,6 +1,8 @@
-"""Module names: a name that two modules share stands for one thing on several levels."""
+"""Names: one that two modules or two classes share stands for one thing on several levels."""
 
+import ast
 from collections import defaultdict
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -59,3 +61,54 @@ def test_modules_that_share_a_name_are_one_thing_on_several_levels() -> None:
     unknown = {name: homes for name, homes in shared.items() if name not in SHARED}
     assert not unknown, "give each of these a name of its own, or say in SHARED what they share"
     assert set(SHARED) == set(shared), "these names in SHARED belong to one module alone by now"
+
+
+SHARED_CLASSES = {
+    "Answer": {
+        "runtime/runs/answer.py": "the answer of a marketplace, as its record reads it",
+        "runtime/sandbox/exchange.py": "the same, as a simulated marketplace gives it",
+    },
+    "Call": {
+        "runtime/runs/calls.py": "a call, as a handler awaits it",
+        "runtime/sandbox/routes.py": "the same, as it reaches a simulated marketplace",
+    },
+    "Conversation": {
+        "runtime/storage/models/selling.py": "the row of a conversation",
+        "plugins/vinted/protocol.py": "the same, as Vinted's page tells it",
+    },
+    "Order": {
+        "runtime/storage/models/selling.py": "the row of an order",
+        "plugins/vinted/protocol.py": "the same, as Vinted's page tells it",
+    },
+    "Shop": {
+        "runtime/storage/models/shops.py": "the row of a shop",
+        "runtime/runs/job.py": "the same, as a handler is given it",
+    },
+}
+"""All of these are documented: in ``docs/public_api.md``, or as shapes in ``docs/protocol.md``."""
+
+
+def _classes(*tops: str) -> Iterator[tuple[str, str]]:
+    """Yield each class with its file; a class within another one is named through that one."""
+    for top in tops:
+        for path in sorted((ROOT / top).rglob("*.py")):
+            for node in ast.parse(path.read_text()).body:
+                if isinstance(node, ast.ClassDef):
+                    yield node.name, path.relative_to(ROOT).as_posix()
+
+
+def test_classes_that_share_a_name_are_one_thing_on_two_levels() -> None:
+    files = defaultdict(list)
+    for name, file in _classes("runtime", "actors", "plugins"):
+        files[name].append(file)
+    shared = {name: sorted(where) for name, where in files.items() if len(where) > 1}
+    allowed = {name: sorted(levels) for name, levels in SHARED_CLASSES.items()}
+    unknown = {name: where for name, where in shared.items() if where != allowed.get(name)}
+    assert not unknown, "give each of these a name of its own, or say in SHARED_CLASSES why not"
+    assert allowed == shared, "these names in SHARED_CLASSES belong to one class alone by now"
+
+
+def test_what_supports_tests_has_no_name_of_the_code() -> None:
+    code = dict(_classes("runtime", "actors", "plugins"))
+    alike = {name: file for name, file in _classes("tests/support") if name in code}
+    assert not alike, "a reader of a test takes these for the classes of the code"

@@ -33,7 +33,7 @@ Journal = dict[str, RecordedStep]
 
 
 @dataclass
-class Run:
+class HandlerRun:
     """What came of one run; ``end`` is None where it was crashed on the way."""
 
     end: End | None = None
@@ -84,7 +84,7 @@ def drive(
     journal: Journal | None = None,
     media: Media = NO_MEDIA,
     crash_after: int | None = None,
-) -> Run:
+) -> HandlerRun:
     """Run the handler.
 
     Args:
@@ -99,7 +99,7 @@ def drive(
     """
     journal = {} if journal is None else journal
     execution = Execution(lambda: handler_class(job).execute(job), journal.values())
-    run = Run()
+    run = HandlerRun()
 
     def carry_out(call: Call) -> Any:
         if isinstance(call, WebSocketCall):

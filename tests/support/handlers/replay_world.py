@@ -124,7 +124,7 @@ class Pending:
     outcome: Outcome | None = None
 
 
-class Run:
+class ReplayRun:
     """One run of a handler in the world.
 
     Args:
@@ -259,7 +259,7 @@ def through_crashes(
     asked: list[Undecided] = []
     left = list(crashes)
     for _ in range(200):
-        end = Run(world, make, order, left.pop(0) if left else None).to_the_end()
+        end = ReplayRun(world, make, order, left.pop(0) if left else None).to_the_end()
         if isinstance(end, Undecided):
             asked.append(end)
             assert world.journal[end.step].is_open, "the question is about an open step"

@@ -101,7 +101,7 @@ def etsy_environment(sandbox: EtsySandbox) -> dict[str, str]:
 
 
 @dataclass
-class Shop:
+class EtsyShop:
     """A seller's shop on a running node, and what Etsy has of it."""
 
     scene: Scene
@@ -184,7 +184,7 @@ class Shop:
 @contextmanager
 def open_shop(
     settings: Settings, database: Database, *, refused_too: bool = True
-) -> Iterator[Shop]:
+) -> Iterator[EtsyShop]:
     """A running node and a connected shop; all requests are checked against Etsy's document."""
     photos = media_directory(settings) / "photos"
     photos.mkdir(parents=True)
@@ -195,7 +195,7 @@ def open_shop(
         keyed = {(action, "etsy"): handler for action, handler in HANDLERS.items()}
         registry = registry_of(record_of(sandbox), vinted(), handlers=keyed)
         with running_node(settings, database, registry) as scene:
-            yield Shop(scene, database, sandbox, shop_id)
+            yield EtsyShop(scene, database, sandbox, shop_id)
     assert_conforms("etsy", sandbox.exchanges, refused_too=refused_too)
 
 

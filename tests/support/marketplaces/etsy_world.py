@@ -17,7 +17,7 @@ from runtime.errors import CallRejected, CallTimeout, NotSent, OutcomeUnknown
 from runtime.runs.calls import Failure, HttpCall, ImageFile, Outcome, Success, TransactionCall
 from runtime.runs.journal import RecordedStep, StepStatus
 from runtime.sandbox import Answer, Request
-from tests.support.handlers.replay_world import Run, World, _settling
+from tests.support.handlers.replay_world import ReplayRun, World, _settling
 from tests.support.servers.images import JPEG
 
 START = datetime(2026, 1, 9, tzinfo=UTC)
@@ -106,7 +106,7 @@ class EtsyWorld(World):
         raise AssertionError(f"nobody has to be asked about {step}")
 
 
-class EtsyRun(Run):
+class EtsyRun(ReplayRun):
     """A run whose transactions store listings."""
 
     world: EtsyWorld

@@ -37,7 +37,7 @@ from runtime.sandbox import Fault, Request, Sandbox
 from runtime.sandbox.delivery import Delivery
 from runtime.storage.server.engine import Database
 from tests.support.handlers.no_media import NO_MEDIA
-from tests.support.handlers.replay_world import Pending, Run, World, clear_failures
+from tests.support.handlers.replay_world import Pending, ReplayRun, World, clear_failures
 from tests.support.servers.images import JPEG
 
 HOST = "http://marketplace.example"
@@ -133,7 +133,7 @@ def request_of(call: HttpCall, headers: Mapping[str, str]) -> Request:
     return Request(call.method, path, query, told, content)
 
 
-class StoringRun(Run):
+class StoringRun(ReplayRun):
     """A run with a real database, and without a media directory."""
 
     def __init__(self, database: Database, *arguments: Any) -> None:

@@ -85,7 +85,7 @@ def product(sku: str = "A-1", **changes: Any) -> dict[str, Any]:
 
 
 @dataclass
-class Shop:
+class VintedShop:
     """A seller's shop on a running node, and its wardrobe on Vinted."""
 
     scene: Scene
@@ -199,13 +199,15 @@ def only(browser: SimulatedBrowser, action: str, **faults: Any) -> None:
 
 
 @contextmanager
-def open_shop(settings: Settings, database: Database, items: int = 0) -> Iterator[Shop]:
+def open_shop(settings: Settings, database: Database, items: int = 0) -> Iterator[VintedShop]:
     """A running node, and a shop with so many invented items on sale; nobody is connected yet."""
     with database.session.begin() as session:
         shop_id = MarketplaceJobService(session).add_shop("vinted", SELLER, ACCOUNT).id
     unpaced(database)
     with running_node(settings, database, hasty_registry(), bridge_grace_seconds=0.5) as scene:
-        shop = Shop(scene, database, scene.settings, Wardrobe.of(items, shop_id=ACCOUNT), shop_id)
+        shop = VintedShop(
+            scene, database, scene.settings, Wardrobe.of(items, shop_id=ACCOUNT), shop_id
+        )
         try:
             yield shop
         finally:

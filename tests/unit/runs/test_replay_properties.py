@@ -12,7 +12,13 @@ from runtime.errors import JobFailed
 from runtime.runs.calls import Call, Gather, HttpCall, RunStep, TransactionCall
 from runtime.runs.execution import Cancelled, CodeChanged, Failed, Finished, Undecided
 from tests.support.examples import examples
-from tests.support.handlers.replay_world import ANSWERS, Run, World, clear_failures, through_crashes
+from tests.support.handlers.replay_world import (
+    ANSWERS,
+    ReplayRun,
+    World,
+    clear_failures,
+    through_crashes,
+)
 
 KINDS = ["look", "repeatable", "nothing declared", "bare", "several calls"]
 
@@ -43,7 +49,7 @@ class Breaks:
 
 
 @dataclass(frozen=True)
-class Node:
+class ProgramNode:
     """Parts one after the other, side by side, in a step, or with a net under them."""
 
     kind: str
@@ -65,7 +71,7 @@ def trees() -> st.SearchStrategy[Any]:
     return st.recursive(
         leaf,
         lambda inner: st.builds(
-            Node,
+            ProgramNode,
             kind=st.sampled_from(["sequence", "gather", "try", "step"]),
             parts=st.lists(inner, max_size=4).map(tuple),
         ),
@@ -98,18 +104,18 @@ class Program:
                 return await TransactionCall(path, _store, (path, fails))
             case Breaks():
                 return await RunStep(path, _break)
-            case Node("gather", parts):
+            case ProgramNode("gather", parts):
                 return await Gather(
                     *(self._run(one, f"{path}g{i}", inside) for i, one in enumerate(parts))
                 )
-            case Node("step", parts):
+            case ProgramNode("step", parts):
                 return await RunStep(path, lambda: self._sequence(parts, path, True))
-            case Node("try", parts):
+            case ProgramNode("try", parts):
                 try:
                     return await self._sequence(parts, path, inside)
                 except Exception as error:  # noqa: BLE001 - what it is is the result
                     return f"{type(error).__name__}: {error}"
-            case Node(_, parts):
+            case ProgramNode(_, parts):
                 return await self._sequence(parts, path, inside)
 
     async def _sequence(self, parts: tuple[Any, ...], path: str, inside: bool) -> list[Any]:
@@ -169,13 +175,13 @@ def shown(end: Any) -> Any:
 
 
 def has_bare(node: Any) -> bool:
-    if isinstance(node, Node):
+    if isinstance(node, ProgramNode):
         return any(map(has_bare, node.parts))
     return isinstance(node, Write) and node.kind == "bare"
 
 
 def repeatable_paths(world: World, tree: Any, path: str = "r") -> set[str]:
-    if isinstance(tree, Node):
+    if isinstance(tree, ProgramNode):
         mark = "g" if tree.kind == "gather" else "."
         return {
             one
@@ -222,7 +228,7 @@ def test_a_write_that_nobody_can_look_up_is_asked_about_and_never_repeated(
 ) -> None:
     world = World()
     for crash in [*crashes, None]:
-        end = Run(world, Program(tree, world).execute, order, crash).to_the_end()
+        end = ReplayRun(world, Program(tree, world).execute, order, crash).to_the_end()
         check_once(world, tree)
         if isinstance(end, Undecided):
             assert end.error is None, "nothing here fails to look"
@@ -252,7 +258,7 @@ def test_a_cancellation_leaves_no_answered_write_unrecorded(
     tree: Any, order: random.Random, after: int, data: st.DataObject
 ) -> None:
     world = World()
-    run = Run(world, Program(tree, world).execute, order)
+    run = ReplayRun(world, Program(tree, world).execute, order)
     while run.execution.ended is None and after:
         run.one_stage()
         after -= 1
@@ -268,7 +274,7 @@ def test_a_cancellation_leaves_no_answered_write_unrecorded(
 
 def steps_around(node: Any, path: str = "r") -> set[str]:
     """The steps that are made of others: cut short, they have no outcome to record."""
-    if not isinstance(node, Node):
+    if not isinstance(node, ProgramNode):
         return set()
     mark = "g" if node.kind == "gather" else "."
     inner = {

@@ -10,7 +10,14 @@ from plugins.vinted.sandbox import (
 )
 from runtime.http import download
 from tests.support.deadline import wait_until
-from tests.support.marketplaces.vinted_seller import Order, Product, Shop, only, open_shop, product
+from tests.support.marketplaces.vinted_seller import (
+    Order,
+    Product,
+    VintedShop,
+    only,
+    open_shop,
+    product,
+)
 
 TALK = example_conversation(1)["id"]
 ITEM = str(example_item(1)["id"])
@@ -43,7 +50,7 @@ def shop(settings, database, monkeypatch):
         yield opened
 
 
-def held(shop: Shop) -> dict[str, int]:
+def held(shop: VintedShop) -> dict[str, int]:
     """How much of everything there is, on Vinted and here."""
     messages = shop.wardrobe.conversation(TALK)["messages"]
     return {

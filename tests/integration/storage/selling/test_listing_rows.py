@@ -17,7 +17,7 @@ from runtime.storage.models import Listing, Shop
 from runtime.storage.selling import listing_rows
 from runtime.storage.selling.listing_rows import ListingRow
 from runtime.storage.server.engine import Database
-from tests.support.handlers.handler_harness import Browser, Run, drive, make_job
+from tests.support.handlers.handler_harness import Browser, HandlerRun, drive, make_job
 
 
 @pytest.fixture
@@ -234,7 +234,7 @@ class TestWalk:
 
 
 class TestSync:
-    def sync(self, session: Session, shop_id: int, browser: Browser) -> Run:
+    def sync(self, session: Session, shop_id: int, browser: Browser) -> HandlerRun:
         job = make_job(shop=ShopOfJob(id=shop_id, external_id="123"))
         return drive(SyncVinted, job, browser, session=session)
 

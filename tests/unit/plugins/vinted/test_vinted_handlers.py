@@ -16,7 +16,7 @@ from plugins.vinted.update import UpdateVinted
 from runtime.errors import CallRejected, InputError, JobFailed
 from runtime.runs.execution import Failed
 from runtime.storage.selling.order_rows import known_orders
-from tests.support.handlers.handler_harness import Journal, Run, drive, make_job
+from tests.support.handlers.handler_harness import HandlerRun, Journal, drive, make_job
 
 PRODUCT = {
     "sku": "A-1", "title": "Robe", "description": "Bleue", "price": "12.50",
@@ -91,7 +91,7 @@ class Sales:
 
     def run(
         self, answer: Callable[[dict[str, Any], int], Any] | None = None, **options: Any
-    ) -> Run:
+    ) -> HandlerRun:
         def browser(action: str, payload: dict[str, Any]) -> Any:
             data = self.extension.execute(action, payload)["data"]
             return answer(data, payload["page"]) if answer else data
@@ -199,7 +199,7 @@ class TestOrders:
 
 
 class TestLink:
-    def run(self, answer: dict[str, Any] | None, **input_data: Any) -> Run:
+    def run(self, answer: dict[str, Any] | None, **input_data: Any) -> HandlerRun:
         def browser(action: str, payload: dict[str, Any]) -> dict[str, Any] | None:
             if action == "VINTED_API_CALL":
                 return answer

@@ -25,7 +25,7 @@ from runtime.store import (
     mark_unseen_gone,
     upsert_listings,
 )
-from tests.support.handlers.handler_harness import Browser, Journal, Run, drive, make_job
+from tests.support.handlers.handler_harness import Browser, HandlerRun, Journal, drive, make_job
 
 Alter = Callable[[dict[str, Any], int], Any]
 """Makes another answer of a page and its number."""
@@ -84,7 +84,7 @@ class Store:
     def live(self) -> set[str]:
         return {external_id for external_id, one in self.rows.items() if one.live}
 
-    def run(self, browser: Browser, **options: Any) -> Run:
+    def run(self, browser: Browser, **options: Any) -> HandlerRun:
         instead: dict[Callable[..., Any], Callable[..., Any]] = {
             begin_walk: self.begin_walk,
             upsert_listings: self.upsert_listings,
