@@ -77,7 +77,7 @@ def consent(installation: Installation, forged: bool = False) -> subprocess.Comp
     ) as process:  # fmt: skip
         assert process.stdout is not None
         address = next(line for line in process.stdout if line.startswith("http")).strip()
-        sent_to = requests.get(address, allow_redirects=False, timeout=10).headers["Location"]
+        sent_to = requests.get(address, allow_redirects=False, timeout=60).headers["Location"]
         pasted = sent_to.replace("state=", "state=x") if forged else sent_to
         out, err = process.communicate(pasted + "\n", timeout=60)
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)

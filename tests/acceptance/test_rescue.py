@@ -14,7 +14,8 @@ from tests.support.deadline import wait_until
 from tests.support.processes.seller_page import SellerPage
 from tests.support.processes.service_process import Installation, WarmInstallation
 
-RESCUED_WITHIN_SECONDS = 3.0
+RESCUED_WITHIN_SECONDS = 15.0
+"""On an idle machine it takes one; without the rescue a job would run until it is given up."""
 
 
 @pytest.fixture
@@ -94,10 +95,10 @@ def test_the_next_service_rescues_the_jobs_of_a_killed_one(
         wait_until(lambda: is_rescued(database, job_id))
         took = time.monotonic() - killed_at
         page = SellerPage(installation, 7, pages=1)
-        ended = wait_until(lambda: ended_job(database, job_id), 20)
+        ended = wait_until(lambda: ended_job(database, job_id))
         assert (ended.status, ended.retry_count) == ("completed", 0)
         page.close()
-    assert took < max(RESCUED_WITHIN_SECONDS, started_after + 1.0)
+    assert took < max(RESCUED_WITHIN_SECONDS, started_after + RESCUED_WITHIN_SECONDS)
 
 
 def test_a_slow_job_of_a_living_service_is_not_rescued(

@@ -72,7 +72,7 @@ def test_pause_of_a_running_shop(
     def answer(_request: Request) -> Response:
         seen.append(1)
         first.set()
-        go_on.wait(10)
+        go_on.wait(60)
         return Response("{}", 200)
 
     httpserver.expect_request("/look").respond_with_handler(answer)

@@ -212,7 +212,7 @@ def test_a_transaction_of_a_run_that_lost_its_job_is_rolled_back(run: StartNode)
     def rename(session: Session, shop_id: int) -> None:
         session.get_one(Shop, shop_id).name = "too late"
         entered.set()
-        go_on.wait(10)
+        go_on.wait(60)
 
     class Do(BaseJobHandler):
         async def execute(self, job: Job) -> dict[str, Any]:

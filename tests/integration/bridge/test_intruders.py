@@ -57,7 +57,7 @@ class RawSocket:
     def __init__(self, stack: Stack, **headers: str) -> None:
         self._socket = websocket.create_connection(
             stack.url.replace("http", "ws") + UPGRADE,
-            timeout=10,
+            timeout=60,
             header=[f"{name}: {value}" for name, value in headers.items()],
             suppress_origin=True,
         )
@@ -121,7 +121,7 @@ def test_who_is_refused_is_told_why(stack: Stack, log: Log, words: str, transpor
     stranger = stack.stranger(transport)
     with pytest.raises(socketio.exceptions.ConnectionError):
         stranger.connect(auth)
-    assert words in stranger.refusals.get(timeout=10)["message"]
+    assert words in stranger.refusals.get(timeout=60)["message"]
     [line] = lines(log, "browser refused")
     assert words in line["reason"]
     assert auth.get("token", "nothing") not in repr(log)
@@ -132,7 +132,7 @@ def test_no_auth_at_all_is_a_missing_token(stack: Stack) -> None:
     stranger = stack.stranger()
     with pytest.raises(socketio.exceptions.ConnectionError):
         stranger.connect(None)
-    assert "token is missing" in stranger.refusals.get(timeout=10)["message"]
+    assert "token is missing" in stranger.refusals.get(timeout=60)["message"]
 
 
 def test_trouble_with_the_check_itself_refuses(log: Log) -> None:
@@ -181,7 +181,7 @@ def test_a_forbidden_origin_is_refused_and_named_once(stack: Stack, log: Log) ->
 @pytest.mark.parametrize("origin", [OURS, OURS.upper(), OURS + "/", None, "same"])
 def test_other_origins_are_let_in(stack: Stack, origin: str | None) -> None:
     headers = {"Origin": stack.url if origin == "same" else origin} if origin else {}
-    answer = requests.get(stack.url + HANDSHAKE, headers=headers, timeout=10)
+    answer = requests.get(stack.url + HANDSHAKE, headers=headers, timeout=60)
     assert answer.status_code == 200
     assert answer.headers.get("Access-Control-Allow-Origin") == headers.get("Origin")
     raw = RawSocket(stack, **headers)
@@ -195,13 +195,13 @@ def test_the_origin_that_a_proxy_was_addressed_by(stack: Stack) -> None:
         "X-Forwarded-Proto": "https, http",
         "X-Forwarded-Host": "jobs.example",
     }
-    assert requests.get(stack.url + HANDSHAKE, headers=headers, timeout=10).status_code == 200
+    assert requests.get(stack.url + HANDSHAKE, headers=headers, timeout=60).status_code == 200
 
 
 def test_a_star_allows_every_origin() -> None:
     with running("*") as stack:
         headers = {"Origin": "https://anything.example"}
-        assert requests.get(stack.url + HANDSHAKE, headers=headers, timeout=10).status_code == 200
+        assert requests.get(stack.url + HANDSHAKE, headers=headers, timeout=60).status_code == 200
 
 
 # --- what they send -------------------------------------------------------------------------
@@ -286,10 +286,10 @@ def test_compression_is_not_agreed_on(stack: Stack) -> None:
 
 @pytest.mark.parametrize("body", [b"42garbage", b"\xff\xfe", b"x", b"1\x1e40{}", b"d=", b"4" * 9])
 def test_garbage_by_polling(stack: Stack, capfd: pytest.CaptureFixture[str], body: bytes) -> None:
-    opened = requests.get(stack.url + HANDSHAKE, timeout=10).text
+    opened = requests.get(stack.url + HANDSHAKE, timeout=60).text
     sid = opened.split('"sid":"')[1].split('"')[0]
     for _ in range(2):
-        requests.post(f"{stack.url}{HANDSHAKE}&sid={sid}", data=body, timeout=10)
+        requests.post(f"{stack.url}{HANDSHAKE}&sid={sid}", data=body, timeout=60)
     assert still_serves(stack)
     assert capfd.readouterr().err == ""
 
@@ -309,7 +309,7 @@ def test_garbage_by_polling(stack: Stack, capfd: pytest.CaptureFixture[str], bod
 def test_requests_that_make_no_sense(
     stack: Stack, log: Log, capfd: pytest.CaptureFixture[str], request_text: bytes
 ) -> None:
-    plain = socket.create_connection(("127.0.0.1", stack.server.port), timeout=10)
+    plain = socket.create_connection(("127.0.0.1", stack.server.port), timeout=60)
     # What the bridge has not read when it closes makes the connection break.
     with plain, contextlib.suppress(OSError):
         plain.sendall(request_text)
@@ -346,20 +346,20 @@ def test_a_message_in_endless_frames_closes_its_connection(
 def test_an_oversized_request_is_refused(stack: Stack, log: Log) -> None:
     browser = stack.browser(transport="polling")
     browser.client.emit("plugin_response", ok(data="x" * 200_000))
-    assert browser.disconnected.acquire(timeout=10)
+    assert browser.disconnected.acquire(timeout=60)
     assert stack.asker.next(messages.SellerDisconnected) == messages.SellerDisconnected(7)
     assert len(lines(log, "request refused")) == 1
     browser.close()
-    answer = requests.post(f"{stack.url}{HANDSHAKE}&sid=nobody", data=b"x" * 200_000, timeout=10)
+    answer = requests.post(f"{stack.url}{HANDSHAKE}&sid=nobody", data=b"x" * 200_000, timeout=60)
     assert answer.status_code == 413
     assert "RUNTIME_BRIDGE_MAX_BYTES" in answer.text
     assert still_serves(stack)
 
 
 def test_many_packets_in_one_request_are_all_taken(stack: Stack) -> None:
-    opened = requests.get(stack.url + HANDSHAKE, timeout=10).text
+    opened = requests.get(stack.url + HANDSHAKE, timeout=60).text
     url = f"{stack.url}{HANDSHAKE}&sid=" + opened.split('"sid":"')[1].split('"')[0]
-    requests.post(url, data='40{"token":"' + token(7) + '"}', timeout=10)
+    requests.post(url, data='40{"token":"' + token(7) + '"}', timeout=60)
     stack.asker.next(messages.SellerConnected)
     for number in range(40):
         stack.request(f"r{number}")
@@ -367,7 +367,7 @@ def test_many_packets_in_one_request_are_all_taken(stack: Stack) -> None:
         f'42["plugin_response",{{"request_id":"r{number}","success":true,"data":{number}}}]'
         for number in range(40)
     ]
-    requests.post(url, data="\x1e".join(packets), timeout=10)
+    requests.post(url, data="\x1e".join(packets), timeout=60)
     assert {stack.outcome().unwrap() for _ in range(40)} == set(range(40))
 
 

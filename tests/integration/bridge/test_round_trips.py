@@ -123,24 +123,24 @@ def test_a_socket_is_closed_when_its_token_ends(stack: Stack) -> None:
     browser = stack.stranger()
     browser.connect({"token": token(7, timedelta(seconds=2))})
     stack.asker.next(messages.SellerConnected)
-    assert browser.disconnected.acquire(timeout=10)
+    assert browser.disconnected.acquire(timeout=60)
     assert stack.asker.next(messages.SellerDisconnected) == messages.SellerDisconnected(7)
-    assert browser.refusals.get(timeout=10)
+    assert browser.refusals.get(timeout=60)
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_a_closed_connection_is_opened_again_by_its_client(stack: Stack, transport: str) -> None:
     browser = stack.browser(transport=transport)
     stack.server.disconnect(browser.client.get_sid())
-    assert browser.disconnected.acquire(timeout=10)
-    assert browser.connected.acquire(timeout=10)
+    assert browser.disconnected.acquire(timeout=60)
+    assert browser.connected.acquire(timeout=60)
 
 
 def test_the_bridge_is_restarted_while_a_request_is_pending(stack: Stack) -> None:
     browser = stack.browser(resume=True)
     stack.request(writes=True)
     browser.command()
-    stack.bridge.stop(timeout=10)
+    stack.bridge.stop(timeout=60)
     stack.start_bridge()
     stack.request(writes=True, repeated=True)
     assert browser.command()["request_id"] == "r1"
@@ -155,11 +155,11 @@ def test_an_answer_to_a_bridge_that_is_away_is_given_again(
     browser = stack.browser()
     stack.request(writes=True)
     browser.command()
-    stack.bridge.stop(timeout=10)
+    stack.bridge.stop(timeout=60)
     browser.client.emit("plugin_response", ok(data=1))
-    assert browser.disconnected.acquire(timeout=10)
+    assert browser.disconnected.acquire(timeout=60)
     stack.start_bridge()
-    assert browser.connected.acquire(timeout=10)
+    assert browser.connected.acquire(timeout=60)
     stack.request(writes=True, repeated=True)
     assert browser.respond(ok(data=1)) == {"status": "ok", "request_id": "r1"}
     assert browser.commands.empty()
@@ -195,7 +195,7 @@ def test_stop_ends_the_thread_and_the_connections(stack: Stack) -> None:
     stack.server.stop()
     assert not [one for one in threading.enumerate() if one.name == "socketio"]
     for browser in browsers:
-        assert browser.disconnected.acquire(timeout=10)
+        assert browser.disconnected.acquire(timeout=60)
     stack.server.stop()
     stack.server.emit("nobody", "plugin_command", {}, lambda: True)
 

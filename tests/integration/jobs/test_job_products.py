@@ -191,26 +191,26 @@ def test_a_browser_fetches_the_images_of_the_media_directory(
         (media_directory(settings) / "page.jpg").write_bytes(b"<script>")
         assert ours.startswith(f"http://127.0.0.1:{scene.node.bridge_port}/media/")
 
-        answer = requests.get(ours, headers={"Origin": PAGE}, timeout=10)
+        answer = requests.get(ours, headers={"Origin": PAGE}, timeout=60)
         assert (answer.status_code, answer.content) == (200, JPEG)
         assert answer.headers["Content-Type"] == "image/jpeg"
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert answer.headers["Access-Control-Allow-Origin"] == PAGE
-        head = requests.head(ours, timeout=10)
+        head = requests.head(ours, timeout=60)
         assert (head.status_code, head.content) == (200, b"")
         assert head.headers["Content-Length"] == str(len(JPEG))
         assert "Access-Control-Allow-Origin" not in head.headers
 
         statuses = {
-            "another method": requests.post(ours, timeout=10),
-            "no signature": requests.get(ours.split("?")[0], timeout=10),
-            "another path": requests.get(ours.replace("1.jpg", "2.jpg"), timeout=10),
-            "another time": requests.get(ours.replace("expires=", "expires=9"), timeout=10),
+            "another method": requests.post(ours, timeout=60),
+            "no signature": requests.get(ours.split("?")[0], timeout=60),
+            "another path": requests.get(ours.replace("1.jpg", "2.jpg"), timeout=60),
+            "another time": requests.get(ours.replace("expires=", "expires=9"), timeout=60),
             "another page": requests.get(
                 ours, headers={"Origin": "https://evil.example"}, timeout=10
             ),
-            "no image": requests.get(page, timeout=10),
-            "elsewhere": requests.get(ours.replace("/media/", "/else/"), timeout=10),
+            "no image": requests.get(page, timeout=60),
+            "elsewhere": requests.get(ours.replace("/media/", "/else/"), timeout=60),
         }
         assert {what: answer.status_code for what, answer in statuses.items()} == {
             "another method": 405, "no signature": 403, "another path": 403, "another time": 403,
@@ -222,7 +222,7 @@ def test_a_browser_fetches_the_images_of_the_media_directory(
 
 
 def raw_status(port: int, target: str) -> int:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     connection.request("GET", target)
     try:
         return connection.getresponse().status

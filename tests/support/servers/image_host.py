@@ -93,7 +93,7 @@ def serving_images(directory: Path) -> Iterator[ImageHost]:
     finally:
         server.shutdown()
         server.server_close()
-        thread.join(10)
+        thread.join(60)
 
 
 def make_certificate(directory: Path) -> Path:

@@ -27,7 +27,7 @@ def child() -> Iterator[Child]:
     yield Child("bridge", spawn)
     for ref in spawned:
         if ref.is_alive():
-            ref.stop(timeout=10)
+            ref.stop(timeout=60)
 
 
 def test_each_start_is_a_new_incarnation(child: Child) -> None:
@@ -74,7 +74,7 @@ def test_a_child_that_is_gone_without_a_word_is_noticed(child: Child) -> None:
     child.start()
     assert not child.died_silently()
     assert child._ref is not None
-    child._ref.stop(timeout=10)
+    child._ref.stop(timeout=60)
     assert child.died_silently()
     child.failed(NOW)
     assert not child.died_silently(), "its failure is known"
@@ -87,5 +87,5 @@ def test_a_child_that_runs_already_is_taken_over_as_it_is(child: Child) -> None:
     child.adopt(ref, 5)
     assert child.incarnation == 5
     assert not child.died_silently()
-    ref.stop(timeout=10)
+    ref.stop(timeout=60)
     assert child.died_silently()

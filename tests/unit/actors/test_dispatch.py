@@ -96,7 +96,7 @@ def test_a_sleep_is_answered_when_it_is_over(bench: Bench) -> None:
 def test_blocking_work_is_done_on_the_worker_pool(bench: Bench) -> None:
     run = bench.run()
     bench.perform(run, 1, BlockingCall(threading.get_ident))
-    assert bench.directory.arrived.acquire(timeout=10)
+    assert bench.directory.arrived.acquire(timeout=60)
     ((_, ended),) = bench.directory.told
     assert ended.ticket == run.ticket(ACTOR, 1)
     assert ended.outcome.value != threading.get_ident()

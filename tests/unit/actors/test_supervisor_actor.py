@@ -128,7 +128,7 @@ class Bench:
     def stop(self) -> None:
         for ref in self.refs.values():
             if ref.is_alive():
-                ref.stop(timeout=10)
+                ref.stop(timeout=60)
 
 
 @pytest.fixture
@@ -162,7 +162,7 @@ def test_a_new_supervisor_takes_over_what_runs(running: Bench) -> None:
 
 
 def test_a_new_supervisor_hands_back_what_a_dead_marketplace_actor_ran(running: Bench) -> None:
-    running.refs[EBAY].stop(timeout=10)
+    running.refs[EBAY].stop(timeout=60)
     running.supervisor = running.new_supervisor(2)
     running.supervisor.started()
     assert running.told(HandBackJobs) == [(RECORDER, HandBackJobs(messages.SUPERVISOR, "ebay"))]
@@ -249,7 +249,7 @@ def test_a_failure_counts_once_and_those_of_former_incarnations_do_not(running: 
 
 
 def test_a_child_that_is_gone_without_a_word_is_restarted(running: Bench) -> None:
-    running.refs[HTTP].stop(timeout=10)
+    running.refs[HTTP].stop(timeout=60)
     running.clock.advance(CHECK_INTERVAL)
     running.clock.advance(SECOND)
     assert running.spawned == [(HTTP, 2)]

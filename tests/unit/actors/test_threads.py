@@ -33,11 +33,11 @@ def test_so_much_runs_at_once_and_no_more(pool: DaemonThreads) -> None:
     meeting = Meeting()
     for _ in range(3):
         assert pool.submit(meeting)
-    assert meeting.begun.acquire(timeout=10)
-    assert meeting.begun.acquire(timeout=10)
+    assert meeting.begun.acquire(timeout=60)
+    assert meeting.begun.acquire(timeout=60)
     assert not meeting.begun.acquire(blocking=False)
     meeting.over.set()
-    assert meeting.begun.acquire(timeout=10)
+    assert meeting.begun.acquire(timeout=60)
     assert len(meeting.threads) == 2
     assert all(one.daemon and one.name.startswith("test-") for one in meeting.threads)
 
@@ -61,11 +61,11 @@ def test_once_stopped_nothing_is_taken_and_nothing_that_waits_begins() -> None:
     meeting, waiting = Meeting(), threading.Event()
     pool.submit(meeting)
     pool.submit(waiting.set)
-    assert meeting.begun.acquire(timeout=10)
+    assert meeting.begun.acquire(timeout=60)
     pool.stop()
     assert not pool.submit(waiting.set)
     meeting.over.set()
     for thread in meeting.threads:
-        thread.join(10)
+        thread.join(60)
         assert not thread.is_alive()
     assert not waiting.is_set()

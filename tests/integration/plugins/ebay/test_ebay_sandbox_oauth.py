@@ -51,7 +51,7 @@ def mint(ebay: EbaySandbox, secret: str = "ebay-secret", **form: str) -> request
         f"{ebay.url}/identity/v1/oauth2/token",
         auth=("ebay-client", secret),
         data=form,
-        timeout=10,
+        timeout=60,
     )
 
 

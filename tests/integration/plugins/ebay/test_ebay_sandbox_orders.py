@@ -157,7 +157,7 @@ def test_what_is_left_is_read_with_an_application_token(
             "grant_type": "client_credentials",
             "scope": "https://api.ebay.com/oauth/api_scope",
         },
-        timeout=10,
+        timeout=60,
     ).json()["access_token"]
     answer = app.call(
         "GET", "/developer/analytics/v1_beta/rate_limit/", params={"api_name": "fulfillment"}

@@ -57,7 +57,7 @@ def mint(etsy: EtsySandbox, **form: str) -> requests.Response:
     return requests.post(
         f"{etsy.url}/v3/public/oauth/token",
         data={"client_id": "etsy-keystring", **form},
-        timeout=10,
+        timeout=60,
     )
 
 

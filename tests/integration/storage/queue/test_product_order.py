@@ -195,7 +195,7 @@ def test_of_two_claims_that_cannot_see_each_other_one_is_made_again(
         other = threading.Thread(target=claim_too)
         other.start()
         wait_until(lambda: waits_for_a_lock(database))
-    other.join(10)
+    other.join(60)
     assert len(refused) == 1
     assert get_job(database, earlier).status == "pending"
 
