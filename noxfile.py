@@ -56,7 +56,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Check the types of the code and of the unit tests."""
+    """Check the types of the code and of all tests."""
     _run(session, "mypy", *session.posargs)
 
 

@@ -231,7 +231,9 @@ ACTS = {
 
 @pytest.mark.parametrize("marketplace", ["ebay", "etsy"])
 @pytest.mark.parametrize("action", ACTS)
-def test_a_process_that_dies_at_any_point(database: Database, action: str, marketplace: str):
+def test_a_process_that_dies_at_any_point(
+    database: Database, action: str, marketplace: str
+) -> None:
     stages = ACTS[action](Scene(database, marketplace), [])()
     assert stages > 5
     for stage in range(stages):
@@ -242,7 +244,7 @@ def test_a_process_that_dies_at_any_point(database: Database, action: str, marke
 @pytest.mark.parametrize("action", ACTS)
 def test_a_process_that_dies_again_and_again_while_writes_go_wrong(
     database: Database, action: str, marketplace: str
-):
+) -> None:
     for seed in range(10):
         chance = random.Random(seed)
         scene = Scene(database, marketplace)

@@ -172,6 +172,18 @@ class VintedShop:
 
         return wait_until(probe)
 
+    def item(self, item_id: str) -> dict[str, Any]:
+        """An item of the wardrobe, which must be there."""
+        found = self.wardrobe.find(item_id)
+        assert found is not None, item_id
+        return found
+
+    def messages(self, conversation_id: object) -> list[dict[str, Any]]:
+        """What was said in a conversation, which must be there."""
+        found = self.wardrobe.conversation(conversation_id)
+        assert found is not None, conversation_id
+        return list(found["messages"])
+
     def listings(self) -> dict[str, str]:
         """The status of each listing, by the marketplace's id."""
         return {one.external_id: one.status for one in self.rows(Listing)}

@@ -1,24 +1,31 @@
 """publish_ebay where something of the product is on eBay already."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 
-from tests.support.marketplaces.ebay_seller import open_ebay, product
+from runtime.process.config import Settings
+from runtime.storage.server.engine import Database
+from tests.support.marketplaces.ebay_seller import EbayShop, open_ebay, product
 from tests.support.marketplaces.sandboxes import EbayApp
 
 
 @pytest.fixture
-def shop(settings, database):
+def shop(settings: Settings, database: Database) -> Iterator[EbayShop]:
     with open_ebay(settings, database) as opened:
         yield opened
 
 
 @pytest.fixture
-def app(shop):
+def app(shop: EbayShop) -> EbayApp:
     return EbayApp(shop.ebay)
 
 
 @pytest.mark.parametrize("named", [True, False], ids=["named", "looked for"])
-def test_an_offer_that_exists_is_taken_over_and_says_what_the_product_is_now(shop, app, named):
+def test_an_offer_that_exists_is_taken_over_and_says_what_the_product_is_now(
+    shop: EbayShop, app: EbayApp, named: bool
+) -> None:
     shop.ebay.names_existing_offer = named
     app.put_item("A-1", title="Old title", mpn="made-by-hand")
     offer_id = app.offer("A-1", lotSize=3, categoryId="1")
@@ -33,7 +40,7 @@ def test_an_offer_that_exists_is_taken_over_and_says_what_the_product_is_now(sho
     assert len(shop.ebay.fees) == 1
 
 
-def test_what_is_on_sale_already_is_not_listed_again(shop, app):
+def test_what_is_on_sale_already_is_not_listed_again(shop: EbayShop, app: EbayApp) -> None:
     app.publish("A-1")
     (listing_id,) = shop.ebay.listings
     assert shop.done("publish", product=product())["external_id"] == listing_id
@@ -42,7 +49,7 @@ def test_what_is_on_sale_already_is_not_listed_again(shop, app):
     assert shop.listings() == {listing_id: "live"}
 
 
-def test_an_offer_on_another_of_ebays_sites_is_left_alone(shop, app):
+def test_an_offer_on_another_of_ebays_sites_is_left_alone(shop: EbayShop, app: EbayApp) -> None:
     app.put_item("A-1")
     other = app.offer("A-1", marketplaceId="EBAY_DE")
     shop.done("publish", product=product())
@@ -51,7 +58,7 @@ def test_an_offer_on_another_of_ebays_sites_is_left_alone(shop, app):
     assert len(shop.ebay.listings) == 1
 
 
-def test_to_publish_twice_is_to_publish_once(shop):
+def test_to_publish_twice_is_to_publish_once(shop: EbayShop) -> None:
     first = shop.done("publish", product=product())
     again = shop.done("publish", product=product(), force=True)
     assert first["external_id"] == again["external_id"]
@@ -62,7 +69,9 @@ def test_to_publish_twice_is_to_publish_once(shop):
 # --- what eBay, or a look at the product, does not let pass -----------------------------------
 
 
-def test_everything_that_is_missing_is_named_at_once_before_anything_is_sent(shop):
+def test_everything_that_is_missing_is_named_at_once_before_anything_is_sent(
+    shop: EbayShop,
+) -> None:
     shop.set(marketplace_id="", merchant_location_key="", payment_policy_id="", currency="")
     flawed = product(
         title="x" * 81, description="", images=[], condition=None, category=None, currency=None,
@@ -90,16 +99,18 @@ def test_everything_that_is_missing_is_named_at_once_before_anything_is_sent(sho
         ({"images": ["photos/1.jpg"]}, "not in the media directory"),
     ],
 )
-def test_what_does_not_fit_is_told_before_anything_is_written(shop, changes, words):
+def test_what_does_not_fit_is_told_before_anything_is_written(
+    shop: EbayShop, changes: dict[str, Any], words: str
+) -> None:
     assert words in shop.failed("publish", product=product(**changes))
     assert not any(one.request.method != "GET" for one in shop.ebay.exchanges)
 
 
-def test_a_job_without_a_product_says_how_to_make_one_with_it(shop):
+def test_a_job_without_a_product_says_how_to_make_one_with_it(shop: EbayShop) -> None:
     assert "--product SKU" in shop.failed("publish")
 
 
-def test_images_that_ebay_cannot_fetch_are_not_sent(shop, settings):
+def test_images_that_ebay_cannot_fetch_are_not_sent(shop: EbayShop, settings: Settings) -> None:
     media = settings.data_dir / "media" / "photos"
     media.mkdir(parents=True)
     (media / "1.jpg").write_bytes(b"\xff\xd8\xff\xe0 not much of a picture")
@@ -108,7 +119,9 @@ def test_images_that_ebay_cannot_fetch_are_not_sent(shop, settings):
     assert shop.ebay.items == {}
 
 
-def test_ebays_own_words_tell_why_it_refuses_and_a_new_job_goes_on_from_there(shop):
+def test_ebays_own_words_tell_why_it_refuses_and_a_new_job_goes_on_from_there(
+    shop: EbayShop,
+) -> None:
     shop.set(payment_policy_id="payment-9", merchant_location_key="cellar")
     message = shop.failed("publish", product=product())
     assert "25012: Invalid inventory location." in message

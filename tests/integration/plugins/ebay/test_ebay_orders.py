@@ -1,38 +1,42 @@
 """sync_orders_ebay over real HTTP: what was sold is stored once, and the other shops follow."""
 
+from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
 from sqlalchemy import select
 
 from runtime.errors import InputError
+from runtime.process.config import Settings
 from runtime.sandbox import Fault
 from runtime.storage.models import MarketplaceJob, Order, Shop
 from runtime.storage.selling import listing_changes, order_sync
 from runtime.storage.selling.listing_rows import checked_listing
+from runtime.storage.server.engine import Database
 from tests.support.database.job_rows import add_product, add_shop
-from tests.support.marketplaces.ebay_seller import open_ebay
+from tests.support.marketplaces.ebay_seller import EbayShop, open_ebay
 from tests.support.marketplaces.sandboxes import EbayApp
 
 
 @pytest.fixture
-def shop(settings, database):
+def shop(settings: Settings, database: Database) -> Iterator[EbayShop]:
     with open_ebay(settings, database) as opened:
         yield opened
 
 
-def filters(shop) -> list[str | None]:
+def filters(shop: EbayShop) -> list[str | None]:
     """The filters of the walks, as they were sent and decoded."""
     queries = [one.request.query for one in shop.ebay.exchanges if one.operation == "getOrders"]
     return [parse_qs(query).get("filter", [None])[0] for query in queries]
 
 
-def sell(shop, sku: str, quantity: int = 1) -> dict:
+def sell(shop: EbayShop, sku: str, quantity: int = 1) -> dict[str, Any]:
     return shop.ebay.sell(sku, quantity)
 
 
-def test_a_sale_is_stored_and_lowers_the_quantity_once(shop):
+def test_a_sale_is_stored_and_lowers_the_quantity_once(shop: EbayShop) -> None:
     add_product(shop.database, "A-1", quantity=5)
     EbayApp(shop.ebay).publish("A-1", quantity=5)
     order = sell(shop, "A-1", 2)
@@ -47,7 +51,7 @@ def test_a_sale_is_stored_and_lowers_the_quantity_once(shop):
     assert shop.quantity("A-1") == 3
 
 
-def test_the_next_sync_asks_for_what_changed_since_with_an_encoded_filter(shop):
+def test_the_next_sync_asks_for_what_changed_since_with_an_encoded_filter(shop: EbayShop) -> None:
     shop.done("sync_orders")
     shop.done("sync_orders")
     first, second = filters(shop)
@@ -60,7 +64,7 @@ def test_the_next_sync_asks_for_what_changed_since_with_an_encoded_filter(shop):
     assert "[" not in raw
 
 
-def test_pages_are_followed_to_the_end(shop, monkeypatch):
+def test_pages_are_followed_to_the_end(shop: EbayShop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("plugins.ebay.orders.PAGE_SIZE", 2)
     app = EbayApp(shop.ebay)
     for number in range(5):
@@ -70,7 +74,9 @@ def test_pages_are_followed_to_the_end(shop, monkeypatch):
     assert (result["new"], result["pages"]) == (5, 3)
 
 
-def test_a_sync_that_failed_on_the_way_hides_nothing_from_the_next(shop, monkeypatch):
+def test_a_sync_that_failed_on_the_way_hides_nothing_from_the_next(
+    shop: EbayShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("plugins.ebay.orders.PAGE_SIZE", 2)
     app = EbayApp(shop.ebay)
     for number in range(5):
@@ -87,7 +93,7 @@ def test_a_sync_that_failed_on_the_way_hides_nothing_from_the_next(shop, monkeyp
     assert len(shop.rows(Order)) == 5
 
 
-def test_a_cancelled_order_is_no_sale_and_a_later_cancellation_is_noted(shop):
+def test_a_cancelled_order_is_no_sale_and_a_later_cancellation_is_noted(shop: EbayShop) -> None:
     add_product(shop.database, "A-1", quantity=5)
     EbayApp(shop.ebay).publish("A-1", quantity=5)
     shop.ebay.cancel_order(sell(shop, "A-1")["orderId"])
@@ -105,7 +111,9 @@ def test_a_cancelled_order_is_no_sale_and_a_later_cancellation_is_noted(shop):
 @pytest.mark.parametrize(
     ("stock", "action"), [(1, "delete"), (3, "update")], ids=["sold out", "some are left"]
 )
-def test_the_sellers_other_shops_follow_once_where_they_are_set_to(shop, stock, action):
+def test_the_sellers_other_shops_follow_once_where_they_are_set_to(
+    shop: EbayShop, stock: int, action: str
+) -> None:
     product_id = add_product(shop.database, "A-1", quantity=stock)
     followers = [add_shop(shop.database, "vinted"), add_shop(shop.database, "etsy")]
     with shop.database.session.begin() as session:
@@ -124,14 +132,18 @@ def test_the_sellers_other_shops_follow_once_where_they_are_set_to(shop, stock, 
     assert others[0].action_type_id in action_ids(shop, "vinted", action)
 
 
-def action_ids(shop, marketplace, action):
+def action_ids(shop: EbayShop, marketplace: str, action: str) -> set[int]:
     from runtime.storage.queue.action_types import find_action_type
 
     with shop.database.session() as session:
-        return {find_action_type(session, marketplace, action).id}
+        found = find_action_type(session, marketplace, action)
+        assert found is not None
+        return {found.id}
 
 
-def test_an_order_that_cannot_be_read_is_read_again_and_not_lost(shop, monkeypatch):
+def test_an_order_that_cannot_be_read_is_read_again_and_not_lost(
+    shop: EbayShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     add_product(shop.database, "A-1", quantity=5)
     EbayApp(shop.ebay).publish("A-1", quantity=5)
     sell(shop, "A-1")
@@ -149,7 +161,7 @@ def test_an_order_that_cannot_be_read_is_read_again_and_not_lost(shop, monkeypat
     assert shop.quantity("A-1") == 4
 
 
-def test_orders_of_so_many_days_can_be_read_again_and_leave_the_mark_alone(shop):
+def test_orders_of_so_many_days_can_be_read_again_and_leave_the_mark_alone(shop: EbayShop) -> None:
     shop.done("sync_orders", days=30)
     (asked,) = filters(shop)
     assert asked is not None
@@ -160,10 +172,13 @@ def test_orders_of_so_many_days_can_be_read_again_and_leave_the_mark_alone(shop)
     assert "days must be" in shop.failed("sync_orders", days="all")
 
 
-def test_a_shop_that_was_not_synced_for_years_asks_for_no_more_than_ebay_has(shop):
+def test_a_shop_that_was_not_synced_for_years_asks_for_no_more_than_ebay_has(
+    shop: EbayShop,
+) -> None:
     with shop.database.session.begin() as session:
         window = order_sync.begin_order_sync(session, shop.id)
         order_sync.finish_order_sync(session, shop.id, window["began"])
         stored = session.get_one(Shop, shop.id, populate_existing=True)
+        assert stored.orders_synced_at is not None
         stored.orders_synced_at -= timedelta(days=1_000)
     shop.done("sync_orders")

@@ -1,12 +1,16 @@
 """publish_ebay over real HTTP: whatever goes wrong, it is listed once and paid for once."""
 
+from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
+from runtime.process.config import Settings
 from runtime.sandbox import Fault
 from runtime.storage.models import Listing
-from tests.support.marketplaces.ebay_seller import open_ebay, product
+from runtime.storage.server.engine import Database
+from tests.support.marketplaces.ebay_seller import EbayShop, open_ebay, product
 
 WRITES = ("createOrReplaceInventoryItem", "createOffer", "publishOffer")
 LATER = timedelta(seconds=0.2)
@@ -14,12 +18,12 @@ TOO_SLOW = timedelta(seconds=2.5)
 
 
 @pytest.fixture
-def shop(settings, database):
+def shop(settings: Settings, database: Database) -> Iterator[EbayShop]:
     with open_ebay(settings, database) as opened:
         yield opened
 
 
-def check_published_once(shop, sku="A-1"):
+def check_published_once(shop: EbayShop, sku: str = "A-1") -> str:
     ((listing_id, offer),) = shop.ebay.listings.items()
     assert (offer["sku"], offer["availableQuantity"]) == (sku, 2)
     assert offer["pricingSummary"]["price"] == {"value": "12.50", "currency": "EUR"}
@@ -28,7 +32,7 @@ def check_published_once(shop, sku="A-1"):
     return listing_id
 
 
-def test_a_product_becomes_an_item_an_offer_and_a_listing(shop):
+def test_a_product_becomes_an_item_an_offer_and_a_listing(shop: EbayShop) -> None:
     result = shop.done("publish", product=product(size="M", attributes={"aspects": {"Style": "A"}}))
     listing_id = check_published_once(shop)
     assert result["external_id"] == listing_id
@@ -52,7 +56,7 @@ def test_a_product_becomes_an_item_an_offer_and_a_listing(shop):
     assert {name: shop.ebay.done[name] for name in WRITES} == dict.fromkeys(WRITES, 1)
 
 
-FAULTS = {
+FAULTS: dict[str, tuple[Fault, dict[str, Any]]] = {
     "500 and nothing done": (Fault.FAILED, {}),
     "500 although done": (Fault.DONE_BUT_FAILED, {}),
     "no answer, nothing done": (Fault.REFUSED, {}),
@@ -67,7 +71,9 @@ FAULTS = {
 
 @pytest.mark.parametrize("operation", WRITES)
 @pytest.mark.parametrize("fault", FAULTS)
-def test_it_is_listed_once_whatever_becomes_of_a_write(shop, operation, fault):
+def test_it_is_listed_once_whatever_becomes_of_a_write(
+    shop: EbayShop, operation: str, fault: str
+) -> None:
     shop.calls_end_early()
     kind, options = FAULTS[fault]
     shop.ebay.faults.plan(operation, kind, **options)

@@ -1,6 +1,7 @@
 """The simulated eBay: items, offers and listings, over real HTTP."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -67,7 +68,7 @@ def test_aspects_are_an_object_of_arrays(ebay: EbaySandbox, app: EbayApp) -> Non
         ({"quantity": -1}, 25004),
     ],
 )
-def test_an_item_keeps_to_the_limits(app: EbayApp, changes: dict, error_id: int) -> None:
+def test_an_item_keeps_to_the_limits(app: EbayApp, changes: dict[str, Any], error_id: int) -> None:
     assert ebay_errors(app.put_item("SKU-1", **changes)) == [error_id]
 
 
@@ -153,7 +154,7 @@ def test_offers_are_found_by_sku_alone(app: EbayApp) -> None:
     ],
 )
 def test_publishing_needs_the_whole_offer(
-    ebay: EbaySandbox, app: EbayApp, changes: dict, error_id: int
+    ebay: EbaySandbox, app: EbayApp, changes: dict[str, Any], error_id: int
 ) -> None:
     app.put_item("SKU-1")
     offer = {k: v for k, v in ebay_offer("SKU-1", **changes).items() if v is not None}

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import requests
@@ -125,7 +126,9 @@ def test_a_filter_is_checked(app: EbayApp, wanted: str, error_id: int) -> None:
 @pytest.mark.parametrize(
     ("params", "error_id"), [({"limit": "201"}, 31100), ({"offset": "x"}, 31000)]
 )
-def test_a_page_of_orders_has_at_most_200(app: EbayApp, params: dict, error_id: int) -> None:
+def test_a_page_of_orders_has_at_most_200(
+    app: EbayApp, params: dict[str, Any], error_id: int
+) -> None:
     assert ebay_errors(app.orders(**params)) == [error_id]
 
 

@@ -1,33 +1,39 @@
 """Etsy's tokens and limits: who waits for what, and what it costs."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
 
+from runtime.process.config import Settings
 from runtime.sandbox import Fault
 from runtime.storage.models import MarketplaceJob
+from runtime.storage.server.engine import Database
 from tests.integration.cli.test_etsy import consented
 from tests.support.deadline import wait_until
-from tests.support.marketplaces.etsy_shop import etsy_environment, open_shop, product
+from tests.support.marketplaces.etsy_shop import EtsyShop, etsy_environment, open_shop, product
 from tests.support.processes.service_process import Installation
 
 
 @pytest.fixture
-def shop(settings, database):
+def shop(settings: Settings, database: Database) -> Iterator[EtsyShop]:
     with open_shop(settings, database) as opened:
         yield opened
 
 
 @pytest.fixture
-def cli(settings, shop):
+def cli(settings: Settings, shop: EtsyShop) -> Installation:
     """Commands beside the running node."""
     installation = Installation(settings.data_dir)
     installation.environment |= etsy_environment(shop.etsy)
+    assert settings.database_url is not None
     installation.environment["RUNTIME_DATABASE_URL"] = settings.database_url.get_secret_value()
     return installation
 
 
-def test_jobs_wait_for_a_consent_that_ended_and_go_on_with_the_next(shop, cli):
+def test_jobs_wait_for_a_consent_that_ended_and_go_on_with_the_next(
+    shop: EtsyShop, cli: Installation
+) -> None:
     shop.etsy.oauth.tokens.revoke()
     jobs = [shop.job("publish", product=product(sku)) for sku in ("A-1", "B-2")]
     first = wait_until(
@@ -41,7 +47,7 @@ def test_jobs_wait_for_a_consent_that_ended_and_go_on_with_the_next(shop, cli):
     assert len(shop.etsy.fees) == 2
 
 
-def test_twenty_jobs_that_meet_an_expired_token_at_once_renew_it_once(shop):
+def test_twenty_jobs_that_meet_an_expired_token_at_once_renew_it_once(shop: EtsyShop) -> None:
     shop.etsy.oauth.tokens.expire_access()
     jobs = [shop.job("delete", external_id=str(number)) for number in range(1, 21)]
     assert {shop.scene.ended(job_id).status for job_id in jobs} == {"completed"}
@@ -49,7 +55,9 @@ def test_twenty_jobs_that_meet_an_expired_token_at_once_renew_it_once(shop):
     assert shop.etsy.oauth.tokens.refreshes == 1
 
 
-def test_a_token_that_ends_in_the_middle_of_a_job_is_renewed_without_an_attempt(shop):
+def test_a_token_that_ends_in_the_middle_of_a_job_is_renewed_without_an_attempt(
+    shop: EtsyShop,
+) -> None:
     shop.etsy.faults.plan("uploadListingImage", Fault.SLOW, delay=timedelta(seconds=0.5))
     job_id = shop.job("publish", product=product())
     wait_until(lambda: shop.etsy.asked["uploadListingImage"])
@@ -59,7 +67,7 @@ def test_a_token_that_ends_in_the_middle_of_a_job_is_renewed_without_an_attempt(
     assert (len(shop.etsy.fees), shop.etsy.done["token"]) == (1, 1)
 
 
-def test_a_low_limit_slows_jobs_down_and_costs_them_no_attempt(shop):
+def test_a_low_limit_slows_jobs_down_and_costs_them_no_attempt(shop: EtsyShop) -> None:
     shop.etsy.limits.per_second.limit = 3
     jobs = [shop.job("delete", external_id=str(number)) for number in range(1, 13)]
     ended = [shop.scene.ended(job_id, seconds=60) for job_id in jobs]
@@ -68,7 +76,9 @@ def test_a_low_limit_slows_jobs_down_and_costs_them_no_attempt(shop):
     assert len(admitted) == 12
 
 
-def test_a_day_that_is_used_up_closes_the_application_for_as_long_as_etsy_says(shop):
+def test_a_day_that_is_used_up_closes_the_application_for_as_long_as_etsy_says(
+    shop: EtsyShop,
+) -> None:
     shop.etsy.limits.per_day.limit = 2
     job = shop.waits(shop.job("publish", product=product()), "etsy")
     assert (job.status, job.retry_count) == ("pending", 0)
@@ -76,6 +86,6 @@ def test_a_day_that_is_used_up_closes_the_application_for_as_long_as_etsy_says(s
     assert shop.etsy.fees == []
 
 
-def test_a_key_that_etsy_refuses_is_told_in_its_words(shop):
+def test_a_key_that_etsy_refuses_is_told_in_its_words(shop: EtsyShop) -> None:
     shop.etsy.oauth.shared_secret = "another"
     assert "Shared secret is required in x-api-key" in shop.failed("sync")

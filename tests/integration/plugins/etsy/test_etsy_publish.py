@@ -1,26 +1,30 @@
 """publish_etsy over real HTTP: whatever goes wrong, the product is on sale once, and paid once."""
 
+from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from runtime.jobs.service import MarketplaceJobService
+from runtime.process.config import Settings
 from runtime.process.data_directory import media_directory
 from runtime.sandbox import Fault
-from runtime.storage.models import MarketplaceTask
-from tests.support.database.job_rows import set_job
+from runtime.storage.models import Listing, MarketplaceTask
+from runtime.storage.server.engine import Database
+from tests.support.database.job_rows import result_of, set_job
 from tests.support.deadline import wait_until
-from tests.support.marketplaces.etsy_shop import Listing, open_shop, product
+from tests.support.marketplaces.etsy_shop import EtsyShop, open_shop, product
 from tests.support.servers.images import WEBP
 
 
 @pytest.fixture
-def shop(settings, database):
+def shop(settings: Settings, database: Database) -> Iterator[EtsyShop]:
     with open_shop(settings, database) as opened:
         yield opened
 
 
-def assert_on_sale_once(shop, external_id):
+def assert_on_sale_once(shop: EtsyShop, external_id: str) -> None:
     """Exactly this listing, complete, active, and paid for once."""
     assert shop.states() == {external_id: "active"}
     listing = shop.etsy.listings[int(external_id)]
@@ -32,7 +36,7 @@ def assert_on_sale_once(shop, external_id):
     assert shop.stored() == {external_id: "live"}
 
 
-def test_puts_the_product_on_sale_and_stores_the_listing(shop):
+def test_puts_the_product_on_sale_and_stores_the_listing(shop: EtsyShop) -> None:
     product_id = shop.add_product()
     result = shop.done("publish", product_id=product_id)
     listing = shop.etsy.listings[int(result["external_id"])]
@@ -49,7 +53,7 @@ def test_puts_the_product_on_sale_and_stores_the_listing(shop):
     )  # fmt: skip
 
 
-def test_sends_what_the_seller_set_up_and_arrays_with_commas(shop):
+def test_sends_what_the_seller_set_up_and_arrays_with_commas(shop: EtsyShop) -> None:
     shop.set(readiness_state_id="9201", return_policy_id="9101")
     shop.done("publish", product=product(attributes={"tags": "robe, été", "who_made": "i_did"}))
     draft, *_, activation = [
@@ -65,8 +69,8 @@ def test_sends_what_the_seller_set_up_and_arrays_with_commas(shop):
 
 @pytest.mark.parametrize("content", [WEBP, b"no image at all"], ids=["webp", "text"])
 def test_an_image_that_etsy_does_not_take_is_refused_before_anything_is_sent(
-    shop, settings, content
-):
+    shop: EtsyShop, settings: Settings, content: bytes
+) -> None:
     (media_directory(settings) / "photos" / "3.webp").write_bytes(content)
     images = ["photos/1.jpg", "photos/3.webp"]
     assert "photos/3.webp" in shop.failed("publish", product=product(images=images))
@@ -74,7 +78,7 @@ def test_an_image_that_etsy_does_not_take_is_refused_before_anything_is_sent(
     assert shop.states() == {}
 
 
-def test_the_journal_names_images_and_holds_no_bytes(shop):
+def test_the_journal_names_images_and_holds_no_bytes(shop: EtsyShop) -> None:
     shop.done("publish", product=product())
     tasks = {one.name: one for one in shop.rows(MarketplaceTask)}
     assert tasks["image-2"].request["files"] == {"image": "photos/2.jpg"}
@@ -95,7 +99,7 @@ BAD_ANSWERS = (
 
 @pytest.mark.parametrize("fault", BAD_ANSWERS, ids=lambda fault: fault.name)
 @pytest.mark.parametrize("operation", WRITES)
-def test_a_bad_answer_leaves_it_on_sale_once(shop, operation, fault):
+def test_a_bad_answer_leaves_it_on_sale_once(shop: EtsyShop, operation: str, fault: Fault) -> None:
     shop.etsy.faults.plan(operation, fault, size=25_000_000)
     result = shop.done("publish", product=product())
     assert_on_sale_once(shop, result["external_id"])
@@ -104,7 +108,9 @@ def test_a_bad_answer_leaves_it_on_sale_once(shop, operation, fault):
 
 
 @pytest.mark.parametrize("operation", WRITES)
-def test_an_answer_that_comes_too_late_leaves_it_on_sale_once(shop, operation):
+def test_an_answer_that_comes_too_late_leaves_it_on_sale_once(
+    shop: EtsyShop, operation: str
+) -> None:
     shop.calls_end_early()
     shop.etsy.faults.plan(operation, Fault.SLOW, delay=timedelta(seconds=2.5))
     result = shop.done("publish", product=product())
@@ -112,34 +118,34 @@ def test_an_answer_that_comes_too_late_leaves_it_on_sale_once(shop, operation):
 
 
 @pytest.mark.parametrize("operation", WRITES)
-def test_a_late_effect_is_waited_for(shop, operation):
+def test_a_late_effect_is_waited_for(shop: EtsyShop, operation: str) -> None:
     shop.etsy.faults.plan(operation, Fault.LATE, lands_after=timedelta(seconds=0.2))
     result = shop.done("publish", product=product())
     assert_on_sale_once(shop, result["external_id"])
 
 
 @pytest.mark.parametrize("operation", WRITES)
-def test_a_limit_costs_no_attempt_and_does_nothing_twice(shop, operation):
+def test_a_limit_costs_no_attempt_and_does_nothing_twice(shop: EtsyShop, operation: str) -> None:
     shop.etsy.faults.plan(operation, Fault.LIMITED, headers={"retry-after": "1"})
     job_id = shop.job("publish", product=product())
     job = shop.scene.ended(job_id, seconds=60)
     assert (job.status, job.retry_count) == ("completed", 0), job.error_message
-    assert_on_sale_once(shop, job.result_data["external_id"])
+    assert_on_sale_once(shop, result_of(job)["external_id"])
 
 
-def test_a_revoked_token_is_renewed(shop):
+def test_a_revoked_token_is_renewed(shop: EtsyShop) -> None:
     shop.etsy.oauth.tokens.expire_access()
     result = shop.done("publish", product=product())
     assert_on_sale_once(shop, result["external_id"])
     assert shop.etsy.done["token"] == 1
 
 
-def test_two_equal_products_and_the_sellers_own_draft_are_kept_apart(shop):
+def test_two_equal_products_and_the_sellers_own_draft_are_kept_apart(shop: EtsyShop) -> None:
     own = shop.app().draft(title="Robe d'été")
     shop.etsy.faults.plan("createDraftListing", Fault.DONE_BUT_FAILED, times=2)
     first, second = (shop.job("publish", product=product(sku)) for sku in ("A-1", "A-2"))
     ids = {
-        sku: int(shop.scene.ended(job).result_data["external_id"])
+        sku: int(result_of(shop.scene.ended(job))["external_id"])
         for sku, job in (("A-1", first), ("A-2", second))
     }
     listings = shop.etsy.listings
@@ -151,7 +157,7 @@ def test_two_equal_products_and_the_sellers_own_draft_are_kept_apart(shop):
     assert len(shop.etsy.fees) == 2
 
 
-def test_a_draft_is_found_behind_a_hundred_others(shop):
+def test_a_draft_is_found_behind_a_hundred_others(shop: EtsyShop) -> None:
     shop.etsy.faults.plan("createDraftListing", Fault.DONE_BUT_FAILED)
     shop.etsy.faults.plan("getListingsByShop", Fault.FAILED, times=None)
     job_id = shop.job("publish", product=product())
@@ -165,7 +171,7 @@ def test_a_draft_is_found_behind_a_hundred_others(shop):
     job = shop.scene.ended(job_id, seconds=60)
     assert job.status == "completed", job.error_message
     assert len(shop.states()) == 101
-    assert shop.states()[job.result_data["external_id"]] == "active"
+    assert shop.states()[result_of(job)["external_id"]] == "active"
 
 
 @pytest.mark.parametrize(
@@ -191,14 +197,16 @@ def test_a_draft_is_found_behind_a_hundred_others(shop):
     ],
     ids=["many", "characters", "category"],
 )  # fmt: skip
-def test_every_flaw_is_named_before_anything_is_sent(shop, changes, flaws):
+def test_every_flaw_is_named_before_anything_is_sent(
+    shop: EtsyShop, changes: dict[str, Any], flaws: list[str]
+) -> None:
     error = shop.failed("publish", product=product(**changes))
     assert [flaw for flaw in flaws if flaw not in error] == [], error
     assert "nothing was sent" in error
     assert shop.etsy.exchanges == []
 
 
-def test_every_missing_setting_is_named_at_once(shop):
+def test_every_missing_setting_is_named_at_once(shop: EtsyShop) -> None:
     shop.set(who_made=None, when_made=None, taxonomy_map=None, shipping_profile_id=None)
     error = shop.failed("publish", product=product())
     for name in ("who_made", "when_made", "taxonomy_id", "shipping_profile_id"):
@@ -206,13 +214,13 @@ def test_every_missing_setting_is_named_at_once(shop):
     assert shop.etsy.exchanges == []
 
 
-def test_an_image_that_is_not_there_is_told_before_anything_is_sent(shop):
+def test_an_image_that_is_not_there_is_told_before_anything_is_sent(shop: EtsyShop) -> None:
     error = shop.failed("publish", product=product(images=["photos/1.jpg", "photos/9.jpg"]))
     assert "photos/9.jpg" in error
     assert shop.etsy.exchanges == []
 
 
-def test_what_etsy_refuses_is_told_in_its_own_words(shop):
+def test_what_etsy_refuses_is_told_in_its_own_words(shop: EtsyShop) -> None:
     shop.etsy.in_eu = False
     error = shop.failed("publish", product=product())
     assert "A return policy is required for active physical listings" in error
@@ -220,7 +228,7 @@ def test_what_etsy_refuses_is_told_in_its_own_words(shop):
     assert shop.etsy.fees == []
 
 
-def test_a_job_that_is_tried_again_goes_on_with_its_draft(shop):
+def test_a_job_that_is_tried_again_goes_on_with_its_draft(shop: EtsyShop) -> None:
     shop.etsy.in_eu = False
     job_id = shop.job("publish", product=product())
     assert shop.scene.ended(job_id).status == "failed"
@@ -228,10 +236,12 @@ def test_a_job_that_is_tried_again_goes_on_with_its_draft(shop):
     shop.retry(job_id)
     job = shop.scene.ended(job_id)
     assert job.status == "completed", job.error_message
-    assert_on_sale_once(shop, job.result_data["external_id"])
+    assert_on_sale_once(shop, result_of(job)["external_id"])
 
 
-def test_a_draft_that_the_seller_activated_meanwhile_is_paid_once_and_loses_its_mark(shop):
+def test_a_draft_that_the_seller_activated_meanwhile_is_paid_once_and_loses_its_mark(
+    shop: EtsyShop,
+) -> None:
     shop.etsy.in_eu = False
     job_id = shop.job("publish", product=product())
     shop.scene.ended(job_id)
@@ -243,7 +253,9 @@ def test_a_draft_that_the_seller_activated_meanwhile_is_paid_once_and_loses_its_
     assert_on_sale_once(shop, str(listing_id))
 
 
-def test_where_nobody_can_look_a_person_says_what_happened_and_the_job_goes_on(shop):
+def test_where_nobody_can_look_a_person_says_what_happened_and_the_job_goes_on(
+    shop: EtsyShop,
+) -> None:
     shop.etsy.faults.plan("createDraftListing", Fault.DONE_BUT_FAILED)
     shop.etsy.faults.plan("getListingsByShop", Fault.NOT_JSON, times=None)
     set_job(shop.database, job_id := shop.job("publish", product=product()), {"max_retries": 0})
@@ -258,13 +270,13 @@ def test_where_nobody_can_look_a_person_says_what_happened_and_the_job_goes_on(s
     assert_on_sale_once(shop, str(listing_id))
 
 
-def test_whoever_answers_for_the_activation_need_not_know_the_address(shop):
+def test_whoever_answers_for_the_activation_need_not_know_the_address(shop: EtsyShop) -> None:
     shop.etsy.faults.plan("updateListing", Fault.DONE_BUT_FAILED)
     shop.etsy.faults.plan("getListing", Fault.NOT_JSON, after=1, times=None)
     set_job(shop.database, job_id := shop.job("publish", product=product()), {"max_retries": 0})
-    assert "'activate'" in shop.scene.reaches(job_id, "paused").waiting_reason
+    assert "'activate'" in (shop.scene.reaches(job_id, "paused").waiting_reason or "")
     with shop.database.session.begin() as session:
         MarketplaceJobService(session).answer_step(job_id, "activate", happened={})
     job = shop.scene.ended(job_id)
     assert job.status == "completed", job.error_message
-    assert_on_sale_once(shop, job.result_data["external_id"])
+    assert_on_sale_once(shop, result_of(job)["external_id"])

@@ -1,17 +1,22 @@
 """sync_etsy and sync_orders_etsy over real HTTP: nothing is lost, nothing is counted twice."""
 
+from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
+import requests
 
 from plugins.etsy import client
 from runtime.errors import InputError
 from runtime.jobs.service import MarketplaceJobService
+from runtime.process.config import Settings
 from runtime.sandbox import Fault
-from runtime.storage.models import MarketplaceJob, Order, Product, Shop
+from runtime.storage.models import Listing, MarketplaceJob, Order, Product, Shop
 from runtime.storage.selling.listing_changes import record_listing
 from runtime.storage.selling.listing_rows import checked_listing
-from tests.support.marketplaces.etsy_shop import SELLER, Listing, open_shop, product
+from runtime.storage.server.engine import Database
+from tests.support.marketplaces.etsy_shop import SELLER, EtsyShop, open_shop, product
 
 READ_FAULTS = (
     Fault.FAILED,
@@ -24,26 +29,28 @@ READ_FAULTS = (
 
 
 @pytest.fixture
-def shop(settings, database):
+def shop(settings: Settings, database: Database) -> Iterator[EtsyShop]:
     with open_shop(settings, database) as opened:
         yield opened
 
 
 @pytest.fixture
-def small_pages(monkeypatch):
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pages of two."""
     monkeypatch.setattr(client, "MAX_LIMIT", 2)
 
 
-def quantity(shop, sku="A-1"):
+def quantity(shop: EtsyShop, sku: str = "A-1") -> int:
     """How many are left of a product, as we know it."""
-    return {one.sku: one.quantity for one in shop.rows(Product)}[sku]
+    return int({one.sku: one.quantity for one in shop.rows(Product)}[sku])
 
 
 # --- listings -----------------------------------------------------------------------------------
 
 
-def test_a_sync_stores_what_is_on_sale_and_marks_the_rest_as_gone(shop, small_pages):
+def test_a_sync_stores_what_is_on_sale_and_marks_the_rest_as_gone(
+    shop: EtsyShop, small_pages: None
+) -> None:
     app = shop.app()
     ids = [str(app.publish(f"S-{number}")) for number in range(5)]
     app.draft()
@@ -57,7 +64,7 @@ def test_a_sync_stores_what_is_on_sale_and_marks_the_rest_as_gone(shop, small_pa
     assert shop.stored() == dict.fromkeys(ids[2:], "live") | dict.fromkeys(ids[:2], "gone")
 
 
-def test_a_listing_is_linked_to_its_product_by_the_sku(shop):
+def test_a_listing_is_linked_to_its_product_by_the_sku(shop: EtsyShop) -> None:
     product_id = shop.add_product(sku="S-1")
     shop.app().publish("S-1")
     shop.done("sync")
@@ -68,13 +75,15 @@ def test_a_listing_is_linked_to_its_product_by_the_sku(shop):
     assert listing.data["taxonomy_id"] == 374
 
 
-def test_an_empty_shop_is_synced(shop):
+def test_an_empty_shop_is_synced(shop: EtsyShop) -> None:
     result = shop.done("sync")
     assert (result["imported"], result["gone"], result["pages"]) == (0, 0, 1)
 
 
 @pytest.mark.parametrize("fault", READ_FAULTS, ids=lambda fault: fault.name)
-def test_a_sync_that_meets_a_bad_answer_loses_nothing(shop, small_pages, fault):
+def test_a_sync_that_meets_a_bad_answer_loses_nothing(
+    shop: EtsyShop, small_pages: None, fault: Fault
+) -> None:
     shop.calls_end_early()
     app = shop.app()
     ids = [str(app.publish(f"S-{number}")) for number in range(3)]
@@ -85,7 +94,7 @@ def test_a_sync_that_meets_a_bad_answer_loses_nothing(shop, small_pages, fault):
     assert shop.stored() == dict.fromkeys(ids, "live")
 
 
-def test_a_sync_that_ends_half_way_marks_nothing_as_gone(shop, small_pages):
+def test_a_sync_that_ends_half_way_marks_nothing_as_gone(shop: EtsyShop, small_pages: None) -> None:
     app = shop.app()
     ids = [str(app.publish(f"S-{number}")) for number in range(3)]
     shop.done("sync")
@@ -97,14 +106,16 @@ def test_a_sync_that_ends_half_way_marks_nothing_as_gone(shop, small_pages):
     assert shop.stored() == dict.fromkeys(ids, "live")
 
 
-def test_a_record_that_moves_between_pages_is_not_lost(shop, small_pages, monkeypatch):
+def test_a_record_that_moves_between_pages_is_not_lost(
+    shop: EtsyShop, small_pages: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     app = shop.app()
     ids = [str(app.publish(f"S-{number}")) for number in range(4)]
     shop.done("sync")
     read = client.EtsyClient.listings
-    moved = []
+    moved: list[requests.Response] = []
 
-    async def listings(self, state, offset):
+    async def listings(self: client.EtsyClient, state: str, offset: int) -> Any:
         page = await read(self, state, offset)
         if offset == 0 and not moved:
             # With the first page read, its first listing goes, and the third moves onto it.
@@ -123,7 +134,7 @@ def test_a_record_that_moves_between_pages_is_not_lost(shop, small_pages, monkey
 # --- orders -------------------------------------------------------------------------------------
 
 
-def test_a_sale_is_stored_and_lowers_the_quantity_once(shop):
+def test_a_sale_is_stored_and_lowers_the_quantity_once(shop: EtsyShop) -> None:
     shop.add_product(quantity=3)
     listing_id = shop.done("publish", product=product(quantity=3))["external_id"]
     receipt = shop.etsy.sell("A-1", 2)
@@ -140,7 +151,7 @@ def test_a_sale_is_stored_and_lowers_the_quantity_once(shop):
     assert shop.states() == {listing_id: "active"}
 
 
-def test_only_what_changed_since_is_read_again(shop, small_pages):
+def test_only_what_changed_since_is_read_again(shop: EtsyShop, small_pages: None) -> None:
     app = shop.app()
     app.publish("S-1", quantity=9)
     for _ in range(5):
@@ -157,7 +168,9 @@ def test_only_what_changed_since_is_read_again(shop, small_pages):
     assert len(shop.rows(Order)) == 5
 
 
-def test_the_first_sync_goes_back_ninety_days_and_a_full_one_to_the_beginning(shop):
+def test_the_first_sync_goes_back_ninety_days_and_a_full_one_to_the_beginning(
+    shop: EtsyShop,
+) -> None:
     shop.done("sync_orders")
     shop.done("sync_orders", full=True)
     first, full = [
@@ -170,7 +183,9 @@ def test_the_first_sync_goes_back_ninety_days_and_a_full_one_to_the_beginning(sh
     assert "min_last_modified" not in full
 
 
-def test_an_order_that_cannot_be_read_is_read_again_and_not_lost(shop, monkeypatch):
+def test_an_order_that_cannot_be_read_is_read_again_and_not_lost(
+    shop: EtsyShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shop.add_product(quantity=3)
     shop.done("publish", product=product(quantity=3))
     shop.etsy.sell("A-1")
@@ -189,7 +204,7 @@ def test_an_order_that_cannot_be_read_is_read_again_and_not_lost(shop, monkeypat
     assert quantity(shop) == 2
 
 
-def test_a_cancellation_is_noted(shop):
+def test_a_cancellation_is_noted(shop: EtsyShop) -> None:
     shop.app().publish("S-1", quantity=2)
     receipt = shop.etsy.sell("S-1")
     shop.done("sync_orders")
@@ -199,7 +214,7 @@ def test_a_cancellation_is_noted(shop):
     assert [one.status for one in shop.rows(Order)] == ["canceled"]
 
 
-def test_a_sale_that_was_cancelled_before_it_was_read_lowers_nothing(shop):
+def test_a_sale_that_was_cancelled_before_it_was_read_lowers_nothing(shop: EtsyShop) -> None:
     shop.add_product(quantity=2)
     shop.done("publish", product=product(quantity=2))
     shop.etsy.cancel_order(shop.etsy.sell("A-1")["receipt_id"])
@@ -208,7 +223,9 @@ def test_a_sale_that_was_cancelled_before_it_was_read_lowers_nothing(shop):
 
 
 @pytest.mark.parametrize("fault", READ_FAULTS, ids=lambda fault: fault.name)
-def test_a_sync_of_orders_that_meets_a_bad_answer_loses_nothing(shop, small_pages, fault):
+def test_a_sync_of_orders_that_meets_a_bad_answer_loses_nothing(
+    shop: EtsyShop, small_pages: None, fault: Fault
+) -> None:
     shop.calls_end_early()
     shop.add_product(quantity=5)
     shop.done("publish", product=product(quantity=5))
@@ -222,7 +239,7 @@ def test_a_sync_of_orders_that_meets_a_bad_answer_loses_nothing(shop, small_page
     assert quantity(shop) == 2
 
 
-def test_what_was_sold_is_taken_off_sale_elsewhere(shop):
+def test_what_was_sold_is_taken_off_sale_elsewhere(shop: EtsyShop) -> None:
     product_id = shop.add_product()
     shop.done("publish", product_id=product_id)
     with shop.database.session.begin() as session:
@@ -240,7 +257,7 @@ def test_what_was_sold_is_taken_off_sale_elsewhere(shop):
         )  # fmt: skip
 
 
-def test_nobody_is_ever_mailed(shop):
+def test_nobody_is_ever_mailed(shop: EtsyShop) -> None:
     shop.done("publish", product=product())
     shop.etsy.sell("A-1")
     shop.done("sync_orders")

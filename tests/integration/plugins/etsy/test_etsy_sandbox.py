@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -252,13 +253,16 @@ def test_every_field_of_an_offering_is_sent(app: EtsyApp, name: str) -> None:
         {"readiness_state_id": 1},
     ],
 )
-def test_an_offering_keeps_to_the_limits(app: EtsyApp, changes: dict) -> None:
+def test_an_offering_keeps_to_the_limits(app: EtsyApp, changes: dict[str, Any]) -> None:
     assert app.put_inventory(app.draft(), "SKU-1", **changes).status_code == 400
 
 
 def test_an_inventory_has_products(app: EtsyApp) -> None:
     path = f"/listings/{app.draft()}/inventory"
-    for body in ({}, {"products": []}, [], {"products": [1]}, {"products": [{"sku": "x" * 33}]}):
+    bodies: tuple[object, ...] = (
+        {}, {"products": []}, [], {"products": [1]}, {"products": [{"sku": "x" * 33}]},
+    )  # fmt: skip
+    for body in bodies:
         assert app.call("PUT", path, json=body).status_code == 400
 
 
@@ -380,7 +384,7 @@ def test_the_shop_and_what_is_set_up_in_it(etsy: EtsySandbox, app: EtsyApp) -> N
     assert app.call("GET", f"/users/{etsy.user_id}/shops").json() == shop
     assert app.call("GET", "/openapi-ping").status_code == 200
 
-    def only(answer: dict) -> dict:
+    def only(answer: dict[str, Any]) -> Any:
         (one,) = answer["results"]
         return one
 

@@ -1,29 +1,41 @@
 """publish_vinted over a real socket: whatever goes wrong, the wardrobe holds the item once."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 
 from plugins.vinted.sandbox import example_item
+from runtime.process.config import Settings
 from runtime.process.data_directory import media_directory
 from runtime.rate_limits.closures import ClosureKind
 from runtime.storage.selling.listing_changes import record_listing
 from runtime.storage.selling.listing_rows import checked_listing
-from tests.support.database.job_rows import add_job
+from runtime.storage.server.engine import Database
+from tests.support.database.job_rows import add_job, result_of
 from tests.support.deadline import wait_until
-from tests.support.marketplaces.vinted_seller import Listing, Product, only, open_shop, product
+from tests.support.marketplaces.vinted_seller import (
+    Listing,
+    Product,
+    VintedShop,
+    only,
+    open_shop,
+    product,
+)
 
 
 @pytest.fixture
-def shop(settings, database):
+def shop(settings: Settings, database: Database) -> Iterator[VintedShop]:
     with open_shop(settings, database, items=3) as opened:
         yield opened
 
 
-def published(shop) -> list[str]:
+def published(shop: VintedShop) -> list[str]:
     """The ids of the items of the product that are on sale."""
     return [str(one["id"]) for one in shop.wardrobe.items() if one["title"] == "Robe A-1"]
 
 
-def test_puts_the_product_on_sale_and_stores_the_listing(shop):
+def test_puts_the_product_on_sale_and_stores_the_listing(shop: VintedShop) -> None:
     browser = shop.browser()
     job_id = shop.job("publish", product=product())
     job = shop.ended(job_id)
@@ -43,7 +55,7 @@ def test_puts_the_product_on_sale_and_stores_the_listing(shop):
     )  # fmt: skip
 
 
-def test_a_file_that_is_no_image_is_never_sent(shop):
+def test_a_file_that_is_no_image_is_never_sent(shop: VintedShop) -> None:
     browser = shop.browser()
     (media_directory(shop.settings) / "notes.txt").write_text("cotton")
     job = shop.run("publish", product=product(images=["notes.txt"]))
@@ -52,19 +64,19 @@ def test_a_file_that_is_no_image_is_never_sent(shop):
     assert {action for action, _ in browser.executed} <= {"VINTED_GET_WARDROBE"}
 
 
-def test_a_description_is_sent_without_the_blanks_around_it(shop):
+def test_a_description_is_sent_without_the_blanks_around_it(shop: VintedShop) -> None:
     browser = shop.browser()
     shop.done("publish", product=product(description=f"Bleue{' ' * 40_000}\n"))
     _, payload = browser.executed[-1]
     assert payload["product"]["description"] == "Bleue"
 
 
-def test_a_stored_product_is_published_as_it_is_there(shop):
+def test_a_stored_product_is_published_as_it_is_there(shop: VintedShop) -> None:
     shop.browser()
     shop.add_products(product())
     (row,) = shop.rows(Product)
     job = shop.ended(add_job(shop.database, shop.shop_id, "publish", product_id=row.id))
-    assert [job.result_data["external_id"]] == published(shop)
+    assert [result_of(job)["external_id"]] == published(shop)
     (listing,) = shop.rows(Listing)
     assert (listing.product_id, listing.product_key) == (row.id, f"id:{row.id}")
 
@@ -87,7 +99,9 @@ def test_a_stored_product_is_published_as_it_is_there(shop):
     ids="-".join,
 )
 @pytest.mark.parametrize("resume", [False, True])
-def test_a_bad_answer_leaves_the_item_on_sale_once(shop, faults, resume):
+def test_a_bad_answer_leaves_the_item_on_sale_once(
+    shop: VintedShop, faults: dict[str, Any], resume: bool
+) -> None:
     shop.calls_end_early()
     browser = shop.browser(resume=resume)
     only(browser, "VINTED_PUBLISH", **faults)
@@ -96,38 +110,44 @@ def test_a_bad_answer_leaves_the_item_on_sale_once(shop, faults, resume):
     assert shop.listings() == {result["external_id"]: "live"}
 
 
-def test_an_answer_that_comes_after_the_look_changes_nothing(shop):
+def test_an_answer_that_comes_after_the_look_changes_nothing(shop: VintedShop) -> None:
     shop.calls_end_early()
     slow = shop.browser()
     only(slow, "VINTED_PUBLISH", late=4.0)
     job_id = shop.job("publish", product=product())
     wait_until(lambda: published(shop))
     looking = shop.browser()
-    result = shop.ended(job_id).result_data
+    result = result_of(shop.ended(job_id))
     assert "VINTED_GET_WARDROBE" in [name for name, _ in looking.executed]
     assert wait_until(lambda: slow.acknowledged[-1] == "unknown")
     assert published(shop) == [result["external_id"]]
     assert shop.listings() == {result["external_id"]: "live"}
 
 
-def test_a_command_that_was_lost_is_sent_again_once_a_look_showed_that_nothing_happened(shop):
+def test_a_command_that_was_lost_is_sent_again_once_a_look_showed_that_nothing_happened(
+    shop: VintedShop,
+) -> None:
     shop.calls_end_early()
     browser = shop.browser()
     only(browser, "VINTED_PUBLISH", lost=1)
     job = shop.scene.ended(shop.job("publish", product=product()), seconds=60)
     assert job.status == "completed", job.error_message
-    assert published(shop) == [job.result_data["external_id"]]
+    assert published(shop) == [result_of(job)["external_id"]]
     references = {one["reference"] for name, one in browser.executed if name == "VINTED_PUBLISH"}
     assert len(references) == 1
 
 
-def test_an_older_plugin_that_cannot_show_the_wardrobe_publishes_all_the_same(shop):
+def test_an_older_plugin_that_cannot_show_the_wardrobe_publishes_all_the_same(
+    shop: VintedShop,
+) -> None:
     shop.browser().faults.older_plugin = True
     result = shop.done("publish", product=product())
     assert published(shop) == [result["external_id"]]
 
 
-def test_an_older_plugin_that_does_not_answer_leaves_a_question_for_a_person(shop):
+def test_an_older_plugin_that_does_not_answer_leaves_a_question_for_a_person(
+    shop: VintedShop,
+) -> None:
     shop.calls_end_early()
     browser = shop.browser()
     browser.faults.older_plugin = True
@@ -146,7 +166,9 @@ def test_an_older_plugin_that_does_not_answer_leaves_a_question_for_a_person(sho
         ("rate_limited", ClosureKind.RATE_LIMIT),
     ],
 )
-def test_trouble_with_the_account_stops_the_shop_until_it_is_resumed(shop, fault, kind):
+def test_trouble_with_the_account_stops_the_shop_until_it_is_resumed(
+    shop: VintedShop, fault: str, kind: ClosureKind
+) -> None:
     browser = shop.browser()
     only(browser, "VINTED_PUBLISH", **{fault: True})
     job = shop.held_up(shop.job("publish", product=product()))
@@ -160,7 +182,9 @@ def test_trouble_with_the_account_stops_the_shop_until_it_is_resumed(shop, fault
     assert len(writes) == 1 + len(published(shop))
 
 
-def test_a_wardrobe_that_cannot_be_read_for_the_moment_is_no_reason_to_trust_an_account(shop):
+def test_a_wardrobe_that_cannot_be_read_for_the_moment_is_no_reason_to_trust_an_account(
+    shop: VintedShop,
+) -> None:
     browser = shop.browser()
     browser.faults.wrong_account = "999"
     only(browser, "VINTED_GET_WARDROBE", wordless=1)
@@ -169,7 +193,7 @@ def test_a_wardrobe_that_cannot_be_read_for_the_moment_is_no_reason_to_trust_an_
     assert browser.extension.strayed == []
 
 
-def test_nothing_is_sent_to_another_account(shop):
+def test_nothing_is_sent_to_another_account(shop: VintedShop) -> None:
     browser = shop.browser()
     browser.faults.wrong_account = "999"
     jobs = [shop.job("publish", product=product(sku)) for sku in ("A-1", "A-2")]
@@ -183,7 +207,9 @@ def test_nothing_is_sent_to_another_account(shop):
     assert [name for name, _ in browser.executed].count("VINTED_PUBLISH") == 2
 
 
-def test_an_item_that_was_linked_to_another_product_meanwhile_is_not_published_again(shop):
+def test_an_item_that_was_linked_to_another_product_meanwhile_is_not_published_again(
+    shop: VintedShop,
+) -> None:
     shop.calls_end_early()
     browser = shop.browser()
     only(browser, "VINTED_PUBLISH", never=True)
@@ -199,7 +225,7 @@ def test_an_item_that_was_linked_to_another_product_meanwhile_is_not_published_a
     assert (waits.status, published(shop)) == ("paused", [item_id])
 
 
-def test_two_tabs_publish_once(shop):
+def test_two_tabs_publish_once(shop: VintedShop) -> None:
     tabs = [shop.browser(), shop.browser()]
     result = shop.done("publish", product=product())
     assert published(shop) == [result["external_id"]]
@@ -207,14 +233,14 @@ def test_two_tabs_publish_once(shop):
     assert wrote == ["VINTED_PUBLISH"]
 
 
-def test_two_products_that_look_the_same_get_a_listing_each(shop):
+def test_two_products_that_look_the_same_get_a_listing_each(shop: VintedShop) -> None:
     shop.calls_end_early()
     browser = shop.browser()
     only(browser, "VINTED_PUBLISH", never=True)
     browser.extension.faults.forgetful = True
     twins = [product(sku, title="Robe") for sku in ("A-1", "A-2", "A-3")]
     jobs = [shop.job("publish", product=one) for one in twins]
-    found = [shop.scene.ended(job_id).result_data["external_id"] for job_id in jobs]
+    found = [result_of(shop.scene.ended(job_id))["external_id"] for job_id in jobs]
     assert len(set(found)) == 3
     assert shop.wardrobe.titles().count("Robe") == 3
     assert {one.product_key: one.external_id for one in shop.rows(Listing)} == {
@@ -222,7 +248,7 @@ def test_two_products_that_look_the_same_get_a_listing_each(shop):
     }
 
 
-def test_an_older_item_that_looks_the_same_is_not_taken_for_it(shop):
+def test_an_older_item_that_looks_the_same_is_not_taken_for_it(shop: VintedShop) -> None:
     shop.calls_end_early()
     browser = shop.browser()
     older = shop.wardrobe.make(
@@ -230,11 +256,11 @@ def test_an_older_item_that_looks_the_same_is_not_taken_for_it(shop):
     )
     only(browser, "VINTED_PUBLISH", lost=1)
     job = shop.scene.ended(shop.job("publish", product=product()), seconds=60)
-    assert job.result_data["external_id"] != str(older["id"])
+    assert result_of(job)["external_id"] != str(older["id"])
     assert len(published(shop)) == 2
 
 
-def test_what_cannot_be_sold_is_refused_before_anything_is_sent(shop):
+def test_what_cannot_be_sold_is_refused_before_anything_is_sent(shop: VintedShop) -> None:
     browser = shop.browser()
     flawed = product(title="x" * 101, description=" ", images=[], quantity=0)
     job = shop.run("publish", product=flawed)
@@ -244,7 +270,7 @@ def test_what_cannot_be_sold_is_refused_before_anything_is_sent(shop):
     assert browser.executed == []
 
 
-def test_a_publish_survives_the_loss_of_its_seller(shop):
+def test_a_publish_survives_the_loss_of_its_seller(shop: VintedShop) -> None:
     """The seller closes the laptop in the middle, other things are put on sale, then is back."""
     browser = shop.browser()
     only(browser, "VINTED_PUBLISH", never=True)
@@ -255,5 +281,5 @@ def test_a_publish_survives_the_loss_of_its_seller(shop):
     for number in range(200, 320):
         shop.wardrobe.add(example_item(number))
     shop.browser()
-    assert shop.ended(job_id).result_data["external_id"] == published(shop)[0]
+    assert result_of(shop.ended(job_id))["external_id"] == published(shop)[0]
     assert len(published(shop)) == 1

@@ -1,24 +1,35 @@
 """orders_vinted and sync_vinted over a real socket."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from plugins.vinted.sandbox import example_item, example_order
-from tests.support.marketplaces.vinted_seller import Order, Product, only, open_shop, product
+from runtime.process.config import Settings
+from runtime.storage.server.engine import Database
+from tests.support.marketplaces.vinted_seller import (
+    Order,
+    Product,
+    VintedShop,
+    only,
+    open_shop,
+    product,
+)
 
 BAD_ANSWERS = [{}, {"late": 0.3}, {"twice": True}, {"drop_after_executing": True}, {"lost": 1}]
 
 
 @pytest.fixture
-def shop(settings, database):
+def shop(settings: Settings, database: Database) -> Iterator[VintedShop]:
     with open_shop(settings, database) as opened:
         opened.browser()
         yield opened
 
 
 @pytest.mark.parametrize("faults", BAD_ANSWERS, ids=lambda faults: "-".join(faults) or "well")
-def test_all_sales_are_stored_once(shop, faults):
+def test_all_sales_are_stored_once(shop: VintedShop, faults: dict[str, Any]) -> None:
     shop.calls_end_early()
     for number in range(100):
         shop.wardrobe.sell(example_order(number))
@@ -32,7 +43,7 @@ def test_all_sales_are_stored_once(shop, faults):
     assert {row.status for row in rows} == {"paid"}
 
 
-def test_it_stops_where_it_meets_what_is_stored(shop):
+def test_it_stops_where_it_meets_what_is_stored(shop: VintedShop) -> None:
     for number in range(200):
         shop.wardrobe.sell(example_order(number))
     assert shop.done("orders")["pages"] == 3
@@ -42,7 +53,7 @@ def test_it_stops_where_it_meets_what_is_stored(shop):
     assert shop.done("orders", full=True)["pages"] == 3
 
 
-def test_a_sale_lowers_the_quantity_of_its_product_once(shop):
+def test_a_sale_lowers_the_quantity_of_its_product_once(shop: VintedShop) -> None:
     shop.add_products(product(quantity=2))
     sold = shop.done("publish", product=product())["external_id"]
     made = {"ordered_at": datetime.now(UTC).isoformat()}
@@ -53,7 +64,7 @@ def test_a_sale_lowers_the_quantity_of_its_product_once(shop):
     assert shop.listings() == {sold: "gone"}
 
 
-def test_a_sale_of_which_not_all_can_be_read_is_a_sale(shop):
+def test_a_sale_of_which_not_all_can_be_read_is_a_sale(shop: VintedShop) -> None:
     shop.add_products(product())
     sold = shop.done("publish", product=product())["external_id"]
     items = [{"id": int(sold), "title": "Robe"}]
@@ -64,7 +75,7 @@ def test_a_sale_of_which_not_all_can_be_read_is_a_sale(shop):
     assert shop.listings() == {sold: "gone"}
 
 
-def test_a_sale_that_was_cancelled_lowers_nothing(shop):
+def test_a_sale_that_was_cancelled_lowers_nothing(shop: VintedShop) -> None:
     shop.add_products(product(quantity=2))
     sold = shop.done("publish", product=product())["external_id"]
     shop.wardrobe.sell(
@@ -82,7 +93,9 @@ def test_a_sale_that_was_cancelled_lowers_nothing(shop):
     [{"session_lost": True}, {"captcha": True}, {"rate_limited": True}, {"wrong_account": "9"}],
     ids=str,
 )
-def test_trouble_with_the_account_stores_nothing_and_says_nothing_is_gone(shop, action, faults):
+def test_trouble_with_the_account_stores_nothing_and_says_nothing_is_gone(
+    shop: VintedShop, action: str, faults: dict[str, Any]
+) -> None:
     shop.wardrobe.add(example_item(1))
     shop.wardrobe.sell(example_order(2))
     shop.done("sync")
@@ -94,7 +107,9 @@ def test_trouble_with_the_account_stores_nothing_and_says_nothing_is_gone(shop, 
 
 
 @pytest.mark.parametrize("action", ["orders", "sync"])
-def test_without_any_answer_nothing_is_stored_until_it_is_asked_for_again(shop, action):
+def test_without_any_answer_nothing_is_stored_until_it_is_asked_for_again(
+    shop: VintedShop, action: str
+) -> None:
     shop.wardrobe.add(example_item(1))
     shop.wardrobe.sell(example_order(2))
     shop.done("sync")
@@ -110,7 +125,7 @@ def test_without_any_answer_nothing_is_stored_until_it_is_asked_for_again(shop, 
 
 
 @pytest.mark.parametrize("faults", BAD_ANSWERS, ids=lambda faults: "-".join(faults) or "well")
-def test_a_sync_sees_all_that_is_on_sale(shop, faults):
+def test_a_sync_sees_all_that_is_on_sale(shop: VintedShop, faults: dict[str, Any]) -> None:
     shop.calls_end_early()
     for number in range(100):
         shop.wardrobe.add(example_item(number))

@@ -1,5 +1,8 @@
 """A seller with two tabs, over a real socket: whichever carries a job out, it is done once."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 
 from plugins.vinted.sandbox import (
@@ -9,6 +12,8 @@ from plugins.vinted.sandbox import (
     example_order,
 )
 from runtime.http import download
+from runtime.process.config import Settings
+from runtime.storage.server.engine import Database
 from tests.support.deadline import wait_until
 from tests.support.marketplaces.vinted_seller import (
     Order,
@@ -22,7 +27,7 @@ from tests.support.marketplaces.vinted_seller import (
 TALK = example_conversation(1)["id"]
 ITEM = str(example_item(1)["id"])
 BEFORE = {"items": 3, "robes": 0, "said": 0, "live": 2, "orders": 0, "products": 0}
-JOBS = {
+JOBS: dict[str, tuple[str, dict[str, Any], dict[str, int]]] = {
     "publish": ("VINTED_PUBLISH", {"product": product()}, {"items": 4, "robes": 1, "live": 3}),
     "update": (
         "VINTED_UPDATE", {"product": product(), "external_id": ITEM}, {"robes": 1},
@@ -37,7 +42,9 @@ JOBS = {
 
 
 @pytest.fixture
-def shop(settings, database, monkeypatch):
+def shop(
+    settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[VintedShop]:
     """Two listings that are known, an item that is not, a sale, and a buyer who asks."""
     monkeypatch.setattr(download, "fetch_image", lambda url, limits: b"\x89PNG\r\n\x1a\n")
     with open_shop(settings, database, items=2) as opened:
@@ -52,7 +59,7 @@ def shop(settings, database, monkeypatch):
 
 def held(shop: VintedShop) -> dict[str, int]:
     """How much of everything there is, on Vinted and here."""
-    messages = shop.wardrobe.conversation(TALK)["messages"]
+    messages = shop.messages(TALK)
     return {
         "items": len(shop.wardrobe.items()),
         "robes": shop.wardrobe.titles().count("Robe A-1"),
@@ -70,7 +77,7 @@ def close_once_it_was_asked(tab: SimulatedBrowser, command: str) -> None:
 
 
 @pytest.mark.parametrize("action", JOBS)
-def test_one_of_two_tabs_carries_it_out(shop, action):
+def test_one_of_two_tabs_carries_it_out(shop: VintedShop, action: str) -> None:
     command, given, changed = JOBS[action]
     assert held(shop) == BEFORE
     asked = len(shop.browsers[0].executed)
@@ -82,7 +89,9 @@ def test_one_of_two_tabs_carries_it_out(shop, action):
 
 
 @pytest.mark.parametrize("action", JOBS)
-def test_the_tab_is_closed_before_it_answers_and_another_was_open_all_along(shop, action):
+def test_the_tab_is_closed_before_it_answers_and_another_was_open_all_along(
+    shop: VintedShop, action: str
+) -> None:
     shop.calls_end_early()
     command, given, changed = JOBS[action]
     tab = shop.second_tab()
@@ -94,7 +103,9 @@ def test_the_tab_is_closed_before_it_answers_and_another_was_open_all_along(shop
 
 
 @pytest.mark.parametrize("action", JOBS)
-def test_the_tab_is_closed_before_it_answers_and_another_is_opened(shop, action):
+def test_the_tab_is_closed_before_it_answers_and_another_is_opened(
+    shop: VintedShop, action: str
+) -> None:
     shop.calls_end_early()
     command, given, changed = JOBS[action]
     tab = shop.browsers[0]
