@@ -56,6 +56,7 @@ def _errors(body: Any, name: str) -> Sequence[Record]:
 
 def _words(error: Record) -> str:
     message = error.get("longMessage") or error.get("message") or "no message"
+    # Many messages hold the values already, which need not be told twice.
     given = [
         f"{one.get('name')}={one.get('value')}"
         for one in _errors(error, "parameters")

@@ -8,6 +8,7 @@ from plugins.ebay.errors import Record, is_gone
 from runtime import RejectionSuppressed
 
 ITEMS = "/sell/inventory/v1/inventory_item"
+# eBay gives no more on one page.
 PAGE_SIZE = 200
 _READ_ONLY = ("sku", "locale", "groupIds", "inventoryItemGroupKeys")
 
@@ -48,6 +49,7 @@ class Inventory:
 
 def merged(known: Record, changes: Record) -> Record:
     """Return the known data with the changes: objects are merged, and all else is replaced."""
+    # A copy, because callers compare the result with the known data to see whether to write at all.
     result: dict[str, Any] = copy.deepcopy(known)
     for name, value in changes.items():
         former = result.get(name)

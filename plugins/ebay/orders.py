@@ -9,6 +9,7 @@ from runtime import InputError
 from runtime.store import OrderRow, checked_order, checked_order_line
 
 ORDERS = "/sell/fulfillment/v1/order"
+# eBay gives no more on one page.
 PAGE_SIZE = 200
 UNSOLD_PAYMENTS = frozenset({"FAILED", "FULLY_REFUNDED"})
 CANCELED = "CANCELED"

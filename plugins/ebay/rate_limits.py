@@ -59,6 +59,7 @@ def read_quotas(document: Any) -> Iterator[ResourceQuota]:
                     limit,
                     remaining,
                     reset,
+                    # A number that no timedelta can hold must not spoil the other quotas.
                     timedelta(seconds=min(seconds, 10**9)) if seconds else None,
                 )
 

@@ -11,6 +11,7 @@ from plugins.ebay.errors import Record
 from plugins.ebay.offers import FORMAT
 from runtime import PROGRAM, JobFailed, is_image_url, product_to_sell, refuse_flaws
 
+# Beyond these limits eBay refuses an item.
 LONGEST_SKU = 50
 LONGEST_TITLE = 80
 LONGEST_DESCRIPTION = 4_000
@@ -107,6 +108,7 @@ class Terms:
             known: the offer as it is. If it has a description of its own, this hides the one of
                 the item, and is changed as well.
         """
+        # eBay takes the amount as text, so that the product's own text goes out unchanged.
         price: Record = {"value": self.product["price"]}
         if self.currency is not None:
             price["currency"] = self.currency

@@ -81,6 +81,7 @@ def vinted(settings: VintedSettings | None = None) -> Marketplace:
         lane_calls=1,
         budgets=Budgets(
             shop=(Limit(1, known.call_time),),
+            # A refusal that one seller's browser gets says nothing of other sellers.
             speaks_of=Level.SHOP,
             jitter=known.jitter,
             cool_down=timedelta(minutes=1),

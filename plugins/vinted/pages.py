@@ -11,6 +11,7 @@ from typing import Any, TypedDict, final
 from runtime import InputError, JobFailed
 from runtime.store import ListingRow, checked_listing
 
+# An answer may be large, and the error that shows it is stored with the job.
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 200
 _SHORT.maxdict = _SHORT.maxlist = 12

@@ -17,19 +17,19 @@ Id = Annotated[str, Field(min_length=1, max_length=255)] | int
 
 
 class Payload(BaseModel):
-    """What is sent: exactly these fields."""
+    """The data that is sent: exactly these fields."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
 class AnswerData(BaseModel):
-    """What comes back: at least these fields."""
+    """The data that comes back: at least these fields."""
 
     model_config = ConfigDict(extra="allow", strict=True)
 
 
 class PageWanted(Payload):
-    """One page of what the shop has, the newest first; pages are counted from 1."""
+    """One page of the shop's list, the newest first; pages are counted from 1."""
 
     shop_id: str
     page: int = Field(ge=1)
@@ -63,7 +63,7 @@ class Publish(Payload):
 
 
 class Update(Payload):
-    """Make an item on sale what the product is."""
+    """Change an item on sale, so that it says what the product says."""
 
     shop_id: str
     item_id: str
@@ -97,7 +97,7 @@ class ApiCall(Payload):
 
 
 class Account(AnswerData):
-    """Who is logged in."""
+    """The account that is logged in."""
 
     id: Id
 
@@ -132,13 +132,13 @@ class Photo(AnswerData):
 
 
 class Seller(AnswerData):
-    """Whose item it is."""
+    """The seller of an item."""
 
     id: Id | None = None
 
 
 class Named(AnswerData):
-    """Something that is told by its title."""
+    """A thing that is named by its title."""
 
     title: str | int | None = None
 
@@ -175,7 +175,7 @@ class Item(AnswerData):
 
 
 class Pagination(AnswerData):
-    """Where a page stands."""
+    """The place of a page in its list."""
 
     current_page: int = Field(ge=0)
     total_pages: int = Field(ge=0)
@@ -183,7 +183,7 @@ class Pagination(AnswerData):
 
 
 class WardrobePage(AnswerData):
-    """One page of what is on sale."""
+    """One page of the items on sale."""
 
     account: Account | None = None
     items: list[Item]
@@ -191,7 +191,7 @@ class WardrobePage(AnswerData):
 
 
 class SyncSummary(AnswerData):
-    """Of older browser plugins, which walk through all pages by themselves."""
+    """The answer of older browser plugins, which walk through all pages by themselves."""
 
     imported: int = Field(ge=0)
     updated: int = Field(ge=0)
@@ -205,7 +205,7 @@ class Published(AnswerData):
 
 
 class Done(AnswerData):
-    """It was done; nothing more is asked for."""
+    """The answer to an action that was done; nothing more is asked for."""
 
 
 class Person(AnswerData):
@@ -258,7 +258,7 @@ class Sent(AnswerData):
 
 
 class Conversation(AnswerData):
-    """What a buyer and the seller wrote, in any order."""
+    """The messages of a buyer and the seller, in any order."""
 
     id: Id
     buyer: Person | None = None
@@ -266,13 +266,13 @@ class Conversation(AnswerData):
 
 
 class ConversationFound(AnswerData):
-    """To `GET /conversations/<id>`."""
+    """The answer to `GET /conversations/<id>`."""
 
     conversation: Conversation
 
 
 class ItemFound(AnswerData):
-    """To `GET /items/<id>`: everything that Vinted says of the item."""
+    """The answer to `GET /items/<id>`: everything that Vinted says of the item."""
 
     item: Item
 
@@ -317,14 +317,14 @@ PROTOCOL: Mapping[str, ActionShapes] = {
 
 
 class _Plain(GenerateJsonSchema):
-    """Without the titles that repeat each name."""
+    """Makes schemas without titles, which only repeat the names."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - pydantic's
         return False
 
 
 def json_schema() -> JsonSchemaValue:
-    """One JSON schema document; its ``$defs`` hold the shapes by the names used here."""
+    """Return one JSON schema document; its ``$defs`` hold the shapes by the names used here."""
     models = [model for one in PROTOCOL.values() for model in (one.payload, *one.answers)]
     _, document = models_json_schema(
         [(model, "validation") for model in dict.fromkeys(models)],
@@ -337,7 +337,7 @@ def json_schema() -> JsonSchemaValue:
 
 
 def _terse(schema: Any) -> Any:
-    """Without what a schema says by saying nothing."""
+    """Return the schema without entries that repeat a default of JSON Schema."""
     if isinstance(schema, list):
         return [_terse(one) for one in schema]
     if not isinstance(schema, dict):

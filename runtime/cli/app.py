@@ -31,6 +31,7 @@ from runtime.cli.output import print_error
 from runtime.errors import MarketplaceRuntimeError
 from runtime.errors.program import PROGRAM
 
+# Shells report a process that SIGINT (2) ended with this code, 128 + 2.
 INTERRUPTED = 130
 
 

@@ -177,6 +177,7 @@ def _is_free(host: str, port: int) -> bool:
 
 
 def _answers_as_bridge(host: str, port: int) -> bool:
+    # These addresses stand for all those of a machine, and a client has to name one of them.
     reachable = "127.0.0.1" if host in ("", "0.0.0.0") else "::1" if host == "::" else host  # noqa: S104
     connection = http.client.HTTPConnection(reachable, port, timeout=_PATIENCE_SECONDS)
     try:

@@ -15,6 +15,7 @@ WIDTH_WITHOUT_TERMINAL = 200
 
 def print_json(value: Any) -> None:
     """Print one JSON document, for a program."""
+    # JSON's escapes leave only ASCII, so that no encoding refuses it and no terminal acts on it.
     sys.stdout.write(json.dumps(value, indent=2) + "\n")
 
 

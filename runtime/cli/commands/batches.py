@@ -61,6 +61,7 @@ def create(
             input_data=input_data,
             force=force,
         )
+        # Services see the jobs only now.
         session.commit()
         if wait_:
             _finish_waiting(session, batch.id, None, as_json)

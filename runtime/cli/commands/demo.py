@@ -116,6 +116,8 @@ def _stage(
         browsers = stack.enter_context(ExitStack())
         service = parts.make_service(settings, database, registry)
         service.start()
+        # A start that fails leaves nothing running, so that only a service which has started is
+        # stopped.
         stack.callback(service.stop)
         play.enter(browsers, f"http://127.0.0.1:{service.bridge_port}")
         yield play

@@ -61,6 +61,8 @@ def create(
     """Create a job. User and shop may be left out where there is only one."""
     if product is not None and product_id is not None:
         raise typer.BadParameter("give --product or --product-id, not both")
+    # Mistakes are told before the database is opened, for which an embedded server may have to
+    # start.
     input_data = parsed_object(input_, "--input")
     run_at = None if at is None else parse_moment(at)
     with command_session() as session:

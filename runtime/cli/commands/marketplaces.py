@@ -87,6 +87,7 @@ def resume(name: MarketplaceName, as_json: AsJson = False) -> None:
 
 
 def _introduce(session: Session, name: str) -> None:
+    # The plugin may have been installed since a service last started.
     if name not in known_marketplaces(session):
         Plugins().introduce(session)
 

@@ -62,7 +62,8 @@ def import_(
     problems: list[dict[str, Any]] = []
     with _opened(file) as (stream, size), command_session() as session:
         with session.begin():
-            # The seller is chosen before the file is read: a wrong one is told at once.
+            # The seller is chosen before the file is read: a wrong one is told at once. The
+            # transaction ends here, because each batch begins one of its own.
             seller = chosen_seller(session, user)
         with reading_bar(Path(file).name, size) as count:
             for batch in _batches(read_lines(stream, count)):

@@ -44,6 +44,7 @@ def add(
     """Add a schedule. User and shop may be left out where there is only one."""
     input_data = parsed_object(input_, "--input")
     with command_session() as session:
+        # The plugin may have been installed since a service last started.
         if find_action_type(session, marketplace, action) is None:
             Plugins().introduce(session)
         schedule = ScheduleService(session).add_schedule(

@@ -173,6 +173,8 @@ def _consented(auth: OAuth2, port: int, *, paste: bool) -> Credentials:
     if paste:
         consent = ask_consent(auth, f"http://127.0.0.1:{port}/callback")
         print_line(f"Let the seller consent here:\n{consent.url}")
+        # Somebody who reads through a pipe needs the address before the command waits for the
+        # answer.
         sys.stdout.flush()
         print_aside("Then paste the address that the browser was sent to:")
         sys.stdout.flush()

@@ -33,6 +33,7 @@ def add(
 ) -> None:
     """Add a seller's account; if it was added before, it is shown."""
     with command_session() as session:
+        # The plugin may have been installed since a service last started.
         if marketplace not in known_marketplaces(session):
             Plugins().introduce(session)
         shop = MarketplaceJobService(session).add_shop(marketplace, user, external_id, name)

@@ -70,6 +70,8 @@ class Heartbeat:
             except Exception as error:  # noqa: BLE001 - whatever it is, the next beat must come
                 reason = str(error).strip().partition("\n")[0]
                 log.warning("heartbeat not confirmed", node=self._node_id, reason=reason)
+                # The connection may be dead, and the lock with it; the next beat takes the lock on
+                # a new one.
                 self._drop_lock()
                 # An embedded server that crashed has nobody else who would start it.
                 self._database.revive()

@@ -86,6 +86,8 @@ class Housekeeper:
             "unhold", lambda session: resume_expiry(session, self._needing_sellers, BATCH)
         )
         expired = self._in_batches("expire", lambda session: expire_due(session, BATCH))
+        # Two transactions that end the last two jobs of a batch at the same moment do not see each
+        # other, so that neither closes the batch.
         self._close_batches()
         self._in_batches("forget", lambda session: prune_closures(session, BATCH))
         pruned = self._in_batches("prune", lambda session: prune_jobs(session, self._retention))

@@ -20,6 +20,7 @@ from runtime.storage.server.engine import Database
 from runtime.storage.server.postgres_cluster import load_programs
 
 PROGRAM = "pg_dump"
+# Without a limit pg_dump waits for ever for a table that somebody locks.
 LOCK_WAIT = "30s"
 
 
@@ -70,6 +71,7 @@ def _program(settings: Settings, version: str) -> str:
 
 
 def _candidates(settings: Settings) -> Iterator[str]:
+    # The embedded server comes with programs of its own version.
     on_path = shutil.which(PROGRAM) if settings.database_url is not None else None
     if on_path is not None:
         yield on_path
@@ -114,6 +116,8 @@ def _run(program: str, connection: dict[str, Any], target: Path) -> None:
 def _draft(target: Path, *, overwrite: bool) -> Iterator[Path]:
     """Open a file that nobody else can read, and move it to the target in the end."""
     _refuse_existing(target, overwrite=overwrite)
+    # The draft lies beside the target, because a file is moved as a whole only within one file
+    # system.
     draft = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
         os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))

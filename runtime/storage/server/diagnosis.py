@@ -44,6 +44,7 @@ def clock_difference(database: Database) -> timedelta:
         before = datetime.now(UTC)
         there: datetime = connection.execute(text("SELECT clock_timestamp()")).scalar_one()
         after = datetime.now(UTC)
+    # The question and the answer are taken to travel for the same time.
     return there - (before + (after - before) / 2)
 
 

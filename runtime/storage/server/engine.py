@@ -168,6 +168,7 @@ def open_database(settings: Settings) -> Database:
     urls = [url]
     if settings.database_direct_url is not None:
         urls.append(_parse("RUNTIME_DATABASE_DIRECT_URL", settings.database_direct_url))
+    # A server that cannot be reached fails the start, and not the first job.
     for one in urls:
         _connect(one).close()
     return Database(url, urls[-1], pool_size=pool_size)

@@ -72,6 +72,8 @@ class Listener:
         self._deliver = deliver
         self._interval = probe_interval.total_seconds()
         self._stopping = threading.Event()
+        # Closing one end wakes the thread, which waits for the other end and for the connection at
+        # once.
         self._wake, self._woken = socket.socketpair()
         self._thread = threading.Thread(target=self._run, name="listener", daemon=True)
 
@@ -170,5 +172,6 @@ def _lane_shop(payload: dict[str, Any]) -> LaneShop:
     shop_id, user_id = int(payload["shop_id"]), int(payload["user_id"])
     if "priority" not in payload:
         return LaneShop(shop_id, user_id)
+    # Anybody who can connect can notify, with a number that no timedelta can hold.
     due_in = timedelta(milliseconds=min(int(payload.get("due_in_ms", 0)), LONGEST_MS))
     return LaneShop(shop_id, user_id, int(payload["priority"]), due_in)

@@ -13,6 +13,7 @@ def mapped_value_errors() -> Iterator[None]:
     """Map errors about values to :class:`DatabaseRefused`."""
     try:
         yield
+    # An InputError is a ValueError, too, and would below be taken for one of psycopg2.
     except InputError:
         raise
     except (DataError, IntegrityError) as error:
