@@ -49,7 +49,7 @@ class EbayOAuth:
         )
 
     def authorize(self, call: Call) -> Answer:
-        """The consent page: the seller agrees at once and is sent back with a code."""
+        """Answer as the consent page: the seller agrees at once and is sent back with a code."""
         query = dict(call.request.query_pairs())
         scopes = frozenset(query.get("scope", "").split())
         # The parameter is called redirect_uri, but eBay wants the RuName in it and no address.
@@ -65,7 +65,7 @@ class EbayOAuth:
         return Answer(302, None, {"Location": f"{self.redirect_url}?{urlencode(back)}"})
 
     def token(self, call: Call) -> Answer:
-        """The token endpoint, which takes Basic authentication and a form."""
+        """Answer as the token endpoint, which takes Basic authentication and a form."""
         basic = base64.b64encode(f"{self.client_id}:{self.client_secret}".encode()).decode()
         if call.request.headers.get("authorization") != f"Basic {basic}":
             return _error(401, "invalid_client", "client authentication failed")

@@ -12,6 +12,7 @@ DEFAULT_WINDOW = timedelta(days=90)
 LONGEST = timedelta(days=2 * 366)
 _CRITERION = re.compile(r"(\w+):(\[[^\]]*\]|\{[^}]*\})(?:,|$)")
 _DATES = {"creationdate": "creationDate", "lastmodifieddate": "lastModifiedDate"}
+# eBay's document knows only these two combinations.
 _STATUSES = ({"NOT_STARTED", "IN_PROGRESS"}, {"FULFILLED", "IN_PROGRESS"})
 
 

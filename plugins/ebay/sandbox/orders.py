@@ -174,6 +174,7 @@ def _take(item: Record, offer: Record, remaining: int) -> None:
 
 
 def _number(text: str, least: int, most: int, error_id: int) -> int:
+    # isdigit() takes superscripts, too, which int() refuses.
     if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
         raise refused(400, error_id, text)
     return int(text)

@@ -102,6 +102,7 @@ def page_of(
 
 
 def _number(text: str, least: int, most: int) -> int:
+    # isdigit() takes superscripts, too, which int() refuses.
     if not text.isascii() or not text.isdigit() or not least <= int(text) <= most:
         raise refused(400, 25706, f"{text!r} must be from {least} to {most}")
     return int(text)

@@ -110,8 +110,9 @@ class EbaySandbox(SellerSandbox):
         """Let somebody buy; returns the order.
 
         Raises:
-            ValueError: so many are not on sale.
+            ValueError: so many pieces are not on sale.
         """
+        # A call that a fault let land late may be due by now.
         self.settle()
         with self._lock:
             return self._orders.sell(sku, quantity, buyer)

@@ -6,25 +6,25 @@ Complaint = dict[str, str]
 
 
 def plain(status: int, message: str) -> Answer:
-    """``{"error": message}``: what most operations answer."""
+    """Return ``{"error": message}``, which is the answer of most operations."""
     return Answer(status, {"error": message})
 
 
 def described(status: int, error: str, description: str) -> Answer:
-    """``{"error": …, "error_description": …}``: what is wrong with tokens."""
+    """Return ``{"error": …, "error_description": …}``, which tells the problem of a token."""
     return Answer(status, {"error": error, "error_description": description})
 
 
 def complaint(path: str, message: str, kind: str = "invalid") -> Complaint:
-    """One of an array ``[{path, type, message}]``."""
+    """Return one entry of an array ``[{path, type, message}]``."""
     return {"path": path, "type": kind, "message": message}
 
 
 def listed(complaints: list[Complaint]) -> Answer:
-    """``[{path, type, message}]``: what is wrong with an inventory."""
+    """Return ``[{path, type, message}]``, which tells the problems of an inventory."""
     return Answer(400, complaints)
 
 
 def refused(status: int, message: str) -> Refused:
-    """The refusal of a request, in the plain shape."""
+    """Return the refusal of a request, in the plain shape."""
     return Refused(plain(status, message))

@@ -61,6 +61,8 @@ class InventoryOperations:
 
     def _carry_over(self, listing_id: int, products: list[Record]) -> None:
         """Let the listing show the least price, and the number of pieces that are for sale."""
+        # A listing's own price and quantity are those of its inventory: updateListing takes
+        # neither.
         enabled = [one for product in products for one in product["offerings"] if one["is_enabled"]]
         listing = self._state.listings[listing_id]
         listing["quantity"] = sum(one["quantity"] for one in enabled)
@@ -94,7 +96,7 @@ def first_inventory(
 
 
 def shown_inventory(inventory: Record) -> Record:
-    """A copy of it, as Etsy answers it."""
+    """Return a copy of the inventory, as Etsy answers it."""
     return copy.deepcopy(inventory)
 
 
@@ -146,6 +148,7 @@ def _of_offering(state: EtsyState, path: str, offering: Any) -> list[Complaint]:
     # Each field has to be there; readiness_state_id may be null, but not be left out.
     missing = sorted(_OFFERING - set(offering))
     found += [complaint(f"{path}.{name}", "is required", "required") for name in missing]
+    # The checks below need every field.
     if found:
         return found
     price, quantity = offering["price"], offering["quantity"]

@@ -89,7 +89,7 @@ class ListingOperations:
         return Answer(204)
 
     def found(self, call: Call) -> Record:
-        """The listing that the path names.
+        """Return the listing that the path names.
 
         Raises:
             Refused: 404.
@@ -100,7 +100,7 @@ class ListingOperations:
         return self._state.listings[listing_id]
 
     def _chosen_images(self, listing_id: int, image_ids: list[int] | None) -> list[Record]:
-        """The images that stay, in their new order."""
+        """Return the images that stay, in their new order."""
         images = self._state.images[listing_id]
         if image_ids is None:
             return images

@@ -47,7 +47,7 @@ class EtsyOAuth:
         )
 
     def authorize(self, call: Call) -> Answer:
-        """The consent page: the seller agrees at once and is sent back with a code."""
+        """Answer as the consent page: the seller agrees at once and is sent back with a code."""
         query = dict(call.request.query_pairs())
         scopes = frozenset(query.get("scope", "").split())
         redirect = query.get("redirect_uri", "")
@@ -69,7 +69,7 @@ class EtsyOAuth:
         return Answer(302, None, {"Location": f"{redirect}?{urlencode(back)}"})
 
     def token(self, call: Call) -> Answer:
-        """The token endpoint, which takes a form without the shared secret."""
+        """Answer as the token endpoint, which takes a form without the shared secret."""
         try:
             form = form_of(call.request)
         except Refused:

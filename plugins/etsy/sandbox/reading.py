@@ -12,7 +12,7 @@ USUAL_LIMIT = 25
 
 
 def form_of(request: Request) -> dict[str, str]:
-    """The form that a request carries.
+    """Return the form that a request carries.
 
     Raises:
         Refused: another content type, or a key that comes twice (an array is one value, with
@@ -24,12 +24,12 @@ def form_of(request: Request) -> dict[str, str]:
 
 
 def query_of(request: Request) -> dict[str, str]:
-    """The query; a key that comes twice is refused."""
+    """Return the query; a key that comes twice is refused."""
     return single(request.query_pairs())
 
 
 def single(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Names and values where no name comes twice or ends in brackets.
+    """Return the values by their names, if no name comes twice or ends in brackets.
 
     Raises:
         Refused: one does.
@@ -45,18 +45,19 @@ def single(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 
 def integer(name: str, text: str) -> int:
-    """The number in a form or query.
+    """Return a number in a form or query.
 
     Raises:
-        Refused: it is none.
+        Refused: the text is something else.
     """
+    # isdigit() takes superscripts, too, which int() refuses.
     if not text.isascii() or not text.removeprefix("-").isdigit():
         raise refused(400, f"Invalid value for {name}: expected integer, got {text!r}")
     return int(text)
 
 
 def identifier(call: Call, name: str) -> int:
-    """The id in a path.
+    """Return an id in a path.
 
     Raises:
         Refused: it is no positive number.
@@ -68,10 +69,10 @@ def identifier(call: Call, name: str) -> int:
 
 
 def flag(name: str, text: str) -> bool:
-    """A boolean in a form or query.
+    """Return a boolean in a form or query.
 
     Raises:
-        Refused: it is none.
+        Refused: the text is something else.
     """
     try:
         return {"true": True, "1": True, "false": False, "0": False}[text]
@@ -80,12 +81,12 @@ def flag(name: str, text: str) -> bool:
 
 
 def array(text: str) -> list[str]:
-    """The values of an array in a form or query."""
+    """Return the values of an array in a form or query."""
     return [value.strip() for value in text.split(",")] if text else []
 
 
 def page_of(query: dict[str, str], rows: list[Record]) -> Record:
-    """``{count, results}``: how many there are, and those that ``limit``, ``offset`` ask for.
+    """Return ``{count, results}``: the number of rows, and the page of ``limit`` and ``offset``.
 
     Raises:
         Refused: they are no numbers that Etsy takes.

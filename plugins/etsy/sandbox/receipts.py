@@ -27,6 +27,7 @@ _SORTS = {
     "created": "created_timestamp", "updated": "updated_timestamp", "receipt_id": "receipt_id"
 }  # fmt: skip
 _ASCENDING = {"asc", "ascending", "up"}
+# Etsy's document takes no time before the year 2000.
 _EARLIEST = 946_684_800
 
 
@@ -68,10 +69,10 @@ class ReceiptOperations:
         return Answer(200, {"count": len(rows), "results": rows})
 
     def sell(self, sku: str, quantity: int) -> Record:
-        """A buyer buys: makes the receipt and takes the quantity off the listing.
+        """Let a buyer buy: make the receipt, and take the quantity off the listing.
 
         Raises:
-            ValueError: so many are not on sale.
+            ValueError: so many pieces are not on sale.
         """
         for listing_id, inventory in self._state.inventories.items():
             listing = self._state.listings[listing_id]
@@ -86,7 +87,7 @@ class ReceiptOperations:
         raise ValueError(f"{sku} cannot be bought {quantity} times: so many are not on sale")
 
     def cancel(self, receipt_id: int) -> None:
-        """The buyer gets the money back; the receipt counts as changed."""
+        """Cancel a receipt, and give the buyer the money back; the receipt counts as changed."""
         receipt = next(one for one in self._state.receipts if one["receipt_id"] == receipt_id)
         now = self._state.timestamp()
         receipt |= {"status": "canceled", "update_timestamp": now, "updated_timestamp": now}

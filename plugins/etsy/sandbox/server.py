@@ -59,7 +59,8 @@ class EtsySandbox(SellerSandbox):
 
     @property
     def listings(self) -> dict[int, Record]:
-        """A copy of the listings, by id: each with its ``images`` and its ``inventory``."""
+        """A copy of the listings by id, each with its ``images`` and its ``inventory``."""
+        # A call that a fault let land late may be due by now.
         self.settle()
         with self._lock:
             return {
@@ -96,7 +97,7 @@ class EtsySandbox(SellerSandbox):
         """Let somebody buy; returns the receipt.
 
         Raises:
-            ValueError: so many are not on sale.
+            ValueError: so many pieces are not on sale.
         """
         self.settle()
         with self._lock:

@@ -1,4 +1,4 @@
-"""The seller, her shop, and what she set up in it beforehand; read only here."""
+"""The seller and her shop, with its profiles and policies; all of them are read only here."""
 
 from plugins.etsy.sandbox.errors import refused
 from plugins.etsy.sandbox.listings import own_shop
@@ -16,11 +16,11 @@ class ShopOperations:
         self._state = state
 
     def ping(self, _call: Call) -> Answer:
-        """The operation ``ping``: whether the key is good."""
+        """The operation ``ping``: says that the key is good."""
         return Answer(200, {"application_id": 1})
 
     def me(self, _call: Call) -> Answer:
-        """getMe: whose token it is."""
+        """getMe: the seller to whom the token belongs."""
         return Answer(200, {"user_id": USER_ID, "shop_id": SHOP_ID})
 
     def get(self, call: Call) -> Answer:

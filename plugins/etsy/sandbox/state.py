@@ -19,7 +19,7 @@ LISTING_FEE = Decimal("0.20")
 
 @dataclass(frozen=True, slots=True)
 class EtsyFee:
-    """A call that cost the seller money; ``amount`` in US dollars."""
+    """A call that cost the seller money; ``amount`` is in US dollars."""
 
     operation: str
     listing_id: int
@@ -32,7 +32,7 @@ class EtsyState:
     """The seller's shop, in the shapes of Etsy's answers.
 
     Attributes:
-        listings: by listing id, without what belongs to them.
+        listings: by listing id, without their images and inventories.
         images: of each listing, in order of rank.
         inventories: of each listing.
         receipts: in order of sale.
@@ -57,20 +57,20 @@ class EtsyState:
     _last_number: int = 0
 
     def next_number(self) -> int:
-        """A number that was not used before."""
+        """Return a number that was not used before."""
         self._last_number += 1
         return self._last_number
 
     def timestamp(self) -> int:
-        """Now, in seconds since 1970."""
+        """Return the present time, in seconds since 1970."""
         return int(self.now().timestamp())
 
 
 def money(amount: Decimal) -> Record:
-    """An amount as Etsy shows it: ``{amount, divisor, currency_code}``."""
+    """Return an amount as Etsy shows it: ``{amount, divisor, currency_code}``."""
     return {"amount": int(amount * 100), "divisor": 100, "currency_code": CURRENCY}
 
 
 def amount_of(shown: Record) -> Decimal:
-    """The amount that is shown so."""
+    """Return the amount of a record that :func:`money` made."""
     return Decimal(shown["amount"]) / Decimal(shown["divisor"])

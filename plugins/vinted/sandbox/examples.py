@@ -8,7 +8,7 @@ FIRST_CONVERSATION = 9_000_000_000
 
 
 def example_item(number: int) -> dict[str, Any]:
-    """An invented item."""
+    """Return an invented item."""
     return {
         "id": FIRST_ITEM + number,
         "title": f"Example item {number}",
@@ -19,7 +19,7 @@ def example_item(number: int) -> dict[str, Any]:
 
 
 def example_order(number: int) -> dict[str, Any]:
-    """An invented sale of :func:`example_item` of the same number."""
+    """Return an invented sale of the :func:`example_item` of the same number."""
     item = example_item(number)
     return {
         "id": FIRST_ORDER + number,
@@ -32,7 +32,7 @@ def example_order(number: int) -> dict[str, Any]:
 
 
 def example_conversation(number: int) -> dict[str, Any]:
-    """An invented conversation, in which a buyer asks something."""
+    """Return an invented conversation, in which a buyer asks something."""
     return {
         "id": FIRST_CONVERSATION + number,
         "buyer": {"id": 50 + number % 7, "login": f"buyer-{number % 7}"},

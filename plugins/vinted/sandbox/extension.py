@@ -137,6 +137,7 @@ class Extension:
             found = _there(self.wardrobe.conversation(identity), "conversation")
             found["messages"] = [self._told(one) for one in found["messages"]]
             return {"conversation": found}
+        # Handlers ask for these two endpoints only, so that a third would be a mistake of ours.
         raise CommandRejected(404, "not_found", f"no such endpoint: {payload['endpoint']}")
 
     def _signed(self, page: dict[str, Any]) -> dict[str, Any]:
