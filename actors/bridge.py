@@ -281,6 +281,7 @@ class BridgeActor(BaseActor):
         joined = self._sockets.add(
             message.sid, message.user_id, message.resume, message.client_id, message.expires_at
         )
+        # After a start the server announces all live sockets, and this one was heard of before.
         if joined is None:
             return
         self._arm_expiry(joined)
@@ -363,6 +364,7 @@ class BridgeActor(BaseActor):
 
     def _on_grace_over(self, message: messages.GraceOver) -> None:
         user_id = message.user_id
+        # The message may have been in the mailbox when the grace was stopped, or was begun anew.
         if user_id not in self._graces or self.clock.now() < self._graces[user_id][0]:
             return
         del self._graces[user_id]
@@ -388,6 +390,7 @@ class BridgeActor(BaseActor):
         early, self._early_commands = self._early_commands, []
         for command in early:
             self._on_command(command)
+        # Where no seller is connected, nobody can have the answer to a forgotten command.
         if any(self._sockets.users()):
             over = self.clock.now() + RECOVERY
             self.clock.call_at(over, self.name, messages.RecoveryOver())

@@ -79,6 +79,7 @@ class ClosureRecords:
             if isinstance(error, LockHeld):
                 return
             log.error("closure refused", scope=str(entries[0].key[0]), reason=str(error))
+        # A refused entry is acknowledged, too, or its actor would have it written again for ever.
         for entry in entries:
             del self._entries[entry.key]
             marketplace = entry.key[0].marketplace

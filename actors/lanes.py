@@ -132,6 +132,7 @@ class Lanes:
     def seller_connected(self, user_id: int) -> None:
         """Serve the lane of a seller whose browser is connected."""
         self._present.add(user_id)
+        # Where a browser executes, the seller's id is the key of the lane.
         self._refresh(self._lanes.get(user_id))
 
     def seller_disconnected(self, user_id: int) -> None:

@@ -111,6 +111,8 @@ class MarketplaceActor(BaseActor):
                 self._runs.hand_back_running()
             case _:
                 super().receive(message)
+        # Any message may have made room or brought work, so that no list of such messages has to be
+        # kept.
         self._ask_for_jobs()
         self._report_drained()
 

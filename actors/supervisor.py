@@ -245,6 +245,7 @@ class SupervisorActor(BaseActor):
             self._ask_again_to_hand_back()
         if self._drain is None:
             if name in self._marketplaces:
+                # The new actor knows of no lanes yet.
                 self._find_lanes()
         elif name in self._marketplaces:
             self.tell(name, self._drain)

@@ -40,7 +40,9 @@ export class Connection {
       tryAllTransports: true,
       auth: options.auth,
       timeout: CONNECTED_WITHIN_MS,
+      // The relay connects again, because it has to fetch a fresh token before.
       reconnection: false,
+      // Without this the library would take up the manager of a former connection to this address.
       forceNew: true,
     });
     this.#socket = socket;
@@ -90,6 +92,7 @@ export class Connection {
   }
 
   #over(refused: boolean, reason: string): void {
+    // The first reason counts: disconnecting brings another one, which says nothing.
     this.#end({ refused, reason });
     this.#socket.disconnect();
   }

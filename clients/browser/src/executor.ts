@@ -75,11 +75,14 @@ export class Executor {
       return this.#remember(notExecuted(command, "plugin_missing", why));
     }
     try {
+      // The mark is on the disk before the plugin is called, so that the command is not taken for a
+      // new one after a reload.
       await memory.begin(command);
     } catch (error) {
       const why = `what is begun could not be written down (${textOf(error)})`;
       return this.#remember(notExecuted(command, "memory_failed", why));
     }
+    // The time is asked for last, because to write the mark down may have taken long.
     const late = await whyTooLate(command, origin);
     if (!origin.held()) {
       // This tab has executed nothing, and another tab may get the command from now on.

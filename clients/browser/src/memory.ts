@@ -51,6 +51,7 @@ export class Memory {
   async open(running: { has(requestId: string): boolean }): Promise<string> {
     const { clientId, entries } = await this.store.load();
     const stored = new Map(entries.map((entry) => [entry.request_id, entry]));
+    // A write to the store may have failed, so that what this page knows better stays.
     for (const [id, held] of this.#entries) {
       const other = stored.get(id);
       const forgotten = other === undefined && held.acknowledged_at === undefined;

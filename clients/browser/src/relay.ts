@@ -15,6 +15,7 @@ import { Tokens, type TokenSource } from "./tokens.js";
 
 const LOOK_FOR_PLUGIN_MS = 250;
 const STABLE_MS = 10_000;
+// A packet also holds the name of the event and the number of its acknowledgement.
 const ENVELOPE_BYTES = 1_000;
 const READS = new Set(["VINTED_SYNC", "VINTED_ORDERS", "VINTED_GET_WARDROBE"]);
 
@@ -196,6 +197,7 @@ class RunningRelay implements Relay {
     const end = await this.#converse(token, clientId, signal, () => (opened = Date.now()));
     if (signal.aborted) return 0;
     if (opened > 0) this.#renewing.reset();
+    // A connection that breaks at once must not make the relay try without a pause.
     if (opened > 0 && Date.now() - opened > STABLE_MS) this.#reconnecting.reset();
     if (!end.refused) return this.#lost(end.reason);
     this.#tokens.refuse(token, end.reason);
@@ -237,6 +239,7 @@ class RunningRelay implements Relay {
 
   #refused(): number {
     this.#set("refused", this.#tokens.reason);
+    // A fixed token stays refused; only `useToken` ends this wait.
     return this.#tokens.canRenew ? this.#renewing.next() : Infinity;
   }
 
@@ -260,6 +263,7 @@ class RunningRelay implements Relay {
     if (connection === undefined || this.#sending.has(request_id)) return;
     this.#sending.add(request_id);
     const acknowledgement = await connection.send(fitting(response, connection.maxBytes));
+    // That connection is over, and the next one sends the response again.
     if (connection !== this.#connection) return;
     this.#sending.delete(request_id);
     if (acknowledgement === undefined) {
@@ -270,6 +274,7 @@ class RunningRelay implements Relay {
     await this.#memory
       .acknowledge(request_id)
       .catch((error) => this.#warn(`an acknowledgement could not be stored: ${textOf(error)}`));
+    // Another tab may have the plugin; it takes over once this one releases the lock.
     if (!this.#canExecute()) connection.close("the browser plugin is gone");
   }
 
