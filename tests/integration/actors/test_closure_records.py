@@ -128,7 +128,7 @@ def test_whoever_listens_hears_of_it(
     records: ClosureRecords, database: Database, told: list[tuple[str, Any]]
 ) -> None:
 
-    heard: list[Any] = []
+    heard: list[object] = []
     listener = Listener(database, heard.append, timedelta(seconds=0.2))
     listener.start()
     try:

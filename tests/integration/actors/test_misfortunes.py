@@ -153,8 +153,8 @@ async def awaits_something_shy(self: BaseJobHandler, job: Job) -> None:
 
 
 async def reports_nonsense(self: BaseJobHandler, job: Job) -> None:
-    nonsense: Any = object()
-    await self.progress(nonsense, nonsense, nonsense)
+    nonsense: Any = (object(), "x", object())
+    await self.progress(*nonsense)
 
 
 async def sends_something_shy(self: BaseJobHandler, job: Job) -> None:

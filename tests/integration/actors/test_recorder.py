@@ -31,9 +31,9 @@ class Inbox(pykka.ThreadingActor):
 
     def __init__(self) -> None:
         super().__init__()
-        self.received: list[Any] = []
+        self.received: list[object] = []
 
-    def on_receive(self, message: Any) -> None:
+    def on_receive(self, message: object) -> None:
         self.received.append(message)
 
 

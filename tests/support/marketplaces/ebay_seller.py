@@ -25,7 +25,7 @@ from runtime.process.data_directory import encryption_keys
 from runtime.shops.connection import connect_shop
 from runtime.storage.models import Listing, MarketplaceJob, Product
 from runtime.storage.server.engine import Database
-from tests.support.database.job_rows import add_job
+from tests.support.database.job_rows import add_job, result_of
 from tests.support.deadline import wait_until
 from tests.support.marketplaces.action_types import IMPATIENT_SECONDS, unpaced
 from tests.support.marketplaces.openapi_validation import assert_conforms
@@ -129,8 +129,7 @@ class EbayShop:
         """The result of a job that must succeed."""
         job = self.run(action, **more)
         assert job.status == "completed", (job.status, job.error_message, job.waiting_reason)
-        assert isinstance(job.result_data, dict)
-        return job.result_data
+        return result_of(job)
 
     def failed(self, action: str, **more: Any) -> str:
         """Why a job failed, which it must."""

@@ -27,7 +27,7 @@ from runtime.storage import models
 from runtime.storage.models import Listing, MarketplaceJob, Product
 from runtime.storage.selling.product_rows import upsert_products
 from runtime.storage.server.engine import Database
-from tests.support.database.job_rows import add_job, get_job
+from tests.support.database.job_rows import add_job, get_job, result_of
 from tests.support.deadline import wait_until
 from tests.support.marketplaces.action_types import IMPATIENT_SECONDS, unpaced
 from tests.support.marketplaces.openapi_validation import assert_conforms
@@ -122,8 +122,7 @@ class EtsyShop:
         """The result of a job that must succeed."""
         job = self.run(action, **more)
         assert job.status == "completed", (job.status, job.error_message, job.waiting_reason)
-        assert isinstance(job.result_data, dict)
-        return job.result_data
+        return result_of(job)
 
     def failed(self, action: str, **more: Any) -> str:
         """The error of a job that must fail."""

@@ -26,7 +26,7 @@ from runtime.rate_limits.closures import Closure
 from runtime.storage.models import Conversation, Listing, MarketplaceJob, Order, Product
 from runtime.storage.selling.product_rows import upsert_products
 from runtime.storage.server.engine import Database
-from tests.support.database.job_rows import add_job
+from tests.support.database.job_rows import add_job, result_of
 from tests.support.deadline import wait_until
 from tests.support.marketplaces.action_types import IMPATIENT_SECONDS, unpaced
 from tests.support.processes.running_node import Scene, registry_of, running_node
@@ -126,8 +126,7 @@ class VintedShop:
         """The result of a job that must succeed."""
         job = self.run(action, **input_data)
         assert job.status == "completed", (job.status, job.error_message, job.waiting_reason)
-        assert isinstance(job.result_data, dict)
-        return job.result_data
+        return result_of(job)
 
     def held_up(self, job_id: int) -> MarketplaceJob:
         """The job once it waits for more than its turn, as it must: it may not fail."""

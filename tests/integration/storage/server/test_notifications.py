@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
@@ -15,8 +14,8 @@ from tests.support.deadline import wait_until
 
 
 @pytest.fixture
-def hints(database: Database) -> Iterator[list[Any]]:
-    heard: list[Any] = []
+def hints(database: Database) -> Iterator[list[object]]:
+    heard: list[object] = []
     listener = Listener(database, heard.append, timedelta(seconds=0.2))
     listener.start()
     wait_until(lambda: ListeningAgain() in heard)
@@ -30,7 +29,7 @@ def notify(database: Database, channel: str, payload: str) -> None:
 
 
 def test_a_created_job_is_announced_with_its_shop_its_priority_and_its_time(
-    database: Database, hints: list[Any]
+    database: Database, hints: list[object]
 ) -> None:
     shop = add_shop(database)
     add_job(database, shop, priority=2)
@@ -46,7 +45,7 @@ def test_a_created_job_is_announced_with_its_shop_its_priority_and_its_time(
 
 
 def test_a_time_beyond_all_calendars_and_a_shop_without_priority_are_heard(
-    database: Database, hints: list[Any]
+    database: Database, hints: list[object]
 ) -> None:
     payload = {"marketplace": "vinted", "shop_id": 2, "user_id": 7}
     notify(database, JOBS_CHANNEL, json.dumps({**payload, "priority": 3, "due_in_ms": 10**30}))
@@ -56,16 +55,16 @@ def test_a_time_beyond_all_calendars_and_a_shop_without_priority_are_heard(
     assert [shop.priority for shop in heard_shops(hints) if shop.priority] == [3]
 
 
-def heard_shops(hints: list[Any]) -> list[LaneShop]:
+def heard_shops(hints: list[object]) -> list[LaneShop]:
     return [shop for hint in hints for shop in getattr(hint, "shops", ())]
 
 
-def test_a_cancellation_is_heard(database: Database, hints: list[Any]) -> None:
+def test_a_cancellation_is_heard(database: Database, hints: list[object]) -> None:
     notify(database, CANCEL_CHANNEL, "12")
     wait_until(lambda: CancelRequested(12) in hints)
 
 
-def test_what_cannot_be_read_is_passed_over(database: Database, hints: list[Any]) -> None:
+def test_what_cannot_be_read_is_passed_over(database: Database, hints: list[object]) -> None:
     for payload in ("", "{", "[]", '{"marketplace": "vinted"}', '{"shop_id": "x"}'):
         notify(database, JOBS_CHANNEL, payload)
     notify(database, CANCEL_CHANNEL, "all")
@@ -81,7 +80,9 @@ def ask(database: Database, question: str) -> int:
         return int(connection.exec_driver_sql(question).scalar_one())
 
 
-def test_a_listening_connection_that_died_is_replaced(database: Database, hints: list[Any]) -> None:
+def test_a_listening_connection_that_died_is_replaced(
+    database: Database, hints: list[object]
+) -> None:
     hints.clear()
     kill = f"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE {LISTENERS}"
     assert ask(database, kill) == 1
@@ -90,7 +91,7 @@ def test_a_listening_connection_that_died_is_replaced(database: Database, hints:
     wait_until(lambda: CancelRequested(14) in hints)
 
 
-def test_an_idle_connection_is_probed_and_kept(database: Database, hints: list[Any]) -> None:
+def test_an_idle_connection_is_probed_and_kept(database: Database, hints: list[object]) -> None:
     hints.clear()
     find = (
         f"SELECT coalesce(max(pid), 0) FROM pg_stat_activity WHERE {LISTENERS} "
