@@ -95,6 +95,7 @@ class InlinePace:
             return
         with self._database.transaction("close") as session:
             if changes.closed:
+                # One statement must not write a row twice, so that each scope and kind comes once.
                 latest = {one.key: one for one in changes.closed}
                 closure_rows.close_scopes(session, list(latest.values()))
             if changes.opened:

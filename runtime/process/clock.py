@@ -12,8 +12,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
-LONGEST_WAIT_SECONDS = 3_600.0
 # A lock raises OverflowError for waits that are much longer.
+LONGEST_WAIT_SECONDS = 3_600.0
 
 
 def epoch_ms(when: datetime) -> int:
@@ -129,6 +129,8 @@ class SystemClock:
                         wait = min(max(wait, 0.0), LONGEST_WAIT_SECONDS)
                     self._changed.wait(wait)
                     continue
+            # Outside of the lock, so that nobody who sets a timer waits for the delivery of
+            # another.
             self._tell(timer.actor, timer.message)
 
 

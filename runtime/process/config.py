@@ -70,6 +70,7 @@ class Settings(BaseSettings):
     @classmethod
     def _split_origins(cls, value: object) -> object:
         if isinstance(value, str):
+            # A browser names its origin without a slash at the end.
             return tuple(part.strip().rstrip("/") for part in value.split(",") if part.strip())
         return value
 

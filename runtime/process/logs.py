@@ -45,6 +45,7 @@ def configure_logging(settings: Settings) -> None:
         )
     )
     root = logging.getLogger()
+    # In place of the former handlers, because the demo sets logging up a second time.
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level.upper())
     # At info these tell of every connection and every actor.

@@ -121,11 +121,11 @@ class CodeChanged:
 
 End = Finished | Failed | Snoozed | Cancelled | Undecided | CodeChanged
 
+# Other event loops, and Python itself, have these words for an await that cannot work here.
 _FOREIGN = re.compile(
     r"no (running|current) event loop|async context"
     r"|can't be used in 'await' expression|can't be awaited"
 )
-# What other event loops, and Python itself, say of an await that cannot work here.
 
 
 class Execution:
@@ -321,6 +321,7 @@ class Execution:
         group.missing -= 1
         if not group.missing:
             collected = group.collect()
+            # The cancellation goes on through the parent, which need not be told once more.
             if isinstance(collected, Failure) and isinstance(collected.error, JobCancelled):
                 group.parent.told = self.told
             self._ready.append((group.parent, collected, None))
