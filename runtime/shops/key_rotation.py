@@ -7,7 +7,7 @@ from runtime.marketplaces.credentials import Vault
 from runtime.storage.selling.credential_rows import count_secrets, replace_secret, secrets_after
 from runtime.storage.server.engine import Database
 
-BATCH = 100
+PORTION = 100
 
 
 def rotate_keys(
@@ -29,8 +29,8 @@ def rotate_keys(
     # Small transactions, because each locks its rows, and calls wait for the tokens in them.
     while True:
         with database.transaction("rotate_keys") as session:
-            batch = secrets_after(session, last, BATCH)
-            for shop_id, secret in batch:
+            portion = secrets_after(session, last, PORTION)
+            for shop_id, secret in portion:
                 try:
                     replace_secret(session, shop_id, vault.rotated(secret, shop_id))
                 # The others are rotated all the same: one row of a lost key must not keep an old
@@ -38,7 +38,7 @@ def rotate_keys(
                 except CredentialsUnreadable:
                     unreadable.append(shop_id)
                 last = shop_id
-        done += len(batch)
-        if not batch:
+        done += len(portion)
+        if not portion:
             return done - len(unreadable), tuple(unreadable)
         look(done, max(total, done))

@@ -54,7 +54,7 @@ def names_in_source() -> set[str]:
                 first = node.args[0] if node.args else None
                 if isinstance(node.func.value, ast.Name) and node.func.value.id == "handler":
                     continue  # a step of a handler, committed as every "transaction" is
-                if node.func.attr in {"transaction", "_in_batches"} and isinstance(
+                if node.func.attr in {"transaction", "_in_portions"} and isinstance(
                     first, ast.Constant
                 ):
                     assert isinstance(first.value, str)

@@ -26,7 +26,7 @@ from runtime.values.arguments import LARGEST_ID, checked_id
 
 SOME_UNUSABLE = 3
 """The exit code of an import that skipped lines."""
-BATCH = 200
+PORTION = 200
 MOST_TOLD = 20
 KEPT_PROBLEMS = 1_000
 
@@ -66,9 +66,9 @@ def import_(
             # transaction ends here, because each batch begins one of its own.
             seller = chosen_seller(session, user)
         with reading_bar(Path(file).name, size) as count:
-            for batch in _batches(read_lines(stream, count)):
-                _import_batch(session, seller, batch, counts, restock=restock)
-                problems += [_problem(line) for line in batch if line.flaw is not None]
+            for portion in _portions(read_lines(stream, count)):
+                _import_portion(session, seller, portion, counts, restock=restock)
+                problems += [_problem(line) for line in portion if line.flaw is not None]
                 # A file of millions of wrong lines must not fill the memory.
                 del problems[KEPT_PROBLEMS:]
     if as_json:
@@ -144,25 +144,25 @@ def _opened(file: str) -> Iterator[tuple[BinaryIO, int | None]]:
         yield stream, path.stat().st_size if path.is_file() else None
 
 
-def _batches(lines: Iterator[Line]) -> Iterator[list[Line]]:
-    batch: list[Line] = []
+def _portions(lines: Iterator[Line]) -> Iterator[list[Line]]:
+    portion: list[Line] = []
     for line in lines:
-        batch.append(line)
-        if len(batch) == BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
+        portion.append(line)
+        if len(portion) == PORTION:
+            yield portion
+            portion = []
+    if portion:
+        yield portion
 
 
-def _import_batch(
-    session: Session, seller: int, batch: list[Line], counts: Counter[str], *, restock: bool
+def _import_portion(
+    session: Session, seller: int, portion: list[Line], counts: Counter[str], *, restock: bool
 ) -> None:
-    """Store a batch in a transaction of its own, so that an interruption costs one at most."""
-    usable = [line.product for line in batch if line.product is not None]
+    """Store a portion in a transaction of its own, so that an interruption costs one at most."""
+    usable = [line.product for line in portion if line.product is not None]
     with session.begin():
         counts.update(product_rows.upsert_products(session, seller, usable, restock=restock))
-    counts.update(lines=len(batch), refused=len(batch) - len(usable))
+    counts.update(lines=len(portion), refused=len(portion) - len(usable))
 
 
 def _problem(line: Line) -> dict[str, Any]:

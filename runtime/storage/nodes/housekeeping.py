@@ -1,6 +1,6 @@
 """Expires jobs, closes batches whose jobs have ended, and removes old rows.
 
-It works in small batches, so that no transaction locks many rows for long.
+It works in small portions, so that no transaction locks many rows for long.
 """
 
 import threading
@@ -21,7 +21,7 @@ from runtime.storage.queue.expiry import SWEEP_INTERVAL, expire_due, hold_expiry
 from runtime.storage.server.engine import Database
 
 INTERVAL = SWEEP_INTERVAL
-BATCH = 500
+PORTION = 500
 STOP_PATIENCE_SECONDS = 5.0
 
 _FINAL = ", ".join(f"'{status.value}'" for status in sorted(FINAL))
@@ -42,7 +42,7 @@ _PRUNE = text(f"""
                     OR batch.completed_at >= now() - CAST(:retention AS interval)
                 )
             )
-        ORDER BY completed_at LIMIT :batch
+        ORDER BY completed_at LIMIT :portion
         FOR UPDATE SKIP LOCKED
     )
     RETURNING id
@@ -74,28 +74,28 @@ class Housekeeper:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop the thread after its current batch."""
+        """Stop the thread after its current portion."""
         self._stopping.set()
         self._thread.join(STOP_PATIENCE_SECONDS)
 
     def tidy(self) -> tuple[int, int]:
         """Tidy up once; returns how many jobs expired and how many were removed."""
         # The time of blocked jobs is held first, so that they do not expire.
-        self._in_batches("hold", lambda session: hold_expiry(session, self._needing_sellers, BATCH))
-        self._in_batches(
-            "unhold", lambda session: resume_expiry(session, self._needing_sellers, BATCH)
+        self._in_portions("hold", lambda session: hold_expiry(session, self._needing_sellers, PORTION))
+        self._in_portions(
+            "unhold", lambda session: resume_expiry(session, self._needing_sellers, PORTION)
         )
-        expired = self._in_batches("expire", lambda session: expire_due(session, BATCH))
+        expired = self._in_portions("expire", lambda session: expire_due(session, PORTION))
         # Two transactions that end the last two jobs of a batch at the same moment do not see each
         # other, so that neither closes the batch.
         self._close_batches()
-        self._in_batches("forget", lambda session: prune_closures(session, BATCH))
-        pruned = self._in_batches("prune", lambda session: prune_jobs(session, self._retention))
-        self._in_batches("prune", prune_usage)
+        self._in_portions("forget", lambda session: prune_closures(session, PORTION))
+        pruned = self._in_portions("prune", lambda session: prune_jobs(session, self._retention))
+        self._in_portions("prune", prune_usage)
         # Batches come after their jobs, because the jobs refer to them.
-        self._in_batches(
+        self._in_portions(
             "prune-batches",
-            lambda session: batch_rows.prune_batches(session, self._retention, BATCH),
+            lambda session: batch_rows.prune_batches(session, self._retention, PORTION),
         )
         if expired or pruned:
             log.info("tidied up", expired=expired, pruned=pruned)
@@ -114,7 +114,7 @@ class Housekeeper:
         if closed:
             log.info("batches closed", count=closed)
 
-    def _in_batches(self, name: str, work: Callable[[Session], int]) -> int:
+    def _in_portions(self, name: str, work: Callable[[Session], int]) -> int:
         total = 0
         while not self._stopping.is_set():
             with self._database.transaction(name) as session:
@@ -122,11 +122,11 @@ class Housekeeper:
                 session.execute(_SHORT_LOCKS)
                 done = work(session)
             total += done
-            if done < BATCH:
+            if done < PORTION:
                 break
         return total
 
 
 def prune_jobs(session: Session, retention: timedelta) -> int:
-    """Remove one batch of jobs that ended so long ago, with their journal; returns how many."""
-    return len(session.execute(_PRUNE, {"retention": retention, "batch": BATCH}).all())
+    """Remove one portion of jobs that ended so long ago, with their journal; returns how many."""
+    return len(session.execute(_PRUNE, {"retention": retention, "portion": PORTION}).all())

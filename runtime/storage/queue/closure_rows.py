@@ -64,7 +64,7 @@ _PRUNE = text(f"""
     DELETE FROM {SCHEMA}.budget_closures WHERE id IN (
         SELECT id FROM {SCHEMA}.budget_closures
         WHERE until < now() - CAST('{_FORGOTTEN_AFTER}' AS interval)
-        LIMIT :batch FOR UPDATE SKIP LOCKED
+        LIMIT :portion FOR UPDATE SKIP LOCKED
     )
     RETURNING id
 """)
@@ -114,9 +114,9 @@ def closures_of(session: Session, marketplaces: Sequence[str] | None = None) -> 
     return [_closure(row) for row in session.execute(_LIST, {"marketplaces": wanted})]
 
 
-def prune_closures(session: Session, batch: int) -> int:
+def prune_closures(session: Session, portion: int) -> int:
     """Remove closures that ended; returns how many, at most ``batch``."""
-    return len(session.execute(_PRUNE, {"batch": batch}).all())
+    return len(session.execute(_PRUNE, {"portion": portion}).all())
 
 
 def _keys(scopes: Iterable[tuple[Scope, ClosureKind]]) -> dict[str, Any]:

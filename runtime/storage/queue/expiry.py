@@ -56,7 +56,7 @@ _HOLD = text(f"""
         SELECT job.id FROM {SCHEMA}.marketplace_jobs AS job
         JOIN blocked ON blocked.id = job.shop_id
         WHERE {_WAITS} AND job.expiry_held_since IS NULL
-        LIMIT :batch FOR UPDATE OF job SKIP LOCKED
+        LIMIT :portion FOR UPDATE OF job SKIP LOCKED
     )
     RETURNING id
 """)
@@ -69,7 +69,7 @@ _RESUME = text(f"""
         SELECT job.id FROM {SCHEMA}.marketplace_jobs AS job
         WHERE {_WAITS} AND job.expiry_held_since IS NOT NULL
             AND NOT EXISTS (SELECT 1 FROM blocked WHERE blocked.id = job.shop_id)
-        LIMIT :batch FOR UPDATE OF job SKIP LOCKED
+        LIMIT :portion FOR UPDATE OF job SKIP LOCKED
     )
     RETURNING id
 """)
@@ -84,7 +84,7 @@ _EXPIRE = text(f"""
     WHERE id IN (
         SELECT job.id FROM {SCHEMA}.marketplace_jobs AS job
         WHERE {_WAITS} AND job.expiry_held_since IS NULL AND job.expires_at <= now()
-        ORDER BY job.expires_at LIMIT :batch
+        ORDER BY job.expires_at LIMIT :portion
         FOR UPDATE OF job SKIP LOCKED
     )
     RETURNING batch_job_id, product_key, marketplace, shop_id, user_id
@@ -92,9 +92,9 @@ _EXPIRE = text(f"""
 
 
 def hold_expiry(
-    session: Session, needing_sellers: Sequence[str], batch: int, marketplace: str | None = None
+    session: Session, needing_sellers: Sequence[str], portion: int, marketplace: str | None = None
 ) -> int:
-    """Stop the time of one batch of blocked jobs; returns how many.
+    """Stop the time of one portion of blocked jobs; returns how many.
 
     Args:
         needing_sellers: the marketplaces whose jobs run only while their seller's browser is
@@ -102,24 +102,24 @@ def hold_expiry(
         marketplace: limits the sweep to the jobs of this marketplace.
     """
     values = {"interval": SWEEP_INTERVAL, "needing_sellers": list(needing_sellers)}
-    return _changed(session, _HOLD, batch, marketplace, values)
+    return _changed(session, _HOLD, portion, marketplace, values)
 
 
 def resume_expiry(
-    session: Session, needing_sellers: Sequence[str], batch: int, marketplace: str | None = None
+    session: Session, needing_sellers: Sequence[str], portion: int, marketplace: str | None = None
 ) -> int:
-    """Let the time of one batch of jobs go on that are free again; returns how many."""
+    """Let the time of one portion of jobs go on that are free again; returns how many."""
     values = {"needing_sellers": list(needing_sellers)}
-    return _changed(session, _RESUME, batch, marketplace, values)
+    return _changed(session, _RESUME, portion, marketplace, values)
 
 
-def expire_due(session: Session, batch: int, marketplace: str | None = None) -> int:
-    """End one batch of jobs whose time is over; returns how many.
+def expire_due(session: Session, portion: int, marketplace: str | None = None) -> int:
+    """End one portion of jobs whose time is over; returns how many.
 
     :func:`hold_expiry` has to run before, or blocked jobs would expire, too.
     """
     values = {"target": target(JobEvent.EXPIRE).value}
-    expired = _rows(session, _EXPIRE, batch, marketplace, values)
+    expired = _rows(session, _EXPIRE, portion, marketplace, values)
     for job in expired:
         announce_end(session, job)
     close_ended(session, [job.batch_job_id for job in expired])
@@ -136,13 +136,13 @@ def expire_jobs(session: Session, marketplace: str, needing_sellers: Sequence[st
 
 
 def _changed(
-    session: Session, statement: Any, batch: int, marketplace: str | None, values: dict[str, Any]
+    session: Session, statement: Any, portion: int, marketplace: str | None, values: dict[str, Any]
 ) -> int:
-    return len(_rows(session, statement, batch, marketplace, values))
+    return len(_rows(session, statement, portion, marketplace, values))
 
 
 def _rows(
-    session: Session, statement: Any, batch: int, marketplace: str | None, values: dict[str, Any]
+    session: Session, statement: Any, portion: int, marketplace: str | None, values: dict[str, Any]
 ) -> Sequence[Row[Any]]:
-    given = {"batch": batch, "marketplace": marketplace, **values}
+    given = {"portion": portion, "marketplace": marketplace, **values}
     return session.execute(statement, given).all()

@@ -21,7 +21,7 @@ SHOPS = 5
 @pytest.fixture
 def shops(database: Database, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Shops whose tokens are encrypted with the old key; the third one's with a lost one."""
-    monkeypatch.setattr(key_rotation, "BATCH", 2)
+    monkeypatch.setattr(key_rotation, "PORTION", 2)
     ids = []
     with database.session.begin() as session:
         for number in range(SHOPS):

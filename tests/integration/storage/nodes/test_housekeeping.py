@@ -55,7 +55,7 @@ def test_what_is_over_for_long_is_removed_with_its_journal(
 def test_it_is_done_in_small_batches(
     database: Database, keeper: Housekeeper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(housekeeping, "BATCH", 2)
+    monkeypatch.setattr(housekeeping, "PORTION", 2)
     shop = add_shop(database)
     for job_id in [add_job(database, shop) for _ in range(5)]:
         set_job(database, job_id, {"status": "failed", "completed_at": LONG_AGO})
