@@ -102,11 +102,11 @@ class BridgeActor(BaseActor):
         self._announced = False
         self._recovering = True
         self._early_commands: list[messages.BrowserCommand] = []
-        self._early_responses: dict[str, list[messages.PluginResponse]] = {}
+        self._early_responses: dict[str, list[messages.BrowserResponded]] = {}
         self._handlers: dict[type, Callable[[Any], None]] = {
             messages.BrowserCommand: self._on_command,
             messages.BrowserCommandWithdrawn: self._on_withdrawn,
-            messages.PluginResponse: self._on_response,
+            messages.BrowserResponded: self._on_response,
             messages.BrowserDeadline: self._on_deadline,
             messages.SocketConnected: self._on_connected,
             messages.SocketDisconnected: self._on_disconnected,
@@ -234,7 +234,7 @@ class BridgeActor(BaseActor):
 
     # --- responses -----------------------------------------------------------------------
 
-    def _on_response(self, message: messages.PluginResponse) -> None:
+    def _on_response(self, message: messages.BrowserResponded) -> None:
         try:
             response = read_response(message.data)
         except MalformedResponse as error:
@@ -258,14 +258,14 @@ class BridgeActor(BaseActor):
             message.acknowledge({"status": "ok", "request_id": response.request_id})
 
     def _drop(
-        self, message: messages.PluginResponse, kind: str, request_id: str | None, **why: Any
+        self, message: messages.BrowserResponded, kind: str, request_id: str | None, **why: Any
     ) -> None:
         self.counters[kind] += 1
         self.log.warning("browser response dropped", kind=kind, request_id=request_id, **why)
         status = "refused" if kind in {"malformed", "foreign"} else "unknown"
         message.acknowledge({"status": status, "request_id": request_id})
 
-    def _set_aside(self, message: messages.PluginResponse) -> bool:
+    def _set_aside(self, message: messages.BrowserResponded) -> bool:
         """Set aside a response whose command may be forgotten; returns False if there is no room.
 
         If an actor asks for the command again within the recovery, the response answers it.

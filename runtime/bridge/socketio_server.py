@@ -59,7 +59,7 @@ class SocketIOServer:
         max_bytes: the size of the largest packet that is accepted.
         authenticate: returns who connects, from the handshake's ``auth``; raises TokenError.
         deliver: takes SocketConnected, SocketDisconnected, SocketsAnnounced and
-            PluginResponse; it runs in the server's thread, and must neither block nor raise.
+            BrowserResponded; it runs in the server's thread, and must neither block nor raise.
         now: the node's clock, for which browsers may ask.
         others: the WSGI application for requests that are not Socket.IO.
     """
@@ -256,7 +256,7 @@ class SocketIOServer:
     def _on_response(self, sid: str, *arguments: Any) -> dict[str, Any] | None:
         answered = eventlet.Event()
         self._deliver(
-            messages.PluginResponse(
+            messages.BrowserResponded(
                 sid,
                 arguments[0] if arguments else None,
                 lambda answer: self._wakeups.post(partial(_answer, answered, answer)),

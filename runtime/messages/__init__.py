@@ -9,8 +9,8 @@ one under the same name, and ``actors/directory.py`` resolves the name at delive
 
 from runtime.messages.browsers import (
     BrowserDeadline,
+    BrowserResponded,
     GraceOver,
-    PluginResponse,
     PresenceWanted,
     RecoveryOver,
     SellerConnected,
@@ -100,6 +100,7 @@ __all__ = [
     "BrowserCommand",
     "BrowserCommandWithdrawn",
     "BrowserDeadline",
+    "BrowserResponded",
     "CallEnded",
     "CallTicket",
     "CallsReleased",
@@ -132,7 +133,6 @@ __all__ = [
     "ListeningAgain",
     "LoadClosures",
     "PauseRequested",
-    "PluginResponse",
     "Poll",
     "PresenceDue",
     "PresenceWanted",

@@ -49,7 +49,7 @@ class SocketExpired:
 
 
 @dataclass(frozen=True, slots=True)
-class PluginResponse:
+class BrowserResponded:
     """A browser answered.
 
     Attributes:

@@ -103,7 +103,7 @@ class Bridge:
 
     def respond(self, sid: str, data: Any) -> dict[str, Any] | None:
         answers: list[dict[str, Any]] = []
-        self.actor.receive(messages.PluginResponse(sid, data, answers.append))
+        self.actor.receive(messages.BrowserResponded(sid, data, answers.append))
         assert len(answers) < 2
         return answers[0] if answers else None
 

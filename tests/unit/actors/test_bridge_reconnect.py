@@ -262,7 +262,7 @@ def test_an_answer_between_restart_and_being_asked_again_counts(bridge: Bridge) 
     bridge.request()
     bridge.start(announce=False)
     answers: list[dict[str, Any]] = []
-    bridge.actor.receive(messages.PluginResponse("a", ok(data=1), answers.append))
+    bridge.actor.receive(messages.BrowserResponded("a", ok(data=1), answers.append))
     bridge.server.deliver = bridge.actor.receive
     bridge.server.announce()
     assert answers == []
@@ -277,7 +277,7 @@ def test_a_foreign_answer_between_restart_and_being_asked_again(bridge: Bridge) 
     bridge.connect("b", user_id=8)
     bridge.start()
     answers: list[dict[str, Any]] = []
-    bridge.actor.receive(messages.PluginResponse("b", ok(data=1), answers.append))
+    bridge.actor.receive(messages.BrowserResponded("b", ok(data=1), answers.append))
     bridge.request(repeated=True)
     assert answers == [{"status": "refused", "request_id": "r1"}]
     assert bridge.outcomes == []
@@ -287,7 +287,7 @@ def test_an_answer_nobody_asks_for_after_a_restart_is_unknown_in_the_end(bridge:
     bridge.connect("a")
     bridge.start()
     answers: list[dict[str, Any]] = []
-    bridge.actor.receive(messages.PluginResponse("a", ok(), answers.append))
+    bridge.actor.receive(messages.BrowserResponded("a", ok(), answers.append))
     assert answers == []
     bridge.advance(2)
     assert answers == [{"status": "unknown", "request_id": "r1"}]
