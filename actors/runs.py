@@ -2,10 +2,11 @@
 
 The way of a cancellation and of a pause can be read here from top to bottom: it interrupts the
 run (:meth:`Runs.cancel`, :meth:`Runs.pause`), the coroutine goes on until nothing is under way
-that has to be answered (:meth:`Runs._step`), and the run ends (:meth:`Runs._end`) or is left where
-it stands (:meth:`Runs._settle`). :class:`runtime.runs.run.Run` decides which calls are waited for::
+that has to be answered (:meth:`Runs._advance`), and the run ends (:meth:`Runs._end`) or is left
+where it stands (:meth:`Runs._settle`). :class:`runtime.runs.run.Run` decides which calls are
+waited for::
 
-    start_ready ─► _step ◄────────────── call_ended
+    start_ready ─► _advance ◄─────────── call_ended
                      │ the coroutine ended
                      ▼
                    _end ─► _settle ─► recorder ─┬─ recorded ─► _forget: the place is free
@@ -36,7 +37,7 @@ from runtime.runs.job import Job
 from runtime.runs.settlement import Settlement
 
 # All runs of a marketplace share one thread, so a handler that computes holds up the others.
-SLOW_STEP = timedelta(milliseconds=100)
+SLOW_ADVANCE = timedelta(milliseconds=100)
 NOW = timedelta(0)
 
 
@@ -88,7 +89,7 @@ class Runs:
                 self._end(run, Cancelled())
             else:
                 self._actor.log.debug("job started", **job.log_context)
-                self._step(run, run.execution.start)
+                self._advance(run, run.execution.start)
 
     def claimed_again(self, job_id: int) -> None:
         """Give up a former run of a job that was claimed again, because it does not count any more.
@@ -120,7 +121,7 @@ class Runs:
         run = self._runs.get(job_id)
         if run is not None and run.settlement is None:
             self._actor.log.info("cancelling", **run.job.log_context)
-            self._step(run, run.cancel)
+            self._advance(run, run.cancel)
 
     def pause(self, job_id: int) -> None:
         """Leave the run where it stands, with nothing thrown in and its journal complete."""
@@ -164,7 +165,7 @@ class Runs:
         if isinstance(outcome, Failure) and isinstance(outcome.error, FenceLost):
             self._drop(run, str(outcome.error))
             return
-        self._step(run, lambda: run.execution.deliver(ticket.call_id, outcome))
+        self._advance(run, lambda: run.execution.deliver(ticket.call_id, outcome))
 
     def intent_recorded(self, ticket: CallTicket, written: bool) -> None:
         """Let a write leave whose intent is committed; drop a run that has lost its job."""
@@ -184,7 +185,7 @@ class Runs:
             else:
                 self._dispatcher.ask_again(run, actor)
 
-    def _step(self, run: LaneRun, advance: Callable[[], Sequence[Effect]]) -> None:
+    def _advance(self, run: LaneRun, advance: Callable[[], Sequence[Effect]]) -> None:
         """Advance the coroutine and carry out what it wants."""
         before = time.monotonic()
         self._actor.pulse.job_id = run.job.id
@@ -215,7 +216,7 @@ class Runs:
             self._dispatcher.perform(run, effect)
 
     def _warn_if_slow(self, job: Job, held: timedelta) -> None:
-        if held > SLOW_STEP:
+        if held > SLOW_ADVANCE:
             self._actor.log.warning(
                 "handler held the actor: move what takes long into self.run_blocking(...)",
                 handler=job.key,

@@ -177,7 +177,7 @@ class _Drive:
             return Cancelled()
         run = self._run
         try:
-            self._step(run.execution.start)
+            self._advance(run.execution.start)
             while run.execution.ended is None:
                 if self._overdue():
                     run.execution.drop()
@@ -201,7 +201,7 @@ class _Drive:
         outcome = self._performer.perform(call.effect)
         call_id = call.effect.call_id
         del self._run.calls[call_id]
-        self._step(lambda: self._run.execution.deliver(call_id, outcome))
+        self._advance(lambda: self._run.execution.deliver(call_id, outcome))
 
     def _interrupted(self) -> bool:
         """Look whether the run is to stop; then its next call does not leave."""
@@ -210,7 +210,7 @@ class _Drive:
         cancel, pause = self._driver.asked(self._node, self._job)
         if cancel and not run.execution.cancelling:
             self._cancelled_at = self._node.clock.now()
-            self._step(run.cancel)
+            self._advance(run.cancel)
             return True
         if pause and not cancel:
             for call_id in run.pause():
@@ -218,7 +218,7 @@ class _Drive:
             return True
         return False
 
-    def _step(self, advance: Callable[[], Sequence[Effect]]) -> None:
+    def _advance(self, advance: Callable[[], Sequence[Effect]]) -> None:
         """Advance the coroutine, and take over the effects that it yields."""
         run = self._run
         try:

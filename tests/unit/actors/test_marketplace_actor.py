@@ -225,7 +225,7 @@ def test_a_handler_that_holds_the_actor_is_named_in_a_warning(
 ) -> None:
     with capture_logs() as quiet:
         bench.claim(bench.job(1))
-    monkeypatch.setattr(runs, "SLOW_STEP", timedelta(microseconds=-1))
+    monkeypatch.setattr(runs, "SLOW_ADVANCE", timedelta(microseconds=-1))
     with capture_logs() as logs:
         bench.claim(bench.job(2))
     assert [one for one in quiet if one["log_level"] == "warning"] == []
