@@ -64,6 +64,6 @@ class LaneRun(Run[LaneCall]):
         if settlement is None or target(settlement.event) is not JobStatus.PENDING:
             return None
         # Such a job keeps the age that it has; a new time would put it behind the backlog.
-        if settlement.keeps_place or settlement.event is JobEvent.HAND_BACK:
+        if settlement.keeps_age or settlement.event is JobEvent.HAND_BACK:
             return self.due_at - now
         return settlement.delay

@@ -48,8 +48,8 @@ class MediaServer:
         headers = [*_SAFE, *self._cors(environ)]
         method = environ.get("REQUEST_METHOD", "")
         # WSGI hands bytes over as Latin-1.
-        place = environ.get("PATH_INFO", "").encode("latin-1", "replace")
-        path = place.decode("utf-8", "surrogateescape")
+        raw_path = environ.get("PATH_INFO", "").encode("latin-1", "replace")
+        path = raw_path.decode("utf-8", "surrogateescape")
         if not path.startswith(PREFIX):
             return _plain(start_response, "404 Not Found", headers, "nothing is here")
         if method not in {"GET", "HEAD"}:

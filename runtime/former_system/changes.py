@@ -53,10 +53,10 @@ def went_on(row: Mapping[str, Any], before: TakenOverRow) -> bool:
     return status != before.status and str(status).strip().lower() not in _WAITS
 
 
-def pause_reason(place: str, row: Mapping[str, Any], before: TakenOverRow) -> str:
+def pause_reason(table: str, row: Mapping[str, Any], before: TakenOverRow) -> str:
     """Return what a person is asked about a job that went on there."""
     return (
-        f"it went on in the former system after it was taken over ({place} {row['id']}: "
+        f"it went on in the former system after it was taken over ({table} {row['id']}: "
         f"{before.status}, then {row.get('status')}): `{PROGRAM} jobs cancel {before.new_id}` ends "
         f"it where that is enough, `{PROGRAM} jobs resume {before.new_id}` runs it here too"
     )

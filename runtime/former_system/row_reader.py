@@ -240,10 +240,10 @@ def read_batch(
     )
 
 
-def running_reason(place: str, job: FormerJob, new_id: int) -> str:
+def running_reason(table: str, job: FormerJob, new_id: int) -> str:
     """Return the question to a person about a job that ran when it was taken over."""
     return (
-        f"it was running in the former system ({place} {job.id}) when it was taken over, and "
+        f"it was running in the former system ({table} {job.id}) when it was taken over, and "
         f"nobody knows how far it came: look on {job.action.marketplace}, then "
         f"`{PROGRAM} jobs resume {new_id}` runs it again, `{PROGRAM} jobs cancel {new_id}` ends it"
     )

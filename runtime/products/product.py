@@ -212,7 +212,7 @@ def _flaws(error: ValidationError) -> str:
 
 
 def _flaw(kind: str, location: Sequence[int | str], message: str) -> str:
-    place = ".".join(str(part) for part in location)
+    where = ".".join(str(part) for part in location)
     if kind == _UNKNOWN:
-        return f"{reprlib.repr(place)} is no field of a product"
-    return f"{place} {_REASONS.get(kind) or _SUBJECT.sub('', message)}"
+        return f"{reprlib.repr(where)} is no field of a product"
+    return f"{where} {_REASONS.get(kind) or _SUBJECT.sub('', message)}"

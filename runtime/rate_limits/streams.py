@@ -91,7 +91,7 @@ class Stream(Generic[Item]):
 
     @property
     def rank(self) -> Rank:
-        """The place in the order of streams: the smallest goes first, and no two are equal."""
+        """The position in the order of streams: the smallest goes first, and no two are equal."""
         first = self.calls[0]
         return (first.priority, self.lane.turn, first.order)
 

@@ -60,4 +60,4 @@ def looks_again(settlement: Settlement) -> Settlement:
     # age.
     if not settlement.awaits_seller:
         return settlement
-    return replace(settlement, delay=SELLER_DELAY, keeps_place=False)
+    return replace(settlement, delay=SELLER_DELAY, keeps_age=False)

@@ -268,8 +268,8 @@ class Execution:
             self._step(fiber, RunStep(yielded.name, make), records_itself=True)
         elif yielded.writes and fiber.step is None:
             # The handler gave the write no name, but no retry may do it again. Its name comes from
-            # its place in the handler, which is the same in every run.
-            self._step(fiber, RunStep(f"call-{fiber.next_place()}", partial(_awaiting, yielded)))
+            # its position in the handler, which is the same in every run.
+            self._step(fiber, RunStep(f"call-{fiber.next_position()}", partial(_awaiting, yielded)))
         else:
             self._perform(fiber, yielded)
 
@@ -303,12 +303,12 @@ class Execution:
 
     def _fork(self, parent: Fiber, gather: Gather) -> None:
         group = Group(parent, len(gather.branches))
-        place = parent.next_place()
+        position = parent.next_position()
         if not gather.branches:
             self._ready.append((parent, Success([]), None))
         for index, branch in enumerate(gather.branches):
             coroutine = _awaiting(branch) if isinstance(branch, Call) else branch
-            fiber = Fiber(coroutine, group, index, f"{place}.{index + 1}.", parent.step)
+            fiber = Fiber(coroutine, group, index, f"{position}.{index + 1}.", parent.step)
             fiber.told = parent.told
             self._ready.append((fiber, None, None))
 

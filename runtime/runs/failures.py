@@ -48,7 +48,7 @@ class Consequence:
         event: ``RETRY`` uses up an attempt, and fails the job if no attempt remains.
         delay: the length of a snooze, or a function that returns the end of the snooze from the
             error (None if the error does not know it).
-        keeps_place: see :class:`runtime.runs.settlement.Settlement`.
+        keeps_age: see :class:`runtime.runs.settlement.Settlement`.
         awaits_seller: see :class:`runtime.runs.settlement.Settlement`.
         closes_shop: whether the shop is closed until a person has put the account in order.
         reason: what the job waits for, if the error's own words do not say it.
@@ -56,7 +56,7 @@ class Consequence:
 
     event: JobEvent
     delay: timedelta | Callable[[Any], datetime | None] = timedelta(0)
-    keeps_place: bool = False
+    keeps_age: bool = False
     awaits_seller: bool = False
     closes_shop: bool = False
     reason: str | None = None
@@ -103,14 +103,14 @@ def _read_without_status(error: CallRejected, _of_account: bool) -> bool:
     return error.status is None and not error.writes
 
 
-WAITS_FOR_SELLER = Consequence(JobEvent.SNOOZE, keeps_place=True, awaits_seller=True)
+WAITS_FOR_SELLER = Consequence(JobEvent.SNOOZE, keeps_age=True, awaits_seller=True)
 WAITS_FOR_BROWSER = Consequence(JobEvent.SNOOZE, NOT_READY_DELAY, awaits_seller=True)
 # A closure holds the job up by itself, and ends earlier where somebody opens it.
-CLOSES_ITS_SHOP = Consequence(JobEvent.SNOOZE, keeps_place=True, closes_shop=True)
-WAITS_BEHIND_CLOSURE = Consequence(JobEvent.SNOOZE, keeps_place=True)
+CLOSES_ITS_SHOP = Consequence(JobEvent.SNOOZE, keeps_age=True, closes_shop=True)
+WAITS_BEHIND_CLOSURE = Consequence(JobEvent.SNOOZE, keeps_age=True)
 WAITS_UNTIL_OPEN = Consequence(JobEvent.SNOOZE, attrgetter("until"))
 WAITS_UNTIL_ALLOWED = Consequence(JobEvent.SNOOZE, attrgetter("retry_at"))
-WAITS_WITH_ITS_LANE = Consequence(JobEvent.SNOOZE, attrgetter("retry_at"), keeps_place=True)
+WAITS_WITH_ITS_LANE = Consequence(JobEvent.SNOOZE, attrgetter("retry_at"), keeps_age=True)
 WAITS_FOR_DATABASE = Consequence(JobEvent.SNOOZE, FIRST_DELAY, reason="the database was away")
 IS_RETRIED = Consequence(JobEvent.RETRY)
 FAILS = Consequence(JobEvent.FAIL)

@@ -15,34 +15,34 @@ class Fiber:
     Attributes:
         group: the group of branches that it belongs to; None for the handler itself.
         index: its number in the group.
-        place: its place in the handler, which is the same in every run.
+        position: its position in the handler, which is the same in every run.
         step: the innermost step that it is part of.
-        made: the number of places that were named below its own.
+        made: the number of positions that were named below its own.
         told: whether JobCancelled was thrown into it.
     """
 
-    __slots__ = ("coroutine", "group", "index", "made", "place", "step", "told")
+    __slots__ = ("coroutine", "group", "index", "made", "position", "step", "told")
 
     def __init__(
         self,
         coroutine: Coroutine[Any, Any, Any],
         group: "Group | None" = None,
         index: int = 0,
-        place: str = "",
+        position: str = "",
         step: StepState | None = None,
     ) -> None:
         self.coroutine = coroutine
         self.group = group
         self.index = index
-        self.place = place
+        self.position = position
         self.step = step
         self.made = 0
         self.told = False
 
-    def next_place(self) -> str:
+    def next_position(self) -> str:
         """Return a name for the next write or gather of this branch."""
         self.made += 1
-        return f"{self.place}{self.made}"
+        return f"{self.position}{self.made}"
 
     def advance(self, outcome: Outcome | None, thrown: BaseException | None) -> Any:
         if thrown is not None:

@@ -31,7 +31,7 @@ class Settlement:
 
     Attributes:
         delay: for events that lead back to pending, the time until it may run again.
-        keeps_place: whether the job keeps its age, because it waits for something other than a
+        keeps_age: whether the job keeps its age, because it waits for something other than a
             time. If not, its ``delay`` makes its new age, behind all jobs that fell due before.
         awaits_seller: whether the job waits for the seller's browser; if that is connected, the
             job only waits for the delay.
@@ -47,7 +47,7 @@ class Settlement:
     failed_step: str | None = None
     waiting_reason: str | None = None
     delay: timedelta = timedelta(0)
-    keeps_place: bool = False
+    keeps_age: bool = False
     awaits_seller: bool = False
     trouble: AccountTrouble | None = None
     ended_by: tuple[str, ...] = ()
@@ -141,7 +141,7 @@ def _failed(
         reason = consequence.reason or (error if trouble is None else trouble.reason)
         return Settlement(
             job.id, job.fence, JobEvent.SNOOZE,
-            delay=_delay(consequence, error, now), keeps_place=consequence.keeps_place,
+            delay=_delay(consequence, error, now), keeps_age=consequence.keeps_age,
             awaits_seller=consequence.awaits_seller, failed_step=step, trouble=trouble,
             waiting_reason=storable(reason),
         )  # fmt: skip

@@ -183,7 +183,7 @@ class FormerSchema:
                 # Here the job may not have begun, but there it may be done: running it now could
                 # do it twice.
                 if table.name == JOBS and went_on(row, before):
-                    to_pause[before.new_id] = pause_reason(table.place, row, before)
+                    to_pause[before.new_id] = pause_reason(table.qualified_name, row, before)
         said = [
             {"former_id": row["id"], **_said(row)}
             for row, before in met
@@ -298,7 +298,7 @@ class FormerSchema:
             )  # fmt: skip
             values = job_values(self._schema, table.name, job, new_id, around, now)
             if job.began_before:
-                self._note(f"{table.place} {job.id}: {BEGAN}")
+                self._note(f"{table.qualified_name} {job.id}: {BEGAN}")
             # A job that waited there and is paused here waits for its product, and goes on with the
             # first import after that of the product.
             awaits = values["status"] == JobStatus.PAUSED and job.was is JobStatus.PENDING
@@ -323,7 +323,9 @@ class FormerSchema:
         free: dict[int, str] = {}
         for job_id, key in named:
             if key in taken:
-                self._note(f"{table.place} {job_id}: its idempotency key is taken by another")
+                self._note(
+                    f"{table.qualified_name} {job_id}: its idempotency key is taken by another"
+                )
             else:
                 free[job_id] = key
             # Two rows of this page may have the same key.
@@ -332,7 +334,9 @@ class FormerSchema:
 
     def _batch_of(self, table: FormerTable, job: FormerJob) -> int | None:
         if job.batch_id is not None and job.batch_id not in self._batch_ids:
-            self._note(f"{table.place} {job.id}: its batch {job.batch_id} was not taken over")
+            self._note(
+                f"{table.qualified_name} {job.id}: its batch {job.batch_id} was not taken over"
+            )
         return self._batch_ids.get(job.batch_id) if job.batch_id is not None else None
 
     def _reference(self, table: FormerTable, row: Row, new_id: int) -> dict[str, Any]:

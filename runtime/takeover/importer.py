@@ -116,7 +116,7 @@ class FormerImport:
             return None
         elif table.left_out:
             columns = ", ".join(table.left_out)
-            self.report.notes.append(f"{table.place}: columns that stay behind: {columns}")
+            self.report.notes.append(f"{table.qualified_name}: columns that stay behind: {columns}")
         return table
 
     def _skip(self, schema: str, table: str | None, former_id: Any, reason: str) -> None:

@@ -38,7 +38,7 @@ class Turns:
         return len(self._urgency)
 
     def put(self, key: int, heads: Heads, now: datetime) -> None:
-        """Let the lane wait for its turn; a lane whose urgency is the same keeps its place.
+        """Let the lane wait for its turn; a lane whose urgency is the same keeps its position.
 
         Args:
             heads: the first job of each priority; at least one of them is due.

@@ -47,7 +47,7 @@ class SimulatedJob:
 
     @property
     def key(self) -> Key:
-        """Its place among the pending ones of its shop and priority."""
+        """Its position among the pending ones of its shop and priority."""
         return self.run_at, self.id
 
 
@@ -135,8 +135,10 @@ class JobTable:
         placed = []
         for lane in {one.lane: None for one in heads}:
             ranked = sorted(_nth(one for one in heads if one.lane == lane))
-            places = ((place, one) for place, (*_, one) in enumerate(ranked))
-            placed += [(n, one) for n, one in places if n < one.room and one.urgency <= one.worst]
+            positions = ((position, one) for position, (*_, one) in enumerate(ranked))
+            placed += [
+                (n, one) for n, one in positions if n < one.room and one.urgency <= one.worst
+            ]
         placed.sort(
             key=lambda one: (
                 one[1].urgency, one[0], one[1].named < one[1].urgency, one[1].turn, one[1].row.key

@@ -123,7 +123,7 @@ class Records:
         row.ended_at = self._now() if status in FINAL else None
         for name in settlement.ended_by:
             row.journal.pop(name, None)
-        run_at = self._now() + settlement.delay if again and not settlement.keeps_place else None
+        run_at = self._now() + settlement.delay if again and not settlement.keeps_age else None
         self._table.change(row, status, run_at)
         self._ended(row, settlement)
         return messages.SettlementRecorded(row.id, settlement.fence, True)

@@ -138,7 +138,7 @@ class FormerTable:
         return tuple(one for one in NEEDED[self.name] if one not in self.columns)
 
     @property
-    def place(self) -> str:
+    def qualified_name(self) -> str:
         """The name of the table with its schema, as people write it."""
         return f"{self.schema}.{self.name}"
 

@@ -81,7 +81,9 @@ class Housekeeper:
     def tidy(self) -> tuple[int, int]:
         """Tidy up once; returns how many jobs expired and how many were removed."""
         # The time of blocked jobs is held first, so that they do not expire.
-        self._in_portions("hold", lambda session: hold_expiry(session, self._needing_sellers, PORTION))
+        self._in_portions(
+            "hold", lambda session: hold_expiry(session, self._needing_sellers, PORTION)
+        )
         self._in_portions(
             "unhold", lambda session: resume_expiry(session, self._needing_sellers, PORTION)
         )

@@ -90,12 +90,12 @@ _ASK_TO_CANCEL = text(f"""
 """)
 
 _MISSING_PRODUCTS = text(f"""
-    SELECT wanted.id FROM unnest(CAST(:ids AS bigint[])) WITH ORDINALITY AS wanted (id, place)
+    SELECT wanted.id FROM unnest(CAST(:ids AS bigint[])) WITH ORDINALITY AS wanted (id, position)
     WHERE NOT EXISTS (
         SELECT 1 FROM {SCHEMA}.products AS product
         WHERE product.id = wanted.id AND product.user_id = :user_id
     )
-    ORDER BY wanted.place
+    ORDER BY wanted.position
 """)
 
 # Jobs refer to their batch, and the housekeeper removes them first, in small groups. A batch of

@@ -52,8 +52,8 @@ _CLAIM = text(f"""
     ),
     ranked AS ({RANKED}),
     picked AS (
-        SELECT id, urgency FROM ranked WHERE place <= room AND urgency <= worst
-        ORDER BY urgency, place, named < urgency, turn, run_at, id
+        SELECT id, urgency FROM ranked WHERE position <= room AND urgency <= worst
+        ORDER BY urgency, position, named < urgency, turn, run_at, id
         LIMIT :limit
     ),
     locked AS (

@@ -69,7 +69,7 @@ DUE = f"""
 RANKED = f"""
     SELECT *, row_number() OVER (
         PARTITION BY lane ORDER BY urgency, nth, (priority - after + 3) % 4, run_at, id
-    ) AS place
+    ) AS position
     FROM (
         SELECT *, row_number() OVER (
             PARTITION BY lane, urgency, priority ORDER BY run_at, id
@@ -77,7 +77,7 @@ RANKED = f"""
         FROM (SELECT *, {URGENCY} AS urgency FROM heads) AS rated
     ) AS counted
 """
-"""The jobs of ``heads``, each with its urgency and its place within its lane."""
+"""The jobs of ``heads``, each with its urgency and its position within its lane."""
 
 # The heads end at ``:most + 1`` for each priority. A job behind that end would be ranked as if
 # nothing stood between, so the number of older jobs of its priority is counted first, up to the
@@ -116,7 +116,7 @@ _PLACE = text(f"""
                 LIMIT :most + 2
             ) AS counted
         ) > :most + 1 THEN :most + 1
-        ELSE place - 1 END
+        ELSE position - 1 END
     FROM ({RANKED}) AS ranked JOIN job ON job.id = ranked.id
 """)
 

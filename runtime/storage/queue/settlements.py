@@ -112,7 +112,7 @@ def settle_jobs(session: Session, settlements: Sequence[Settlement]) -> WriteRes
                 # A job that waits for a closed lane or a seller keeps its run_at, and so its age:
                 # a new time would put it behind the backlog again and again.
                 "delays": [
-                    one.delay if one.event in again and not one.keeps_place else None
+                    one.delay if one.event in again and not one.keeps_age else None
                     for one in settlements
                 ],
             },

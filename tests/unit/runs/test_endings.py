@@ -25,7 +25,7 @@ JOB = Job(
     retry_count=0, max_retries=3, rate_limit=timedelta(0), timeout=timedelta(seconds=30),
     created_at=NOW,
 )  # fmt: skip
-SNOOZED = Settlement(1, 3, JobEvent.SNOOZE, delay=timedelta(seconds=5), keeps_place=True)
+SNOOZED = Settlement(1, 3, JobEvent.SNOOZE, delay=timedelta(seconds=5), keeps_age=True)
 
 
 def test_an_end_that_can_be_read_is_settled_as_it_says() -> None:
@@ -68,5 +68,5 @@ def test_what_is_wrong_with_a_handler_s_values_fails_its_job_at_once(
 
 def test_without_word_of_the_seller_the_job_is_tried_again_after_a_while() -> None:
     waits = replace(SNOOZED, awaits_seller=True)
-    assert looks_again(waits) == replace(waits, delay=SELLER_DELAY, keeps_place=False)
+    assert looks_again(waits) == replace(waits, delay=SELLER_DELAY, keeps_age=False)
     assert looks_again(SNOOZED) == SNOOZED

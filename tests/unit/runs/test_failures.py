@@ -126,7 +126,7 @@ def test_trouble_of_the_account_closes_the_shop_whatever_the_error_says() -> Non
     for error in (CallRejected("x", status=429), NotSent("x"), JobFailed("x"), ValueError("x")):
         consequence = consequence_of(error, of_account=True)
         assert consequence.closes_shop
-        assert (consequence.event, consequence.keeps_place) == (JobEvent.SNOOZE, True)
+        assert (consequence.event, consequence.keeps_age) == (JobEvent.SNOOZE, True)
     assert not consequence_of(SellerNotConnected(7), of_account=True).closes_shop
 
 
@@ -134,4 +134,4 @@ def test_who_waits_behind_closed_lanes_needs_no_time_of_its_own() -> None:
     until = datetime(2026, 1, 9, tzinfo=UTC)
     for holds_lanes in (True, False):
         error = BudgetClosed("etsy", "used up", until, holds_lanes=holds_lanes)
-        assert consequence_of(error, of_account=False).keeps_place is holds_lanes
+        assert consequence_of(error, of_account=False).keeps_age is holds_lanes

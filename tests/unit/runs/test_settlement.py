@@ -175,11 +175,11 @@ def test_a_429_snoozes_and_uses_up_no_attempt(writes: bool) -> None:
 def test_who_waits_for_a_closed_lane_keeps_its_place_and_else_waits_for_the_time() -> None:
     refused = CallRejected("slow down", status=429)
     refused.lane_closed = True
-    assert failed(refused).keeps_place
+    assert failed(refused).keeps_age
     until = NOW + timedelta(hours=2)
     for level, keeps in ((Level.APP_KEY, True), (Level.SHOP, True), (Level.ACTION, False)):
         settlement = failed(Blocked(Scope("ebay", level), until, "used up").closed(is_closure=True))
-        assert (settlement.event, settlement.keeps_place) == (JobEvent.SNOOZE, keeps)
+        assert (settlement.event, settlement.keeps_age) == (JobEvent.SNOOZE, keeps)
         assert settlement.delay == (timedelta(0) if keeps else timedelta(hours=2))
 
 
@@ -187,7 +187,7 @@ def test_a_seller_who_is_away_is_waited_for_and_costs_no_attempt() -> None:
     settlement = failed(SellerNotConnected(7), retry_count=3)
     assert settlement.event is JobEvent.SNOOZE
     assert settlement.awaits_seller
-    assert settlement.keeps_place
+    assert settlement.keeps_age
     assert settlement.waiting_reason == "User 7 not connected via WebSocket"
 
 

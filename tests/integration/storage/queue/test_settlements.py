@@ -185,6 +185,6 @@ def test_a_job_that_waits_for_no_time_keeps_the_age_that_it_has(
     database: Database, job: Job
 ) -> None:
     due = get_job(database, job.id).run_at
-    settle(database, Settlement(job.id, job.fence, JobEvent.SNOOZE, keeps_place=True))
+    settle(database, Settlement(job.id, job.fence, JobEvent.SNOOZE, keeps_age=True))
     row = get_job(database, job.id)
     assert (row.status, row.run_at, row.snooze_count) == ("pending", due, 1)
