@@ -10,7 +10,7 @@ from runtime.storage.server.engine import Database
 
 
 def main() -> None:
-    """The console script ``marketplace-runtime``."""
+    """Run the console script ``marketplace-runtime``."""
     sys.exit(run(Parts(make_service=_make_service)))
 
 

@@ -37,6 +37,7 @@ VINTED = """
      3, false, 500, 3, 120)
 """
 
+# The former system kept this action of eBay among those of Vinted.
 MISPLACED = {"sync_orders_ebay": ("ebay", "sync_orders")}
 
 DEFAULTS = {
@@ -89,6 +90,7 @@ def downgrade() -> None:
     _create(connection, LEGACY, key="code")
     columns = ", ".join(DEFAULTS)
     values = ", ".join(f"COALESCE({column}, {default})" for column, default in DEFAULTS.items())
+    # A missing value becomes the default, because the columns of the legacy table are NOT NULL.
     for new_id, (code, old_id) in places.items():
         connection.execute(
             sa.text(
@@ -178,6 +180,7 @@ def _put_right(connection: sa.Connection) -> None:
 
 
 def _carry_over(connection: sa.Connection) -> None:
+    # A row that somebody adds or edits meanwhile would be lost with the table.
     connection.execute(sa.text(f"LOCK TABLE {LEGACY}, {TABLE} IN ACCESS EXCLUSIVE MODE"))
     present = set(_columns(connection, LEGACY))
     _refuse_unless_known(present)
@@ -187,6 +190,7 @@ def _carry_over(connection: sa.Connection) -> None:
         for row in connection.execute(sa.text(f"SELECT id, marketplace, code FROM {TABLE}"))
     }
     sequence = _sequence(connection, TABLE)
+    # No new id may be one that a row below wants to keep.
     _advance_sequence(connection, TABLE, beyond=max((old_id for old_id, _ in old_ids), default=0))
     values = ", ".join(
         f"COALESCE({column}, {default})" if column in present else default
@@ -206,6 +210,8 @@ def _carry_over(connection: sa.Connection) -> None:
             connection.execute(
                 sa.text(
                     f"INSERT INTO {TABLE} (id, marketplace, code, {', '.join(DEFAULTS)}) "
+                    # The id of an adopted table may be an identity column, which takes a given
+                    # value only so.
                     "OVERRIDING SYSTEM VALUE "
                     f"SELECT :new_id, :marketplace, :code, {values} "
                     f"FROM {LEGACY} WHERE id = :old_id"
@@ -223,6 +229,7 @@ def _carry_over(connection: sa.Connection) -> None:
 
 def _insert_missing(connection: sa.Connection) -> int:
     _advance_sequence(connection, TABLE)
+    # Rows that exist are left alone, because an operator may have changed them.
     columns = ", ".join(("code", *(name for name in DEFAULTS if name != "created_at")))
     return connection.execute(
         sa.text(
@@ -240,6 +247,8 @@ def _follow(connection: sa.Connection, source: str, target: str, moved: Mapping[
 
 
 def _drop(connection: sa.Connection, name: str) -> None:
+    # Not CASCADE: what depends on the table, such as a view of an application, must not vanish
+    # unasked.
     try:
         connection.execute(sa.text(f"DROP TABLE {name}"))
     except DBAPIError as error:
@@ -254,6 +263,8 @@ def _drop(connection: sa.Connection, name: str) -> None:
 
 def _advance_sequence(connection: sa.Connection, name: str, beyond: int = 0) -> None:
     """Let the next id be greater than all existing ids, and greater than ``beyond``."""
+    # A sequence that was never used gives its present value next, so that ``is_called`` stays false
+    # unless that value is taken.
     sequence = _sequence(connection, name)
     connection.execute(
         sa.text(
@@ -305,6 +316,7 @@ def _refuse_unless_known(present: set[str]) -> None:
 
 
 def _refuse_unless_ours(connection: sa.Connection) -> None:
+    # A table of that name may belong to another program, whose rows must not be changed.
     different: list[str] = []
     if _kind(connection, TABLE) not in ("r", "p"):
         different.append("it is not a table")

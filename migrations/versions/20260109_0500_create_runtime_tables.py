@@ -144,6 +144,7 @@ def _create_marketplace_jobs() -> None:
         sa.CheckConstraint("priority BETWEEN 1 AND 4", name="ck_marketplace_jobs_priority"),
         schema=SCHEMA,
     )
+    # A claim reads the head of each shop and priority from this index, however long the backlog is.
     op.create_index(
         "ix_marketplace_jobs_claim",
         "marketplace_jobs",
@@ -151,6 +152,7 @@ def _create_marketplace_jobs() -> None:
         schema=SCHEMA,
         postgresql_where=sa.text("status = 'pending'"),
     )
+    # Jobs are handed back, and compared with those that the actors run, by their node.
     op.create_index(
         "ix_marketplace_jobs_running",
         "marketplace_jobs",
@@ -158,6 +160,7 @@ def _create_marketplace_jobs() -> None:
         schema=SCHEMA,
         postgresql_where=sa.text("status = 'running'"),
     )
+    # This index decides which of two callers with one key creates the job.
     op.create_index(
         "uq_marketplace_jobs_idempotency_key",
         "marketplace_jobs",
@@ -212,6 +215,7 @@ def _create_browser_presence() -> None:
         _time("connected_at", required=True),
         sa.PrimaryKeyConstraint("user_id", "node_id", name="pk_browser_presence"),
         sa.ForeignKeyConstraint(
+            # With a node goes its record of connected browsers.
             ["node_id"],
             [f"{SCHEMA}.runtime_nodes.id"],
             name="fk_browser_presence_node_id",

@@ -31,7 +31,7 @@ HOT_TABLES = {
 
 
 def upgrade() -> None:
-    """Make the table and set the storage parameters."""
+    """Create the table, and set the storage parameters."""
     op.create_table(
         "marketplace_tasks",
         sa.Column("id", sa.BigInteger(), sa.Identity(), nullable=False),
@@ -55,6 +55,7 @@ def upgrade() -> None:
         sa.Column("completed_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_marketplace_tasks"),
         sa.ForeignKeyConstraint(
+            # A job that is removed takes its journal along.
             ["job_id"],
             [f"{SCHEMA}.marketplace_jobs.id"],
             name="fk_marketplace_tasks_job_id",
@@ -81,7 +82,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop the table and reset the storage parameters."""
+    """Drop the table, and reset the storage parameters."""
     op.drop_table("marketplace_tasks", schema=SCHEMA)
     for column in HOUSEKEEPING:
         op.drop_index(f"ix_marketplace_jobs_{column}", "marketplace_jobs", schema=SCHEMA)

@@ -22,7 +22,7 @@ EXPIRY_HELD = "status = 'pending' AND expiry_held_since IS NOT NULL"
 
 
 def upgrade() -> None:
-    """Add the columns and make the tables."""
+    """Add the columns, and create the tables."""
     op.add_column(
         "marketplace_jobs", sa.Column("product_key", sa.Text(), nullable=True), schema=SCHEMA
     )
@@ -43,6 +43,8 @@ def upgrade() -> None:
         schema=SCHEMA,
         postgresql_where=sa.text(UNFINISHED_PRODUCT),
     )
+    # Two claims that do not see each other could each take a job of one product; this index refuses
+    # the second.
     op.create_index(
         "uq_marketplace_jobs_product_running",
         "marketplace_jobs",
@@ -51,6 +53,7 @@ def upgrade() -> None:
         schema=SCHEMA,
         postgresql_where=sa.text(RUNNING_PRODUCT),
     )
+    # The sweeps look for jobs whose time runs, and for jobs whose time stands still.
     for name, where in (("running", EXPIRY_RUNNING), ("held", EXPIRY_HELD)):
         op.create_index(
             f"ix_marketplace_jobs_expiry_{name}",
@@ -59,6 +62,8 @@ def upgrade() -> None:
             schema=SCHEMA,
             postgresql_where=sa.text(where),
         )
+    # The marketplaces that are down stand in the row of their node, so that the mark goes with the
+    # node.
     op.add_column(
         "runtime_nodes",
         sa.Column("down", postgresql.JSONB(), server_default=sa.text("'{}'"), nullable=False),
@@ -84,6 +89,7 @@ def upgrade() -> None:
             name="fk_budget_closures_shop_id",
             ondelete="CASCADE",
         ),
+        # A scope above the shops has no shop, and two closures of it are one all the same.
         sa.UniqueConstraint(
             "marketplace",
             "level",
@@ -118,7 +124,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Take them away again."""
+    """Drop the tables, and remove the columns."""
     op.drop_table("browser_last_seen", schema=SCHEMA)
     op.drop_table("budget_usage", schema=SCHEMA)
     op.drop_table("budget_closures", schema=SCHEMA)

@@ -17,13 +17,14 @@ UNFINISHED_CHILD = "batch_job_id IS NOT NULL AND status IN ('pending', 'running'
 
 
 def upgrade() -> None:
-    """Make the tables."""
+    """Create the tables."""
     op.create_table(
         "batch_jobs",
         sa.Column("id", sa.BigInteger(), sa.Identity(), nullable=False),
         sa.Column("marketplace", sa.String(50), nullable=False),
         sa.Column("action_type_id", sa.Integer(), nullable=False),
         sa.Column("created_by_user_id", sa.BigInteger(), nullable=False),
+        # While the batch is open its jobs tell its status, and this column is empty.
         sa.Column("status", sa.String(20), nullable=True),
         sa.Column("priority", sa.SmallInteger(), nullable=False),
         sa.Column("cancel_requested", sa.Boolean(), server_default=sa.false(), nullable=False),
@@ -62,6 +63,7 @@ def upgrade() -> None:
         schema=SCHEMA,
         postgresql_where=sa.text("batch_job_id IS NOT NULL"),
     )
+    # A batch without an unfinished job is over; this index answers that for batches of any size.
     op.create_index(
         "ix_marketplace_jobs_batch_unfinished",
         "marketplace_jobs",
@@ -115,7 +117,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop them."""
+    """Drop the tables."""
     op.drop_table("job_schedules", schema=SCHEMA)
     op.drop_index("ix_marketplace_jobs_batch_unfinished", "marketplace_jobs", schema=SCHEMA)
     op.drop_index("ix_marketplace_jobs_batch_job_id", "marketplace_jobs", schema=SCHEMA)

@@ -19,7 +19,7 @@ def _moment(name: str) -> sa.Column[object]:
 
 
 def upgrade() -> None:
-    """Make the tables."""
+    """Create the tables."""
     op.create_table(
         "products",
         sa.Column("id", sa.BigInteger(), sa.Identity(), nullable=False),
@@ -27,12 +27,14 @@ def upgrade() -> None:
         sa.Column("sku", sa.Text(), nullable=False),
         sa.Column("title", sa.Text(), nullable=False),
         sa.Column("quantity", sa.Integer(), server_default="1", nullable=False),
+        # The quantity of the last import: the same again must not bring back what was sold since.
         sa.Column("stated_quantity", sa.Integer(), nullable=True),
         sa.Column("data", JSONB(), nullable=False),
         _moment("created_at"),
         _moment("updated_at"),
         sa.PrimaryKeyConstraint("id", name="pk_products"),
         sa.CheckConstraint("quantity >= 0", name="ck_products_quantity"),
+        # The columns repeat what the JSON says, and must not contradict it.
         sa.CheckConstraint(
             "data ->> 'sku' = sku AND (data ->> 'quantity')::int = quantity",
             name="ck_products_data",
@@ -77,6 +79,8 @@ def upgrade() -> None:
         sa.UniqueConstraint("shop_id", "external_id", name="uq_orders_shop_id_external_id"),
         schema=SCHEMA,
     )
+    # Until then all orders of the shop are stored. The newest stored order does not say so, because
+    # pages are stored as they come.
     op.add_column("shops", sa.Column("orders_synced_at", sa.DateTime(timezone=True)), schema=SCHEMA)
     op.create_table(
         "order_lines",
@@ -87,6 +91,7 @@ def upgrade() -> None:
         sa.Column("sku", sa.Text(), nullable=True),
         sa.Column("title", sa.Text(), nullable=True),
         sa.Column("quantity", sa.Integer(), server_default="1", nullable=False),
+        # The product whose quantity this sale has lowered, so that it is lowered once.
         sa.Column("product_id", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_order_lines"),
         sa.ForeignKeyConstraint(
@@ -119,7 +124,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop them."""
+    """Drop the tables."""
     op.drop_table("conversations", schema=SCHEMA)
     op.drop_table("order_lines", schema=SCHEMA)
     op.drop_column("shops", "orders_synced_at", schema=SCHEMA)

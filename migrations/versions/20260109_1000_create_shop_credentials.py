@@ -14,7 +14,7 @@ SCHEMA = "marketplace_runtime"
 
 
 def upgrade() -> None:
-    """Make the table."""
+    """Create the table."""
     op.create_table(
         "shop_credentials",
         sa.Column("shop_id", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -37,6 +37,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop it."""
+    """Drop the table."""
     op.drop_table("shop_credentials", schema=SCHEMA)
     context.config.attributes["done"].append(f"✓ Dropped {SCHEMA}.shop_credentials")

@@ -16,7 +16,7 @@ SCHEMA = "marketplace_runtime"
 
 
 def upgrade() -> None:
-    """Make the table and the column."""
+    """Create the tables and the column."""
     # The first revision creates the table today, but databases that ran an older one lack it.
     prepare_memory(op.get_bind())
     op.create_table(
@@ -42,7 +42,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Take them away again; which id stood for which action, the first revision still needs."""
+    """Remove the table and the column; the first revision still needs the former ids."""
     op.drop_column("runtime_nodes", "serves", schema=SCHEMA)
     op.drop_table("former_rows", schema=SCHEMA)
     context.config.attributes["done"].append(f"✓ Dropped {SCHEMA}.former_rows")

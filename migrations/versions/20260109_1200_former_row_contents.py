@@ -14,14 +14,14 @@ SCHEMA = "marketplace_runtime"
 
 
 def upgrade() -> None:
-    """Add the columns; what was taken over before says nothing."""
+    """Add the columns, which are empty for rows that were taken over before."""
     for name in ("former_status", "fingerprint"):
         op.add_column("former_rows", sa.Column(name, sa.Text(), nullable=True), schema=SCHEMA)
     context.config.attributes["done"].append(f"✓ Extended {SCHEMA}.former_rows")
 
 
 def downgrade() -> None:
-    """Take them away again."""
+    """Remove the columns."""
     for name in ("former_status", "fingerprint"):
         op.drop_column("former_rows", name, schema=SCHEMA)
     context.config.attributes["done"].append(f"✓ Reduced {SCHEMA}.former_rows")

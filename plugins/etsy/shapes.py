@@ -22,7 +22,7 @@ class CountedPage(TypedDict):
 
 
 def page(answer: Any) -> CountedPage:
-    """``{count, results}``.
+    """Return the answer as a page, ``{count, results}``.
 
     Raises:
         ShapeError
@@ -36,7 +36,7 @@ def page(answer: Any) -> CountedPage:
 
 
 def listing(answer: Any) -> dict[str, Any]:
-    """A listing with its id and state.
+    """Return the answer as a listing with its id and state.
 
     Raises:
         ShapeError
@@ -51,7 +51,7 @@ def listing(answer: Any) -> dict[str, Any]:
 
 
 def image(answer: Any) -> dict[str, Any]:
-    """An image with its id.
+    """Return the answer as an image with its id.
 
     Raises:
         ShapeError
@@ -62,7 +62,7 @@ def image(answer: Any) -> dict[str, Any]:
 
 
 def images(answer: Any) -> list[dict[str, Any]]:
-    """All images of a listing, each with its id.
+    """Return all images of a listing, each with its id.
 
     Raises:
         ShapeError
@@ -71,7 +71,7 @@ def images(answer: Any) -> list[dict[str, Any]]:
 
 
 def inventory(answer: Any) -> dict[str, Any]:
-    """An inventory: products, each with its offerings.
+    """Return the answer as an inventory: products, each with its offerings.
 
     Raises:
         ShapeError
@@ -93,7 +93,7 @@ def inventory(answer: Any) -> dict[str, Any]:
 
 
 def identifier(answer: Any, name: str) -> int:
-    """The id that an answer gives.
+    """Return the id that an answer gives.
 
     Raises:
         ShapeError: it gives none.
@@ -106,7 +106,7 @@ def identifier(answer: Any, name: str) -> int:
 
 
 def amount(money: Any) -> str | None:
-    """``{amount, divisor, currency_code}`` as text such as ``12.50``; None: it is no such thing."""
+    """Return an amount of Etsy as text such as ``12.50``, or None if the value is none."""
     try:
         # Decimals, because the division of binary fractions would show another price than Etsy's.
         value = Decimal(money["amount"]) / Decimal(money["divisor"])
@@ -116,7 +116,7 @@ def amount(money: Any) -> str | None:
 
 
 def currency(money: Any) -> str | None:
-    """The currency of an amount."""
+    """Return the currency of an amount, or None if it has none."""
     code = money.get("currency_code") if isinstance(money, dict) else None
     return code if isinstance(code, str) else None
 

@@ -147,7 +147,7 @@ Words = Named | str | int | None
 
 
 class Item(AnswerData):
-    """Something on sale.
+    """An item on sale.
 
     `reference` is that of the VINTED_PUBLISH which made it, where the browser plugin knows it.
     """

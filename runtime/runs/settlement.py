@@ -27,7 +27,7 @@ COOL_DOWN = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """How one run of a job is to be written down.
+    """The record of the end of one run of a job.
 
     Attributes:
         delay: for events that lead back to pending, the time until it may run again.

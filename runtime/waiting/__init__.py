@@ -1,1 +1,1 @@
-"""Whose turn it is, and what stands in a job's way. Pure."""
+"""The order of waiting jobs, and the obstacles in their way. Pure."""

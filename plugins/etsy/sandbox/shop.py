@@ -16,7 +16,7 @@ class ShopOperations:
         self._state = state
 
     def ping(self, _call: Call) -> Answer:
-        """The operation ``ping``: says that the key is good."""
+        """Answer to the operation ``ping``, which a good key is enough for."""
         return Answer(200, {"application_id": 1})
 
     def me(self, _call: Call) -> Answer:
