@@ -191,7 +191,7 @@ class MarketplaceJobProcessor:
 
         job = completion.watch(read, lambda job: attempt.is_over(job) or bool(held), None)
         if attempt.is_over(job):
-            return _outcome(attempt, job, began)
+            return _report(attempt, job, began)
         if held[-1] is CLOSED:
             return None
         if held[-1]:
@@ -231,7 +231,7 @@ class MarketplaceJobProcessor:
                         run.id, run.marketplace, run.action, run.shop.id, run.user_id,
                         run.retry_count, 0,
                     )  # fmt: skip
-                    return _outcome(ran, self._read(run.id), began)
+                    return _report(ran, self._read(run.id), began)
         if attempt.marketplace not in self._handlers.marketplaces:
             unknown = str(UnknownHandler(attempt.key))
             return _failure(attempt, self._read(attempt.job_id), unknown)
@@ -249,7 +249,7 @@ def _job(session: Session, job_id: int) -> MarketplaceJob:
     return job
 
 
-def _outcome(attempt: Attempt, job: MarketplaceJob, began: float) -> dict[str, Any]:
+def _report(attempt: Attempt, job: MarketplaceJob, began: float) -> dict[str, Any]:
     if job.status == JobStatus.COMPLETED:
         return {
             **_named(attempt),

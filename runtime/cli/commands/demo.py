@@ -11,8 +11,8 @@ import typer
 
 from runtime.cli.composition import Parts
 from runtime.cli.context import command_settings, opened_database
-from runtime.cli.demonstration.outcome import print_outcome
 from runtime.cli.demonstration.play import IMAGE, Play
+from runtime.cli.demonstration.summary import print_summary
 from runtime.cli.demonstration.watch import Watch
 from runtime.cli.output import print_line
 from runtime.cli.stopping import StopSignals
@@ -85,7 +85,7 @@ def _perform(play: Play) -> bool:
     play.sync()
     play.publish()
     play.sell()
-    return print_outcome(play.jobs(), play.promises(), time.monotonic() - started)
+    return print_summary(play.jobs(), play.promises(), time.monotonic() - started)
 
 
 def _settings(directory: Path) -> Settings:

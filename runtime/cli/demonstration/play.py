@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from runtime.bridge.seller_tokens import issue_token
-from runtime.cli.demonstration.outcome import JobRow, Promise
+from runtime.cli.demonstration.summary import JobRow, Promise
 from runtime.cli.demonstration.watch import Watch
 from runtime.cli.output import print_line
 from runtime.errors import ConfigurationError

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.cli.demonstration.outcome import JobRow, Promise, print_outcome
+from runtime.cli.demonstration.summary import JobRow, Promise, print_summary
 from tests.support.checkout import CHECKOUT
 from tests.support.processes.commands import PATIENCE_SECONDS, running
 from tests.support.processes.service_process import Installation, WarmInstallation
@@ -84,13 +84,13 @@ def test_an_interrupted_demo_leaves_nothing(tmp_path: Path, temporary: Path) -> 
 def test_a_promise_that_was_not_kept_is_told(
     jobs: list[JobRow], promises: list[Promise], told: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert not print_outcome(jobs, promises, 1.0)
+    assert not print_summary(jobs, promises, 1.0)
     out, err = capsys.readouterr()
     assert err == f"error: not everything happened exactly once: {told}\n"
     assert "everything happened" not in out
 
 
 def test_a_promise_that_was_kept_is_told(capsys: pytest.CaptureFixture[str]) -> None:
-    assert print_outcome([DONE], [KEPT], 1.0)
+    assert print_summary([DONE], [KEPT], 1.0)
     out, err = capsys.readouterr()
     assert ("1 of 1 jobs completed in 1.0 s" in out, err) == (True, "")

@@ -1,4 +1,4 @@
-"""Prints the outcome of the demo: the jobs, and the promises compared with the counts."""
+"""Prints the summary of the demo: the jobs, and the promises compared with the counts."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class JobRow:
         if job.started_at is not None and job.completed_at is not None:
             seconds = (job.completed_at - job.started_at).total_seconds()
         # What went wrong comes first: it is why a person looks at the row.
-        note = job.error_message or job.waiting_reason or _outcome(code, job.result_data)
+        note = job.error_message or job.waiting_reason or _note(code, job.result_data)
         return cls(job.id, job.user_id, f"{job.marketplace} {code}", job.status, note, seconds)
 
 
@@ -66,8 +66,8 @@ class Promise:
         return f"{self.found}" if self.is_kept else f"{self.found}, not {self.expected}"
 
 
-def print_outcome(jobs: Sequence[JobRow], promises: Sequence[Promise], seconds: float) -> bool:
-    """Print the outcome; returns whether every job completed and every promise was kept."""
+def print_summary(jobs: Sequence[JobRow], promises: Sequence[Promise], seconds: float) -> bool:
+    """Print the summary; returns whether every job completed and every promise was kept."""
     print_line("")
     print_table(
         ("job", "seller", "does", "status", "outcome", "seconds"),
@@ -108,7 +108,7 @@ def _print_promises(promises: Sequence[Promise]) -> None:
     )
 
 
-def _outcome(code: str, result: Any) -> str | None:
+def _note(code: str, result: Any) -> str | None:
     if not isinstance(result, dict):
         return None
     if code == "publish":
