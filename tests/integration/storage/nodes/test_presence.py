@@ -28,7 +28,7 @@ from tests.support.processes.running_node import Scene, registry_of, running_nod
 SELLERS = 5_000
 ROUNDS = 7
 STARTS_WITHIN = 1.0
-"""Seconds; a node that did not hear of the seller would look again only after five."""
+"""Seconds; a node that did not hear of the seller would look again only after twenty."""
 ASK = ActionType("ask", "Ask", rate_limit=timedelta(0))
 
 
@@ -43,7 +43,7 @@ class Ask(BaseJobHandler):
 def browser_node(settings: Settings, database: Database) -> Iterator[Scene]:
     marketplace = Marketplace("example", browser_bound=True, action_types=(ASK,))
     registry = registry_of(marketplace, handlers={("ask", "example"): Ask})
-    with running_node(settings, database, registry, poll_seconds=2.0) as scene:
+    with running_node(settings, database, registry, poll_seconds=20.0) as scene:
         yield scene
 
 
