@@ -228,9 +228,5 @@ def checked_input(value: Mapping[str, Any] | None) -> dict[str, Any]:
     return checked
 
 
-def _optional_id(value: int | None, name: str) -> int | None:
-    return None if value is None else checked_id(value, name)
-
-
 def _optional_moment(value: datetime | None, name: str) -> datetime | None:
     return None if value is None else checked_moment(value, name)
