@@ -7,6 +7,8 @@ marketplaces) and :mod:`runtime.applications` (creates jobs). All others are pri
 
 from typing import TYPE_CHECKING
 
+# Nothing here may load SQLAlchemy, because a test of a handler, or a tool that reads a
+# marketplace's record, needs no database; functions that take a session stand in `runtime.store`.
 from runtime import former_paths
 from runtime.errors import (
     CallFailed,

@@ -232,6 +232,8 @@ def write_jobs(
     """
     with mapped_value_errors():
         session.execute(insert(MarketplaceJob), list(jobs))
+        # These records outlive the jobs, so that a job which the retention removed does not come
+        # back with the next import.
         session.execute(insert(FormerRow), list(former))
 
 
