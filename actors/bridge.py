@@ -220,7 +220,9 @@ class BridgeActor(BaseActor):
             pending,
             Failure(
                 CallTimeout(
-                    f"Plugin command timeout after {seconds:g}s", writes=pending.command.writes
+                    # Operators know these words from the former system.
+                    f"Plugin command timeout after {seconds:g}s",
+                    writes=pending.command.writes,
                 )
             ),
         )

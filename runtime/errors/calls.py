@@ -44,6 +44,7 @@ class CallRejected(CallFailed):
         lane_closed: no jobs are claimed for the job's lane until then.
     """
 
+    # The limits of the marketplace tell these two afterwards; an error from the journal has none.
     retry_at: datetime | None = None
     lane_closed: bool = False
 
@@ -119,4 +120,5 @@ def _to_the_second(when: datetime) -> str:
 
 def not_connected_message(user_id: int) -> str:
     """Return the message that an application sees of a job whose seller is away."""
+    # Operators know these words from the former system.
     return f"User {user_id} not connected via WebSocket"

@@ -23,6 +23,7 @@ class ActionTypeNotFound(InputError):
                 f"the marketplace {marketplace!r} has none: check its name, or install its "
                 f"handler plugin; if the table is empty, run `{PROGRAM} migrate`"
             )
+        # Operators know the first words from the former system.
         super().__init__(f"Action type not found: {action!r} on {marketplace!r}; {way_out}")
 
 

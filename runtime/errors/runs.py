@@ -26,6 +26,7 @@ class UnknownHandler(HandlerError):
 
     def __init__(self, key: str, reason: str | None = None) -> None:
         super().__init__(
+            # Operators know the first words from the former system.
             f"Unknown action: {key}; "
             + (reason or "no installed handler plugin has that key")
             + f" (`{PROGRAM} handlers list` shows all)"
