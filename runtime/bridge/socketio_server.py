@@ -251,6 +251,7 @@ class SocketIOServer:
             return
         eio_sid = self._eio_sid(sid)
         self._forget(eio_sid)
+        # The connection is still open, and nobody is logged in on it: it is a stranger's again.
         eventlet.spawn_after(STRANGER_SECONDS, self._close_stranger, eio_sid)
 
     def _on_response(self, sid: str, *arguments: Any) -> dict[str, Any] | None:

@@ -46,12 +46,15 @@ class MarketplaceJob(Base):
             "id",
             postgresql_where=text("status = 'pending'"),
         ),
+        # Jobs are handed back, and compared with those that the actors run, by their node.
         Index(
             "ix_marketplace_jobs_running",
             "node_id",
             "marketplace",
             postgresql_where=text("status = 'running'"),
         ),
+        # By this index and the next one the housekeeper finds jobs whose retention, or whose time
+        # to start, is over.
         Index(
             "ix_marketplace_jobs_completed_at",
             "completed_at",
@@ -71,6 +74,7 @@ class MarketplaceJob(Base):
                 " AND expiry_held_since IS NULL"
             ),
         ),
+        # And by this it finds those whose time stands still.
         Index(
             "ix_marketplace_jobs_expiry_held",
             "shop_id",
@@ -95,6 +99,7 @@ class MarketplaceJob(Base):
             unique=True,
             postgresql_where=text("product_key IS NOT NULL AND status = 'running'"),
         ),
+        # A batch counts its jobs, and cancels them.
         Index(
             "ix_marketplace_jobs_batch_job_id",
             "batch_job_id",
@@ -108,6 +113,8 @@ class MarketplaceJob(Base):
                 "batch_job_id IS NOT NULL AND status IN ('pending', 'running', 'paused')"
             ),
         ),
+        # This index decides which of two callers with one key creates the job: both would find
+        # nothing by a look before the insert.
         Index(
             "uq_marketplace_jobs_idempotency_key",
             "user_id",

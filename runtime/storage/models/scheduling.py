@@ -29,6 +29,7 @@ class BudgetClosure(Base):
 
     __tablename__ = "budget_closures"
     __table_args__ = (
+        # A scope above the shops has no shop, and two closures of it are one all the same.
         UniqueConstraint(
             "marketplace", "level", "shop_id", "action", "kind", postgresql_nulls_not_distinct=True
         ),
@@ -103,6 +104,7 @@ class JobSchedule(Base):
     __tablename__ = "job_schedules"
     __table_args__ = (
         UniqueConstraint("name"),
+        # A paused schedule is never due.
         Index("ix_job_schedules_due", "next_run_at", postgresql_where=text("NOT paused")),
         {"schema": SCHEMA},
     )
@@ -120,6 +122,7 @@ class JobSchedule(Base):
     paused: Mapped[bool] = mapped_column(Boolean, server_default=false())
     next_run_at: Mapped[datetime]
     last_run_at: Mapped[datetime | None]
+    # No foreign key: the retention removes jobs, and the schedule stays.
     last_job_id: Mapped[int | None] = mapped_column(BigInteger)
     error_message: Mapped[str | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
