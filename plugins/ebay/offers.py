@@ -85,13 +85,13 @@ class OfferExists(Exception):
 
     Attributes:
         offer_id: the id of the offer that eBay names, or None if eBay names none.
-        refusal: the answer of eBay.
+        rejection: the answer of eBay.
     """
 
-    def __init__(self, refusal: CallRejected) -> None:
-        super().__init__(str(refusal))
-        self.refusal = refusal
-        self.offer_id: str | None = (refusal.details or {}).get("offerId")
+    def __init__(self, rejection: CallRejected) -> None:
+        super().__init__(str(rejection))
+        self.rejection = rejection
+        self.offer_id: str | None = (rejection.details or {}).get("offerId")
 
 
 def terms_of(offer: Record) -> Record:

@@ -74,7 +74,7 @@ async def _create(shelf: Shelf, terms: Terms) -> Record:
             return {"offer_id": exists.offer_id, "adopted": True}
         found = await _find(shelf, terms)
         if found is None:
-            raise exists.refusal from exists
+            raise exists.rejection from exists
         return found
 
 

@@ -59,7 +59,8 @@ _CODES = {
     "validation_error": Trouble.INVALID,
     "validation_failed": Trouble.INVALID,
 }
-# read_refusal and the client know more words. These few serve for a refusal that passed neither.
+# read_browser_answer and the client know more words. These few serve for a refusal that passed
+# neither.
 ACCOUNT_WORDS = AccountWords(
     session_ended=frozenset(code for code, one in _CODES.items() if one is Trouble.SESSION_ENDED),
     blocked_texts=("captcha", "datadome"),
@@ -127,7 +128,7 @@ def sorted_out(error: CallRejected) -> CallRejected:
     )
 
 
-def read_refusal(answer: Answer, now: datetime) -> Signals:
+def read_browser_answer(answer: Answer, now: datetime) -> Signals:
     """Return what an answer tells of the account and its limits, whatever words it uses."""
     trouble = None if answer.good else trouble_of(answer)
     if trouble is None or _STATUSES.get(answer.status or 0) is trouble:

@@ -3,7 +3,7 @@
 from contextlib import AbstractContextManager
 from datetime import timedelta
 
-from plugins.vinted.errors import ACCOUNT_WORDS, read_refusal
+from plugins.vinted.errors import ACCOUNT_WORDS, read_browser_answer
 from plugins.vinted.settings import VintedSettings
 from runtime import ActionType, Budgets, Level, Limit, Marketplace, read_settings
 from runtime.sandbox import SimulatedAccount
@@ -87,7 +87,7 @@ def vinted(settings: VintedSettings | None = None) -> Marketplace:
             cool_down=timedelta(minutes=1),
         ),
         account_words=ACCOUNT_WORDS,
-        read_answer=read_refusal,
+        read_answer=read_browser_answer,
         action_types=ACTION_TYPES,
     )
 

@@ -22,7 +22,6 @@ SHARED = {
     "http": "the actor, and the package of its mechanism",
     "inventory": "the calls to a marketplace, and their simulation",
     "jobs": "the package, the table, and the command",
-    "limits": "the limits that calls keep to, and those that a simulated marketplace enforces",
     "marketplace": "the actor, and the record that a plugin gives it",
     "marketplaces": "the package, and the command",
     "node": "a process that runs jobs: a service, or one job by itself",

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 from plugins.ebay.sandbox.account import AccountOperations
 from plugins.ebay.sandbox.items import ItemOperations
-from plugins.ebay.sandbox.limits import ApiQuotas
 from plugins.ebay.sandbox.oauth import (
     ACCOUNT,
     ACCOUNT_READ,
@@ -17,6 +16,7 @@ from plugins.ebay.sandbox.oauth import (
 )
 from plugins.ebay.sandbox.offers import OfferOperations
 from plugins.ebay.sandbox.orders import OrderOperations
+from plugins.ebay.sandbox.quotas import ApiQuotas
 from runtime.sandbox import Answer, Call, Route
 
 _WRITE = frozenset({INVENTORY})

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from plugins.etsy.sandbox.errors import plain
 from plugins.etsy.sandbox.images import ImageOperations
 from plugins.etsy.sandbox.inventory import InventoryOperations
-from plugins.etsy.sandbox.limits import ApplicationQuotas
 from plugins.etsy.sandbox.listings import ListingOperations
 from plugins.etsy.sandbox.oauth import EtsyOAuth
 from plugins.etsy.sandbox.operations import WITHOUT_KEY, routes_of
+from plugins.etsy.sandbox.quotas import ApplicationQuotas
 from plugins.etsy.sandbox.receipts import ReceiptOperations
 from plugins.etsy.sandbox.shop import ShopOperations
 from plugins.etsy.sandbox.state import SHOP_ID, USER_ID, EtsyFee, EtsyState, Record

@@ -68,8 +68,8 @@ class SimulatedBrowser:
         # Commands are executed on a thread of their own: on the client's, a slow one would stop its
         # heartbeats, and the bridge would take the seller for gone.
         self._client.on("plugin_command", self._commands.put)
-        self._client.on("connect_error", self._note_refusal)
-        self._refusal: object = None
+        self._client.on("connect_error", self._note_connect_error)
+        self._connect_error: object = None
 
     @property
     def faults(self) -> BrowserFaults:
@@ -136,8 +136,8 @@ class SimulatedBrowser:
                 continue
             return
 
-    def _note_refusal(self, reason: object = None) -> None:
-        self._refusal = reason.get("message") if isinstance(reason, dict) else reason
+    def _note_connect_error(self, reason: object = None) -> None:
+        self._connect_error = reason.get("message") if isinstance(reason, dict) else reason
 
     def _connect(self) -> None:
         try:
@@ -155,8 +155,8 @@ class SimulatedBrowser:
         except socketio.exceptions.ConnectionError as error:
             raise NotSent(
                 f"the bridge at {self.url} does not let seller {self.user_id} in "
-                f"({self._refusal or error}): check that the service runs, and that the token "
-                "is this seller's and has not expired"
+                f"({self._connect_error or error}): check that the service runs, and that the "
+                "token is this seller's and has not expired"
             ) from error
 
     def _relay_commands(self) -> None:

@@ -10,7 +10,7 @@ from plugins.vinted.client import VintedBrowser
 from plugins.vinted.errors import (
     Trouble,
     may_not_know_action,
-    read_refusal,
+    read_browser_answer,
     sorted_out,
     trouble_of,
 )
@@ -130,7 +130,7 @@ class TestRefusal:
         self, status: int | None, code: str | None
     ) -> None:
         answer = Answer(status, error_code=code, from_browser=True)
-        signals = read_refusal(answer, datetime(2026, 1, 9, tzinfo=UTC))
+        signals = read_browser_answer(answer, datetime(2026, 1, 9, tzinfo=UTC))
         error = sorted_out(CallRejected("no", status=status, error_code=code))
         trouble = account_trouble(error, "vinted", 1, browser_bound=True)
         assert signals.needs is (trouble.kind if trouble else None)
