@@ -56,7 +56,7 @@ def cannot_be_stored(reason: object) -> Failed:
 
 def looks_again(settlement: Settlement) -> Settlement:
     """Return the settlement for a runner that is not told when the job's seller comes back."""
-    # With a new time the job waits behind others; an engine that is told of the seller keeps its
+    # With a new time the job waits behind others; a runner that is told of the seller keeps its
     # age.
     if not settlement.awaits_seller:
         return settlement
