@@ -21,7 +21,7 @@ def is_gone(error: CallRejected) -> bool:
 def read_refusal(status: int, body: Any) -> Refusal | None:
     """Read ``{error}``, ``{error, error_description}`` or ``[{path, type, message}]``.
 
-        The code is the ``error`` of the second shape, and the first ``type`` of the third; None is
+    The code is the ``error`` of the second shape, and the first ``type`` of the third; None is
     returned for any other body.
     """
     if isinstance(body, list):
