@@ -56,8 +56,8 @@ def cannot_be_stored(reason: object) -> Failed:
 
 def looks_again(settlement: Settlement) -> Settlement:
     """Return the settlement for a runner that is not told when the job's seller comes back."""
-    # With a new time the job waits behind others; a runner that is told of the seller keeps its
-    # age.
+    # With a new time the job waits behind others. Where the runner is told that the seller came
+    # back, the job keeps its age.
     if not settlement.awaits_seller:
         return settlement
     return replace(settlement, delay=SELLER_DELAY, keeps_age=False)
