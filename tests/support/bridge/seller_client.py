@@ -5,6 +5,8 @@ from typing import Any
 import requests
 import socketio
 
+from tests.support.deadline import wait_until
+
 
 def seller_client(**options: Any) -> socketio.Client:
     """Return a client that is not connected yet.
@@ -22,10 +24,14 @@ def seller_client(**options: Any) -> socketio.Client:
 def close_client(client: socketio.Client) -> None:
     """Disconnect for good: no thread of the client goes on to connect again."""
     client.reconnection = False
-    client.shutdown()
-    # The server may just have ended the connection. Then the library has decided to connect again
-    # before it could know better, and says so only when it has read to the end.
-    if client.eio.read_loop_task is not None:
-        client.eio.read_loop_task.join()
+    wait_until(lambda: _is_over(client))
+    # The library may have decided to connect again before it was told above not to.
     client.shutdown()
     client.eio.http.close()
+
+
+def _is_over(client: socketio.Client) -> bool:
+    # Once is not enough: if the client is about to be connected again, the library waits until it
+    # is, and leaves it so.
+    client.shutdown()
+    return bool(client.eio.state != "connected")
