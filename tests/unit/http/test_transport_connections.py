@@ -1,5 +1,6 @@
 """The HTTP transport, when the connection breaks: not sent only where it surely did not leave."""
 
+import re
 import socket
 import ssl
 import threading
@@ -154,6 +155,8 @@ def drips_without_an_end(connection: socket.socket) -> None:
         time.sleep(0.02)
 
 
+DEADLINES = (0.1, 1.0, 10.0)
+"""Seconds after which a call is given up that nobody answers."""
 HANGING = {"is_silent", "is_silent_in_the_body", "is_silent_in_the_handshake"}
 
 
@@ -176,6 +179,18 @@ def attempt(url: str, method: str = "POST", seconds: float = 10, verify: Any = T
     outcome = transport.perform("ebay", call, timedelta(seconds=seconds))
     assert isinstance(outcome, Failure)
     return outcome.error
+
+
+def attempt_in_vain(
+    new_url: Callable[[], str], expected: type, method: str = "POST", verify: Any = True
+) -> Any:
+    """How a call ends that nobody answers; a busy machine may need longer to come so far."""
+    for seconds in DEADLINES:
+        error = attempt(new_url(), method, seconds, verify)
+        if type(error) is expected:
+            break
+    assert type(error) is expected, error
+    return error
 
 
 @pytest.mark.parametrize(
@@ -213,10 +228,9 @@ def test_an_answer_of_which_only_the_head_came_is_no_answer(
 def test_a_server_that_does_not_come_to_an_end_is_not_waited_for(
     serve: Callable[[Script], int], script: Script, method: str, writes: bool
 ) -> None:
-    error = attempt(f"http://127.0.0.1:{serve(script)}/x", method, seconds=0.1)
-    assert type(error) is CallTimeout, error
+    error = attempt_in_vain(lambda: f"http://127.0.0.1:{serve(script)}/x", CallTimeout, method)
     assert error.writes is writes
-    assert str(error).endswith("no answer after 0.1s")
+    assert re.search(r"no answer after [\d.]+s$", str(error))
 
 
 def test_what_nobody_listens_for_is_not_sent() -> None:
@@ -323,16 +337,16 @@ def test_a_certificate_that_nobody_vouches_for_is_not_sent_to(
 def test_where_tls_was_not_agreed_on_nothing_was_sent(
     serve: Callable[[Script], int], script: Script
 ) -> None:
-    error = attempt(f"https://127.0.0.1:{serve(script)}/x", seconds=0.3)
-    assert type(error) is NotSent, error
+    attempt_in_vain(lambda: f"https://127.0.0.1:{serve(script)}/x", NotSent)
 
 
 def test_a_drip_over_tls_is_not_waited_for(
     serve: Callable[[Script], int], certificate: Path
 ) -> None:
-    port = serve(over_tls(certificate, drips_within_a_chunk))
-    error = attempt(f"https://127.0.0.1:{port}/x", seconds=0.5, verify=str(certificate))
-    assert type(error) is CallTimeout, error
+    script = over_tls(certificate, drips_within_a_chunk)
+    attempt_in_vain(
+        lambda: f"https://127.0.0.1:{serve(script)}/x", CallTimeout, verify=str(certificate)
+    )
 
 
 @pytest.mark.parametrize(
