@@ -47,7 +47,7 @@ class Directory:
 
     def tell(self, name: str, message: Any) -> None:
         """Deliver a hint; it is lost if nobody has the name, or if the actor died."""
-        # Losing it is no error: whoever relies on an answer asks again when the actor restarts.
+        # Losing it is no error: an actor that waits for an answer asks again after a restart.
         entry = self._entries.get(name)
         try:
             if entry is None:

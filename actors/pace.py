@@ -91,7 +91,7 @@ class CallPace:
         self.pump()
 
     def withdraw(self, ticket: CallTicket) -> None:
-        """Take a call out of the queue that does not want to leave any more."""
+        """Take a call that does not want to leave any more out of the queue."""
         self._queue.withdraw(ticket)
 
     def pump(self) -> None:
@@ -135,14 +135,14 @@ class CallPace:
         """
         sent = self._pacing.leaves(run.job, run.lane.key, call, now)
         if released_at is not None and released_at < now:
-            # The intent of a write is committed between its turn and its leaving. By the
-            # marketplace's clock the next call would come too early by that time.
+            # The intent of a write is committed between its turn and its leaving. Without
+            # this, the next call would come too early by that time, on the marketplace's clock.
             scopes = path(self._marketplace.name, run.job.shop.id, run.job.action)
             self.budgets.left(scopes, released_at, now)
         return sent
 
     def place_freed(self, run: LaneRun) -> None:
-        """Give the place in the lane back of a call that had its turn."""
+        """Give back the place in the lane of a call that had its turn."""
         self._queue.place_freed(run.lane.key)
 
     def in_flight(self, run: LaneRun) -> int:

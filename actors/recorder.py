@@ -1,6 +1,6 @@
 """RecorderActor: writes entries in group commits, and acknowledges them after COMMIT.
 
-What happens to an entry::
+The way of an entry::
 
     told ─► gathered ─► Flush ─┬─ committed ─► acknowledged
                ▲               ├─ its row is locked (held) ─► behind the other entries, tried again

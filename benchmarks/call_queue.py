@@ -1,4 +1,4 @@
-"""What it costs to find the next call that may leave, beside asking the budgets about it.
+"""Measures the cost of finding the next call that may leave, beside asking the budgets alone.
 
 Two measurements of the same calls, on the same machine:
 

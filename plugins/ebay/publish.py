@@ -129,5 +129,5 @@ def job_handler() -> type[PublishEbay]:
 
 @hookimpl
 def marketplace() -> Marketplace:
-    """What the runtime must know of eBay."""
+    """The record of eBay."""
     return ebay()

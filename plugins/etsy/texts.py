@@ -55,7 +55,7 @@ def material_flaws(materials: Sequence[str]) -> list[str]:
 
 
 def words(value: object) -> tuple[str, ...] | None:
-    """Read tags or materials from a product: a list, or one text with commas; None: neither."""
+    """Read tags or materials from a product: a list, or one text with commas; None if neither."""
     if value is None:
         return ()
     if isinstance(value, str):
@@ -73,5 +73,5 @@ def _others(text: str, categories: tuple[str, ...], allowed: str) -> str:
         if one not in allowed and not unicodedata.category(one).startswith(categories)
     )
     # A character that cannot be seen, such as a zero-width space, is named by its code; otherwise
-    # the message would show nothing at its place.
+    # the message would show nothing where it stands.
     return " ".join(ascii(one)[1:-1] if not one.isprintable() else one for one in found)

@@ -1,6 +1,6 @@
 """The actions of a seller's browser: the shape of each payload, and of each good answer.
 
-The JSON schemas in ``docs/protocol.md`` are made from these models. What is sent is made with
+The JSON schemas in ``docs/protocol.md`` are made from these models. A payload is made with
 them, so it has their shape. An answer may hold more than its model names.
 """
 

@@ -1,6 +1,6 @@
 """Learns from answers: closes and opens scopes, sets limits, and halves rates. Pure.
 
-What a refusal for too many calls leads to::
+The consequences of a refusal for too many calls::
 
     429 ─┬─ says until when ─────────────────────► the scope is closed until then
          ├─ says nothing, and can be asked about ─► the scope is closed while the inquiry lasts

@@ -40,8 +40,8 @@ class WakeupQueue:
 
     def take(self) -> Iterator[Work]:
         """Yield the work that was posted; for the working thread, after it was woken."""
-        # The flag falls before the queue is emptied: whoever adds work after that wakes the thread
-        # again. In the other order work could stay in the queue unseen.
+        # The flag falls before the queue is emptied: work that is added after that wakes the
+        # thread again. In the other order work could stay in the queue unseen.
         self._rung = False
         while not self._queue.empty():
             yield self._queue.get_nowait()

@@ -102,8 +102,8 @@ def fetch_image(url: str, limits: DownloadLimits | None = None) -> bytes:
         try:
             return _followed(url, limits, limit)
         except Exception as error:
-            # What fails when the deadline ends the connection differs with what was being read, so
-            # that the deadline itself is asked first.
+            # When the deadline ends the connection, the error depends on what was being read.
+            # So the deadline itself is asked first.
             if limit.is_over or isinstance(error, TimeoutError):
                 seconds = limits.time.total_seconds()
                 raise CallTimeout(f"{url}: not downloaded within {seconds:g} s") from None

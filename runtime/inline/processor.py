@@ -97,9 +97,9 @@ class MarketplaceJobProcessor:
     async def process_next_job(self) -> dict[str, Any] | None:
         """Commit, and have the next job that is due run once; the event loop goes on.
 
-        Whoever gives up waiting stops nothing: the attempt goes on, and is settled.
+        A caller that gives up waiting stops nothing: the attempt goes on, and is settled.
 
-        With a live service, the job is that which waits, or else one that is already running.
+        With a live service, it is the job that waits, or else a job that is already running.
 
         Returns:
             None where there is none that can run now; ``{job_id, marketplace, action, success:

@@ -127,7 +127,7 @@ class ScheduleService:
             InputError: the job cannot be created.
         """
         schedule, action = self._locked(name)
-        # Without a key: whoever asks for a run wants one, also beside that of the schedule.
+        # The job has no key: a person who asks for a run wants one, also beside the schedule's own.
         job = schedule_firing.create_job(self._session, schedule, action)
         now = schedule_rows.database_time(self._session)
         schedule_firing.note_job(schedule, job, now)

@@ -142,8 +142,8 @@ class Marketplace:
     @property
     def lanes(self) -> LanePolicy:
         """The lane policy of the marketplace."""
-        # A plugin only declares that a browser executes its jobs. Whatever lane numbers it gives,
-        # a browser does one thing at a time.
+        # A plugin only declares that a browser executes its jobs. A browser does one thing at a
+        # time, so the lane numbers of such a plugin do not count.
         if self.browser_bound:
             return SELLER_LANES
         return LanePolicy(self.lane_concurrency, self.lane_calls)

@@ -1,4 +1,4 @@
-"""Signs and checks URLs of images: whoever has one may fetch the image until it expires. Pure.
+"""Signs and checks URLs of images, by which anyone may fetch them until the URLs expire. Pure.
 
 ``<base>/media/<path>?expires=<seconds since 1970>&signature=<hex>``
 """

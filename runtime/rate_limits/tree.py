@@ -60,7 +60,7 @@ class BudgetTree:
     """Keeps the usage and the closures of one marketplace, and says when a call may leave.
 
     Attributes:
-        closures: the closed scopes. Whoever changes them tells the queue that waits for them.
+        closures: the closed scopes. A caller that changes them tells the queue.
     """
 
     def __init__(self, budgets: Budgets) -> None:

@@ -22,8 +22,8 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     text: str = ""
     error_code: str | None = None
-    # Whoever answered decides what a status means: a 403 to a seller's own browser is the
-    # account's.
+    # The meaning of a status depends on where the answer came from: a 403 to a seller's own
+    # browser is about the account.
     from_browser: bool = False
     good: bool = False
 

@@ -327,7 +327,7 @@ class Execution:
             self._ready.append((group.parent, collected, None))
 
     def _end(self, outcome: Outcome) -> End:
-        # Whatever a handler did after it was told, even an ordinary return, its job is cancelled.
+        # After a handler was told, even an ordinary return of it leaves its job cancelled.
         if self.told:
             return Cancelled()
         if isinstance(outcome, Success):

@@ -37,8 +37,8 @@ def parsed_shops(assignments: Iterable[str]) -> dict[ShopKey, str]:
             )
         user, marketplace, former, external = match.groups()
         key = (int(user), marketplace, int(former) if former else None)
-        # Otherwise the last one would win, and jobs would run for an account that was named by
-        # mistake.
+        # Without this check the last assignment would win, and jobs would run for an account that
+        # was named by mistake.
         if found.setdefault(key, external.strip()) != external.strip():
             place = assignment.strip().partition("=")[0]
             raise InputError(f"--shop-of {place} is given twice, with different accounts")
@@ -112,7 +112,7 @@ class FormerShops:
             done.append(f"user {user_id}'s placeholder on {marketplace} is shop {external!r} now")
             if self.dry_run:
                 continue
-            # Without a shop of that account the placeholder becomes it; with one, the jobs move.
+            # If the account has no shop, the placeholder becomes its shop; otherwise the jobs move.
             target = shop_rows.shop_by_external_id(session, marketplace, external)
             if target is None:
                 placeholder.external_id = external

@@ -30,7 +30,7 @@ class LaneWork:
     def hint(self, priority: int | None, due: datetime) -> None:
         """Note that there may be a job of that priority; None: something may have changed."""
         if priority is None:
-            # What changed is not known: the job that blocked another one may be over.
+            # Nobody knows which change it was: the job that blocked another job may be over.
             self.unblock()
             priority = LEAST_URGENT
         self.rests_until = None

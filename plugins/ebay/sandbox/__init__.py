@@ -6,11 +6,11 @@
         ebay.sell("SKU-1")
 
 Operations have their names of eBay's documents, in ``asked``, ``done``, ``warnings`` and
-``faults``; consent is ``authorize`` and the token endpoint ``token``. Served are those of
+``faults``; consent is ``authorize`` and the token endpoint ``token``. It serves those of
 ``operations.py``: OAuth; inventory items, offers, locations and three bulk calls of Inventory;
 policies of Account; orders of Fulfillment; the rate limits of Analytics.
 
-What it enforces, and the ``errorId`` of each refusal:
+Its rules, with the ``errorId`` of each refusal:
 
 - Any call: a token (401: 1002 missing, 1001 not good), with one of the scopes that the document
   names (403: 1100), and room in the quota of its API (429: 2001, no Retry-After). An address

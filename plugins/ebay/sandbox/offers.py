@@ -72,7 +72,7 @@ class OfferOperations:
         body = body_of(call.request)
         _check(body)
         offer = self._found(call.path["offerId"])
-        # What an offer is cannot be changed, only its terms; all terms that are left out are gone.
+        # Only the terms of an offer can change; terms that are left out are gone.
         changed = copy.deepcopy(body) | {name: offer[name] for name in _KEPT if name in offer}
         if offer["status"] == "PUBLISHED":
             demand_publishable(self._state, self._state.items[offer["sku"]], changed)

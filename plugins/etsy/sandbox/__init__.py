@@ -9,7 +9,7 @@ Operations have their names of Etsy's document, in ``asked``, ``done`` and ``fau
 ``authorize`` and the token endpoint ``token``. Served are those of ``operations.py``, below
 ``/v3/application``.
 
-What it enforces:
+Its rules:
 
 - Any call: ``x-api-key: keystring:shared_secret`` (401 unknown keystring, 403 wrong or missing
   secret). One that the document gives a scope also wants ``Authorization: Bearer

@@ -32,13 +32,13 @@ class EtsyState:
     """The seller's shop, in the shapes of Etsy's answers.
 
     Attributes:
-        listings: by listing id, without their images and inventories.
-        images: of each listing, in order of rank.
-        inventories: of each listing.
-        receipts: in order of sale.
-        fees: each time a listing was published or renewed.
+        listings: the listings by their ids, without their images and inventories.
+        images: the images of each listing, in the order of their ranks.
+        inventories: the inventory of each listing.
+        receipts: the receipts in the order of the sales.
+        fees: the calls that published or renewed a listing.
         taxonomy: the categories' names by their ids.
-        in_eu: an active listing of a shop in the EU needs no return policy.
+        in_eu: whether the shop is in the EU, where an active listing needs no return policy.
     """
 
     now: Callable[[], datetime]

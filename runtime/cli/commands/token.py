@@ -20,7 +20,7 @@ def token(
 ) -> None:
     """Print the token with which a seller's browser connects to the bridge.
 
-    Whoever has the token acts as this seller's browser until it expires.
+    A person who has the token acts as this seller's browser until it expires.
     """
     lifetime = parse_duration(expires, "--expires")
     # The database is not needed: the secret alone makes a token.

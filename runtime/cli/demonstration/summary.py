@@ -38,7 +38,7 @@ class JobRow:
         seconds = None
         if job.started_at is not None and job.completed_at is not None:
             seconds = (job.completed_at - job.started_at).total_seconds()
-        # What went wrong comes first: it is why a person looks at the row.
+        # The error comes first, because it is the reason why a person looks at the row.
         note = job.error_message or job.waiting_reason or _note(code, job.result_data)
         return cls(job.id, job.user_id, f"{job.marketplace} {code}", job.status, note, seconds)
 

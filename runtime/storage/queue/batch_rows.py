@@ -1,7 +1,8 @@
 """Reads and writes batches, and closes those whose jobs have all ended.
 
-Whoever ends jobs calls :func:`close_ended` in the same transaction. Two transactions that end the
-last two jobs at the same moment do not see each other; the housekeeper closes such a batch later.
+A function that ends jobs calls :func:`close_ended` in the same transaction. Two transactions that
+end the last two jobs at the same moment do not see each other; the housekeeper closes such a batch
+later.
 """
 
 from collections import defaultdict

@@ -59,7 +59,7 @@ def secrets_after(session: Session, shop_id: int, limit: int) -> Sequence[tuple[
     rows = session.execute(
         select(ShopCredentials.shop_id, ShopCredentials.secret)
         .where(ShopCredentials.shop_id > shop_id)
-        # Pages go on behind the last shop, so shops that are connected meanwhile move none of them.
+        # Each portion begins after the last shop of the one before: new shops shift no portion.
         .order_by(ShopCredentials.shop_id)
         .limit(limit)
         .with_for_update()
