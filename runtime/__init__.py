@@ -41,7 +41,7 @@ from runtime.marketplaces.usual_actions import usual_actions
 from runtime.process.api_settings import ApiSettings
 from runtime.process.config import checked_base_url, read_settings
 from runtime.products.product import checked_product, is_image_url
-from runtime.products.sellable import product_to_sell, refuse_flaws
+from runtime.products.product_check import product_to_sell, refuse_flaws
 from runtime.rate_limits import Budgets, Limit
 from runtime.rate_limits.closures import Level
 from runtime.runs.calls import Authorization, Call, HttpCall, ImageFile, WebSocketCall

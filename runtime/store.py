@@ -13,7 +13,7 @@ or order is meant.
 from runtime.handlers.listing_walk import LookReport, TakeLook, walk_listings
 from runtime.handlers.order_walk import finish_orders
 from runtime.handlers.removal import remove_listings
-from runtime.jobs.sold_elsewhere import StoredOrders, follow_sales, store_orders
+from runtime.jobs.sales_follower import StoredOrders, follow_sales, store_orders
 from runtime.jobs.targets import named_listing, target_listings
 from runtime.products.order import OrderLineRow, OrderRow, checked_order, checked_order_line
 from runtime.storage.models import Product
@@ -42,13 +42,7 @@ from runtime.storage.selling.order_sync import (
     unread_orders_warning,
 )
 from runtime.storage.selling.product_links import ProductLink, link_of_listing, product_link
-from runtime.storage.selling.product_rows import (
-    ProductCounts,
-    product_by_id,
-    product_by_sku,
-    upsert_products,
-)
-from runtime.storage.selling.published import (
+from runtime.storage.selling.product_listings import (
     ListingTaken,
     LiveListing,
     ProductListings,
@@ -57,9 +51,15 @@ from runtime.storage.selling.published import (
     live_listings,
     product_listings,
 )
+from runtime.storage.selling.product_rows import (
+    ProductCounts,
+    product_by_id,
+    product_by_sku,
+    upsert_products,
+)
 from runtime.storage.selling.sent_messages import MessageTaken, record_sent_message
+from runtime.values.entry_reader import readable
 from runtime.values.marketplace_values import MAX_DATA_BYTES
-from runtime.values.readable import readable
 
 __all__ = [
     "MAX_DATA_BYTES",

@@ -5,7 +5,7 @@ from typing import Any
 
 from runtime.errors import JobFailed
 from runtime.handlers.job_handler import BaseJobHandler
-from runtime.storage.selling import published
+from runtime.storage.selling import product_listings
 
 
 def named_listing(
@@ -62,9 +62,9 @@ async def target_listings(
             "the job does not say which listing it is about: create it with --product SKU, or "
             "with input_data.external_id"
         )
-    found: published.ProductListings = await handler.transaction(
+    found: product_listings.ProductListings = await handler.transaction(
         "find-listings",
-        published.product_listings,
+        product_listings.product_listings,
         handler.shop_id,
         handler.job.product_id,
         sku,

@@ -3,18 +3,25 @@
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 
-from runtime.rate_limits.counted import CountedWindow
-from runtime.rate_limits.learned import LOOK_BACK, LearnedRate, ObservedRate
+from runtime.rate_limits.counted_window import CountedWindow
+from runtime.rate_limits.learned_rate import LOOK_BACK, LearnedRate, ObservedRate
 from runtime.rate_limits.limits import Limit
-from runtime.rate_limits.paced import PacedWindow
-from runtime.rate_limits.past import Past
+from runtime.rate_limits.paced_window import PacedWindow
+from runtime.rate_limits.recent_releases import RecentReleases
 
 
 class ScopeBudget:
     """The budget of one scope."""
 
     __slots__ = (
-        "_counted", "_guessed", "_kept_until", "_observed", "_open_at", "_paced", "_past", "_rate",
+        "_counted",
+        "_guessed",
+        "_kept_until",
+        "_observed",
+        "_open_at",
+        "_paced",
+        "_rate",
+        "_recent",
     )  # fmt: skip
 
     def __init__(self, limits: Iterable[Limit] = ()) -> None:
@@ -25,7 +32,7 @@ class ScopeBudget:
         self._kept_until: datetime | None = None
         self._rate = LearnedRate()
         self._observed = ObservedRate()
-        self._past = Past()
+        self._recent = RecentReleases()
         for limit in limits:
             self.keep_to(limit)
 
@@ -43,7 +50,7 @@ class ScopeBudget:
             window = self._paced[limit.per] = PacedWindow(limit)
         else:
             window = self._counted[limit.per] = CountedWindow(limit)
-        for when, count in self._past:
+        for when, count in self._recent:
             window.was_released(when, count)
 
     def remember(self, until: datetime) -> None:
@@ -76,7 +83,7 @@ class ScopeBudget:
         for counted in self._counted.values():
             counted.release(now)
         self._observed.release(now)
-        self._past.release(now)
+        self._recent.release(now)
         if self._guessed is not None:
             self._guessed.release(now, rate)
         if gap:
@@ -139,7 +146,7 @@ class ScopeBudget:
     def idle_at(self) -> datetime | None:
         """Return when this can be forgotten; None if nothing was released."""
         known = [self._open_at, self._kept_until, self._rate.full_at(), self._observed.idle_at()]
-        known.append(self._past.idle_at())
+        known.append(self._recent.idle_at())
         known += [window.idle_at() for window in self._paced.values()]
         known += [window.idle_at() for window in self._counted.values()]
         return max((one for one in known if one is not None), default=None)

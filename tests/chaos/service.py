@@ -13,7 +13,7 @@ from typing import Any
 
 from actors.marketplace import MarketplaceActor
 from actors.node import Node
-from runtime.cli.stopping import StopSignals
+from runtime.cli.stop_signals import StopSignals
 from runtime.messages import RECORDER, RecordClosure, marketplace_actor
 from runtime.process.config import load_settings
 from runtime.process.logs import configure_logging

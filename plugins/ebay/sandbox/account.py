@@ -3,8 +3,8 @@
 import copy
 
 from plugins.ebay.sandbox.errors import refused
-from plugins.ebay.sandbox.publishing import POLICIES
-from plugins.ebay.sandbox.reading import page_of
+from plugins.ebay.sandbox.listing_check import POLICIES
+from plugins.ebay.sandbox.request_reader import page_of
 from plugins.ebay.sandbox.state import EbayState, Record
 from runtime.sandbox import Answer, Call
 

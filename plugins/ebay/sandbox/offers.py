@@ -4,8 +4,8 @@ import copy
 
 from plugins.ebay.sandbox.errors import error, refused
 from plugins.ebay.sandbox.items import failed_row, many, rows_of
-from plugins.ebay.sandbox.publishing import demand_publishable
-from plugins.ebay.sandbox.reading import body_of, checked_sku, language_of, page_of, typed
+from plugins.ebay.sandbox.listing_check import demand_publishable
+from plugins.ebay.sandbox.request_reader import body_of, checked_sku, language_of, page_of, typed
 from plugins.ebay.sandbox.state import EbayFee, EbayState, Record
 from runtime.sandbox import Answer, Call, Refused
 

@@ -6,8 +6,8 @@ from decimal import Decimal
 from urllib.parse import quote, urlencode
 
 from plugins.ebay.sandbox.errors import refused
+from plugins.ebay.sandbox.listing_check import quantity_of
 from plugins.ebay.sandbox.order_filter import parsed
-from plugins.ebay.sandbox.publishing import quantity_of
 from plugins.ebay.sandbox.state import EbayState, Record, moment
 from runtime.sandbox import Answer, Call
 

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from plugins.ebay.sandbox.account import AccountOperations
 from plugins.ebay.sandbox.errors import answer, error, refused
 from plugins.ebay.sandbox.items import ItemOperations
+from plugins.ebay.sandbox.listing_check import POLICIES
 from plugins.ebay.sandbox.oauth import EbayOAuth, bearer_of
 from plugins.ebay.sandbox.offers import OfferOperations
 from plugins.ebay.sandbox.operations import routes_of
 from plugins.ebay.sandbox.orders import OrderOperations
-from plugins.ebay.sandbox.publishing import POLICIES
 from plugins.ebay.sandbox.quotas import ApiQuotas
 from plugins.ebay.sandbox.state import EbayFee, EbayState, Record
 from runtime.sandbox import Answer, Call, Request, Route, SellerSandbox, Unreadable

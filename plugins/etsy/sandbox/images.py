@@ -4,7 +4,7 @@ import copy
 
 from plugins.etsy.sandbox.errors import refused
 from plugins.etsy.sandbox.listings import ListingOperations, own_shop
-from plugins.etsy.sandbox.reading import flag, identifier, integer, single
+from plugins.etsy.sandbox.request_reader import flag, identifier, integer, single
 from plugins.etsy.sandbox.state import EtsyState, Record
 from runtime.sandbox import Answer, Call
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from plugins.etsy.sandbox.errors import Complaint, complaint, listed, plain
-from plugins.etsy.sandbox.reading import identifier
+from plugins.etsy.sandbox.request_reader import identifier
 from plugins.etsy.sandbox.state import EtsyState, Record, amount_of, money
 from runtime.sandbox import Answer, Call, Refused
 

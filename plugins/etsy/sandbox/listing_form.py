@@ -7,7 +7,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from plugins.etsy.sandbox.errors import refused
-from plugins.etsy.sandbox.reading import array, flag, integer
+from plugins.etsy.sandbox.request_reader import array, flag, integer
 from plugins.etsy.sandbox.state import EtsyState
 
 MAX_TITLE = 140

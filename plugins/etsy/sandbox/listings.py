@@ -7,7 +7,7 @@ from typing import Any
 from plugins.etsy.sandbox.errors import refused
 from plugins.etsy.sandbox.inventory import first_inventory, shown_inventory
 from plugins.etsy.sandbox.listing_form import read_form
-from plugins.etsy.sandbox.reading import array, form_of, identifier, page_of, query_of
+from plugins.etsy.sandbox.request_reader import array, form_of, identifier, page_of, query_of
 from plugins.etsy.sandbox.state import SHOP_ID, USER_ID, EtsyFee, EtsyState, Record, money
 from runtime.sandbox import Answer, Call
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
 from plugins.etsy.sandbox.errors import described, refused
-from plugins.etsy.sandbox.reading import form_of
+from plugins.etsy.sandbox.request_reader import form_of
 from plugins.etsy.sandbox.state import USER_ID, Record
 from runtime.sandbox import Answer, BadGrant, Call, Refused, Tokens
 

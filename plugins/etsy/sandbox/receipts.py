@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from plugins.etsy.sandbox.errors import refused
 from plugins.etsy.sandbox.listings import own_shop
-from plugins.etsy.sandbox.reading import flag, identifier, integer, page_of, query_of
+from plugins.etsy.sandbox.request_reader import flag, identifier, integer, page_of, query_of
 from plugins.etsy.sandbox.state import USER_ID, EtsyState, Record, amount_of, money
 from runtime.sandbox import Answer, Call
 

@@ -2,7 +2,7 @@
 
 from plugins.etsy.sandbox.errors import refused
 from plugins.etsy.sandbox.listings import own_shop
-from plugins.etsy.sandbox.reading import identifier, page_of, query_of
+from plugins.etsy.sandbox.request_reader import identifier, page_of, query_of
 from plugins.etsy.sandbox.state import CURRENCY, SHOP_ID, USER_ID, EtsyState, Record
 from runtime.sandbox import Answer, Call
 

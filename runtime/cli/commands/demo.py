@@ -15,7 +15,7 @@ from runtime.cli.demonstration.play import IMAGE, Play
 from runtime.cli.demonstration.summary import print_summary
 from runtime.cli.demonstration.watch import Watch
 from runtime.cli.output import print_line
-from runtime.cli.stopping import StopSignals
+from runtime.cli.stop_signals import StopSignals
 from runtime.errors.program import PROGRAM
 from runtime.marketplaces.simulation import EXAMPLE_PRODUCT
 from runtime.process.config import Settings

@@ -3,7 +3,7 @@
 import structlog
 
 from runtime.cli.composition import Parts
-from runtime.cli.stopping import StopSignals
+from runtime.cli.stop_signals import StopSignals
 from runtime.handlers.registry import load_registry
 from runtime.process.config import load_settings
 from runtime.process.logs import configure_logging

@@ -8,7 +8,7 @@ from typing import Any
 from runtime.cli.job_output import progress_text
 from runtime.cli.output import print_line
 from runtime.cli.progress import add_bar, job_bars, show
-from runtime.cli.stopping import StopSignals
+from runtime.cli.stop_signals import StopSignals
 from runtime.jobs.completion import LONGEST_PAUSE
 from runtime.runs.job_states import FINAL, JobStatus
 from runtime.storage.models import MarketplaceJob

@@ -6,7 +6,7 @@ schema ``marketplace_runtime``. Migrations create the tables, and a test compare
 
 from runtime.storage.models.action_types import MarketplaceActionType
 from runtime.storage.models.declarative_base import SCHEMA, Base
-from runtime.storage.models.former import FormerActionType, FormerRow
+from runtime.storage.models.former_rows import FormerActionType, FormerRow
 from runtime.storage.models.jobs import MarketplaceJob, MarketplaceTask
 from runtime.storage.models.nodes import BrowserLastSeen, BrowserPresence, RuntimeNode
 from runtime.storage.models.scheduling import BatchJob, BudgetClosure, BudgetUsage, JobSchedule

@@ -199,7 +199,7 @@ def test_everything_works_on_a_fresh_data_directory(tmp_path: Path) -> None:
 
 def test_a_second_signal_ends_at_once() -> None:
     script = (
-        "from runtime.cli.stopping import StopSignals\n"
+        "from runtime.cli.stop_signals import StopSignals\n"
         "import threading\n"
         "with StopSignals() as stop:\n"
         "    print('up', flush=True)\n"

@@ -31,7 +31,7 @@ from runtime.runs.failures import consequence_of
 from runtime.runs.job import Job
 from runtime.runs.job_states import JobEvent
 from runtime.runs.journal import RecordedStep, StepStatus
-from runtime.storage.selling import published
+from runtime.storage.selling import product_listings
 from runtime.storage.selling.sent_messages import MessageTaken, record_sent_message
 
 LEAVES_WITHIN = 10
@@ -101,7 +101,7 @@ class World:
 
     def transact(self, call: TransactionCall) -> Any:
         """What the storage does, as far as it decides anything."""
-        if call.function is published.adopt_listing:
+        if call.function is product_listings.adopt_listing:
             _, _, sku, candidates = call.arguments
             return self._own([(one["external_id"], one) for one in candidates], sku)
         if call.function is record_sent_message:
@@ -113,7 +113,9 @@ class World:
         for identity, one in candidates:
             if self.owners.setdefault(identity, owner) == owner:
                 return one
-        raise published.ListingTaken("taken") if owner[:4] != "job-" else MessageTaken("taken")
+        raise (
+            product_listings.ListingTaken("taken") if owner[:4] != "job-" else MessageTaken("taken")
+        )
 
 
 def run_once(world: World, it: JobInWorld, crash_after: int | None) -> None:
@@ -167,7 +169,7 @@ def _carry_out(world: World, it: JobInWorld, effect: Perform, tick: Callable[[],
         case TransactionCall():
             try:
                 result = world.transact(call)
-            except (published.ListingTaken, MessageTaken) as taken:
+            except (product_listings.ListingTaken, MessageTaken) as taken:
                 return Failure(taken)
             it.journal[call.name] = RecordedStep(
                 call.name, StepStatus.SUCCEEDED, result, within=effect.within

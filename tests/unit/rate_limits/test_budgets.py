@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from runtime.errors import InputError
 from runtime.rate_limits import Budgets, BudgetTree, Limit, Usage
 from runtime.rate_limits.closures import Closure, ClosureKind, Level, Scope, path
-from runtime.rate_limits.paced import MARGIN
+from runtime.rate_limits.paced_window import MARGIN
 from tests.support.examples import examples
 
 NOW = datetime(2026, 1, 9, tzinfo=UTC)

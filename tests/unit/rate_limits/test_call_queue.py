@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from runtime.rate_limits import Blocked, Budgets, BudgetTree, Limit
 from runtime.rate_limits.call_queue import AGING, PATIENCE, CallQueue
 from runtime.rate_limits.closures import Closure, ClosureKind, Level, Scope, path
-from runtime.rate_limits.paced import MARGIN
+from runtime.rate_limits.paced_window import MARGIN
 from runtime.rate_limits.streams import Wish
 from runtime.rate_limits.tree import Path
 

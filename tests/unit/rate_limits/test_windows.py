@@ -2,9 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
-from runtime.rate_limits.counted import BUCKETS, CountedWindow
+from runtime.rate_limits.counted_window import BUCKETS, CountedWindow
 from runtime.rate_limits.limits import Limit
-from runtime.rate_limits.paced import MARGIN, PacedWindow
+from runtime.rate_limits.paced_window import MARGIN, PacedWindow
 
 NOW = datetime(2026, 1, 9, tzinfo=UTC)
 SECOND = timedelta(seconds=1)

@@ -11,8 +11,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from runtime.errors import InputError
+from runtime.jobs.sales_follower import follow_sales
 from runtime.jobs.service import MarketplaceJobService
-from runtime.jobs.sold_elsewhere import follow_sales
 from runtime.products.order import OrderLineRow, OrderRow, checked_order, checked_order_line
 from runtime.products.product import checked_product
 from runtime.storage.models import Conversation, MarketplaceActionType, MarketplaceJob, Order, Shop

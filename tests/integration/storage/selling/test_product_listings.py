@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from runtime.jobs.service import MarketplaceJobService
 from runtime.storage.models import Conversation, Listing
-from runtime.storage.selling import listing_rows, published
+from runtime.storage.selling import listing_rows, product_listings
 from runtime.storage.selling.listing_changes import mark_listing_gone
 from runtime.storage.selling.sent_messages import MessageTaken, record_sent_message
 from runtime.storage.server.engine import Database
@@ -33,7 +33,7 @@ def row(number: int) -> listing_rows.ListingRow:
 
 def adopt(session: Session, shop: int, sku: str, *numbers: int) -> str | None:
     candidates = [row(one) for one in numbers]
-    return published.adopt_listing(session, shop, None, sku, candidates)["external_id"]
+    return product_listings.adopt_listing(session, shop, None, sku, candidates)["external_id"]
 
 
 class TestAdopt:
@@ -48,7 +48,9 @@ class TestAdopt:
         self, session: Session, shop: int
     ) -> None:
         adopt(session, shop, "A", 1)
-        with pytest.raises(published.ListingTaken, match="the listing 1 sells another product"):
+        with pytest.raises(
+            product_listings.ListingTaken, match="the listing 1 sells another product"
+        ):
             adopt(session, shop, "B", 1)
         assert [one.product_key for one in session.query(Listing)] == ["sku:A"]
 
@@ -61,19 +63,25 @@ class TestAdopt:
     def test_what_is_gone_is_known_and_not_live(self, session: Session, shop: int) -> None:
         for number in (1, 2):
             adopt(session, shop, "A", number)
-        assert published.product_listings(session, shop, None, "A")["live"] == ["2", "1"]
+        assert product_listings.product_listings(session, shop, None, "A")["live"] == ["2", "1"]
         for number in (1, 2):
             mark_listing_gone(session, shop, str(number))
-        assert published.product_listings(session, shop, None, "A") == {"live": [], "known": True}
-        assert published.product_listings(session, shop, None, "B") == {"live": [], "known": False}
-        assert published.product_listings(session, shop, None, None)["known"] is False
+        assert product_listings.product_listings(session, shop, None, "A") == {
+            "live": [],
+            "known": True,
+        }
+        assert product_listings.product_listings(session, shop, None, "B") == {
+            "live": [],
+            "known": False,
+        }
+        assert product_listings.product_listings(session, shop, None, None)["known"] is False
 
     def test_a_change_is_noted_and_leaves_what_it_does_not_tell(
         self, session: Session, shop: int
     ) -> None:
         adopt(session, shop, "A", 1)
         told = {"title": "Rouge", "price": "9.00", "currency": None}
-        published.describe_listing(session, shop, "1", told)
+        product_listings.describe_listing(session, shop, "1", told)
         (one,) = session.query(Listing)
         session.refresh(one)
         assert (one.title, str(one.price), one.url, one.data) == ("Rouge", "9.00", "/1", {"id": 1})

@@ -13,7 +13,7 @@ IN_THE_AIR = timedelta(minutes=1)
 """The longest time between a call's leaving and an answer that announces a limit for it."""
 
 
-class Past:
+class RecentReleases:
     """Counts the releases of the last day by the hour, each as late as the last of its hour."""
 
     __slots__ = ("_hours",)
