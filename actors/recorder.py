@@ -110,8 +110,8 @@ class RecorderActor(BaseActor):
         try:
             self._write_usage()
             self._write_progress()
-            # Closures come before the endings, so that whoever hears of an ending finds closed
-            # what it closed.
+            # Closures are written before the endings, so that an actor which hears of an ending
+            # finds its closures written.
             nothing_locked = self._closures.flush()
             self._write(group, held)
         except DatabaseUnavailable as error:

@@ -110,8 +110,8 @@ class Runs:
         return run
 
     def _execute(self, job: Job) -> Any:
-        # Each run has a handler of its own: what a former run left in its attributes must not
-        # matter.
+        # Each run has a handler of its own, so that a former run leaves it nothing in its
+        # attributes.
         return self._registry.handler_class(job.key)(job).execute(job)
 
     # --- runs are interrupted -------------------------------------------------------------

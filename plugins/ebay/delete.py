@@ -25,7 +25,7 @@ class DeleteEbay(BaseJobHandler):
         deleted = []
         for sku in target["skus"]:
             # This look is a recorded step, because the steps below are named after the offers that
-            # were there when the job began. A later attempt finds fewer of them, and would miss
+            # were there when the job began. A later run finds fewer of them, and would miss
             # steps that are recorded.
             offers = await self.step(f"offers-{sku}", partial(_offers, shelf, sku))
             for offer in offers:

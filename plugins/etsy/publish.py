@@ -115,8 +115,8 @@ class PublishEtsy(BaseJobHandler):
             form = {"state": "active", "description": offer.description}
             listing = await etsy.update(listing_id, form)
             # A seller may have activated the draft meanwhile, or this job did so and the answer was
-            # lost: whatever is no draft any more is not activated, because Etsy takes a fee each
-            # time.
+            # lost. A listing that is no draft any more is not activated, because Etsy takes a fee
+            # each time.
             if listing["state"] == "draft":
                 raise JobFailed(f"Etsy left the listing {listing_id} a draft: look at it there")
         elif is_marked(listing, self.job):

@@ -68,7 +68,7 @@ class VintedBrowser:
         try:
             page = await self.wardrobe(1)
         except (JobFailed, CallRejected) as error:
-            # Only an older plugin is excused. Any other refusal ends the attempt, because a
+            # Only an older plugin is excused. Any other refusal ends the run, because a
             # wardrobe that cannot be read for the moment is no reason to trust an account that was
             # not compared.
             if isinstance(error, CallRejected) and not may_not_know_action(error):
@@ -112,7 +112,7 @@ class VintedBrowser:
         try:
             return parse_item(answer.get("item") if isinstance(answer, dict) else None)
         except InputError as error:
-            # The item is on sale. An ordinary failure would let the next attempt publish it a
+            # The item is on sale. An ordinary failure would let the next run publish it a
             # second time; after an unknown outcome the wardrobe is looked through first.
             raise OutcomeUnknown(
                 f"Vinted has published it, but the browser's answer does not say as what: {error}",

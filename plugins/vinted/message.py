@@ -29,8 +29,8 @@ class MessageVinted(BaseJobHandler):
         """Check the text, read the conversation, and send the message."""
         conversation_id, text = checked_message(job.input_data)
         browser = VintedBrowser(self)
-        # The look is a recorded step. A look of a later attempt would count the message that a lost
-        # first attempt has sent among the earlier ones, and send it once more.
+        # The look is a recorded step. A look of a later run would count the message that a lost
+        # first run has sent among the earlier ones, and send it once more.
         before = await self.step("look-before", partial(self._read, browser, conversation_id))
         message = await self.step(
             STEP,

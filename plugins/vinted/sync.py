@@ -113,7 +113,7 @@ class SyncVinted(BaseJobHandler):
         if "imported" in page:
             return page
         # The check stands within the step. A page that is recorded comes back from the journal in
-        # every attempt, so the job could never get past it.
+        # every run, so the job could never get past it.
         if look.is_repeated_by(page):
             raise JobFailed(
                 f"page {number} of the wardrobe is page {number - 1} once more, so its end cannot "

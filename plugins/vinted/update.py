@@ -59,7 +59,7 @@ class UpdateVinted(BaseJobHandler):
     async def _send(
         self, browser: VintedBrowser, product: dict[str, Any], external_id: str
     ) -> None:
-        # The URLs of the images are signed and expire, so that each attempt makes its own.
+        # The URLs of the images are signed and expire, so that each run makes its own.
         sent = await product_sent(self, product)
         await browser.verify_account()
         await browser.update(external_id, sent)

@@ -66,5 +66,5 @@ class SellerSockets:
         return list(self._by_user.get(user_id, {}).values())
 
     def users(self) -> Iterable[int]:
-        """Return the ids of the users who are connected."""
+        """Return the ids of the sellers who are connected."""
         return list(self._by_user)

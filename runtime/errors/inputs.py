@@ -125,10 +125,10 @@ class BatchNotFound(InputError, LookupError):
 
 
 class ProductsNotFound(InputError, LookupError):
-    """A batch names products that the user does not have.
+    """A batch names products that the seller does not have.
 
     Attributes:
-        product_ids: all ids that the user does not have.
+        product_ids: all ids that the seller does not have.
     """
 
     # A batch may name thousands of ids that are not there.

@@ -270,7 +270,7 @@ class BaseJobHandler:
 
         After a crash or a retry the recorded result is returned, and nothing is called. A failure
         that the handler catches is recorded, too, and raised again. A failure that ends the run is
-        tried again by the next attempt.
+        tried again by the next run.
 
         Args:
             name: a text that is unique in the run, and the same whenever the handler comes here.

@@ -107,7 +107,7 @@ class MarketplaceJobProcessor:
             error, will_retry, retry_count}``.
 
         Raises:
-            ShopNotFound: the user has no such shop.
+            ShopNotFound: the seller has no such shop.
             JobNotFound: somebody removed the job while it was waited for.
             DatabaseUnavailable, DatabaseNotMigrated
         """
@@ -207,9 +207,9 @@ class MarketplaceJobProcessor:
         marketplace = self._handlers.marketplaces.get(attempt.marketplace)
         if marketplace is None:
             return str(UnknownHandler(attempt.key))
-        nodes = path(attempt.marketplace, attempt.shop_id, attempt.action)
+        scopes = path(attempt.marketplace, attempt.shop_id, attempt.action)
         closed = Closures(closure_rows.closures_of(session, [attempt.marketplace]))
-        if any(closed.of(nodes, around.now)):
+        if any(closed.of(scopes, around.now)):
             return CLOSED
         away = not marketplace.lanes.is_served(attempt.user_id in around.connected)
         if away and time.monotonic() - began > PRESENCE_PATIENCE_SECONDS:

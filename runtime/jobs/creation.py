@@ -133,7 +133,7 @@ def _earlier(
     if request.idempotency_key is None:
         return None
     key = checked_text(request.idempotency_key, "idempotency_key")
-    # Keys belong to a user. Where the user follows from the shop, there is a second look later.
+    # Keys belong to a seller. Where the seller follows from the shop, there is a second look later.
     if user_id is None:
         return None
     job = job_rows.job_by_key(session, checked_id(user_id, "user_id"), key)

@@ -35,10 +35,10 @@ def chosen_product(
     """Check the product that is named, and the one that stands in ``input_data``.
 
     If both are given, the job works with the data in ``input_data``, and still belongs to the
-    named product. If none is named, the job belongs to the user's product of the same SKU.
+    named product. If none is named, the job belongs to the seller's product of the same SKU.
 
     Raises:
-        ProductNotFound: the user has no such product.
+        ProductNotFound: the seller has no such product.
         InvalidProduct: the product in ``input_data`` cannot be used.
     """
     row = None if product_id is None else named_product(session, user_id, product_id)
@@ -54,10 +54,10 @@ def chosen_product(
 
 
 def named_product(session: Session, user_id: int, product_id: int) -> Product:
-    """Return the user's product of that id.
+    """Return the seller's product of that id.
 
     Raises:
-        ProductNotFound: the user has no such product.
+        ProductNotFound: the seller has no such product.
     """
     product = product_rows.product_by_id(session, user_id, checked_id(product_id, "product_id"))
     if product is None:
@@ -69,10 +69,10 @@ def named_product(session: Session, user_id: int, product_id: int) -> Product:
 
 
 def product_of_sku(session: Session, user_id: int, sku: str) -> Product:
-    """Return the user's product of that SKU.
+    """Return the seller's product of that SKU.
 
     Raises:
-        ProductNotFound: the user has no such product; the message names similar SKUs.
+        ProductNotFound: the seller has no such product; the message names similar SKUs.
     """
     product = product_rows.product_by_sku(session, user_id, sku)
     if product is None:

@@ -22,9 +22,9 @@ class JobRequest:
         input_data: a JSON object for the handler.
         user_id: the seller, who may be omitted if ``shop_id`` is given, or if the marketplace
             has exactly one shop.
-        shop_id: the shop, which may be omitted if the user has exactly one shop there.
+        shop_id: the shop, which may be omitted if the seller has exactly one shop there.
         run_at: the job starts at this time at the earliest; it needs a time zone.
-        idempotency_key: a text that is unique for each user; a second creation with it returns
+        idempotency_key: a text that is unique for each seller; a second creation with it returns
             the first job, in whatever state it is.
         max_retries: the number of further attempts; the default is the action type's.
         expires_at: the job expires if it has not started by then; the default is never.

@@ -62,10 +62,10 @@ class MarketplaceJobService:
     def add_shop(
         self, marketplace: str, user_id: int, external_id: str, name: str | None = None
     ) -> Shop:
-        """Add a seller's account, or return it if the same user added it before.
+        """Add a seller's account, or return it if the same seller has it already.
 
         Raises:
-            InputError: a value cannot be used, or the account is another user's.
+            InputError: a value cannot be used, or the account is another seller's.
         """
         return choice.add_shop(self._session, marketplace, user_id, external_id, name)
 

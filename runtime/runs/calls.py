@@ -80,7 +80,7 @@ class WebSocketCall(Call):
     """A command to the seller's browser.
 
     Attributes:
-        task_type: what the journal says of how a step was carried out.
+        task_type: the journal's word for the way in which a step was carried out.
     """
 
     task_type: ClassVar[str] = "websocket"
@@ -120,7 +120,7 @@ class HttpCall(Call):
     """A request to the marketplace's API, relative to its base URL.
 
     Attributes:
-        task_type: what the journal says of how a step was carried out.
+        task_type: the journal's word for the way in which a step was carried out.
     """
 
     task_type: ClassVar[str] = "http"
@@ -239,7 +239,7 @@ class RunStep(Call):
 
     Attributes:
         make: makes the awaitable that does the step.
-        reconcile: makes the awaitable that looks whether an earlier attempt took effect.
+        reconcile: makes the awaitable that looks whether the step took effect in an earlier run.
         repeatable: whether the step may be done twice, so that nobody has to look.
     """
 

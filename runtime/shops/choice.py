@@ -42,7 +42,7 @@ def add_shop(
     """Add a seller's account, or return it if the same user added it before.
 
     Raises:
-        InputError: a value cannot be used, or the account is another user's.
+        InputError: a value cannot be used, or the account is another seller's.
     """
     check_marketplace(session, marketplace)
     checked_id(user_id, "user_id")

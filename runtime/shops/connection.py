@@ -89,7 +89,7 @@ def identified(marketplace: Marketplace, credentials: Credentials) -> tuple[str,
 
 
 def check_owner(session: Session, marketplace: Marketplace, user_id: int, external_id: str) -> None:
-    """Check that an account is no other user's, before a code is spent that is valid only once.
+    """Check that an account is no other seller's, before a code is spent that is valid only once.
 
     Raises:
         InputError

@@ -50,7 +50,7 @@ class FormerShops:
     """Finds the shops of jobs, and creates missing shops.
 
     The shop is the account that the operator names, or else the account whose external id is the
-    former shop id, or else the only account of the user there. Without any of these it is a
+    former shop id, or else the only account of the seller there. Without any of these it is a
     placeholder, which is closed until the operator names the account.
 
     Attributes:
@@ -68,7 +68,7 @@ class FormerShops:
         """Return the id of the shop, or None if a dry run would create it.
 
         Raises:
-            InputError: the user has several, or the account is another user's.
+            InputError: the seller has several, or the account is another seller's.
         """
         key = (user_id, marketplace, former_id)
         if key not in self._known:
@@ -83,7 +83,7 @@ class FormerShops:
         """Describe assignments that match nothing, because they may be mistyped.
 
         Args:
-            users: the users whose jobs are taken over.
+            users: the sellers whose jobs are taken over.
 
         Raises:
             InputError: there is no such marketplace.
@@ -105,7 +105,7 @@ class FormerShops:
             placeholder = shop_rows.shop_by_external_id(
                 session, marketplace, f"{PLACEHOLDER}{user_id}"
             )
-            # A placeholder stands for a user's jobs without any shop, so an assignment of one
+            # A placeholder stands for a seller's jobs without any shop, so an assignment of one
             # former shop says nothing of it.
             if former_id is not None or placeholder is None:
                 continue

@@ -29,7 +29,7 @@ class ItemOperations:
         return self.store(call.path["sku"], language, body_of(call.request))
 
     def store(self, sku: str, language: str, body: Record) -> Answer:
-        """Make or replace an item; what is live must stay publishable, and is revised."""
+        """Make or replace an item; a live offer must stay publishable, and is revised."""
         checked_sku(sku)
         _check(body)
         item = {name: body[name] for name in _WRITABLE if name in body}

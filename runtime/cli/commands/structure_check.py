@@ -12,7 +12,7 @@ from runtime.storage.server.engine import database_errors, open_database
 
 
 def examine_structure(settings: Settings, registry: Registry | None = None) -> Iterator[Finding]:
-    """Go through the checklist; what depends on a failed point is skipped.
+    """Go through the checklist; the points that depend on a failed point are skipped.
 
     Args:
         registry: by default the installed handler plugins.

@@ -216,7 +216,7 @@ def products_of(session: Session, user_id: int, former_ids: Collection[int]) -> 
 
 
 def taken_keys(session: Session, user_id: int, keys: Sequence[str]) -> frozenset[str]:
-    """Return those idempotency keys of the user that stand for another job already."""
+    """Return those idempotency keys of the seller that stand for another job already."""
     if not keys:
         return frozenset()
     return frozenset(session.scalars(_TAKEN_KEYS, {"user_id": user_id, "keys": list(keys)}))

@@ -21,7 +21,7 @@ class Circumstances:
 
     Attributes:
         now: the database's time.
-        connected: the users whose browser is connected to a living service.
+        connected: the sellers whose browser is connected to a living service.
         down: the marketplaces that no living service can serve for now, each with the reason.
     """
 
@@ -32,7 +32,7 @@ class Circumstances:
 
 
 def circumstances(session: Session, user_ids: Sequence[int]) -> Circumstances:
-    """Return the circumstances of the jobs of these users."""
+    """Return the circumstances of the jobs of these sellers."""
     # The database's time, with which the jobs' times are compared.
     now: datetime = session.execute(select(func.clock_timestamp())).scalar_one()
     downs = session.scalars(select(RuntimeNode.down).where(_is_service())).all()

@@ -17,8 +17,8 @@ _PRESENT = text(f"""
     ON CONFLICT DO NOTHING
 """)
 
-# The rows are written in the order of the users, here and below, because two nodes that write the
-# same users in different orders could wait for each other in a deadlock.
+# The rows are written in the order of the sellers, here and below, because two nodes that write
+# the same sellers in different orders could wait for each other in a deadlock.
 _ABSENT = text(f"""
     WITH gone AS (
         DELETE FROM {SCHEMA}.browser_presence

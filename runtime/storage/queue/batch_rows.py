@@ -213,7 +213,7 @@ def cancel_jobs(session: Session, batch_id: int) -> None:
 
 
 def missing_products(session: Session, user_id: int, product_ids: Sequence[int]) -> list[int]:
-    """Return those of the products that the user does not have, in the order given."""
+    """Return those of the products that the seller does not have, in the order given."""
     values = {"ids": list(product_ids), "user_id": user_id}
     return list(session.scalars(_MISSING_PRODUCTS, values))
 

@@ -35,8 +35,8 @@ from runtime.waiting.urgency import DEFAULT_AGING
 # asked again where rows are locked: a claim that was committed since this statement began has
 # changed it, and PostgreSQL checks the condition on the newest version. The fence rises with every
 # claim, so that statements of an earlier run match no row any more. ``started_at`` and the snapshot
-# stay those of the first start: a started job occupies its product, and a later attempt must send
-# the product that the first one sent.
+# stay those of the first start: a started job occupies its product, and a later run must send the
+# product that the first run sent.
 _CLAIM = text(f"""
     WITH wanted AS ({WANTED}),
     heads AS (

@@ -29,7 +29,7 @@ _ANNOUNCE = text("""
 
 
 def insert_job(session: Session, new: Mapping[str, Any]) -> MarketplaceJob | None:
-    """Insert a job, given its columns by name; None if the user's idempotency key is taken.
+    """Insert a job, given its columns by name; None if the seller's idempotency key is taken.
 
     This waits for a transaction that holds the same key. It does not announce the job: see
     :func:`announce_job`.
@@ -92,7 +92,7 @@ def job_by_id(session: Session, job_id: int) -> MarketplaceJob | None:
 
 
 def job_by_key(session: Session, user_id: int, key: str) -> MarketplaceJob | None:
-    """Return the job that a user's idempotency key stands for."""
+    """Return the job that a seller's idempotency key stands for."""
     return session.scalars(
         select(MarketplaceJob)
         .where(MarketplaceJob.user_id == user_id, MarketplaceJob.idempotency_key == key)

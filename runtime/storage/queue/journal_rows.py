@@ -16,8 +16,8 @@ from runtime.storage.queue.write_result import WriteResult, held_jobs
 from runtime.storage.server.value_errors import mapped_value_errors
 from runtime.values.json_values import json_text
 
-# The shared lock is held until COMMIT. Nobody can claim the job anew in between, and whoever
-# claims it afterwards finds the row. Entries of a job that another transaction locks have to wait.
+# The shared lock is held until COMMIT. Nobody can claim the job anew in between, and a later
+# claim finds the row. Entries of a job that another transaction locks have to wait.
 _OWNED = f"""
     SELECT job.id FROM {SCHEMA}.marketplace_jobs AS job
     WHERE job.id = entry.job_id AND job.fence = entry.fence AND job.status = 'running'

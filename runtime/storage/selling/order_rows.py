@@ -58,7 +58,7 @@ def upsert_orders(session: Session, shop_id: int, rows: Sequence[OrderRow]) -> U
 
     Each line lowers a quantity once, however often the order comes in, and also if its listing
     becomes known later than the order. A sale from before the product's creation lowers nothing,
-    because whoever stated the quantity knew of it.
+    because the person who stated the quantity knew of it.
     """
     unique = {row["external_id"]: row for row in rows}
     if not unique:

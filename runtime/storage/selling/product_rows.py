@@ -32,7 +32,7 @@ class ProductCounts(TypedDict):
 def upsert_products(
     session: Session, user_id: int, products: Sequence[dict[str, Any]], *, restock: bool = False
 ) -> ProductCounts:
-    """Store a user's products under their SKUs; the last of two with one SKU wins.
+    """Store a seller's products under their SKUs; the last of two with one SKU wins.
 
     A quantity that equals the last imported one changes nothing, so that an import every night
     does not put pieces back on sale that were sold during the day.
@@ -55,7 +55,7 @@ def upsert_products(
 
 
 def product_by_id(session: Session, user_id: int, product_id: int) -> Product | None:
-    """Return a user's product, or None if it does not exist or is another user's."""
+    """Return a seller's product, or None if it does not exist or is another seller's."""
     # PostgreSQL refuses a larger number with an error that ends the caller's transaction.
     if not 0 < product_id <= LARGEST_ID:
         return None
@@ -64,7 +64,7 @@ def product_by_id(session: Session, user_id: int, product_id: int) -> Product | 
 
 
 def product_by_sku(session: Session, user_id: int, sku: str) -> Product | None:
-    """Return the user's product of that SKU."""
+    """Return the seller's product of that SKU."""
     return session.scalars(
         select(Product)
         .where(Product.user_id == user_id, Product.sku == sku)
@@ -75,7 +75,7 @@ def product_by_sku(session: Session, user_id: int, sku: str) -> Product | None:
 def list_products(
     session: Session, *, user_id: int | None = None, limit: int | None = None
 ) -> Sequence[Product]:
-    """Return the products in the order of their users and SKUs."""
+    """Return the products in the order of their sellers and SKUs."""
     query = select(Product).order_by(Product.user_id, Product.sku).limit(limit)
     if user_id is not None:
         query = query.where(Product.user_id == user_id)
@@ -83,7 +83,7 @@ def list_products(
 
 
 def skus_like(session: Session, user_id: int, sku: str, limit: int) -> Sequence[str]:
-    """Return some of the user's SKUs, first those that begin like this one."""
+    """Return some of the seller's SKUs, first those that begin like this one."""
     # starts_with instead of LIKE: a SKU may hold % and _.
     alike = func.starts_with(func.lower(Product.sku), sku[:3].lower())
     query = select(Product.sku).where(Product.user_id == user_id)
