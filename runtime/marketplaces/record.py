@@ -151,7 +151,7 @@ class Marketplace:
     def settle(self, job: Job, end: End, now: datetime) -> Settlement:
         """Return the settlement of an ended run, read with the words of this marketplace."""
         return settlement_of(
-            job, end, now, browser_bound=self.browser_bound, words=self.account_words
+            job, end, now, browser_bound=self.lanes.needs_seller, words=self.account_words
         )
 
     @property
