@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -10,14 +11,10 @@ from tests.support.checkout import CHECKOUT
 from tests.support.documents.references import exists, references
 
 PARTS = ["We", "Because", "Instead of", "Held by"]
-# Lists without records.
-LISTS = {"index.md", "dependencies.md"}
-CONTRACTS = {
-    contract["name"]
-    for contract in tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["tool"][
-        "importlinter"
-    ]["contracts"]
-}
+# A list without records.
+LISTS = {"index.md"}
+PYPROJECT = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())
+CONTRACTS = {contract["name"] for contract in PYPROJECT["tool"]["importlinter"]["contracts"]}
 
 
 def records() -> list[tuple[str, str]]:
@@ -45,3 +42,12 @@ def test_a_record_says_four_things_and_names_what_holds_it(page: str, record: st
     assert contracts or any("::" in one for one in tests), "neither a test nor a contract is named"
     assert [one for one in tests if not exists(one)] == []
     assert set(contracts) <= CONTRACTS
+
+
+def test_every_dependency_has_a_reason() -> None:
+    project = PYPROJECT["project"]
+    declared = chain(project["dependencies"], *project["optional-dependencies"].values())
+    names = {re.split(r"[\[<>=]", one)[0] for one in declared} - {project["name"]}
+    page = (CHECKOUT / "docs" / "decisions" / "dependencies.md").read_text()
+    reasons = set(re.findall(r"[\w-]+", page))
+    assert names - reasons == set()
