@@ -88,7 +88,7 @@ def server() -> Iterator[EmbeddedServer]:
 
 @pytest.fixture(scope="session")
 def databases(server: EmbeddedServer) -> Databases:
-    """What makes databases on the server of the run."""
+    """The factory of databases on the server of the run."""
     made = Databases(server)
     made.forget_the_disk()
     return made

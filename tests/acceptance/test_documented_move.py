@@ -45,7 +45,7 @@ def steps_of(
 ) -> Callable[[str], str]:
     """Executes a block of the page; notes which were."""
     blocks, installation = documented(page), on_database(directory, url)
-    # What an administrator of PostgreSQL has at hand: its programs, and whom to connect to.
+    # An administrator of PostgreSQL has at hand its programs, and the user to connect as.
     installation.environment |= {
         "PATH": f"{load_programs().bin}:{installation.environment['PATH']}",
         "PGHOST": str(url.query["host"]), "PGUSER": str(url.username),
@@ -147,7 +147,7 @@ def test_every_message_that_troubleshooting_names_exists() -> None:
         for package in ("runtime", "actors", "plugins")
         for path in (CHECKOUT / package).rglob("*.py")
     ]
-    # What stands in braces in the source is a value in the page.
+    # A part in braces in the source is a value in the page.
     source = re.sub(r"\{[^{}]*\}", "VALUE", re.sub(r'"\s*\n\s*f?"', "", "".join(sources)))
     for heading in re.findall(r"^## (.*)$", text, re.MULTILINE):
         for message in re.findall(r"`([^`]+)`", heading):

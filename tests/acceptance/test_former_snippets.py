@@ -123,7 +123,7 @@ def installation(database_url: URL, tmp_path: Path) -> Installation:
 
 @pytest.fixture
 def names(database: Database) -> Iterator[dict[str, Any]]:
-    """What the former imports gave."""
+    """Stands for what the former imports gave."""
     opened: list[Session] = []
 
     def get_db() -> Iterator[Session]:

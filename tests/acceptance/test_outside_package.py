@@ -65,7 +65,7 @@ def write_package(directory: Path) -> Path:
 
 
 def copy_of_the_project(directory: Path) -> Path:
-    """What pip builds from; it would leave its traces in the checkout."""
+    """A copy to build from, because pip would leave its traces in the checkout."""
     copy = directory / "project"
     copy.mkdir()
     for name in ("pyproject.toml", "README.md", "run.py"):

@@ -31,7 +31,7 @@ class Tab:
         self._handle = handle
 
     def run(self, script: str, *arguments: Any) -> Any:
-        """What a script returns there."""
+        """Return the value of a script there."""
         return self._driver.execute_script(script, *arguments)
 
     def reload(self) -> None:
@@ -60,11 +60,11 @@ class Tab:
             ) from None
 
     def state(self) -> str:
-        """What the status light of the page says."""
+        """Return the words of the page's status light."""
         return str(self.run("return document.body.dataset.state"))
 
     def log(self) -> str:
-        """What the page has written down of its relay."""
+        """Return the page's notes of its relay."""
         return str(self.run("return document.querySelector('#log').textContent"))
 
     @property

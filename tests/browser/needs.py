@@ -1,4 +1,4 @@
-"""What these tests need and may not find: then they are skipped, and in CI they fail."""
+"""The programs that these tests need: without them they are skipped, and in CI they fail."""
 
 import os
 import shutil

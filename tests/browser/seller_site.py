@@ -24,7 +24,7 @@ window.stoflow = {
   },
 };
 """
-"""What an extension puts into the page before its own scripts run."""
+"""The script that an extension puts into the page before the page's own scripts run."""
 
 PATIENCE_SECONDS = 60
 
@@ -87,11 +87,11 @@ class SellerSite:
         return {one["tab"] for one in self.executed}
 
     def actions(self) -> list[str]:
-        """What was executed, in order."""
+        """The executed actions, in order."""
         return [one["action"] for one in self.executed]
 
     def titles(self) -> list[str]:
-        """What the seller has on sale."""
+        """The items that the seller has on sale."""
         return self.extension.wardrobe.titles()
 
     def perform(self, request: dict[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from runtime.storage.queue import journal_rows, settlements
 
 
 def without_fence() -> None:
-    """Whoever writes for a run is believed to own its job."""
+    """Every writer for a run is believed to own its job."""
     for module, names, condition in (
         (journal_rows, ("_INTEND", "_RECORD"), " AND job.fence = entry.fence"),
         (settlements, ("_SETTLE",), " AND job.fence = ended.fence"),
@@ -44,7 +44,7 @@ def without_intent() -> None:
 
 
 def without_settles_within() -> None:
-    """What cannot be seen at once is taken not to have happened."""
+    """A write that cannot be seen at once is taken not to have happened."""
     sound = StepNotes.quiet_at
 
     def quiet_at(self: StepNotes, call: AwaitQuiet, now: datetime) -> datetime:

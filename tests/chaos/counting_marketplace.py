@@ -147,7 +147,7 @@ class CountingMarketplace:
             return write
 
     def look_up(self, reference: str) -> dict[str, int] | None:
-        """What the reference's first write that can be seen made."""
+        """Return the result of the reference's first write that can be seen."""
         now = time.monotonic()
         for one in self.effects(reference):
             if one.visible_at is not None and one.visible_at <= now:
@@ -160,7 +160,7 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 128
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Who asked was killed."""
+        """The client that asked was killed."""
 
 
 def _handler_of(marketplace: CountingMarketplace) -> type[BaseHTTPRequestHandler]:

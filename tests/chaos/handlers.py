@@ -18,7 +18,7 @@ COUNT_EFFECT = text("INSERT INTO public.chaos_effects (reference) VALUES (:refer
 
 
 class _Writing(BaseJobHandler):
-    """What the handlers share."""
+    """The part that all handlers share."""
 
     @property
     def reference(self) -> str:

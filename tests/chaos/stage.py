@@ -1,4 +1,4 @@
-"""What a chaos test plays on: a PostgreSQL of its own, service processes, and their jobs."""
+"""The stage of a chaos test: a PostgreSQL of its own, service processes, and their jobs."""
 
 import os
 import re

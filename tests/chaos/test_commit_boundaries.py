@@ -41,7 +41,7 @@ ELSEWHERE = {
 }
 
 
-# What the service is told to do on top of its work, so that the commit comes about.
+# The service is told to do this on top of its work, so that the commit comes about.
 PROVOKED = {"hand_back": {"CHAOS_FAIL_ACTOR": "1"}, "close": {"CHAOS_CLOSE_ACTION": "1"}}
 
 

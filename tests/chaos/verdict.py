@@ -1,4 +1,4 @@
-"""What must be true of every job when all is over, however it went."""
+"""The promises that must hold for every job when all is over, however it went."""
 
 from typing import Any
 

@@ -27,7 +27,7 @@ class _Reading:
 
 
 class Browsers:
-    """Who is connected, and what they answer.
+    """The connected sellers, and their answers.
 
     A seller does not leave while the browser writes, so that no write's outcome is unknown.
     """

@@ -1,4 +1,4 @@
-"""What happens in the day: who comes and goes, what is to be done, what the operator does."""
+"""The events of the day: sellers come and go, jobs are created, the operator intervenes."""
 
 import random
 from collections.abc import Iterator

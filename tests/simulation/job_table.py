@@ -19,7 +19,7 @@ Key = tuple[datetime, int]
 
 @dataclass(slots=True, kw_only=True)
 class SimulatedJob:
-    """A job as its row has it. Who changes ``status`` or ``run_at`` goes through the table."""
+    """A job as its row has it. Only the table changes ``status`` and ``run_at``."""
 
     id: int
     marketplace: str
@@ -147,7 +147,7 @@ class JobTable:
         return [one.row for _, one in placed[:limit]]
 
     def waiting(self, lanes: Iterable[LaneRequest], now: datetime) -> tuple[LaneHeads, ...]:
-        """What waits in each lane when they are taken."""
+        """The jobs that wait in each lane when they are taken."""
         return tuple(
             LaneHeads(lane.lane, tuple(self._lane_heads(lane.shop_ids, now))) for lane in lanes
         )

@@ -1,4 +1,4 @@
-"""What explanations say at random moments of the day, compared with what then happens."""
+"""Compares explanations of random moments of the day with the events that follow."""
 
 import random
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ HANDED_ON = timedelta(milliseconds=50)
 
 
 def facts_of(world: World, row: SimulatedJob) -> WaitingFacts:
-    """What is known of a job, from the state of the world."""
+    """Return the facts about a job, from the state of the world."""
     now = world.clock.now()
     marketplace = records.MARKETPLACES[row.marketplace]
     nodes = path(row.marketplace, row.shop_id, row.action)
@@ -78,7 +78,7 @@ def _other(row: SimulatedJob) -> OtherJob:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What was said of a job."""
+    """A prediction about a job."""
 
     row: SimulatedJob
     at: datetime
@@ -175,7 +175,7 @@ class Fortune:
                 yield end, -1
 
     def _overtakes(self, one: Prediction, end: datetime) -> Iterator[bool]:
-        """What nobody could know: newer closures, interventions, arrivals, sellers, lost words."""
+        """Events that nobody could know: closures, interventions, arrivals, sellers, lost words."""
         row, log = one.row, self._world.log
         unheard = log.unannounced.get(row.id)
         assert one.said.start is not None

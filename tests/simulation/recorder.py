@@ -89,7 +89,7 @@ class Records:
                 self._tell(reply_to, messages.UsageLoaded(tuple(used)))
 
     def closures_of(self, marketplace: str, now: datetime) -> list[Closure]:
-        """What is closed of a marketplace."""
+        """Return the closed scopes of a marketplace."""
         return [
             one
             for one in self.closures.values()

@@ -1,4 +1,4 @@
-"""What the marketplaces do: count what arrives, refuse what is too much, break down at times."""
+"""The marketplaces: they count calls, refuse those beyond a limit, and break down at times."""
 
 import random
 from collections import deque
@@ -17,7 +17,7 @@ from tests.simulation.job_table import SimulatedJob
 
 
 class Words(StrEnum):
-    """What a marketplace says with a 429 of its own."""
+    """The time that a marketplace names with a 429 of its own."""
 
     SECONDS = "Retry-After in seconds"
     DATE = "Retry-After as a date"
@@ -54,7 +54,7 @@ class Counter:
 
     @property
     def left(self) -> int:
-        """What of the limit was left at the last arrival."""
+        """The part of the limit that was free at the last arrival."""
         return self.limit.count - len(self.arrivals)
 
 

@@ -55,7 +55,7 @@ class Start:
 
 @dataclass(slots=True)
 class Log:
-    """What happened, for what is asserted at the end."""
+    """The events that happened, for the assertions at the end."""
 
     starts: dict[str, list[Start]] = field(default_factory=dict)
     starts_of: dict[int, list[datetime]] = field(default_factory=dict)

@@ -22,7 +22,7 @@ DOCUMENTED = {
     ),
     "runtime.storage.orders": ("known_orders", "upsert_orders"),
 }
-"""What the README of 0.1 named."""
+"""The paths and names that the README of 0.1 gave."""
 
 
 @pytest.mark.parametrize(("former", "today"), MOVED.items())

@@ -1,4 +1,4 @@
-"""What is closed stays closed across processes and restarts, and opens exactly when it is said."""
+"""A closed scope stays closed across processes and restarts, and opens exactly when it is due."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta

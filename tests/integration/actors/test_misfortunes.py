@@ -1,4 +1,4 @@
-"""What goes wrong around a running node, and costs nobody else anything."""
+"""Misfortunes around a running node, which cost nobody else anything."""
 
 import signal
 import threading

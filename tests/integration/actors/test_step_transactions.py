@@ -63,7 +63,7 @@ def killer(server: EmbeddedServer) -> Iterator[Callable[[int], None]]:
 def count(
     session: Session, shop_id: int, *, hook: Callable[[Session], None] = lambda _session: None
 ) -> dict[str, Any]:
-    """What is to be done exactly once: the shop's name grows by a letter."""
+    """The work that is to be done exactly once: the shop's name grows by a letter."""
     shop = session.get_one(Shop, shop_id)
     shop.name = (shop.name or "") + "x"
     session.flush()

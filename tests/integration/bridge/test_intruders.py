@@ -1,4 +1,4 @@
-"""What the bridge does with who and what does not belong there."""
+"""The bridge refuses clients and messages that do not belong there, and serves all others."""
 
 import contextlib
 import socket
@@ -97,7 +97,7 @@ def raw(stack: Stack) -> Iterator[RawSocket]:
     one.close()
 
 
-# --- who they are ---------------------------------------------------------------------------
+# --- strangers and forgers ------------------------------------------------------------------
 
 
 def bad_auths() -> dict[str, Any]:
@@ -310,7 +310,7 @@ def test_requests_that_make_no_sense(
     stack: Stack, log: Log, capfd: pytest.CaptureFixture[str], request_text: bytes
 ) -> None:
     plain = socket.create_connection(("127.0.0.1", stack.server.port), timeout=60)
-    # What the bridge has not read when it closes makes the connection break.
+    # If the bridge has not read everything when it closes, the connection breaks.
     with plain, contextlib.suppress(OSError):
         plain.sendall(request_text)
         plain.shutdown(socket.SHUT_WR)

@@ -43,7 +43,7 @@ def connecting(cli: Installation, *more: str) -> AbstractContextManager[subproce
 
 
 def address_of_consent(process: subprocess.Popen[str]) -> str:
-    """What the seller opens in a browser."""
+    """The address that the seller opens in a browser."""
     assert process.stdout is not None
     for line in process.stdout:
         if line.startswith("http"):

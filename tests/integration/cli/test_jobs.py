@@ -41,7 +41,7 @@ def shop(database: Database) -> int:
 
 @pytest.fixture
 def service_row(database: Database) -> int:
-    """What a living service leaves in the tables; its id."""
+    """The row that a living service has in the tables; its id."""
     insert = (
         "INSERT INTO marketplace_runtime.runtime_nodes (hostname, pid, heartbeat_at) "
         "VALUES ('elsewhere', 1, now() + interval '1 hour') RETURNING id"

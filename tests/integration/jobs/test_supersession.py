@@ -34,7 +34,7 @@ def statuses(database: Database, *jobs: int) -> list[str]:
 
 
 def claim(database: Database, shop: int) -> list[int]:
-    """What a service takes now."""
+    """Return the jobs that a service takes now."""
     with database.session.begin() as session:
         node = register_node(session)
         claimed = claim_jobs(session, "vinted", [LaneRequest(1, (shop,), 10)], 10, node)

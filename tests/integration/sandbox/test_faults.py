@@ -1,4 +1,4 @@
-"""What goes wrong at a simulated marketplace, as a client sees it, and what it left behind."""
+"""Faults of a simulated marketplace, as a client sees them, and the state that they leave."""
 
 import time
 from collections.abc import Iterator
@@ -225,7 +225,7 @@ def test_two_writers_of_one_sku_collide(ebay: EbaySandbox) -> None:
         assert (answer.status_code, ebay_errors(answer)) == (500, [25025])
         assert app.put_item("SKU-2").status_code == 204
         assert app.inventory("GET", "/inventory_item/SKU-1").status_code == 200
-        # What is held back is let go by a stop.
+        # A stop lets go of all that is held back.
         ebay.stop()
         assert slow.result().status_code == 201
     assert not ebay.listings

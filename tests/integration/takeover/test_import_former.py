@@ -228,7 +228,7 @@ class TestWayBack:
         # Actions that were missing were added; nothing else changed.
         assert set(before.pop("types")) <= set(after.pop("types"))
         assert after == before
-        # What migrated is left empty, as Alembic leaves it.
+        # The migrated database is left empty, as Alembic leaves it.
         assert tables(empty_database) == [(SCHEMA, "alembic_version"), *was_there]
 
     def test_what_has_run_since_stays(self, moved: Database) -> None:

@@ -1,4 +1,4 @@
-"""What cannot be taken over is named; the rest is taken over."""
+"""Rows that cannot be taken over are named; the rest is taken over."""
 
 import pytest
 from sqlalchemy import URL

@@ -114,7 +114,7 @@ class Bench:
         return self.runs[number]
 
     def take(self, kind: type[M]) -> list[M]:
-        """What of that kind was told since the last look."""
+        """Return the messages of that kind since the last look."""
         taken = [one for _, one in self.directory.told if isinstance(one, kind)]
         self.directory.told = [x for x in self.directory.told if not isinstance(x[1], kind)]
         return taken

@@ -116,7 +116,7 @@ class Bridge:
 
     @property
     def outcomes(self) -> list[Any]:
-        """What callers were answered: values, or errors."""
+        """The answers that callers got: values, or errors."""
         return [
             message.outcome.value if isinstance(message.outcome, Success) else message.outcome.error
             for _, message in self.directory.told

@@ -1,4 +1,4 @@
-"""What tests of the migrations do to a database, and what they expect to find."""
+"""Changes databases for tests of the migrations, and says what they expect to find."""
 
 from typing import Any
 

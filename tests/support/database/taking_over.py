@@ -1,4 +1,4 @@
-"""What tests of taking over from the former system do, and what they expect to find."""
+"""Takes the former system over for tests, and says what they expect to find."""
 
 from datetime import timedelta
 from typing import Any

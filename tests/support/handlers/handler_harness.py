@@ -34,7 +34,7 @@ Journal = dict[str, RecordedStep]
 
 @dataclass
 class HandlerRun:
-    """What came of one run; ``end`` is None where it was crashed on the way."""
+    """The result of one run; ``end`` is None where it was crashed on the way."""
 
     end: End | None = None
     commands: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
@@ -43,13 +43,13 @@ class HandlerRun:
 
     @property
     def result(self) -> Any:
-        """What the handler returned."""
+        """The value that the handler returned."""
         assert isinstance(self.end, Finished), self.end
         return self.end.result
 
     @property
     def error(self) -> BaseException:
-        """What the handler raised."""
+        """The error that the handler raised."""
         assert isinstance(self.end, Failed | Undecided), self.end
         assert self.end.error is not None
         return self.end.error

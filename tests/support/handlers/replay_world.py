@@ -40,7 +40,7 @@ class Crashed(Exception):
 
 @dataclass
 class World:
-    """What outlives a crash: the marketplace, the journal, the time.
+    """The world that outlives a crash: the marketplace, the journal, the time.
 
     Attributes:
         answers: how the marketplace takes the write to a path, whenever it comes.
@@ -270,7 +270,7 @@ def through_crashes(
 
 
 def clear_failures(world: World, end: End) -> None:
-    """What the settlement does before the next attempt."""
+    """Do what the settlement does before the next run."""
     for name in failed_steps(end.error) if isinstance(end, Failed) else ():
         step = world.journal.get(name)
         if step is not None and step.status is StepStatus.FAILED:

@@ -60,7 +60,7 @@ class Etsy:
 
 @dataclass
 class EtsyWorld(World):
-    """What outlives a crash of one job; several may share one Etsy."""
+    """The world that outlives a crash of one job; several may share one Etsy."""
 
     etsy: Etsy = field(default_factory=lambda: Etsy([]))
     under_way: list[tuple[int, HttpCall]] = field(default_factory=list)

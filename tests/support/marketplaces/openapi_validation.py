@@ -86,7 +86,7 @@ class Operation:
     path: Mapping[str, str]
 
     def request_problems(self, request: Request) -> list[str]:
-        """What is wrong with a request."""
+        """Return the flaws of a request."""
         return [
             *self._parameter_problems(request),
             *self._security_problems(request),
@@ -94,7 +94,7 @@ class Operation:
         ]
 
     def answer_problems(self, status: int, body: Any) -> list[str]:
-        """What is wrong with an answer."""
+        """Return the flaws of an answer."""
         responses = self.spec["responses"]
         if f"{status}" not in responses:
             return [f"answer {status} is not documented"]
@@ -164,7 +164,7 @@ class Operation:
         return self._field_problems(self.document.resolved(schema), pairs)
 
     def _field_problems(self, schema: Schema, pairs: list[tuple[str, str]]) -> Iterable[str]:
-        """What is wrong with a form: its values are text, arrays are joined by commas."""
+        """Return the flaws of a form; its values are text, and its arrays are joined by commas."""
         names = [name for name, _ in pairs]
         for name in schema.get("required", []):
             if name not in names:
@@ -235,7 +235,7 @@ class Documents:
         return cls([Document(content) for content in contents])
 
     def problems(self, exchange: Exchange) -> list[str]:
-        """What is wrong with a request, and with its answer unless that is an error."""
+        """Return the flaws of a request, and those of its answer unless that is an error."""
         request, answer = exchange.request, exchange.answer
         if request.path in UNDOCUMENTED or request.path == KNOCK:
             return []
@@ -269,7 +269,7 @@ def closed(schema: Schema) -> Schema:
 
 
 def _read(schema: Schema, text: str) -> Any:
-    """What a text means where a value of that schema is expected; the text if it means none."""
+    """Return the value of that schema which a text means, or the text if it means none."""
     kind = schema.get("type")
     if schema.get("nullable") and text == "":
         return None

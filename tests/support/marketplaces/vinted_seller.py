@@ -178,7 +178,7 @@ class VintedShop:
         return found
 
     def messages(self, conversation_id: object) -> list[dict[str, Any]]:
-        """What was said in a conversation, which must be there."""
+        """Return the messages of a conversation, which must be there."""
         found = self.wardrobe.conversation(conversation_id)
         assert found is not None, conversation_id
         return list(found["messages"])

@@ -1,7 +1,7 @@
 """Vinted, a journal and a person, for handlers that are crashed on their way.
 
 Like :mod:`tests.support.handlers.replay_world`, with the sandbox's browser plugin as the
-marketplace. What a job's process knows dies with each crash; what is here outlives it.
+marketplace. The memory of a job's process dies with each crash; this world outlives it.
 """
 
 import json
@@ -56,7 +56,7 @@ class JobInWorld:
 
 @dataclass
 class World:
-    """What outlives a crash.
+    """The world that outlives a crash.
 
     Attributes:
         answers: what becomes of the next writes; well, once these are used up.
@@ -100,7 +100,7 @@ class World:
             self.extension.execute(call.action, call.payload)
 
     def transact(self, call: TransactionCall) -> Any:
-        """What the storage does, as far as it decides anything."""
+        """Do what the storage does, as far as it decides anything."""
         if call.function is product_listings.adopt_listing:
             _, _, sku, candidates = call.arguments
             return self._own([(one["external_id"], one) for one in candidates], sku)

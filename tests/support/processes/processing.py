@@ -22,7 +22,7 @@ Make = Callable[..., MarketplaceJobProcessor]
 
 
 class Depop(BaseJobHandler):
-    """What a test does stands in the class variable."""
+    """The class variable holds what a test wants it to do."""
 
     does: Callable[["Depop", Job], Awaitable[dict[str, Any] | None]]
 

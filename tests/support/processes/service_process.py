@@ -91,11 +91,11 @@ class Installation:
         return subprocess.CompletedProcess([*self.command, *arguments], code, stdout, stderr)
 
     def json(self, *arguments: str) -> Any:
-        """What one command prints for a program."""
+        """Return what one command prints for a program."""
         return json.loads(self.run(*arguments, "--json").stdout)
 
     def logged(self) -> str:
-        """What the service has logged."""
+        """The log of the service."""
         return self.log.read_text() if self.log.exists() else ""
 
     @contextlib.contextmanager

@@ -95,7 +95,7 @@ def _become(
     os.environ.update(environment)
     time.tzset()
     os.chdir(directory)
-    # What the process that was forked has read from its own environment.
+    # The process that was forked has read these from its own environment.
     importlib.reload(kill_points)
     tempfile.tempdir = None
     sys.argv = list(arguments)

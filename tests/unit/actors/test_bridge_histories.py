@@ -1,4 +1,4 @@
-"""Whatever happens: a command is never sent twice to who forgets, and is ended once."""
+"""In every history, no command is sent twice to a client that forgets, and each ends once."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -37,7 +37,7 @@ STEPS = st.lists(
 
 @dataclass
 class World:
-    """What a random history did, seen from outside."""
+    """The events of a random history, seen from outside."""
 
     bridge: Bridge = field(default_factory=Bridge)
     sockets: dict[str, messages.SocketConnected] = field(default_factory=dict)

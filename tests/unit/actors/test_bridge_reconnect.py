@@ -1,4 +1,4 @@
-"""Who is sent a command again, after a reconnect and after a restart of the bridge."""
+"""Commands are sent again after a reconnect and after a restart of the bridge."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What is closed is not asked for, and nothing else; it is asked for again when it opens."""
+"""Closed lanes, and no others, are not asked for; they are asked for again when they open."""
 
 from datetime import timedelta
 from typing import Any

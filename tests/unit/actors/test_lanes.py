@@ -1,4 +1,4 @@
-"""Lanes: who has work and room takes turns, whatever the others do."""
+"""Lanes that have work and room take turns, whatever the others do."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -77,7 +77,7 @@ def started(lanes: Lanes) -> list[tuple[Lane, Job]]:
     return places
 
 
-# --- who is asked for -----------------------------------------------------------------------
+# --- lanes that are asked for ---------------------------------------------------------------
 
 
 def test_a_lane_where_work_was_found_is_asked_for_with_its_room() -> None:
@@ -347,7 +347,7 @@ def test_where_lanes_of_an_urgency_are_not_even_named_none_of_it_gets_more_than_
 def test_a_lane_is_named_with_its_urgency_and_again_at_once_for_what_turns_out_less_urgent() -> (
     None
 ):
-    """What was said to be urgent may be gone, or wait for another job of its product."""
+    """A job that was said to be urgent may be gone, or wait for another job of its product."""
     lanes = api(concurrency=1)
     lanes.found(shops(1, priority=1))
     lanes.found(shops(*range(2, 14), priority=2))

@@ -1,4 +1,4 @@
-"""What an error answer says, in the marketplace's own words; and answers of an unknown shape."""
+"""Error answers are read in the marketplace's own words, and in an unknown shape, too."""
 
 from typing import Any
 

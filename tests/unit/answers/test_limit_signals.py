@@ -1,4 +1,4 @@
-"""What answers say of limits: read exactly, bounded, and nonsense ignored."""
+"""Limits in answers are read exactly and bounded, and nonsense is ignored."""
 
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime

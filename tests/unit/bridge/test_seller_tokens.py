@@ -1,4 +1,4 @@
-"""Tokens: who may connect, and the words of a refusal."""
+"""Tokens: sellers may connect by them, and a refusal says why."""
 
 import warnings
 from datetime import UTC, datetime, timedelta

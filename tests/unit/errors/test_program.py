@@ -1,4 +1,4 @@
-"""What the command line is called: known in one place, and named by every message."""
+"""The name of the command line is known in one place, and every message names it."""
 
 import ast
 import re

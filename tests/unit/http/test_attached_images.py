@@ -22,7 +22,7 @@ CALL = HttpCall("POST", "images", form={"rank": "1"}, files={"image": ImageFile(
 
 @pytest.fixture
 def seen(httpserver: HTTPServer) -> list[Any]:
-    """What arrives: the form, and name, type and bytes of the image."""
+    """The parts that arrive: the form, and name, type and bytes of the image."""
     requests = []
 
     def answer(request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""What the built-in plugins tell the runtime of their marketplaces' own words and headers."""
+"""The built-in plugins tell the runtime their marketplaces' own words and headers."""
 
 from datetime import UTC, datetime, timedelta
 

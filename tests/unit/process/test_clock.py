@@ -15,7 +15,7 @@ SECOND = timedelta(seconds=1)
 
 
 class Told:
-    """What was told, and when."""
+    """The messages that were told, and their times."""
 
     def __init__(self) -> None:
         self.messages: list[tuple[datetime, str, Any]] = []

@@ -1,4 +1,4 @@
-"""What a product is."""
+"""Products are checked, field by field."""
 
 from decimal import Decimal
 from typing import Any

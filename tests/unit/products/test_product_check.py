@@ -1,4 +1,4 @@
-"""What is wrong with a product is told at once and in full, before anything is sent."""
+"""The flaws of a product are told at once and in full, before anything is sent."""
 
 import pytest
 

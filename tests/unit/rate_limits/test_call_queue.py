@@ -1,4 +1,4 @@
-"""The call queue: who goes first, who waits where, and what it costs to find out."""
+"""The call queue: the order of calls, the places where they wait, and the cost of a look."""
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta

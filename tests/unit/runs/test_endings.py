@@ -1,4 +1,4 @@
-"""What each runner does between the end of a run and its settlement."""
+"""The steps of each runner between the end of a run and its settlement."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

@@ -110,7 +110,7 @@ class Handler:
 
 
 def outcome_of(call: Call) -> Outcome:
-    """What comes back depends on the call alone, not on when it is answered."""
+    """The outcome depends on the call alone, not on the time of its answer."""
     if isinstance(call, RecordStep):
         return Success(json.loads(call.result or "null"))
     assert isinstance(call, BlockingCall)
@@ -251,14 +251,14 @@ def test_a_branch_that_is_cancelled_in_its_work_may_still_call_in_finally(
             for call in owner.outstanding.values()
             if isinstance(call, BlockingCall) and call.arguments[0] == "tidy"
         }
-        # What is being recorded is recorded first; the next await may be in a ``finally``.
+        # An outcome under way to the journal is recorded first; the next await may be in a finally.
         in_finally |= {
             call.name for call in owner.outstanding.values() if isinstance(call, RecordStep)
         }
         owner.take(owner.execution.cancel())
         owner.run()
         cut_short = handler.begun - handler.tidied
-        # Who already was in its ``finally`` is told there; everybody else comes through it.
+        # A branch that already was in its ``finally`` is told there; all others come through it.
         assert set(cut_short) <= in_finally | ancestors(in_finally)
 
 

@@ -39,7 +39,7 @@ EVENTS = {
         "WaitTimeout",
     },
 }  # fmt: skip
-"""What becomes of a job by the class of the error alone, of an error that says nothing more."""
+"""The fate of a job by the class of its error alone, if the error says nothing more."""
 
 OF_THE_ACCOUNT = {"NeedsUser"}
 """An error of these classes always tells of trouble with the account."""

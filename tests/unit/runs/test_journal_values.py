@@ -1,4 +1,4 @@
-"""What the journal keeps of a failure is enough to raise it again."""
+"""The journal keeps enough of a failure to raise it again."""
 
 import inspect
 import json

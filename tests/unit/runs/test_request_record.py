@@ -1,4 +1,4 @@
-"""What the journal keeps of a request: recognisable, small, and without secrets."""
+"""The journal's record of a request is recognisable, small, and without secrets."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a run notes of its steps: when they began, and until when their writes may still act."""
+"""The notes of a run about its steps: their beginnings, and the times when writes are quiet."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""What simulated marketplaces are made of imports nothing that has to be installed."""
+"""The parts of simulated marketplaces import nothing that has to be installed."""
 
 import ast
 import sys

@@ -1,4 +1,4 @@
-"""eBay's tokens and limits: who waits for what, and what it costs."""
+"""eBay's tokens and limits: jobs wait for them, and few calls are spent on them."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -81,6 +81,6 @@ def test_a_quota_that_is_used_up_is_asked_for_once_and_waited_for(shop: EbayShop
 
 
 def closed(shop: EbayShop, words: str) -> Closure | None:
-    """What is closed for a reason with these words in it, or None."""
+    """Return the scope that is closed for a reason with these words in it, or None."""
     with shop.database.session() as session:
         return next((one for one in closures_of(session, ["ebay"]) if words in one.reason), None)

@@ -1,4 +1,4 @@
-"""Etsy's tokens and limits: who waits for what, and what it costs."""
+"""Etsy's tokens and limits: jobs wait for them, and few calls are spent on them."""
 
 from collections.abc import Iterator
 from datetime import timedelta

@@ -26,7 +26,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 
 class Internet(dict[str, Any]):
-    """What is at each URL: bytes, or an error; and which were asked for."""
+    """The bytes or the error at each URL, and the URLs that were asked for."""
 
     def __init__(self) -> None:
         super().__init__()

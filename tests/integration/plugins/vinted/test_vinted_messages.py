@@ -23,7 +23,7 @@ def shop(settings: Settings, database: Database) -> Iterator[VintedShop]:
 
 
 def said(shop: VintedShop) -> list[str]:
-    """What the seller has written."""
+    """Return the messages of the seller."""
     messages = shop.messages(TALK)
     return [one["text"] for one in messages if one["from_seller"]]
 

@@ -1,4 +1,4 @@
-"""Nodes: who is alive is left alone, who is dead is rescued."""
+"""Nodes: living ones are left alone, and the jobs of dead ones are rescued."""
 
 import time
 from collections.abc import Callable

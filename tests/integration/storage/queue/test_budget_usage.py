@@ -1,4 +1,4 @@
-"""What counted windows remember in the database."""
+"""The usage that counted windows keep in the database."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

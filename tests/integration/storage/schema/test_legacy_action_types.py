@@ -1,4 +1,4 @@
-"""What the migrations do with the tables of the former system, and how they give them back."""
+"""The migrations take the tables of the former system over, and give them back."""
 
 import pytest
 from sqlalchemy import URL, text

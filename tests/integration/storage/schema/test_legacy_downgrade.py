@@ -1,4 +1,4 @@
-"""What the migrations give back of the tables of the former system."""
+"""The migrations give the tables of the former system back."""
 
 import pytest
 

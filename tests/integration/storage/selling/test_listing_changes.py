@@ -1,4 +1,4 @@
-"""What a handler did to one listing, in a real database."""
+"""The changes of a handler to one listing, in a real database."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""The embedded server: who shares it, who ends it, and where it cannot run."""
+"""The embedded server: processes share it, the last one ends it, and it cannot run everywhere."""
 
 import fcntl
 import os

@@ -1,4 +1,4 @@
-"""What is known to go wrong around the embedded server, and does not here."""
+"""Traps around the embedded server that are known, and do no harm here."""
 
 import fcntl
 import os

@@ -32,7 +32,7 @@ JOB = make_job("sync", "ebay")
 def answered(
     make: Callable[[EbayClient], Coroutine[Any, Any, Any]], answer: Any
 ) -> tuple[End | None, HttpCall]:
-    """What a coroutine of one call comes to with that answer, and the call."""
+    """Return the result of a coroutine of one call with that answer, and the call."""
     execution = Execution(lambda: make(EbayClient(BaseJobHandler(JOB), "fr-FR")))
     (perform,) = [one for one in execution.start() if isinstance(one, Perform)]
     assert isinstance(perform.call, HttpCall)

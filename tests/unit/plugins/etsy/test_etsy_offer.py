@@ -1,4 +1,4 @@
-"""What Etsy demands of a product, told all at once and before anything is sent."""
+"""The demands of Etsy on a product are told all at once, before anything is sent."""
 
 from collections.abc import Mapping
 from typing import Any

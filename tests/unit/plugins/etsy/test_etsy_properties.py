@@ -1,4 +1,4 @@
-"""Whatever becomes of each request, and wherever the process dies: on sale once, paid once."""
+"""However each request ends, and wherever the process dies: on sale once, paid once."""
 
 import random
 from dataclasses import replace

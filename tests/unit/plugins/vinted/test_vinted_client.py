@@ -1,4 +1,4 @@
-"""What the Vinted client makes of a browser's answers."""
+"""The Vinted client reads a browser's answers."""
 
 from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
@@ -101,7 +101,7 @@ class TestRefusal:
             coroutine.send(Failure(refusal))
         assert (raised.value.error_code, raised.value.writes) == (code, True)
         if trouble is not None:
-            # Whoever knows only statuses comes to the same.
+            # A reader that knows only statuses comes to the same.
             assert trouble_of(CallRejected("", status=raised.value.status)) is trouble
 
     @pytest.mark.parametrize(

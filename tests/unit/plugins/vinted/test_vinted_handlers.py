@@ -1,4 +1,4 @@
-"""What the handlers of Vinted refuse, stop at, and make of odd answers."""
+"""The handlers of Vinted refuse wrong input, stop at trouble, and read odd answers."""
 
 from collections.abc import Callable
 from typing import Any

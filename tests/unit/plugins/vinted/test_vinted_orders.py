@@ -1,4 +1,4 @@
-"""What orders_vinted reads in a sale of which not all can be read."""
+"""orders_vinted reads what it can in a sale of which not all can be read."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Whatever becomes of each command, and wherever the process dies: everything happens once."""
+"""However each command ends, and wherever the process dies: everything happens once."""
 
 from collections import deque
 from dataclasses import replace
@@ -37,7 +37,7 @@ def job(handler: type[BaseJobHandler], number: int = 1, **changes: Any) -> JobIn
 
 
 def result(one: JobInWorld) -> dict[str, Any]:
-    """What came of a job that must be finished."""
+    """Return the result of a job that must be finished."""
     assert isinstance(one.end, Finished)
     assert isinstance(one.end.result, dict)
     return one.end.result
