@@ -14,7 +14,7 @@ class Shelf:
     """The items and the offers of the job's shop.
 
     A write replaces the whole item or offer. So each is read first, and written with the product's
-    changes merged into it; else data that the seller has entered on eBay would be lost.
+    changes merged into it; otherwise data that the seller has entered on eBay would be lost.
     """
 
     def __init__(self, handler: BaseJobHandler, settles_within: timedelta = SETTLES_WITHIN) -> None:
@@ -47,7 +47,7 @@ class Shelf:
         """Write the product into an offer; return the offer as it was, or None if it is not there.
 
         Args:
-            whole: whether to write the shop's policies and location too; else these stay.
+            whole: whether to write the shop's policies and location too; otherwise these stay.
         """
         offer = await self.offers.read(offer_id)
         if offer is None:

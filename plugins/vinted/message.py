@@ -129,7 +129,7 @@ def checked_message(input_data: dict[str, Any]) -> tuple[str, str]:
 def _new_messages(
     now: Conversation, before: Conversation | None, reference: str, text: str
 ) -> list[dict[str, Any]]:
-    """Return the messages that the job may have written: by its reference, else by its words."""
+    """Return the messages that may be the job's: by its reference, otherwise by its words."""
     earlier = {str(one["id"]) for one in _own_messages(before or {})}
     new = [one for one in _own_messages(now) if str(one["id"]) not in earlier]
     named = [one for one in new if one.get("reference") == reference]

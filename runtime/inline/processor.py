@@ -65,7 +65,7 @@ class Attempt:
 
 
 class MarketplaceJobProcessor:
-    """Runs one job after the other: by a service if one is alive, else in this process.
+    """Runs one job after the other: by a service if one is alive, otherwise in this process.
 
     Args:
         db: the application's session; :meth:`process_next_job` commits it.
@@ -99,7 +99,7 @@ class MarketplaceJobProcessor:
 
         A caller that gives up waiting stops nothing: the attempt goes on, and is settled.
 
-        With a live service, it is the job that waits, or else a job that is already running.
+        With a live service, it is the job that waits, or otherwise a job that is already running.
 
         Returns:
             None where there is none that can run now; ``{job_id, marketplace, action, success:

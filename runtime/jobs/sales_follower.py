@@ -33,8 +33,8 @@ def store_orders(session: Session, shop_id: int, rows: Sequence[OrderRow]) -> St
 def follow_sales(session: Session, shop_id: int, sales: Sequence[Sale]) -> list[int]:
     """Create the jobs that bring the seller's other shops up to date; returns their ids.
 
-    A job is a ``delete`` if no piece of the product remains, or else an ``update``. Each pair of
-    sale and listing gets one job, however often this function is called for it. It runs in the
+    A job is a ``delete`` if no piece of the product remains, and an ``update`` otherwise. Each pair
+    of sale and listing gets one job, however often this function is called for it. It runs in the
     transaction that stored the sales, so that no sale is stored without its jobs.
     """
     created: list[int] = []

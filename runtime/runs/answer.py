@@ -12,7 +12,7 @@ class Answer:
     Attributes:
         status: the HTTP status. A browser passes the marketplace's status on, or None.
         headers: the headers by their names in lower case; empty if a browser answered.
-        text: the beginning of the body if the status is an error; else empty.
+        text: the beginning of the body if the status is an error; otherwise empty.
         error_code: the machine-readable code that a browser gave, or None.
         from_browser: whether a seller's browser answered, and not the marketplace's API.
         good: whether the other side did what it was asked for.

@@ -49,9 +49,9 @@ def parsed_shops(assignments: Iterable[str]) -> dict[ShopKey, str]:
 class FormerShops:
     """Finds the shops of jobs, and creates missing shops.
 
-    The shop is the account that the operator names, or else the account whose external id is the
-    former shop id, or else the only account of the seller there. Without any of these it is a
-    placeholder, which is closed until the operator names the account.
+    The shop is the first of these that there is: the account that the operator names, the account
+    whose external id is the former shop id, the only account of the seller there. If there is none,
+    it is a placeholder, which is closed until the operator names the account.
 
     Attributes:
         made: the user, marketplace and external id of each shop that was created.

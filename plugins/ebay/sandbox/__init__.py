@@ -21,7 +21,7 @@ Its rules, with the ``errorId`` of each refusal:
   to update an offer.
 - An item: SKU of 1 to 50 letters, digits, ``-_.`` (25707); title to 80 and description to 4,000
   characters (25016); images at https (25014); quantity not negative (25004). PUT replaces all
-  of it: 201 when new, else 204. Unknown SKU: 404 with 25710.
+  of it: 201 when new, otherwise 204. Unknown SKU: 404 with 25710.
 - An offer: ``sku``, ``marketplaceId``, ``format`` (25709), of an item that is there (25702). A
   second one of the same three is 25002; its parameter ``offerId`` tells the first one, unless
   ``names_existing_offer`` is off. getOffers wants ``sku`` (25709); 404 with 25713 where the SKU

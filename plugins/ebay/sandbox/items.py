@@ -10,7 +10,7 @@ from runtime.sandbox import Answer, Call, Refused
 
 MAX_TITLE = 80
 MAX_DESCRIPTION = 4_000
-# A PUT stores these and drops all else: fields that it leaves out are gone, as on eBay.
+# A PUT stores these and drops all others: fields that it leaves out are gone, as on eBay.
 _WRITABLE = (
     "availability", "condition", "conditionDescription", "conditionDescriptors",
     "packageWeightAndSize", "product",
@@ -24,7 +24,7 @@ class ItemOperations:
         self._state = state
 
     def put(self, call: Call) -> Answer:
-        """createOrReplaceInventoryItem: 201 when new, else 204; replaces all of it."""
+        """createOrReplaceInventoryItem: 201 when new, otherwise 204; replaces all of it."""
         language = language_of(call.request)
         return self.store(call.path["sku"], language, body_of(call.request))
 

@@ -31,8 +31,8 @@ def start(session: Session, job_id: int) -> MarketplaceJob:
     """
     values = {"started_at": func.coalesce(MarketplaceJob.started_at, func.clock_timestamp())}
     try:
-        # A savepoint, because the index that refuses a second job of the product would else abort
-        # the caller's transaction.
+        # A savepoint, because the index that refuses a second job of the product would otherwise
+        # abort the caller's transaction.
         with session.begin_nested():
             return _change(session, job_id, JobEvent.CLAIM, {**values, "waiting_reason": None})
     except IntegrityError as error:
@@ -167,7 +167,7 @@ def _ask(
     asked: dict[str, Any],
     channel: str,
 ) -> MarketplaceJob:
-    """Change the job at once if that is possible, or else ask the service that runs it."""
+    """Change the job at once if that is possible, or otherwise ask the service that runs it."""
 
     def change() -> MarketplaceJob:
         while True:

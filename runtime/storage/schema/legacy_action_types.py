@@ -83,7 +83,7 @@ def former_ids(connection: Connection) -> dict[int, tuple[str, int]]:
     """Return the legacy table as it comes back: for each id of today, its code and its id there.
 
     Every row that came from it gets its former code and id again. A row that was added since
-    keeps its id if that is free, or else gets the next one.
+    keeps its id if that is free, or otherwise gets the next one.
     """
     known = remembered(connection)
     places = {one.id: (one.former_code, one.former_id) for one in known}

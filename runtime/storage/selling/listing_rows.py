@@ -238,7 +238,7 @@ def _upsert_statement(
 
 
 def _without_duplicates(rows: Iterable[ListingRow]) -> list[ListingRow]:
-    """Return one row for each id: the last with details, or else the last without."""
+    """Return one row for each id: the last with details, or otherwise the last without."""
     unique: dict[str, ListingRow] = {}
     for one in rows:
         if not one["flaw"] or one["external_id"] not in unique:

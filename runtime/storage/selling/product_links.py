@@ -11,7 +11,7 @@ from runtime.waiting.product_key import product_key
 
 
 class ProductLink(NamedTuple):
-    """The name of a product in a listing: the product's row if it has one, or else the SKU."""
+    """The name of a product in a listing: the product's row if it has one, or otherwise the SKU."""
 
     product_id: int | None
     product_key: str | None
