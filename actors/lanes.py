@@ -30,7 +30,7 @@ MAX_LANES_PER_CLAIM = 100
 MAX_JOBS_PER_CLAIM = 100
 SPARE_LANES = 10
 """A claim names so many lanes beyond the places. They get the places of lanes that turn out to have
-nothing; these places would else go to further jobs of lanes that have had their turn."""
+nothing; these places would otherwise go to further jobs of lanes that have had their turn."""
 
 REST = timedelta(milliseconds=50)
 """A job that is due and was not claimed is held by somebody for the moment. Its lane is left alone

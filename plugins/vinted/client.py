@@ -68,14 +68,14 @@ class VintedBrowser:
         try:
             page = await self.wardrobe(1)
         except (JobFailed, CallRejected) as error:
-            # Only an older plugin is excused. Any other refusal ends the run, because a
+            # Only an older browser plugin is excused. Any other refusal ends the run, because a
             # wardrobe that cannot be read for the moment is no reason to trust an account that was
             # not compared.
             if isinstance(error, CallRejected) and not may_not_know_action(error):
                 raise
             self._handler.log.warning("the browser cannot show what is on sale", reason=str(error))
-            # Nothing more can be learned from this plugin, so the other writes of the run do not
-            # ask it again.
+            # Nothing more can be learned from this browser plugin, so the other writes of the run
+            # do not ask it again.
             self._verified = True
             return None
         return [row["external_id"] for row in page["rows"]]
@@ -210,8 +210,8 @@ class VintedBrowser:
     def _compare_account(self, answer: Any) -> None:
         account = answer.get("account") if isinstance(answer, dict) else None
         told = account.get("id") if isinstance(account, dict) else None
-        # An older plugin may not name the account, and the answer with one item or one conversation
-        # never does.
+        # An older browser plugin may not name the account, and the answer with one item or one
+        # conversation never does.
         if told is None:
             return
         # Vinted gives ids as numbers, and the shop stores its id as text.

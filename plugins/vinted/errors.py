@@ -68,9 +68,9 @@ ACCOUNT_WORDS = AccountWords(
 _UNKNOWN_ACTION = re.compile(
     "(unknown|unsupported|no such|not a known).(action|command)|not.(implemented|supported)"
 )
-# With one of these statuses and no code, an older plugin may mean that it does not know the action.
-# A 401, 403, 429 or a 500 is never taken for that, because it says something of the account or
-# passes.
+# With one of these statuses and no code, an older browser plugin may mean that it does not know the
+# action. A 401, 403, 429 or a 500 is never taken for that, because it says something of the account
+# or passes.
 _BARE_STATUSES = {400, 404, 405, 422, 501}
 _BLOCK = re.compile("captcha|blocked|challenge|datadome")
 _STATUSES = {**{one.status: one for one in Trouble}, 400: Trouble.INVALID, 410: Trouble.GONE}
@@ -79,15 +79,15 @@ _STATUSES = {**{one.status: one for one in Trouble}, 400: Trouble.INVALID, 410: 
 def trouble_of(refusal: CallRejected | Answer) -> Trouble | None:
     """Return the trouble that the answer tells of, or None if it tells of none that is known.
 
-    A code is more exact than a status: some plugins pass on a captcha with a status of 400.
+    A code is more exact than a status: some browser plugins pass on a captcha with a status of 400.
     """
     code = (refusal.error_code or "").lower()
     if code in _CODES:
         return _CODES[code]
     if _BLOCK.search(code):
         return Trouble.BLOCKED
-    # This stands before the status: a plugin may refuse an unknown action with 404, and read as a
-    # status this would mean that the listing is gone.
+    # This stands before the status: a browser plugin may refuse an unknown action with 404, and
+    # read as a status this would mean that the listing is gone.
     if says_unknown_action(refusal):
         return None
     return _STATUSES.get(refusal.status or 0)

@@ -195,7 +195,8 @@ def _row(item: dict[str, Any], wanted: str) -> ListingRow:
         raise JobFailed(
             f"what Vinted says of the listing {wanted} cannot be used: {error}"
         ) from error
-    # A plugin that answers with another item would link the product to a listing that nobody named.
+    # A browser plugin that answers with another item would link the product to a listing that
+    # nobody named.
     if row["external_id"] != wanted:
         raise JobFailed(
             f"asked for the listing {wanted}, the browser answered with {row['external_id']}: "

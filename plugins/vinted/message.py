@@ -46,8 +46,8 @@ class MessageVinted(BaseJobHandler):
         except JobFailed as error:
             reason = str(error)
         except CallRejected as error:
-            # An older plugin still sends messages. Any other refusal, such as a conversation that
-            # is not there, must end the job before anything is written.
+            # An older browser plugin still sends messages. Any other refusal, such as a
+            # conversation that is not there, must end the job before anything is written.
             if not may_not_know_action(error):
                 raise
             reason = str(error)

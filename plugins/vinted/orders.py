@@ -33,7 +33,7 @@ NOT_SOLD = (
 )  # fmt: skip
 """Parts of a status which say that the seller has the thing, or gets it back.
 
-They are in the languages of Vinted's sites, because plugins pass on the words of the page."""
+They are in the languages of Vinted's sites, because browser plugins pass on the page's words."""
 
 
 @dataclass(slots=True)

@@ -41,8 +41,8 @@ class PageTotals:
             return "it changed while it was read"
         for _, total_entries in self._told:
             # Without a count, a list that moved looks like a list that did not. A second walk finds
-            # the items that slipped by the first, so this doubt ends there; otherwise such a plugin
-            # could never be believed. A single page is read at once and cannot move.
+            # the items that slipped by the first, so this doubt ends there; otherwise such a
+            # browser plugin could never be believed. A single page is read at once and cannot move.
             if total_entries is None and self.pages > 1 and is_first:
                 return "the browser plugin does not tell how many there are"
             if None not in (total_entries, entries) and total_entries != entries:

@@ -77,9 +77,9 @@ def parse_sync(answer: Any, page: int) -> ListingPage | Summary:
     """
     asked = Asked("VINTED_SYNC", page)
     if isinstance(answer, dict) and not ("items" in answer or "pagination" in answer):
-        # An older plugin walks through all pages by itself, so its summary answers the first
-        # request. In the middle of a walk a summary says nothing of the pages that are still to
-        # come.
+        # An older browser plugin walks through all pages by itself, so its summary answers the
+        # first request. In the middle of a walk a summary says nothing of the pages that are still
+        # to come.
         if page == 1 and "imported" in answer:
             return Summary(
                 imported=_count(answer, "imported", answer, asked),

@@ -67,8 +67,8 @@ class SyncVinted(BaseJobHandler):
         self, per_page: int, counts: Counter[str], walk: str, prefix: str
     ) -> LookReport:
         look = await self._look(prefix, walk, per_page, counts)
-        # An older plugin that answers with a summary has stored nothing here, so nothing is known
-        # to be gone.
+        # An older browser plugin that answers with a summary has stored nothing here, so nothing is
+        # known to be gone.
         if not isinstance(look, WardrobeLook):
             return LookReport({**look, "pages": 1}, tells_gone=False)
         errors = counts["errors"] + look.unidentified
@@ -85,8 +85,8 @@ class SyncVinted(BaseJobHandler):
             page: ListingPage | Summary = await self.step(
                 f"{prefix}page-{number}", partial(self._read_page, look, number, per_page)
             )
-            # An older plugin walks through all pages by itself, so there is no second page to ask
-            # for.
+            # An older browser plugin walks through all pages by itself, so there is no second page
+            # to ask for.
             if "imported" in page:
                 return page
             stored = await self.transaction(

@@ -124,7 +124,7 @@ class Closures:
         """End the closure of that kind; returns whether there was one."""
         of_scope = self._of.get(scope, {})
         found = of_scope.pop(kind, None) is not None
-        # An empty entry would else stay for every shop that was ever closed.
+        # An empty entry would otherwise stay for every shop that was ever closed.
         if not of_scope:
             self._of.pop(scope, None)
         return found

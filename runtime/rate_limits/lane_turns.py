@@ -37,7 +37,7 @@ class LaneTurns(Generic[Item]):
             # it had caught up.
             lane = self._lanes[key] = CallLane(key, self._round)
         elif self._resting.pop(key, None) is not None:
-            # A lane that was idle would else take all the turns that it did not use at once,
+            # A lane that was idle would otherwise take all the turns that it did not use at once,
             # before any other lane.
             lane.turn = max(lane.turn, self._round)
         return lane

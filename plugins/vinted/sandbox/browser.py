@@ -1,4 +1,4 @@
-"""One tab of a seller's browser: the page that relays, and the plugin that executes."""
+"""One tab of a seller's browser: the page that relays, and the browser plugin that executes."""
 
 import importlib.util
 import queue
@@ -22,7 +22,7 @@ _TRANSPORT = "websocket" if importlib.util.find_spec("websocket") else "polling"
 
 
 class SimulatedBrowser:
-    """One tab of a seller's browser: the page that relays, and the plugin that executes.
+    """One tab of a seller's browser: the page that relays, and the browser plugin that executes.
 
     Args:
         url: the bridge, such as ``http://127.0.0.1:8765``.

@@ -103,7 +103,8 @@ class Extension:
 
     def _sync(self, payload: Payload) -> Any:
         page = payload["page"]
-        # A newer plugin signs its page with the account that is logged in; an older one refuses.
+        # A newer browser plugin signs its page with the account that is logged in; an older one
+        # refuses.
         if self.faults.wrong_account is not None and not self.faults.older_plugin:
             return self._signed({"items": []})
         logged_in = self.faults.wrong_account or self.wardrobe.shop_id

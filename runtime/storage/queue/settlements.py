@@ -20,7 +20,7 @@ from runtime.storage.server.value_errors import mapped_value_errors
 # A request to cancel or pause that came while the run failed or snoozed wins over another run.
 # Every settlement names the fence: if it matches no row, another run owns the job by now.
 # A new ``run_at`` is a delay added to the database's clock, as that clock alone decides what is
-# due: a machine whose clock is wrong would else run its retries early or late.
+# due: a machine whose clock is wrong would otherwise run its retries early or late.
 _SETTLE = text(f"""
     WITH ended AS (
         SELECT * FROM unnest(

@@ -17,9 +17,9 @@ TRIES = 5
 T = TypeVar("T")
 _LOCK_NOT_AVAILABLE = "55P03"
 
-# MATERIALIZED has the former value read before it is replaced: PostgreSQL could else merge the two
-# selects, and the order within a merged select is not promised. The third argument of set_config
-# limits the value to this transaction, so that a rollback restores it without our help.
+# MATERIALIZED has the former value read before it is replaced: PostgreSQL could otherwise merge the
+# two selects, and the order within a merged select is not promised. The third argument of
+# set_config limits the value to this transaction, so that a rollback restores it without our help.
 _REPLACE = text("""
     WITH former AS MATERIALIZED (SELECT current_setting('lock_timeout') AS timeout)
     SELECT former.timeout, set_config('lock_timeout', :timeout, true) FROM former
