@@ -51,5 +51,5 @@ class DaemonThreads:
                 return
             try:
                 work()
-            except BaseException:  # a SystemExit must not cost the pool a thread
+            except BaseException:  # A SystemExit must not cost the pool a thread.
                 log.exception("work failed unexpectedly")

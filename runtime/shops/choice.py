@@ -20,7 +20,7 @@ def chosen_shop(
     """Return the shop that is meant; both ids may be omitted if only one shop is possible.
 
     Raises:
-        ShopNotFound: the shop does not exist, or belongs to another marketplace or user.
+        ShopNotFound: the shop does not exist, or belongs to another marketplace or seller.
         ShopRequired: no shop was named, and more or fewer than one is possible.
     """
     if user_id is not None:
@@ -39,7 +39,7 @@ def chosen_shop(
 def add_shop(
     session: Session, marketplace: str, user_id: int, external_id: str, name: str | None = None
 ) -> Shop:
-    """Add a seller's account, or return it if the same user added it before.
+    """Add a seller's account, or return it if the same seller has it already.
 
     Raises:
         InputError: a value cannot be used, or the account is another seller's.

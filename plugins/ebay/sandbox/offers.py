@@ -26,7 +26,7 @@ class OfferOperations:
         self.names_existing = True
 
     def create(self, call: Call) -> Answer:
-        """createOffer: not idempotent; one for each SKU, marketplace and format."""
+        """Make an offer; there can be one for each SKU, marketplace and format (createOffer)."""
         language_of(call.request)
         body = body_of(call.request)
         sku = checked_sku(body.get("sku"))
@@ -46,11 +46,11 @@ class OfferOperations:
         return Answer(201, {"offerId": offer_id})
 
     def get(self, call: Call) -> Answer:
-        """getOffer: by its id."""
+        """Read an offer by its id (getOffer)."""
         return Answer(200, copy.deepcopy(self._found(call.path["offerId"])))
 
     def list_page(self, call: Call, base: str) -> Answer:
-        """getOffers: of one SKU, which must be given; 404 with 25713 where it has none."""
+        """Read the offers of one SKU, which must be given (getOffers); 404 with 25713 if none."""
         query = dict(call.request.query_pairs())
         if not query.get("sku"):
             raise refused(400, 25709, "sku", fieldName="sku")
@@ -67,7 +67,7 @@ class OfferOperations:
         return Answer(200, page_of(call.request, base, rows, "offers", largest=200, usual=100))
 
     def update(self, call: Call) -> Answer:
-        """updateOffer: replaces all of it; of a live one, what publishing needs must be there."""
+        """Replace all of an offer; a live offer must keep what publishing needs (updateOffer)."""
         language_of(call.request)
         body = body_of(call.request)
         _check(body)
@@ -81,12 +81,12 @@ class OfferOperations:
         return Answer(200, {"offerId": offer["offerId"]})
 
     def delete(self, call: Call) -> Answer:
-        """deleteOffer: ends its listing too."""
+        """Delete an offer, and end its listing (deleteOffer)."""
         del self._state.offers[self._found(call.path["offerId"])["offerId"]]
         return Answer(204)
 
     def publish(self, call: Call) -> Answer:
-        """publishOffer: makes the listing, which costs money; an offer that is live is refused."""
+        """Make the listing, which costs money; refuse an offer that is live (publishOffer)."""
         return Answer(200, {"listingId": self.make_listing(call.path["offerId"])})
 
     def make_listing(self, offer_id: str) -> str:
@@ -104,7 +104,7 @@ class OfferOperations:
         return listing_id
 
     def withdraw(self, call: Call) -> Answer:
-        """withdrawOffer: ends the listing and keeps the offer."""
+        """End the listing and keep the offer (withdrawOffer)."""
         offer = self._found(call.path["offerId"])
         if offer["status"] != "PUBLISHED":
             raise refused(400, 25002, "The offer is not published.")
@@ -113,7 +113,7 @@ class OfferOperations:
         return Answer(200, {"listingId": offer.pop("listing")["listingId"]})
 
     def publish_many(self, call: Call) -> Answer:
-        """bulkPublishOffer: a status for each row, and 207 where one failed."""
+        """Publish many, with a status for each row, and 207 if a row failed (bulkPublishOffer)."""
         requested = rows_of(body_of(call.request))
         ids = [str(row.get("offerId")) for row in requested]
         if len(set(ids)) < len(ids):
@@ -129,7 +129,7 @@ class OfferOperations:
         return many(rows)
 
     def reprice_many(self, call: Call) -> Answer:
-        """bulkUpdatePriceQuantity: quantities of items, prices and quantities of offers."""
+        """Set quantities of items, prices and quantities of offers (bulkUpdatePriceQuantity)."""
         rows: list[Record] = []
         for one in rows_of(body_of(call.request)):
             sku = str(one.get("sku"))
