@@ -19,8 +19,8 @@ from runtime.storage.server.embedded import EmbeddedServer
 from runtime.storage.server.engine import Database
 from tests.support.database.databases import Databases, own_server
 from tests.support.examples import drawn
+from tests.support.order import spread
 
-LONGEST = ("test_day.py", "test_chaos.py", "test_outside_package.py")
 EXAMPLES = 100
 OWN_DIRECTORY = pytest.StashKey[bool]()
 """Whether the run made a directory for the files of its tests."""
@@ -63,12 +63,12 @@ def pytest_report_header() -> str:
     return " ".join(f"{name}={os.environ[name]}" for name in names)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that take longest, so that the others are done beside them.
-
-    Whole files, so that one worker has all tests of the simulated day, and simulates it once.
-    """
-    items.sort(key=lambda item: item.path.name not in LONGEST)
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let no worker of several end long after the others."""
+    workers = getattr(config, "workerinput", {"workercount": 1})["workercount"]
+    if workers > 1:
+        items[:] = spread(items, workers, Path(__file__).parent)
 
 
 @pytest.fixture(autouse=True)
