@@ -33,7 +33,7 @@ Item = TypeVar("Item", bound=Test)
 
 
 @dataclass
-class Part(Generic[Item]):
+class WorkerPart(Generic[Item]):
     """The tests that one worker begins with."""
 
     size: int
@@ -65,7 +65,7 @@ def spread(items: Sequence[Item], workers: int, root: Path) -> list[Item]:
     files: dict[Path, list[Item]] = {}
     for item in items:
         files.setdefault(item.path, []).append(item)
-    parts = [Part[Item](size) for size in _sizes(len(items), workers)]
+    parts = [WorkerPart[Item](size) for size in _sizes(len(items), workers)]
     each = {path: _seconds(path.relative_to(root)) for path in files}
     for path in sorted(files, key=lambda path: -each[path] * len(files[path])):
         if each[path]:
