@@ -6,9 +6,9 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-SHORTEST_SECONDS = 0.005
-LONGEST_SECONDS = 0.05
-SHARE = 0.1
+SHORTEST_SECONDS = 0.01
+LONGEST_SECONDS = 0.1
+SHARE = 0.15
 """How much longer than needed a wait may get; looking more often costs what others run on."""
 
 

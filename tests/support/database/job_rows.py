@@ -1,6 +1,6 @@
 """Rows for tests: shops and jobs, and what became of them."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -11,6 +11,8 @@ from runtime.storage.models import BrowserPresence, MarketplaceJob, Product
 from runtime.storage.nodes.membership import register_node
 from runtime.storage.selling import product_rows
 from runtime.storage.server.engine import Database
+
+STATUS = f"SELECT status FROM {MarketplaceJob.__table__} WHERE id = %s"
 
 
 def add_shop(database: Database, marketplace: str = "vinted", user_id: int = 7) -> int:
@@ -60,6 +62,13 @@ def get_job(database: Database, job_id: int) -> MarketplaceJob:
     """The job as it stands."""
     with database.session() as session:
         return session.get_one(MarketplaceJob, job_id)
+
+
+def job_has_status(database: Database, job_id: int, statuses: Collection[str]) -> bool:
+    """Whether the job has one of these statuses now: a look that costs little."""
+    with database.session() as session:
+        status = session.connection().exec_driver_sql(STATUS, (job_id,)).scalar_one()
+        return status in statuses
 
 
 def result_of(job: MarketplaceJob) -> dict[str, Any]:

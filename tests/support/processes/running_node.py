@@ -16,7 +16,7 @@ from runtime.runs.job import handler_key
 from runtime.runs.job_states import FINAL
 from runtime.storage.models import MarketplaceJob
 from runtime.storage.server.engine import Database
-from tests.support.database.job_rows import get_job
+from tests.support.database.job_rows import get_job, job_has_status
 from tests.support.deadline import wait_until
 
 
@@ -36,6 +36,8 @@ class Scene:
         """The job once it has one of these statuses."""
 
         def probe() -> MarketplaceJob | None:
+            if not job_has_status(self.database, job_id, statuses):
+                return None
             job = get_job(self.database, job_id)
             return job if job.status in statuses else None
 
