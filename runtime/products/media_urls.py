@@ -12,7 +12,8 @@ from urllib.parse import parse_qs, quote
 
 PREFIX = "/media/"
 _PURPOSE = b"marketplace-runtime: URLs of media"
-_NUMBER = re.compile(r"[0-9]{1,12}", re.ASCII)
+# With one digit more a number may lie beyond the last year that a datetime can hold.
+_NUMBER = re.compile(r"[0-9]{1,11}", re.ASCII)
 
 
 def media_key(token_secret: str) -> bytes:

@@ -109,6 +109,10 @@ class Housekeeper:
                 self.tidy()
             except DatabaseUnavailable as error:
                 log.warning("tidying up waits", reason=str(error))
+            except Exception:
+                # Without this thread no job would expire and no batch close until the next start,
+                # and nobody would be told why.
+                log.exception("tidying up failed")
 
     def _close_batches(self) -> None:
         with self._database.transaction("close-batches") as session:

@@ -17,7 +17,6 @@ import psycopg2
 import structlog
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class
 
-from runtime.errors import DatabaseUnavailable
 from runtime.messages import (
     CancelRequested,
     ClosuresChanged,
@@ -94,7 +93,7 @@ class Listener:
             started = time.monotonic()
             try:
                 self._listen()
-            except (psycopg2.Error, DatabaseUnavailable, OSError) as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, somebody has to listen
                 # A connection that lasted for a while starts the backoff anew.
                 if time.monotonic() - started > self._interval:
                     delay = 0.1

@@ -1,5 +1,6 @@
 """Housekeeping: expiry, pruning, and claims whose cost does not grow with the table."""
 
+import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -50,6 +51,27 @@ def test_what_is_over_for_long_is_removed_with_its_journal(
         assert session.query(MarketplaceTask).count() == 0
     assert get_job(database, recent).status == "completed"
     assert get_job(database, pending).status == "pending"
+
+
+def test_a_round_that_fails_does_not_keep_the_next_from_coming(
+    keeper: Housekeeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    errors = iter([ValueError("a row that nobody expects"), DatabaseUnavailable("away")])
+    tidied = threading.Event()
+
+    def tidy() -> tuple[int, int]:
+        for error in errors:
+            raise error
+        tidied.set()
+        return 0, 0
+
+    monkeypatch.setattr(housekeeping, "INTERVAL", timedelta(milliseconds=10))
+    monkeypatch.setattr(keeper, "tidy", tidy)
+    keeper.start()
+    try:
+        assert tidied.wait(60)
+    finally:
+        keeper.stop()
 
 
 def test_it_is_done_in_small_batches(

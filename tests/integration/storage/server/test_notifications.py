@@ -72,6 +72,22 @@ def test_what_cannot_be_read_is_passed_over(database: Database, hints: list[obje
     wait_until(lambda: CancelRequested(13) in hints)
 
 
+def test_an_error_of_whoever_is_told_does_not_end_the_listening(database: Database) -> None:
+    told: list[object] = []
+
+    def deliver(message: object) -> None:
+        told.append(message)
+        if len(told) == 1:
+            raise ValueError("nobody expects this")
+
+    listener = Listener(database, deliver, timedelta(seconds=0.2))
+    listener.start()
+    try:
+        wait_until(lambda: told.count(ListeningAgain()) > 1)
+    finally:
+        listener.stop()
+
+
 LISTENERS = "datname = current_database() AND pid <> pg_backend_pid() AND query LIKE '%%probe%%'"
 
 
