@@ -33,13 +33,14 @@ def json_text(value: Any, name: str, *, max_bytes: int = MAX_BYTES) -> str:
     """
     # Without escapes a lone surrogate shows when the text is encoded, and the size counts each
     # character as the bytes that it has in UTF-8.
-    try:
-        with _depth_refused(name):
+    with _depth_refused(name):
+        try:
             text = json.dumps(value, allow_nan=False, ensure_ascii=False)
-    except ValueError as error:
-        raise InvalidJson(f"{name} is not valid JSON: {error} (NaN and infinity are not)") from None
-    except TypeError as error:
-        raise InvalidJson(f"{name} is not valid JSON: {error}") from None
+        except ValueError as error:
+            why = f"{error} (NaN and infinity are not)"
+            raise InvalidJson(f"{name} is not valid JSON: {why}") from None
+        except TypeError as error:
+            raise InvalidJson(f"{name} is not valid JSON: {error}") from None
     try:
         size = len(text.encode())
     except UnicodeEncodeError:
@@ -61,15 +62,14 @@ def parsed_object(text: str, name: str) -> dict[str, Any]:
     Raises:
         InvalidJson: the text is malformed or no object, or :func:`checked_json` refuses it.
     """
-    try:
-        with _depth_refused(name):
+    with _depth_refused(name):
+        try:
             value = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise InvalidJson(
-            f"{name} is not valid JSON: {error.msg} at line {error.lineno}, column {error.colno}"
-        ) from None
-    except ValueError as error:  # a number with more digits than Python reads
-        raise InvalidJson(f"{name} is not valid JSON: {error}") from None
+        except json.JSONDecodeError as error:
+            where = f"line {error.lineno}, column {error.colno}"
+            raise InvalidJson(f"{name} is not valid JSON: {error.msg} at {where}") from None
+        except ValueError as error:  # a number with more digits than Python reads
+            raise InvalidJson(f"{name} is not valid JSON: {error}") from None
     if not isinstance(value, dict):
         raise InvalidJson(f'{name} must be a JSON object such as {{"page": 1}}')
     checked: dict[str, Any] = checked_json(value, name)
@@ -79,6 +79,7 @@ def parsed_object(text: str, name: str) -> dict[str, Any]:
 @contextmanager
 def _depth_refused(name: str) -> Iterator[None]:
     # The depth at which Python gives up depends on the stack of the caller, so no number is told.
+    # An InvalidJson is a ValueError, too: within a `try` for these it would be taken for another.
     try:
         yield
     except RecursionError:

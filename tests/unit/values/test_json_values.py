@@ -48,6 +48,7 @@ def test_what_cannot_be_stored_is_refused_and_named(kind: str) -> None:
     with pytest.raises(InvalidJson, match=says) as refused:
         checked_json(value, "the result")
     assert str(refused.value).startswith("the result ")
+    assert str(refused.value).count("the result") == 1, "one line says it once"
 
 
 def test_the_size_is_counted_in_bytes_and_limited() -> None:
@@ -118,6 +119,7 @@ def test_a_text_that_is_no_json_object_is_refused_with_its_place(text: str, says
     with pytest.raises(InvalidJson, match=says) as refused:
         parsed_object(text, "--input")
     assert str(refused.value).startswith("--input ")
+    assert str(refused.value).count("--input") == 1, "one line says it once"
 
 
 def test_a_json_object_is_read() -> None:
