@@ -13,7 +13,7 @@ import socketio
 
 from runtime.bridge.seller_tokens import issue_token
 from tests.chaos.counting_marketplace import CountingMarketplace
-from tests.support.bridge.seller_client import close_client, seller_client
+from tests.support.bridge.seller_client import close_client, close_sockets, seller_client
 
 SECRET = "a-secret-for-the-chaos-tests-only"
 UNKNOWN = {"success": False, "error": "it was begun", "error_code": "outcome_unknown"}
@@ -125,6 +125,7 @@ class Seller:
         # Cut off at a bad moment, the library's client fails with whatever it happens to meet.
         with suppress(Exception):
             self._client.disconnect()
+        close_sockets(self._client)
 
     def _answer(self, request_id: str, response: dict[str, Any]) -> None:
         with suppress(Exception):

@@ -17,6 +17,7 @@ import psycopg2
 import structlog
 from psycopg2.extensions import connection as Connection  # noqa: N812 - a class
 
+from runtime.errors import DatabaseUnavailable
 from runtime.messages import (
     CancelRequested,
     ClosuresChanged,
@@ -38,6 +39,9 @@ PROBE_CHANNEL = "marketplace_runtime_probe"
 CHANNELS = (JOBS_CHANNEL, CANCEL_CHANNEL, PAUSE_CHANNEL, CLOSURES_CHANNEL, SCHEDULES_CHANNEL)
 
 STOP_PATIENCE_SECONDS = 5.0
+
+FORESEEN = (psycopg2.Error, DatabaseUnavailable, OSError)
+"""Errors that say that the database is away; of any other one the log tells where it arose."""
 LONGEST_MS = 10**12
 
 Hint = (
@@ -93,12 +97,15 @@ class Listener:
             started = time.monotonic()
             try:
                 self._listen()
-            except Exception as error:  # noqa: BLE001 - whatever it is, somebody has to listen
+            except Exception as error:
                 # A connection that lasted for a while starts the backoff anew.
                 if time.monotonic() - started > self._interval:
                     delay = 0.1
                 reason = str(error).strip().partition("\n")[0]
-                log.warning("listening connection lost", reason=reason, retry_seconds=delay)
+                log.warning(
+                    "listening connection lost", reason=reason, retry_seconds=delay,
+                    exc_info=not isinstance(error, FORESEEN),
+                )  # fmt: skip
                 self._stopping.wait(delay)
                 delay = min(delay * 2, 5.0)
 

@@ -55,9 +55,8 @@ class Browser:
         self.connected = threading.Semaphore(0)
         self.disconnected = threading.Semaphore(0)
         self.client.on("plugin_command", self.commands.put)
-        self.client.on("connect_error", self._on_refusal)
-        self._websockets: list[Any] = []
-        self.client.on("connect", self._on_connect)
+        self.client.on("connect_error", self.refusals.put)
+        self.client.on("connect", self.connected.release)
         self.client.on("disconnect", lambda *_: self.disconnected.release())
 
     def _finish_writing(self) -> None:
@@ -68,19 +67,6 @@ class Browser:
     def _unwritten(self) -> int:
         count: int = self.client.eio.queue.unfinished_tasks
         return count
-
-    def _on_connect(self) -> None:
-        self._keep_websocket()
-        self.connected.release()
-
-    def _on_refusal(self, reason: Any) -> None:
-        self._keep_websocket()
-        self.refusals.put(reason)
-
-    def _keep_websocket(self) -> None:
-        """The library forgets to close the socket of a connection that the server ended."""
-        if self._transport == "websocket" and self.client.eio.ws is not None:
-            self._websockets.append(self.client.eio.ws)
 
     def connect(self, auth: object, wait: float = PATIENCE) -> None:
         # The library's own second is too short on a busy machine: a refusal came too late.
@@ -104,8 +90,6 @@ class Browser:
     def close(self) -> None:
         self._finish_writing()
         close_client(self.client)
-        for websocket in self._websockets:
-            websocket.close()
 
 
 class Stack:
