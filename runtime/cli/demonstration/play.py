@@ -154,7 +154,7 @@ class Play:
         # The sale itself creates jobs for the other shops. They are those that were not there
         # before.
         known = {job.id for job in self.jobs()}
-        self._carry_out("sync_orders", [role])
+        known.update(self._carry_out("sync_orders", [role]))
         self._watch.follow([job.id for job in self.jobs() if job.id not in known])
 
     def jobs(self) -> list[JobRow]:
@@ -197,7 +197,8 @@ class Play:
             yield Promise("bought", where, int(role is self._selling[0]), tally.sold)
             yield Promise("left on sale", where, 0, tally.on_sale)
 
-    def _carry_out(self, action: str, roles: Iterable[Role], sku: str | None = None) -> None:
+    def _carry_out(self, action: str, roles: Iterable[Role], sku: str | None = None) -> list[int]:
+        """Create a job of each role, and show the jobs until they are over; returns their ids."""
         with self._database.session() as session, session.begin():
             service = MarketplaceJobService(session)
             product = product_by_sku(session, self._seller, sku) if sku else None
@@ -212,6 +213,7 @@ class Play:
                 for role in roles
             ]
         self._watch.follow(jobs)
+        return jobs
 
     def _everybody(self) -> list[Role]:
         return [*self._syncing, *self._selling]

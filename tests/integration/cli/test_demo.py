@@ -48,6 +48,8 @@ def test_all_of_it_happens_exactly_once_and_leaves_nothing(tmp_path: Path, tempo
     assert sorted(does[6:]) == ["etsy delete", "vinted delete"]
     assert re.search(r"^8 of 8 jobs completed in \d+\.\d s$", shown, re.MULTILINE)
     assert "everything happened exactly once" in shown
+    told = re.findall(r"^job (\d+) of seller \d+ on \w+: completed$", shown, re.MULTILINE)
+    assert sorted(map(int, told)) == list(range(1, 9)), "each job's end is told once"
     assert nothing_is_left(cli, temporary)
 
 
