@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from plugins.vinted.marketplace import vinted
 from plugins.vinted.sandbox import SimulatedBrowser, Wardrobe
+from plugins.vinted.sandbox.bridge_client import bridge_client, close_client
 from runtime import BaseJobHandler
 from runtime.applications import (
     Database,
@@ -23,7 +24,6 @@ from runtime.applications import (
 )
 from runtime.bridge.seller_tokens import issue_token
 from runtime.process.data_directory import token_secret
-from tests.support.bridge.seller_client import close_client, seller_client
 from tests.support.database.job_rows import add_job, add_shop
 from tests.support.processes.commands import on_database
 from tests.support.processes.running_node import registry_of, running_node
@@ -201,7 +201,7 @@ def test_a_handler_of_the_former_system_asks_the_sellers_browser(
         secret = token_secret(scene.settings)
         token = issue_token(7, secret, "HS256", scene.settings.grace)
         url = f"http://127.0.0.1:{scene.node.bridge_port}"
-        page = seller_client()
+        page = bridge_client()
 
         def relay(command: dict[str, Any]) -> None:
             answer = {"request_id": command["request_id"], "success": True, "data": command}

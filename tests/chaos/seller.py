@@ -11,9 +11,9 @@ from typing import Any, Self
 
 import socketio
 
+from plugins.vinted.sandbox.bridge_client import bridge_client, close_client, close_sockets
 from runtime.bridge.seller_tokens import issue_token
 from tests.chaos.counting_marketplace import CountingMarketplace
-from tests.support.bridge.seller_client import close_client, close_sockets, seller_client
 
 SECRET = "a-secret-for-the-chaos-tests-only"
 UNKNOWN = {"success": False, "error": "it was begun", "error_code": "outcome_unknown"}
@@ -63,7 +63,7 @@ class Seller:
         self._wanted = port
 
     def _page(self) -> socketio.Client:
-        client = seller_client(reconnection=False)
+        client = bridge_client(reconnection=False)
         client.on("plugin_command", self._commands.put)
         return client
 

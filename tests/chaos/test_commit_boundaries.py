@@ -11,12 +11,12 @@ from datetime import timedelta
 
 import pytest
 
+from plugins.vinted.sandbox.bridge_client import bridge_client, close_client
 from runtime.bridge.seller_tokens import issue_token
 from runtime.storage.models import SCHEMA
 from tests.chaos.seller import SECRET
 from tests.chaos.stage import ServiceProcess, Stage, Staged
 from tests.chaos.verdict import wrong_with
-from tests.support.bridge.seller_client import close_client, seller_client
 from tests.support.checkout import CHECKOUT
 from tests.support.deadline import wait_until
 
@@ -104,7 +104,7 @@ def provoke(service: ServiceProcess, name: str) -> None:
         service.ready()
         os.kill(service.pid, signal.SIGTERM)
     elif name == "presence":
-        seller = seller_client(reconnection=False)
+        seller = bridge_client(reconnection=False)
         port = service.ready().bridge_port()
         token = issue_token(7, SECRET, "HS256", timedelta(minutes=5))
         seller.connect(f"http://127.0.0.1:{port}", auth={"user_id": 7, "token": token})

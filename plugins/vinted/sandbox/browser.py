@@ -1,6 +1,5 @@
 """One tab of a seller's browser: the page that relays, and the browser plugin that executes."""
 
-import importlib.util
 import queue
 import threading
 import uuid
@@ -9,6 +8,7 @@ from typing import Any, Self
 
 import socketio
 
+from plugins.vinted.sandbox.bridge_client import bridge_client, close_client, has_websockets
 from plugins.vinted.sandbox.extension import Extension
 from plugins.vinted.sandbox.faults import BrowserFaults
 from plugins.vinted.sandbox.wardrobe import Wardrobe
@@ -17,8 +17,7 @@ from runtime import NotSent
 _CONNECT_SECONDS = 20.0
 _ACKNOWLEDGE_SECONDS = 2.0
 _SENDINGS = 5
-# A service needs no client for WebSockets, so it may be missing where the demo runs.
-_TRANSPORT = "websocket" if importlib.util.find_spec("websocket") else "polling"
+_TRANSPORT = "websocket" if has_websockets() else "polling"
 
 
 class SimulatedBrowser:
@@ -58,12 +57,8 @@ class SimulatedBrowser:
         self._commands: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self._closing = threading.Event()
         self._relay = threading.Thread(target=self._relay_commands, daemon=True, name="sandbox")
-        self._client = socketio.Client(
-            # Ctrl-C belongs to the command that runs the demo.
-            handle_sigint=False,
-            reconnection_delay=0.1,
-            reconnection_delay_max=2,
-            randomization_factor=0.05,
+        self._client = bridge_client(
+            reconnection_delay=0.1, reconnection_delay_max=2, randomization_factor=0.05
         )
         # Commands are executed on a thread of their own: on the client's, a slow one would stop its
         # heartbeats, and the bridge would take the seller for gone.
@@ -111,7 +106,7 @@ class SimulatedBrowser:
         self._commands.put(None)
         if self._relay.is_alive():
             self._relay.join()
-        self._client.shutdown()
+        close_client(self._client)
 
     def open_second_tab(self) -> "SimulatedBrowser":
         """Open a second tab of the same seller and wardrobe, which has a memory of its own."""

@@ -1,5 +1,7 @@
 """The bridge with real sockets: commands, answers, reconnects and a restart."""
 
+import itertools
+import socket
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
@@ -11,7 +13,7 @@ from runtime import messages
 from runtime.bridge import socketio_server
 from runtime.errors import CallFailed, ConnectionLost, SellerNotConnected
 from runtime.runs.calls import Failure, Success
-from tests.support.bridge.stack import Stack, ok, running, token
+from tests.support.bridge.stack import PATIENCE, Stack, ok, running, token
 from tests.support.deadline import wait_until
 
 TRANSPORTS = ["websocket", "polling"]
@@ -50,6 +52,37 @@ def test_two_tabs_get_one_command(stack: Stack, transport: str) -> None:
     stack.request("r2")
     assert second.command()["request_id"] == "r2"
     assert first.commands.empty()
+
+
+def test_a_page_that_is_closed_while_it_connects_again_stays_closed(stack: Stack) -> None:
+    browser = stack.browser()
+    client = browser.client
+    connects, may_connect = threading.Event(), threading.Event()
+    connect = client.eio.handlers["connect"]
+
+    def connect_when_told() -> None:
+        connects.set()
+        assert may_connect.wait(PATIENCE)
+        connect()
+
+    client.eio.on("connect", connect_when_told)
+    client.eio.ws.sock.shutdown(socket.SHUT_RDWR)
+    assert connects.wait(PATIENCE)
+    closer = threading.Thread(target=browser.close)
+    closer.start()
+    wait_until(client._reconnect_abort.is_set)
+    may_connect.set()
+    closer.join(PATIENCE)
+    assert not closer.is_alive()
+
+    numbers = itertools.count()
+
+    def is_gone() -> bool:
+        stack.request(f"r{next(numbers)}", timeout=timedelta(seconds=0.2))
+        outcome = stack.outcome()
+        return isinstance(outcome, Failure) and isinstance(outcome.error, SellerNotConnected)
+
+    wait_until(is_gone)
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)

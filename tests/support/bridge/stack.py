@@ -9,12 +9,12 @@ from typing import Any
 
 from actors.bridge import BridgeActor
 from actors.directory import Directory
+from plugins.vinted.sandbox.bridge_client import bridge_client, close_client
 from runtime import messages
 from runtime.bridge.seller_tokens import issue_token, verify_token
 from runtime.bridge.socketio_server import SocketIOServer
 from runtime.messages import CallTicket
 from runtime.process.clock import SystemClock
-from tests.support.bridge.seller_client import close_client, seller_client
 from tests.support.deadline import wait_until
 
 SECRET = "integration-test-secret-of-48-characters-xxxxxxxx"
@@ -49,7 +49,7 @@ class Browser:
     def __init__(self, url: str, transport: str = "websocket") -> None:
         self._url = url
         self._transport = transport
-        self.client = seller_client(reconnection_delay=0.05, reconnection_delay_max=0.1)
+        self.client = bridge_client(reconnection_delay=0.05, reconnection_delay_max=0.1)
         self.commands: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self.refusals: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self.connected = threading.Semaphore(0)

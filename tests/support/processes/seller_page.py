@@ -6,7 +6,7 @@ from typing import Any
 
 import socketio
 
-from tests.support.bridge.seller_client import close_client, seller_client
+from plugins.vinted.sandbox.bridge_client import bridge_client, close_client
 from tests.support.processes.service_process import Installation
 
 
@@ -18,7 +18,7 @@ class SellerPage:
         self.pages = pages
         self.may_answer = threading.Event()
         self.may_answer.set()
-        self.client = seller_client()
+        self.client = bridge_client()
         self.client.on("plugin_command", self._command)
         token = installation.run("token", "--user", str(user_id)).stdout.strip()
         self.client.connect(installation.url, auth={"user_id": user_id, "token": token})
