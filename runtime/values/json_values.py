@@ -1,6 +1,7 @@
 """Checks of JSON from outside: an error names the value that PostgreSQL's jsonb would refuse."""
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -9,6 +10,11 @@ from runtime.errors import InvalidJson
 
 MAX_BYTES = 1_000_000
 """The largest JSON document for one column, in bytes of UTF-8."""
+DEEPEST = 200
+"""The deepest nesting of arrays and objects. Python gives up between some hundred and a thousand
+levels, depending on the caller's stack, so that a value that is taken here could fail later."""
+
+_STRINGS_AND_BRACKETS = re.compile(r'"(?:[^"\\]|\\.)*+"|[\[\]{}]')
 
 
 def checked_json(value: Any, name: str, *, max_bytes: int = MAX_BYTES) -> Any:
@@ -47,6 +53,9 @@ def json_text(value: Any, name: str, *, max_bytes: int = MAX_BYTES) -> str:
         raise InvalidJson(f"{name} contains a lone surrogate, which is no character") from None
     if size > max_bytes:
         raise InvalidJson(f"{name} has {size:,} bytes; at most {max_bytes:,} are accepted")
+    # Only a text with so many brackets can be so deep.
+    if text.count("[") + text.count("{") > DEEPEST and _depth(text) > DEEPEST:
+        raise _too_deep(name)
     with _depth_refused(name):
         # The text may hold an escaped backslash before u0000, which is no NUL; so this only
         # decides whether the costly search is needed.
@@ -78,12 +87,27 @@ def parsed_object(text: str, name: str) -> dict[str, Any]:
 
 @contextmanager
 def _depth_refused(name: str) -> Iterator[None]:
-    # The depth at which Python gives up depends on the stack of the caller, so no number is told.
     # An InvalidJson is a ValueError, too: within a `try` for these it would be taken for another.
     try:
         yield
     except RecursionError:
-        raise InvalidJson(f"{name} is nested too deeply") from None
+        raise _too_deep(name) from None
+
+
+def _too_deep(name: str) -> InvalidJson:
+    return InvalidJson(f"{name} is nested too deeply: at most {DEEPEST} levels are accepted")
+
+
+def _depth(text: str) -> int:
+    """Return how deep a JSON text is nested; without recursion, which would end at some depth."""
+    depth = deepest = 0
+    for found in _STRINGS_AND_BRACKETS.finditer(text):
+        if found[0] in "[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif found[0] in "]}":
+            depth -= 1
+    return deepest
 
 
 def _contains_nul(value: Any) -> bool:

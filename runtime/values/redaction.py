@@ -8,13 +8,18 @@ REDACTED = "[redacted]"
 _SECRET_NAME = re.compile(
     r"token|secret|password|passwd|authorization|api[-_]?key|credential|cookie", re.IGNORECASE
 )
+# The text may be a stranger's, so that searching it must not cost more than its length: each
+# alternative begins at the beginning of a word or behind a fixed mark, and takes back nothing that
+# it has read ("++", "(?>").
+_WORD = r"(?<![\w-])"
+_SECRET_WORD = rf"{_WORD}(?=(?>[\w-]*?(?i:{_SECRET_NAME.pattern})))[\w-]++"
 _SECRET_TEXT = re.compile(
-    r"(?P<jwt>eyJ[\w-]+\.eyJ[\w-]+\.[\w-]*)"
-    r"|(?P<header>(?:(?<=[Bb]earer )|(?<=Basic ))[\w.~+/=-]+)"
-    r"|(?P<password>(?<=://)[^\s:/@]*:[^\s@/]+(?=@))"
+    rf"(?P<jwt>{_WORD}(?>[\w-]*?eyJ)[\w-]++\.eyJ[\w-]++\.[\w-]*+)"
+    r"|(?P<header>(?:(?<=[Bb]earer )|(?<=Basic ))[\w.~+/=-]++)"
+    r"|(?P<password>(?<=://)[^\s:/@]*+:[^\s@/]++(?=@))"
     # name=value as in a query, a form or a DSN; "name": "value" as in JSON and in a dict's repr
-    rf"|(?P<field>(?i:{_SECRET_NAME.pattern})[\w-]*=)[^\s\"'&,;]+"
-    rf"|(?P<key>(?i:{_SECRET_NAME.pattern})[\w-]*[\"']:\s*b?[\"'])[^\"']+"
+    rf"|(?P<field>{_SECRET_WORD}=)[^\s\"'&,;]++"
+    rf"|(?P<key>{_SECRET_WORD}[\"']:\s*+b?[\"'])[^\"']++"
 )
 
 
@@ -39,4 +44,7 @@ def redacted(value: Any, name: str = "") -> Any:
 
 
 def _blackened(found: re.Match[str]) -> str:
+    if found["jwt"]:
+        # A token may stand in the middle of a word, such as behind the escape of a space.
+        return found["jwt"].partition("eyJ")[0] + REDACTED
     return (found["field"] or found["key"] or "") + REDACTED

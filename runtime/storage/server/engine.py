@@ -57,7 +57,7 @@ _PASSING_CODES = frozenset({"25006", "40001", "40P01", "55P03", "57014"})
 _PASSING_CLASS = "53"
 # psycopg2 itself reports a connection that is closed already, and without a code of PostgreSQL, so
 # that its words are the only mark.
-_CLOSED = re.compile(r"connection (already closed|.*unexpectedly)")
+_CLOSED = re.compile(r"connection (already closed|.{0,200}unexpectedly)")
 
 
 class Database:

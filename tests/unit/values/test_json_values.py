@@ -9,16 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.errors import InvalidJson
-from runtime.values.json_values import checked_json, parsed_object
+from runtime.values.json_values import DEEPEST, checked_json, parsed_object
 
 DEEP: list[Any] = []
 for _ in range(100_000):
     DEEP = [DEEP]
 
-# Deep enough to be written and too deep to be looked through by recursion.
-HALF_DEEP: Any = "\0"
-for _ in range(700):
-    HALF_DEEP = [HALF_DEEP]
+
+def nested(levels: int) -> Any:
+    value: Any = {"a [text] with {brackets}": '\\"['}
+    for _ in range(levels - 1):
+        value = [value]
+    return value
+
 
 LOOP: list[Any] = []
 LOOP.append(LOOP)
@@ -36,7 +39,8 @@ UNSTORABLE = {
     "surrogate": ("\ud800", "lone surrogate"),
     "surrogate in a key": ({"\udfff": 1}, "lone surrogate"),
     "deep": (DEEP, "nested too deeply"),
-    "nul very deep within": (HALF_DEEP, "u0000|nested too deeply"),
+    "deeper than other code would take": (nested(900), "nested too deeply: at most 200"),
+    "one level too deep": (nested(DEEPEST + 1), "nested too deeply: at most 200"),
     "loop": (LOOP, "not valid JSON"),
     "long number": (10**5_000, "not valid JSON"),
 }
@@ -55,6 +59,12 @@ def test_the_size_is_counted_in_bytes_and_limited() -> None:
     assert checked_json("é" * 4, "x", max_bytes=10) == "é" * 4
     with pytest.raises(InvalidJson, match="has 12 bytes; at most 10"):
         checked_json("é" * 5, "x", max_bytes=10)
+
+
+def test_the_deepest_value_is_accepted() -> None:
+    assert checked_json(nested(DEEPEST), "x") == nested(DEEPEST)
+    side_by_side: list[Any] = [[]] * (2 * DEEPEST)
+    assert checked_json(side_by_side, "x") == side_by_side
 
 
 def test_a_text_that_only_speaks_of_u0000_is_accepted() -> None:
