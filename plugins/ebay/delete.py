@@ -4,11 +4,11 @@ from functools import partial
 from typing import Any
 
 from plugins.ebay.client import SETTLES_WITHIN
-from plugins.ebay.errors import Record, is_gone
+from plugins.ebay.errors import Record
 from plugins.ebay.offers import listing_of
 from plugins.ebay.shelf import Shelf
 from plugins.ebay.targets import target_of
-from runtime import BaseJobHandler, Job, RejectionSuppressed, hookimpl
+from runtime import BaseJobHandler, CallRejected, Job, hookimpl
 from runtime.store import mark_listing_gone
 
 
@@ -65,10 +65,16 @@ async def _withdraw(shelf: Shelf, offer_id: str) -> bool:
     offer = await shelf.offers.read(offer_id)
     if offer is None or listing_of(offer) is None:
         return False
-    with RejectionSuppressed(is_gone):
+    try:
         await shelf.offers.withdraw(offer_id)
-        return True
-    return False
+    except CallRejected:
+        # A former withdrawal whose answer was lost, or the seller, may have ended the listing since
+        # the offer was read; eBay calls that a user error, without a code of its own.
+        offer = await shelf.offers.read(offer_id)
+        if offer is not None and listing_of(offer) is not None:
+            raise
+        return False
+    return True
 
 
 @hookimpl

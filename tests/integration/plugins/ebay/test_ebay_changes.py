@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from plugins.ebay.offers import Offers
 from runtime.process.config import Settings
 from runtime.sandbox import Fault
 from runtime.storage.server.engine import Database
@@ -134,6 +135,22 @@ def test_what_is_gone_already_is_as_good_as_deleted(shop: EbayShop) -> None:
     app.inventory("DELETE", "/inventory_item/A-1")
     result = shop.done("delete", product=product())
     assert (result["deleted"], result["already_gone"]) == ([], ["A-1"])
+    assert shop.listings() == {listing_id: "gone"}
+
+
+def test_an_offer_that_is_withdrawn_between_the_look_and_the_write_is_as_good_as_withdrawn(
+    shop: EbayShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listing_id = shop.done("publish", product=product())["external_id"]
+    withdraw = Offers.withdraw
+
+    async def withdraw_second(offers: Offers, offer_id: str) -> None:
+        EbayApp(shop.ebay).inventory("POST", f"/offer/{offer_id}/withdraw")
+        await withdraw(offers, offer_id)
+
+    monkeypatch.setattr(Offers, "withdraw", withdraw_second)
+    shop.done("delete", product=product())
+    assert (shop.ebay.items, shop.ebay.offers, shop.ebay.listings) == ({}, {}, {})
     assert shop.listings() == {listing_id: "gone"}
 
 
