@@ -41,6 +41,7 @@ from runtime.marketplaces.record import Marketplace
 from runtime.runs.answer import Answer
 from runtime.runs.calls import Failure, HttpCall, Outcome, Success
 from runtime.values.json_values import without_unstorable_text
+from runtime.values.sent_secrets import SentSecrets, secrets_among
 
 CONNECT_TIMEOUT = timedelta(seconds=10)
 MAX_BYTES = 20_000_000
@@ -92,8 +93,10 @@ class HttpTransport:
         may_leave: Callable[[], bool],
     ) -> Outcome:
         body = bytearray()
+        # A marketplace may repeat anything that it was sent, and no error may tell it on.
+        secrets = SentSecrets(secrets_among(session.headers, call.headers, call.params, call.form))
         try:
-            request = self._prepared(session, marketplace, call)
+            request = self._prepared(session, marketplace, call, secrets)
         except (InvalidCall, ImageRefused, NotSent) as error:
             return Failure(error)
         adapter = session.get_adapter(request.url or "")
@@ -118,16 +121,19 @@ class HttpTransport:
             except (HeldUp, NotSent) as error:
                 return Failure(error)
             except exceptions.RequestException as error:
-                return Failure(_mapped(error, call, timeout, bytes(body), is_late=limit.is_over))
+                begun = secrets.taken_out_of_bytes(bytes(body))
+                reason = secrets.taken_out_of(_reason(error))
+                return Failure(_mapped(error, call, timeout, reason, begun, is_late=limit.is_over))
             except Exception as error:  # noqa: BLE001 - whatever it is, the request may have left
-                what = f"{call.method} {call.path}: {error!r}"
+                what = f"{call.method} {call.path}: {secrets.taken_out_of(repr(error))}"
                 return Failure(ConnectionLost(what, writes=call.writes))
             # An answer that the deadline cut off may look like a complete one.
             if limit.is_over:
                 return Failure(_timed_out(call, timeout))
         known = self._marketplaces.get(marketplace)
-        sorted_out = _sorted(response, bytes(body), call, known.read_refusal if known else None)
-        return replace(sorted_out, answer=_answer(response, bytes(body)))
+        clean = secrets.taken_out_of_bytes(bytes(body))
+        sorted_out = _sorted(response, clean, call, known.read_refusal if known else None)
+        return replace(sorted_out, answer=_answer(response, clean, secrets))
 
     def _session(self, marketplace: str) -> requests.Session:
         sessions: dict[str, requests.Session] = self._local.__dict__.setdefault("sessions", {})
@@ -148,7 +154,7 @@ class HttpTransport:
         return session
 
     def _prepared(
-        self, session: requests.Session, marketplace: str, call: HttpCall
+        self, session: requests.Session, marketplace: str, call: HttpCall, secrets: SentSecrets
     ) -> requests.PreparedRequest:
         """Prepare the request, so that its errors show before it is sent."""
         try:
@@ -179,8 +185,9 @@ class HttpTransport:
                 f"{call.method} {call.path} cannot be sent: a header, or a credential that is one, "
                 "holds a line break or another character that no header may hold"
             ) from None
-        except Exception as error:
-            raise InvalidCall(f"{call.method} {call.path} cannot be sent: {error}") from error
+        except Exception as error:  # noqa: BLE001 - the cause may hold a secret, and is left out
+            reason = secrets.taken_out_of(str(error))
+            raise InvalidCall(f"{call.method} {call.path} cannot be sent: {reason}") from None
         return request
 
     def _url(self, marketplace: str, path: str) -> str:
@@ -251,11 +258,13 @@ def _refused(where: str, status: int, refusal: Refusal, call: HttpCall) -> Outco
     )
 
 
-def _answer(response: requests.Response, body: bytes) -> Answer:
+def _answer(response: requests.Response, body: bytes, secrets: SentSecrets) -> Answer:
     good = response.status_code < 300
     text = "" if good else body[:EXCERPT].decode(errors="replace")
     # The case of a header's name means nothing in HTTP, and differs from server to server.
-    headers = {name.lower(): value for name, value in response.headers.items()}
+    headers = {
+        name.lower(): secrets.taken_out_of(value) for name, value in response.headers.items()
+    }
     return Answer(response.status_code, headers, text, good=good)
 
 
@@ -270,6 +279,7 @@ def _mapped(
     error: exceptions.RequestException,
     call: HttpCall,
     timeout: timedelta,
+    told: str,
     body: bytes,
     *,
     is_late: bool,
@@ -279,20 +289,28 @@ def _mapped(
     if isinstance(error, exceptions.ConnectTimeout):
         return NotSent(f"{where}: no connection in time")
     if _in_handshake(error):
-        return NotSent(f"{where}: cannot connect: {error}")
+        return NotSent(f"{where}: cannot connect: {told}")
     if is_late or isinstance(error, exceptions.Timeout) or isinstance(reason, ReadTimeoutError):
         return _timed_out(call, timeout)
     if isinstance(error, exceptions.ConnectionError | exceptions.ChunkedEncodingError):
         # Apart from errors of TLS, urllib3 raises MaxRetryError only while it connects, so that
         # nothing was sent.
         if isinstance(reason, MaxRetryError) and not isinstance(error, exceptions.SSLError):
-            return NotSent(f"{where}: cannot connect: {reason.reason}")
+            return NotSent(f"{where}: cannot connect: {told}")
         begun = f"; the answer began: {excerpt(body)}" if body else ""
-        message = f"{where}: the connection broke: {error}{begun}"
+        message = f"{where}: the connection broke: {told}{begun}"
         return ConnectionLost(message, writes=call.writes)
     if isinstance(error, exceptions.ContentDecodingError):
-        return ConnectionLost(f"{where}: unreadable answer: {error}", writes=call.writes)
-    return InvalidCall(f"{where} cannot be sent: {error}")
+        return ConnectionLost(f"{where}: unreadable answer: {told}", writes=call.writes)
+    return InvalidCall(f"{where} cannot be sent: {told}")
+
+
+def _reason(error: exceptions.RequestException) -> str:
+    reason = error.args[0] if error.args else error
+    # The error around it tells the URL as well, with its query.
+    if isinstance(reason, MaxRetryError) and not isinstance(error, exceptions.SSLError):
+        return str(reason.reason)
+    return str(error)
 
 
 def _in_handshake(error: exceptions.RequestException) -> bool:

@@ -20,6 +20,7 @@ from runtime.http.watched_adapter import WatchedAdapter, read_body
 from runtime.marketplaces.credentials import Credentials
 from runtime.marketplaces.record import OAuth2
 from runtime.values.redaction import redacted
+from runtime.values.sent_secrets import SentSecrets
 
 TIMEOUT_SECONDS = (5.0, 15.0)
 """The time limits for connecting and for each read."""
@@ -33,6 +34,8 @@ ASSUMED_LIFETIME = timedelta(hours=1)
 LONGEST_LIFETIME = timedelta(days=3_650)
 EXCERPT = 300
 GRANT_ENDED = frozenset({"invalid_grant"})
+SECRET_FIELDS = frozenset({"code", "code_verifier", "refresh_token"})
+"""The fields of a token request that no error may repeat."""
 
 
 class GrantEnded(Exception):
@@ -103,7 +106,8 @@ def code_of(consent: Consent, redirected_to: str) -> str:
             "that was printed last, and paste the whole address that you are sent to"
         )
     if "error" in answer:
-        reason = answer.get("error_description") or answer["error"]
+        given_away = SentSecrets([consent.state, consent.verifier, answer.get("code")])
+        reason = given_away.taken_out_of(answer.get("error_description") or answer["error"])
         raise ConsentDeclined(f"the consent was not given ({reason[:EXCERPT]}): ask again")
     if "code" not in answer:
         raise ConsentRefused("the answer holds no code: paste the whole address")
@@ -182,18 +186,28 @@ def _tokens(auth: OAuth2, form: dict[str, str], now: datetime) -> Credentials:
     content = _content(body)
     if status == requests.codes.ok and isinstance(content.get("access_token"), str):
         return _credentials(content, now)
-    code = str(content.get("error", ""))
-    described = str(content.get("error_description") or code or status)[:EXCERPT]
+    # Only an error is cleaned, because a new answer may give the same refresh token again.
+    sent = _secrets_sent(form, basic)
+    code = sent.taken_out_of(str(content.get("error", "")))[:EXCERPT]
+    words = str(content.get("error_description") or code or status)
+    # The secrets are taken out before the text is cut, because half of one is not recognised.
+    described = redacted(sent.taken_out_of(words))[:EXCERPT]
     if code in GRANT_ENDED:
-        raise GrantEnded(redacted(described))
+        raise GrantEnded(described)
     # Everything but invalid_grant may pass, so the seller is not asked to consent again because of
     # it.
     raise NotSent(
-        f"{auth.token_url} gave no token ({status}: {redacted(described)}); "
-        f"if it stays so: {auth.hint}",
+        f"{auth.token_url} gave no token ({status}: {described}); if it stays so: {auth.hint}",
         status=status,
         error_code=code or None,
     )
+
+
+def _secrets_sent(form: dict[str, str], basic: tuple[str, str] | None) -> SentSecrets:
+    values = [value for name, value in form.items() if name in SECRET_FIELDS]
+    if basic is not None:
+        values += [basic[1], base64.b64encode(":".join(basic).encode()).decode()]
+    return SentSecrets(values)
 
 
 def _posted(url: str, form: dict[str, str], basic: tuple[str, str] | None) -> tuple[int, bytes]:

@@ -23,6 +23,11 @@ _SECRET_TEXT = re.compile(
 )
 
 
+def is_secret_name(name: str) -> bool:
+    """Return whether a field, header or parameter of that name holds a secret."""
+    return _SECRET_NAME.search(name) is not None
+
+
 def redacted(value: Any, name: str = "") -> Any:
     """Return the value without the parts that are named like a secret or look like one.
 
@@ -30,7 +35,7 @@ def redacted(value: Any, name: str = "") -> Any:
         name: the key under which the value stands, if there is one.
     """
     # None stays, because it tells that a secret is not set.
-    if _SECRET_NAME.search(name) and value is not None:
+    if is_secret_name(name) and value is not None:
         return REDACTED
     if value is None or isinstance(value, bool | int | float):
         return value
