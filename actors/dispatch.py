@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
+from actors.job_code import JobCode
 from actors.lane_run import LaneCall, LaneRun
 from actors.pace import CallPace
 from actors.worker_pool import WorkerPool
@@ -48,6 +49,7 @@ class Dispatcher:
         tell: sends a message to an actor.
         make_known: is told which scopes an answer closes and opens.
         find_run: returns the run that a ticket belongs to, or None if the run is over.
+        code: shows for which job the actor works.
 
     Attributes:
         pace: decides when calls to the marketplace leave.
@@ -63,6 +65,7 @@ class Dispatcher:
         tell: Callable[[str, Any], None],
         make_known: Callable[[Changes], None],
         find_run: Callable[[CallTicket], LaneRun | None],
+        code: JobCode,
     ) -> None:
         self._actor = actor
         self._marketplace = marketplace.name
@@ -71,6 +74,7 @@ class Dispatcher:
         self._lease = lease
         self._tell = tell
         self._find_run = find_run
+        self._code = code
         self.pace = CallPace(actor, marketplace, clock, tell, make_known, self._take_turn)
 
     def perform(self, run: LaneRun, effect: Perform) -> None:
@@ -172,7 +176,9 @@ class Dispatcher:
         call = None if run is None else run.calls.get(ticket.call_id)
         if run is None or call is None:
             return False
-        self._send(run, call)
+        # The turn may come while the actor works for another job, or for none.
+        with self._code.of(run.job.id):
+            self._send(run, call)
         return True
 
     def _send(self, run: LaneRun, call: LaneCall) -> None:

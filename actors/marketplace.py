@@ -11,6 +11,7 @@ from typing import Any
 from actors.base_actor import BaseActor
 from actors.claims import Claims
 from actors.dispatch import Dispatcher
+from actors.job_code import JobCode
 from actors.lane_closures import LaneClosures
 from actors.lane_run import LaneRun
 from actors.lanes import Lanes
@@ -47,12 +48,13 @@ class MarketplaceActor(BaseActor):
         self._closures = LaneClosures(
             self.name, marketplace.name, self._lanes, self.clock, self.tell
         )
+        code = JobCode(self.pulse, marker)
         dispatcher = Dispatcher(
             self.name, marketplace, self.clock, workers, lease, self.tell,
-            self._closures.make_known, self._run_of,
+            self._closures.make_known, self._run_of, code,
         )  # fmt: skip
         self._pace = dispatcher.pace
-        self._runs = Runs(self, marketplace, registry, self._lanes, dispatcher, marker)
+        self._runs = Runs(self, marketplace, registry, self._lanes, dispatcher, code)
         self._draining = False
 
     def started(self) -> None:

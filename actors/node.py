@@ -97,8 +97,8 @@ class Node:
             with self._database.transaction("register") as session:
                 ensure_action_types(session, self._registry.action_types)
                 self._node_id = register_node(session)
-            self._marker = CrashMarker(self._markers, self._node_id)
             self._lease = Lease(self._clock.now())
+            self._marker = CrashMarker(self._markers, self._node_id, self._lease.stalls)
             self._heartbeat = Heartbeat(
                 self._database, self._node_id, self._clock, self._lease, self._each_beat
             )

@@ -17,11 +17,13 @@ waited for::
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from actors.base_actor import BaseActor
 from actors.dispatch import Dispatcher
+from actors.job_code import JobCode
 from actors.lane_run import LaneRun
 from actors.lanes import Lane, Lanes
 from runtime import messages
@@ -29,7 +31,6 @@ from runtime.errors import FenceLost
 from runtime.handlers.registry import Registry
 from runtime.marketplaces.record import Marketplace
 from runtime.messages import CallEnded, CallTicket, CancellationOverdue
-from runtime.process.crash_marker import CrashMarker
 from runtime.runs.calls import Failure
 from runtime.runs.endings import cannot_be_stored, cannot_go_on, handed_back, looks_again, read_end
 from runtime.runs.execution import Cancelled, Effect, End
@@ -46,7 +47,7 @@ class Runs:
 
     Args:
         actor: the marketplace actor, in whose thread all of this happens.
-        marker: remembers the job whose code runs, in case the process dies.
+        code: shows for which job the actor works.
     """
 
     def __init__(
@@ -56,14 +57,14 @@ class Runs:
         registry: Registry,
         lanes: Lanes,
         dispatcher: Dispatcher,
-        marker: CrashMarker,
+        code: JobCode,
     ) -> None:
         self._actor = actor
         self._marketplace = marketplace
         self._registry = registry
         self._lanes = lanes
         self._dispatcher = dispatcher
-        self._marker = marker
+        self._code = code
         self._runs: dict[int, LaneRun] = {}
 
     def __len__(self) -> int:
@@ -188,9 +189,8 @@ class Runs:
     def _advance(self, run: LaneRun, advance: Callable[[], Sequence[Effect]]) -> None:
         """Advance the coroutine and carry out what it wants."""
         before = time.monotonic()
-        self._actor.pulse.job_id = run.job.id
         try:
-            with self._marker.running(run.job.id):
+            with self._code.of(run.job.id):
                 effects = advance()
                 self._carry_out(run, effects)
         except Exception as error:
@@ -201,7 +201,6 @@ class Runs:
             self._end(run, cannot_go_on(error))
             return
         finally:
-            self._actor.pulse.job_id = None
             self._warn_if_slow(run.job, timedelta(seconds=time.monotonic() - before))
         if run.execution.ended is not None:
             self._end(run, run.execution.ended)
@@ -227,7 +226,8 @@ class Runs:
     # --- runs end -------------------------------------------------------------------------
 
     def _end(self, run: LaneRun, end: End) -> None:
-        settlement = self._settlement_of(run.job, end)
+        with self._code.of(run.job.id):
+            settlement = self._settlement_of(run.job, end)
         if settlement.trouble is not None:
             self._dispatcher.pace.troubled(run.job.shop.id, settlement.trouble)
         if settlement.awaits_seller and self._marketplace.lanes.needs_seller:
@@ -260,6 +260,8 @@ class Runs:
         self._dispatcher.withdraw_all(run)
         if run.overdue is not None:
             run.overdue.cancel()
+        if self._code.has_stalled(run.job.id):
+            settlement = replace(settlement, stalled=True)
         run.settlement = settlement
         self._actor.log.info(
             "job ended",
@@ -321,6 +323,8 @@ class Runs:
 
     def _drop(self, run: LaneRun, reason: str) -> None:
         self._actor.log.warning("run dropped", reason=reason, **run.job.log_context)
+        # Whoever took the job over has counted the poisoning, from the marker.
+        self._code.has_stalled(run.job.id)
         run.execution.drop()
         self._dispatcher.withdraw_all(run)
         self._forget(run)

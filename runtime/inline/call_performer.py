@@ -187,7 +187,9 @@ class CallPerformer:
         now = self.node.clock.now()
         leaves_within = self.node.lease.leaves_within(now)
         self.steps.intends(step, call)
-        intent = RecordIntent.of(self._ticket(effect), effect, leaves_within, None)
+        # The handler's own values are looked at here, which may be hostile.
+        with self.node.marker.running(self.job.id):
+            intent = RecordIntent.of(self._ticket(effect), effect, leaves_within, None)
         result = write_one(
             self.database,
             "intend",

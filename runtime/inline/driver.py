@@ -10,6 +10,7 @@ loop: the calls of the job leave one after the other.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -154,6 +155,8 @@ class _Drive:
         """Drive the coroutine to its end, and write the settlement."""
         try:
             settlement = self._settlement(self._driven())
+            if self._node.marker.has_stalled(self._job.id):
+                settlement = replace(settlement, stalled=True)
             try:
                 written = self._driver.settle(settlement)
             except DatabaseRefused as error:

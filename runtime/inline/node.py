@@ -53,8 +53,8 @@ def inline_node(database: Database, markers: Path) -> Iterator[InlineNode]:
     with database.transaction("register") as session:
         # Other processes must not count on it for a second job.
         node_id = register_node(session, serves=False)
-    marker = CrashMarker(markers, node_id)
     lease = Lease(clock.now())
+    marker = CrashMarker(markers, node_id, lease.stalls)
     heartbeat = Heartbeat(database, node_id, clock, lease, _unasked, serves=False)
     try:
         # The heartbeat comes before the rescue, because other nodes could take a node without a

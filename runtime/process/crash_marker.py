@@ -1,4 +1,4 @@
-"""Tells which job's code was running when a process died.
+"""Tells which job's code was running when a process died, or stalled its heartbeat.
 
 Every thread writes the job's id into a slot of a mapped file before it runs code of a handler,
 and clears the slot afterwards. The operating system keeps the file's content when the process is
@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from runtime.process.stalls import Stalls
+
 # More than the threads of a service with its default settings; the file is one page of memory.
 SLOTS = 512
 _SLOT = struct.Struct("q")
@@ -23,21 +25,32 @@ class CrashMarker:
 
     Args:
         directory: the directory with the markers of all nodes of this data directory.
+        stalls: finds out which job's code stalls the node's heartbeat.
     """
 
-    def __init__(self, directory: Path, node_id: int) -> None:
+    def __init__(self, directory: Path, node_id: int, stalls: Stalls) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self._path = _path(directory, node_id)
         # The file gets its full size first, because a mapping cannot be longer than its file.
         self._path.write_bytes(bytes(SLOTS * _SLOT.size))
         with self._path.open("r+b") as file:
             self._map = mmap.mmap(file.fileno(), SLOTS * _SLOT.size)
+        self._stalls = stalls
         self._free = list(range(SLOTS))
         self._lock = threading.Lock()
 
     @contextmanager
     def running(self, job_id: int) -> Iterator[None]:
         """Mark the job while the block runs its code."""
+        with self._stalls.watching(job_id), self._in_slot(job_id):
+            yield
+
+    def has_stalled(self, job_id: int) -> bool:
+        """Return whether the job's code has stalled the heartbeat since this was asked last."""
+        return self._stalls.take(job_id)
+
+    @contextmanager
+    def _in_slot(self, job_id: int) -> Iterator[None]:
         with self._lock:
             slot = self._free.pop() if self._free else None
         if slot is None:

@@ -6,6 +6,8 @@ So a node whose last confirmed heartbeat is 15 s old sends no write that another
 
 from datetime import datetime, timedelta
 
+from runtime.process.stalls import Stalls
+
 DEAD_AFTER = timedelta(seconds=30)
 DEAD_WITHOUT_LOCK_AFTER = timedelta(seconds=2)
 DEAD_AFTER_SERVER_START = timedelta(seconds=10)
@@ -14,10 +16,15 @@ LASTS = DEAD_AFTER / 2
 
 
 class Lease:
-    """The lease is renewed with every confirmed heartbeat; any thread may read it."""
+    """The lease is renewed with every confirmed heartbeat; any thread may read it.
+
+    Attributes:
+        stalls: which jobs kept the thread of the heartbeat from its turn.
+    """
 
     def __init__(self, now: datetime) -> None:
         self.until = now
+        self.stalls = Stalls()
 
     def leaves_within(self, now: datetime) -> timedelta:
         """Return how long a write may still leave; zero means that none may."""

@@ -23,6 +23,8 @@ from runtime.values.json_values import checked_json
 LONGEST_DELAY = timedelta(minutes=10)
 LONGEST_SNOOZE = timedelta(days=3650)
 COOL_DOWN = timedelta(minutes=1)
+MAX_POISONINGS = 5
+"""A job fails whose code killed, hung or stalled its service more often than this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,8 @@ class Settlement:
             job only waits for the delay.
         trouble: the trouble for which the job's shop is to be closed, or None.
         ended_by: the steps whose failure ended the run; the next run does them again.
+        stalled: whether the job's code stalled the node's heartbeat in this run. It counts as a
+            poisoning where the end uses up no attempt and the run recorded no outcome.
     """
 
     job_id: int
@@ -51,6 +55,7 @@ class Settlement:
     awaits_seller: bool = False
     trouble: AccountTrouble | None = None
     ended_by: tuple[str, ...] = ()
+    stalled: bool = False
 
 
 def backoff(attempt: int, draw: float) -> timedelta:

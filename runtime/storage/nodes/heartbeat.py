@@ -83,6 +83,7 @@ class Heartbeat:
         # The lease counts from before the statement was sent, because others count from the moment
         # at which the database wrote it.
         sent_at = self._clock.now()
+        self._lease.stalls.had_turn()
         if self._lock is None:
             lock = self._database.direct_connection()
             with lock.cursor() as cursor:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from runtime.messages import LaneShop, RunningJob
 from runtime.process import lease
 from runtime.runs.job_states import JobEvent, JobStatus, target
+from runtime.runs.settlement import MAX_POISONINGS
 from runtime.storage.models import SCHEMA
 from runtime.storage.nodes.presence import remember_seen
 from runtime.storage.queue.batch_rows import close_ended
@@ -18,8 +19,6 @@ from runtime.storage.queue.journal_rows import close_open_steps
 
 LOCK_SPACE = 0x6D72
 """The first key of the advisory locks that nodes hold; the second key is the node's id."""
-
-MAX_POISONINGS = 5
 
 HOLD_LOCK = "SELECT pg_advisory_lock(%s, %s)"
 

@@ -9,12 +9,16 @@ from sqlalchemy.orm import Session
 
 from runtime.messages import RecordProgress
 from runtime.runs.job_states import FINAL, JobEvent, JobStatus, after
-from runtime.runs.settlement import Settlement
+from runtime.runs.settlement import MAX_POISONINGS, Settlement
 from runtime.storage.models import SCHEMA
 from runtime.storage.queue.batch_rows import close_ended
 from runtime.storage.queue.journal_rows import close_open_steps, mark_ended_by
 from runtime.storage.queue.write_result import WriteResult, held_jobs
 from runtime.storage.server.value_errors import mapped_value_errors
+
+# A run that stalled its node and recorded no outcome counts as a poisoning, as one does that killed
+# it; the intent of a write, which the stall kept from leaving, is no outcome.
+_TOO_OFTEN = "(locked.poisoned AND job.poison_count >= :most)"
 
 # SKIP LOCKED, because an application's open transaction on one job must not hold up all others.
 # A request to cancel or pause that came while the run failed or snoozed wins over another run.
@@ -28,34 +32,43 @@ _SETTLE = text(f"""
             CAST(:statuses AS text[]), CAST(:finals AS boolean[]),
             CAST(:ends_attempts AS boolean[]), CAST(:results AS text[]), CAST(:errors AS text[]),
             CAST(:failed_steps AS text[]), CAST(:waiting_reasons AS text[]),
-            CAST(:delays AS interval[])
+            CAST(:delays AS interval[]), CAST(:stalled AS boolean[])
         ) AS ended (
             id, fence, event, status, final, ends_attempt, result, error, failed_step,
-            waiting_reason, delay
+            waiting_reason, delay, stalled
         )
     ),
     locked AS (
-        SELECT job.id FROM {SCHEMA}.marketplace_jobs AS job
+        SELECT job.id, ended.stalled AND NOT EXISTS (
+            SELECT 1 FROM {SCHEMA}.marketplace_tasks AS task
+            WHERE task.job_id = job.id AND task.fence = job.fence AND task.status = 'succeeded'
+        ) AS poisoned FROM {SCHEMA}.marketplace_jobs AS job
         JOIN ended ON job.id = ended.id AND job.fence = ended.fence
         WHERE job.status = 'running'
         FOR UPDATE OF job SKIP LOCKED
     )
     UPDATE {SCHEMA}.marketplace_jobs AS job
     SET status = CASE WHEN job.cancel_requested AND ended.ends_attempt THEN 'cancelled'
+            WHEN {_TOO_OFTEN} THEN :failed
             WHEN job.pause_requested AND ended.status = 'pending' AND NOT job.cancel_requested
             THEN 'paused' ELSE ended.status END,
         pause_requested = false,
-        completed_at = CASE WHEN ended.final OR job.cancel_requested AND ended.ends_attempt
-            THEN clock_timestamp() END,
+        completed_at = CASE WHEN ended.final OR {_TOO_OFTEN}
+            OR job.cancel_requested AND ended.ends_attempt THEN clock_timestamp() END,
         result_data = CAST(ended.result AS jsonb),
-        error_message = ended.error,
+        error_message = CASE WHEN {_TOO_OFTEN}
+            THEN 'the service died or hung ' || (job.poison_count + 1)
+                || ' times while it ran this job'
+            ELSE ended.error END,
         failed_step = ended.failed_step,
-        waiting_reason = CASE WHEN job.pause_requested AND ended.status = 'pending'
-            AND NOT job.cancel_requested THEN NULL ELSE ended.waiting_reason END,
+        waiting_reason = CASE WHEN {_TOO_OFTEN} OR job.pause_requested
+            AND ended.status = 'pending' AND NOT job.cancel_requested
+            THEN NULL ELSE ended.waiting_reason END,
         run_at = CASE WHEN ended.delay IS NULL THEN job.run_at
             ELSE clock_timestamp() + ended.delay END,
         retry_count = job.retry_count + CAST(ended.event = 'retry' AS int),
         snooze_count = job.snooze_count + CAST(ended.event = 'snooze' AS int),
+        poison_count = job.poison_count + CAST(locked.poisoned AS int),
         node_id = NULL
     FROM ended JOIN locked ON locked.id = ended.id
     WHERE job.id = ended.id AND job.fence = ended.fence
@@ -95,6 +108,7 @@ def settle_jobs(session: Session, settlements: Sequence[Settlement]) -> WriteRes
     # Only these two ends give way to a request to cancel: a job that completed or failed before
     # the request was heard stays completed or failed.
     again = {JobEvent.RETRY, JobEvent.SNOOZE}
+    costs_nothing = {JobEvent.SNOOZE, JobEvent.HAND_BACK}
     with mapped_value_errors():
         rows = session.execute(
             _SETTLE,
@@ -115,6 +129,9 @@ def settle_jobs(session: Session, settlements: Sequence[Settlement]) -> WriteRes
                     one.delay if one.event in again and not one.keeps_age else None
                     for one in settlements
                 ],
+                "stalled": [one.stalled and one.event in costs_nothing for one in settlements],
+                "most": MAX_POISONINGS,
+                "failed": JobStatus.FAILED.value,
             },
         ).all()
     settled: dict[int, str] = {job_id: status for job_id, status, _ in rows}

@@ -1,16 +1,19 @@
 """An actor that hangs, and jobs that kill: the others go on."""
 
 import threading
+import time
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from runtime import ActionType, BaseJobHandler, Job, Marketplace
+from runtime.errors import HeldUp
 from runtime.messages import LaneRequest, LaneShop
 from runtime.process.config import Settings
-from runtime.storage.models import MarketplaceTask
-from runtime.storage.nodes.membership import MAX_POISONINGS, hand_back_jobs, register_node
+from runtime.runs.settlement import MAX_POISONINGS
+from runtime.storage.models import MarketplaceJob, MarketplaceTask
+from runtime.storage.nodes.membership import hand_back_jobs, register_node
 from runtime.storage.queue.claims import claim_jobs
 from runtime.storage.server.engine import Database
 from tests.support.database.job_rows import add_job, add_shop, get_job, set_job
@@ -53,6 +56,32 @@ def test_an_actor_that_hangs_is_replaced_and_writes_nothing_more(
         go_on.set()
         wait_until(lambda: not abandoned.actor_ref.is_alive())
         assert get_job(database, job_id).result_data == {"fence": 2}
+
+
+def test_a_job_that_stalls_its_service_again_and_again_fails(
+    settings: Settings, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The heartbeat has a turn once a second, so that some turn is late in any second of computing.
+    monkeypatch.setattr("runtime.process.stalls.STALLED_AFTER", timedelta(seconds=0.5))
+
+    class Do(BaseJobHandler):
+        async def execute(self, job: Job) -> dict[str, Any]:
+            begun = time.thread_time()
+            while time.thread_time() - begun < 1.5:
+                pass
+            raise HeldUp("nothing was sent")
+
+    example = Marketplace("example", action_types=(DO,))
+    with running_node(settings, database, registry_of(example, handlers={("do", "example"): Do})):
+        job_id = add_job(database, add_shop(database, "example"), "do", "example")
+        set_job(database, job_id, {"poison_count": MAX_POISONINGS})
+        job = wait_until(lambda: _failed(database, job_id), 60)
+    assert (job.retry_count, job.poison_count) == (0, MAX_POISONINGS + 1)
+
+
+def _failed(database: Database, job_id: int) -> MarketplaceJob | None:
+    job = get_job(database, job_id)
+    return job if job.status == "failed" else None
 
 
 @pytest.fixture

@@ -22,10 +22,10 @@ from runtime.jobs.service import MarketplaceJobService
 from runtime.messages import LaneRequest
 from runtime.runs.batch_status import BatchStatus
 from runtime.runs.job_states import JobEvent
-from runtime.runs.settlement import Settlement
+from runtime.runs.settlement import MAX_POISONINGS, Settlement
 from runtime.storage.models import BatchJob, MarketplaceJob
 from runtime.storage.nodes.housekeeping import Housekeeper
-from runtime.storage.nodes.membership import MAX_POISONINGS, hand_back_jobs, register_node
+from runtime.storage.nodes.membership import hand_back_jobs, register_node
 from runtime.storage.queue import batch_rows
 from runtime.storage.queue.claims import claim_jobs
 from runtime.storage.queue.settlements import settle_jobs

@@ -49,7 +49,8 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from runtime.process.crash_marker import CrashMarker
-marker = CrashMarker(Path(sys.argv[1]), 5)
+from runtime.process.stalls import Stalls
+marker = CrashMarker(Path(sys.argv[1]), 5, Stalls())
 with marker.running(1):
     pass
 with marker.running(2), marker.running(3):

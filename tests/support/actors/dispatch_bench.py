@@ -8,9 +8,11 @@ from sqlalchemy import make_url
 
 from actors.directory import Directory
 from actors.dispatch import Dispatcher
+from actors.job_code import JobCode
 from actors.lane_closures import LaneClosures
 from actors.lane_run import LaneRun
 from actors.lanes import Lane, Lanes
+from actors.pulse import Pulse
 from actors.worker_pool import WorkerPool
 from runtime import messages
 from runtime.marketplaces.record import Marketplace
@@ -54,6 +56,8 @@ class Bench:
         self.directory = RecordingDirectory()
         self.clock = ManualClock(self._fall_due)
         self.woken = 0
+        self.pulse = Pulse()
+        self.intended_for: list[int | None] = []
         self.runs: dict[int, LaneRun] = {}
         self.workers = WorkerPool(UNREACHABLE, self.directory, 1, NoMarker(), NO_MEDIA)
         self.lease = Lease(self.clock.now() + timedelta(hours=1))
@@ -66,6 +70,7 @@ class Bench:
             self._tell,
             self._closures().make_known,
             lambda ticket: self.runs.get(ticket.job_id),
+            JobCode(self.pulse, NoMarker()),
         )
 
     def _closures(self) -> LaneClosures:
@@ -76,6 +81,7 @@ class Bench:
     def _tell(self, name: str, message: Any) -> None:
         """The recorder writes every intent down at once; the others are noted."""
         if isinstance(message, messages.RecordIntent):
+            self.intended_for.append(self.pulse.job_id)
             run = self.runs[message.ticket.job_id]
             self.dispatcher.intent_recorded(run, message.ticket.call_id)
         else:

@@ -16,3 +16,7 @@ class NoMarker(CrashMarker):
     def running(self, _job_id: int) -> Iterator[None]:
         """Code of a job runs; nobody is told."""
         yield
+
+    def has_stalled(self, _job_id: int) -> bool:
+        """No job stalls anything."""
+        return False

@@ -122,6 +122,14 @@ def test_work_and_sleep_are_neither_paced_nor_counted(bench: Bench) -> None:
 # --- pace -----------------------------------------------------------------------------------
 
 
+def test_the_actor_works_for_the_job_whose_write_has_its_turn(bench: Bench) -> None:
+    for number in (1, 2):
+        bench.perform(bench.run(number, rate=SECOND), 1, WRITE)
+    bench.clock.advance(5 * SECOND)
+    assert bench.intended_for == [1, 2]
+    assert bench.pulse.job_id is None
+
+
 def test_between_two_calls_of_an_action_the_rate_limit_is_kept(bench: Bench) -> None:
     run = bench.run(rate=2 * SECOND)
     for call_id in (1, 2, 3):

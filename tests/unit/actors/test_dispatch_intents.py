@@ -10,8 +10,10 @@ from sqlalchemy import make_url
 
 from actors.directory import Directory
 from actors.dispatch import Dispatcher
+from actors.job_code import JobCode
 from actors.lane_run import LaneRun
 from actors.lanes import Lane
+from actors.pulse import Pulse
 from actors.worker_pool import WorkerPool
 from runtime import messages
 from runtime.errors import NotSent
@@ -49,6 +51,7 @@ class Bench:
         self.dispatcher = Dispatcher(
             ACTOR, Marketplace("x", lane_calls=99), self.clock, workers, self.lease,
             self._tell, lambda _changes: None, lambda _ticket: self.run,
+            JobCode(Pulse(), NoMarker()),
         )  # fmt: skip
         job = Job(
             id=1, fence=3, marketplace="x", action="sync", user_id=7, shop=Shop(2, "2"),

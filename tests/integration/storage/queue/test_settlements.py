@@ -8,7 +8,8 @@ from runtime import Job
 from runtime.errors import DatabaseRefused, IllegalTransition
 from runtime.messages import LaneRequest, LaneShop, RecordProgress
 from runtime.runs.job_states import TRANSITIONS, JobEvent, JobStatus
-from runtime.runs.settlement import Settlement
+from runtime.runs.settlement import MAX_POISONINGS, Settlement
+from runtime.storage.models import MarketplaceTask
 from runtime.storage.nodes.membership import hand_back_jobs, register_node
 from runtime.storage.queue.claims import claim_jobs
 from runtime.storage.queue.settlements import record_progress, settle_jobs
@@ -36,6 +37,12 @@ def settle(database: Database, *settlements: Settlement) -> set[int]:
         return set(settle_jobs(session, settlements).written)
 
 
+def add_task(database: Database, job: Job, status: str) -> None:
+    with database.session.begin() as session:
+        task = MarketplaceTask(job_id=job.id, name="a", status=status, fence=job.fence)
+        session.add(task)
+
+
 def test_a_completed_job_keeps_its_result(database: Database, job: Job) -> None:
     settled = settle(database, Settlement(job.id, job.fence, JobEvent.COMPLETE, result={"n": 1}))
     row = get_job(database, job.id)
@@ -61,6 +68,48 @@ def test_a_snoozed_job_uses_up_no_attempt(database: Database, job: Job) -> None:
     settle(database, Settlement(job.id, job.fence, JobEvent.SNOOZE))
     row = get_job(database, job.id)
     assert (row.status, row.retry_count, row.snooze_count) == ("pending", 0, 1)
+
+
+@pytest.mark.parametrize("event", [JobEvent.SNOOZE, JobEvent.HAND_BACK])
+def test_a_run_that_stalled_its_node_and_used_no_attempt_is_a_poisoning(
+    database: Database, job: Job, event: JobEvent
+) -> None:
+    # The intent of a write that the stall kept from leaving is no outcome.
+    add_task(database, job, "started")
+    settle(database, Settlement(job.id, job.fence, event, stalled=True))
+    row = get_job(database, job.id)
+    assert (row.status, row.retry_count, row.poison_count) == ("pending", 0, 1)
+
+
+def test_a_run_that_stalled_its_node_once_too_often_fails_its_job(
+    database: Database, job: Job
+) -> None:
+    set_job(database, job.id, {"poison_count": MAX_POISONINGS})
+    stalled = Settlement(
+        job.id, job.fence, JobEvent.SNOOZE, waiting_reason="soon", stalled=True, keeps_age=True
+    )
+    settle(database, stalled)
+    row = get_job(database, job.id)
+    assert (row.status, row.poison_count) == ("failed", MAX_POISONINGS + 1)
+    assert row.error_message == "the service died or hung 6 times while it ran this job"
+    assert row.waiting_reason is None
+    assert row.completed_at is not None
+
+
+def test_a_run_that_stalled_its_node_but_got_on_is_no_poisoning(
+    database: Database, job: Job
+) -> None:
+    add_task(database, job, "succeeded")
+    settle(database, Settlement(job.id, job.fence, JobEvent.SNOOZE, stalled=True))
+    assert get_job(database, job.id).poison_count == 0
+
+
+@pytest.mark.parametrize("event", [JobEvent.RETRY, JobEvent.COMPLETE, JobEvent.FAIL])
+def test_an_end_that_counts_by_itself_is_no_poisoning(
+    database: Database, job: Job, event: JobEvent
+) -> None:
+    settle(database, Settlement(job.id, job.fence, event, stalled=True))
+    assert get_job(database, job.id).poison_count == 0
 
 
 def test_a_run_with_an_old_fence_writes_nothing(database: Database, job: Job) -> None:
