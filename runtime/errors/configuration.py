@@ -45,11 +45,14 @@ class LockHeld(DatabaseUnavailable):
 
 
 class CredentialsUnreadable(ConfigurationError):
-    """A shop's credentials were encrypted with a key that is not there any more."""
+    """No key decrypts a shop's credentials, or they were encrypted for another shop."""
 
-    def __init__(self, shop_id: int) -> None:
+    def __init__(self, shop_id: int, encrypted_for: int | None = None) -> None:
+        way_out = f"connect the shop again (`{PROGRAM} shops connect`)"
         super().__init__(
             f"the credentials of shop {shop_id} cannot be decrypted: put the key that encrypted "
-            "them back into RUNTIME_ENCRYPTION_KEYS, or connect the shop again "
-            f"(`{PROGRAM} shops connect`)"
+            f"them back into RUNTIME_ENCRYPTION_KEYS, or {way_out}"
+            if encrypted_for is None
+            else f"the credentials of shop {shop_id} were encrypted for shop {encrypted_for}, so "
+            f"that their row was changed from outside: {way_out}"
         )

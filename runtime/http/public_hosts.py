@@ -10,6 +10,30 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 LONGEST_SHOWN = 80
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 _IPV4_BITS = 2**32
+# These tables hold IANA's registries of special-purpose addresses: what Python counts as global
+# differs from release to release, and some of it belongs to networks that serve nothing publicly.
+_SPECIAL_IPV4 = tuple(
+    map(
+        ipaddress.IPv4Network,
+        (
+            "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16",
+            "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24", "192.31.196.0/24", "192.52.193.0/24",
+            "192.88.99.0/24", "192.168.0.0/16", "192.175.48.0/24", "198.18.0.0/15",
+            "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
+        ),
+    )
+)  # fmt: skip
+_ALLOCATED_IPV6 = ipaddress.IPv6Network("2000::/3")
+"""Only this part of IPv6 is given to networks of the public internet."""
+_SPECIAL_IPV6 = tuple(
+    map(
+        ipaddress.IPv6Network,
+        (
+            "2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3ffe::/16",
+            "3fff::/20",
+        ),
+    )
+)  # fmt: skip
 
 
 def is_public(address: str) -> bool:
@@ -52,20 +76,19 @@ def refuse_private(host: str, addresses: list[str]) -> None:
 
 
 def _is_public(address: Address) -> bool:
-    if isinstance(address, ipaddress.IPv6Address) and (inner := _inner(address)) is not None:
+    if isinstance(address, ipaddress.IPv4Address):
+        return not any(address in network for network in _SPECIAL_IPV4)
+    inner = _inner(address)
+    if inner is not None:
         return _is_public(inner)
-    # Python counts multicast addresses as global, and reserved ones of IPv6, too.
-    return address.is_global and not (
-        address.is_multicast or address.is_reserved or address.is_unspecified
-    )
+    # A zone names an interface of this machine.
+    if address.scope_id is not None or address not in _ALLOCATED_IPV6:
+        return False
+    return not any(address in network for network in _SPECIAL_IPV6)
 
 
 def _inner(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
     """Return the IPv4 address at which packets to an IPv6 address arrive, or None."""
-    if address.ipv4_mapped is not None or address.sixtofour is not None:
-        return address.ipv4_mapped or address.sixtofour
-    if address.teredo is not None:
-        return address.teredo[1]
     if address in _NAT64:
         return ipaddress.IPv4Address(int(address) % _IPV4_BITS)
-    return None
+    return address.ipv4_mapped

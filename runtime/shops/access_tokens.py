@@ -157,7 +157,7 @@ class Authorizer:
             stored.store_secret(
                 session,
                 shop_id,
-                self._vault.lock(renewed),
+                self._vault.lock(renewed, shop_id),
                 renewed.access_expires_at,
                 renewed.refresh_expires_at,
             )

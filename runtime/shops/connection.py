@@ -156,7 +156,7 @@ def _keep(session: Session, vault: Vault, shop_id: int, credentials: Credentials
     store_secret(
         session,
         shop_id,
-        vault.lock(credentials),
+        vault.lock(credentials, shop_id),
         credentials.access_expires_at,
         credentials.refresh_expires_at,
     )

@@ -9,7 +9,13 @@ from cryptography.fernet import Fernet
 from pytest_httpserver import HTTPServer
 from werkzeug import Request, Response
 
-from runtime.errors import CallRejected, DatabaseUnavailable, NotAuthorized, NotSent
+from runtime.errors import (
+    CallRejected,
+    CredentialsUnreadable,
+    DatabaseUnavailable,
+    NotAuthorized,
+    NotSent,
+)
 from runtime.http.transport import HttpTransport
 from runtime.marketplaces.credentials import Credentials, Vault
 from runtime.marketplaces.record import Marketplace
@@ -45,7 +51,7 @@ class World:
     def keep(self, credentials: Credentials) -> None:
         with self.database.session.begin() as session:
             store_secret(
-                session, self.shop_id, self.vault.lock(credentials),
+                session, self.shop_id, self.vault.lock(credentials, self.shop_id),
                 credentials.access_expires_at, credentials.refresh_expires_at,
             )  # fmt: skip
 
@@ -315,3 +321,16 @@ def test_tokens_that_cannot_be_decrypted_let_nothing_leave(world: World) -> None
     assert isinstance(outcome, Failure)
     assert isinstance(outcome.error, NotSent)
     assert "RUNTIME_ENCRYPTION_KEYS" in str(outcome.error)
+
+
+def test_a_secret_that_was_copied_from_another_shop_is_refused(world: World) -> None:
+    with world.database.session.begin() as session:
+        secret = load_secret(session, world.shop_id) or ""
+        other = Shop(marketplace="etsy", user_id=8, external_id="s8")
+        session.add(other)
+        session.flush()
+        store_secret(session, other.id, secret, NOW + HOUR, None)
+        other_id = other.id
+
+    with pytest.raises(CredentialsUnreadable, match=f"encrypted for shop {world.shop_id}"):
+        world.authorizer().shop_token("etsy", world.tokens.auth, other_id, None)

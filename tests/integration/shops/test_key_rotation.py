@@ -1,5 +1,6 @@
 """Rotating the keys loses no shop."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -29,7 +30,7 @@ def shops(database: Database, monkeypatch: pytest.MonkeyPatch) -> list[int]:
             session.add(shop)
             session.flush()
             vault = Vault([LOST if number == 2 else OLD])
-            secret = vault.lock(Credentials(f"access-{number}", NOW + timedelta(hours=1)))
+            secret = vault.lock(Credentials(f"access-{number}", NOW + timedelta(hours=1)), shop.id)
             store_secret(session, shop.id, secret, NOW, None)
             ids.append(shop.id)
     return ids
@@ -89,3 +90,34 @@ def test_a_rotation_that_is_interrupted_can_be_done_again(
 def readable_both(database: Database, shops: list[int]) -> list[str | None]:
     new, old = readable(database, NEW, shops), readable(database, OLD, shops)
     return [one or other for one, other in zip(new, old, strict=True)]
+
+
+def test_a_rotation_binds_what_an_earlier_release_encrypted(
+    database: Database, shops: list[int]
+) -> None:
+    vault = Vault([NEW, OLD])
+    with database.session.begin() as session:
+        content = json.loads(Fernet(OLD).decrypt((load_secret(session, shops[0]) or "").encode()))
+        del content["shop_id"]
+        former = Fernet(OLD).encrypt(json.dumps(content).encode()).decode()
+        store_secret(session, shops[0], former, NOW, None)
+    assert readable(database, OLD, shops)[0] == "access-0"
+
+    rotate_keys(database, vault, lambda *_: None)
+
+    assert readable(database, NEW, shops)[0] == "access-0"
+    with database.session() as session:
+        secret = load_secret(session, shops[0]) or ""
+    with pytest.raises(CredentialsUnreadable, match=f"encrypted for shop {shops[0]}"):
+        vault.unlock(secret, shops[1])
+
+
+def test_a_rotation_leaves_a_secret_of_another_shop_alone(
+    database: Database, shops: list[int]
+) -> None:
+    with database.session.begin() as session:
+        store_secret(session, shops[1], load_secret(session, shops[0]) or "", NOW, None)
+
+    done, unreadable = rotate_keys(database, Vault([NEW, OLD]), lambda *_: None)
+
+    assert (done, unreadable) == (SHOPS - 2, (shops[1], shops[2]))
