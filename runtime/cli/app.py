@@ -27,7 +27,7 @@ from runtime.cli.commands import (
 from runtime.cli.commands.demo import add_demo
 from runtime.cli.commands.serve import serve
 from runtime.cli.composition import Parts
-from runtime.cli.output import print_error
+from runtime.cli.output import print_error, print_trace
 from runtime.errors import MarketplaceRuntimeError
 from runtime.errors.program import PROGRAM
 
@@ -120,7 +120,7 @@ def _tell_misuse(error: typer.TyperException) -> int:
 def _tell_unexpected(error: Exception) -> int:
     # The settings may be the very problem, so this reads the environment itself.
     if os.environ.get("RUNTIME_LOG_LEVEL") == "debug":
-        traceback.print_exception(error)
+        print_trace("".join(traceback.format_exception(error)))
         return _tell("unexpected, see above")
     reason = str(error).strip().partition("\n")[0]
     return _tell(

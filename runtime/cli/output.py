@@ -1,6 +1,5 @@
 """Prints results to standard output, and everything else to standard error."""
 
-import json
 import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -9,14 +8,16 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from runtime.values.terminal_text import ascii_json
+
 # Without a terminal rich assumes 80 columns, and would break lines that a script reads.
 WIDTH_WITHOUT_TERMINAL = 200
 
 
 def print_json(value: Any) -> None:
     """Print one JSON document, for a program."""
-    # JSON's escapes leave only ASCII, so that no encoding refuses it and no terminal acts on it.
-    sys.stdout.write(json.dumps(value, indent=2) + "\n")
+    # Only printable ASCII is left, so that no encoding refuses it and no terminal acts on it.
+    sys.stdout.write(ascii_json(value, indent=2) + "\n")
 
 
 def print_line(text: str) -> None:
@@ -27,6 +28,11 @@ def print_line(text: str) -> None:
 def print_error(message: str) -> None:
     """Print ``error: ...`` on one line, even if the message has several."""
     sys.stderr.write(f"error: {printable(' '.join(message.split()))}\n")
+
+
+def print_trace(trace: str) -> None:
+    """Print the lines of a traceback, whose error may hold anybody's text."""
+    sys.stderr.write(printable(trace))
 
 
 def print_aside(text: str | None) -> None:

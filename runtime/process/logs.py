@@ -9,6 +9,11 @@ import structlog
 
 from runtime.process.config import Settings
 from runtime.values.redaction import redacted
+from runtime.values.terminal_text import ascii_json, escaped
+
+KEPT = {"event": "", "exception": "\n\t", "stack": "\n\t"}
+"""The control characters that stay in a field of a console's line. In any other field the renderer
+itself shows line breaks as escapes; an event with a line break could pretend to be two."""
 
 
 def configure_logging(settings: Settings) -> None:
@@ -27,12 +32,13 @@ def configure_logging(settings: Settings) -> None:
         render: list[structlog.typing.Processor] = [
             structlog.processors.format_exc_info,
             redact,
-            structlog.processors.JSONRenderer(default=str),
+            structlog.processors.JSONRenderer(ascii_json, default=str),
         ]
     else:
         render = [
             structlog.processors.format_exc_info,
             redact,
+            escape,
             structlog.dev.ConsoleRenderer(
                 colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
             ),
@@ -72,4 +78,16 @@ def redact(
     # This runs behind the formatting of errors, because tracebacks may hold secrets, too.
     for name, value in event.items():
         event[name] = redacted(value, name)
+    return event
+
+
+def escape(
+    logger: Any,  # noqa: ARG001 - structlog's signature
+    method: str,  # noqa: ARG001
+    event: MutableMapping[str, Any],
+) -> MutableMapping[str, Any]:
+    """Escape what a terminal would act on; the colours come later."""
+    for name, value in event.items():
+        if isinstance(value, str):
+            event[name] = escaped(value, KEPT.get(name, "\n"))
     return event

@@ -27,16 +27,34 @@ logging.getLogger("urllib3").info("noise")
 """
 
 
-def lines(log_format: str, level: str = "info") -> list[str]:
+EVIL = "http://evil\x1b]0;x\x07\x1b[2J\x9b1m\x7f\r\u202e\n2026-01-09 [info] forged"
+HOSTILE = f"""
+import logging
+import structlog
+from runtime.process.config import Settings
+from runtime.process.logs import configure_logging
+
+configure_logging(Settings())
+evil = {EVIL!r}
+log = structlog.get_logger("runtime.bridge").bind(bound=evil)
+try:
+    raise RuntimeError(evil)
+except RuntimeError as error:
+    log.exception(evil, origin=evil, error=error, headers={{evil: [evil]}}, spaced=" " + evil)
+    logging.getLogger("some.library").warning("sent %s", evil, stack_info=True)
+"""
+
+
+def lines(log_format: str, level: str = "info", program: str = PROGRAM) -> list[str]:
     ended = subprocess.run(
-        [sys.executable, "-W", "error", "-c", PROGRAM],
+        [sys.executable, "-W", "error", "-c", program],
         env={**os.environ, "RUNTIME_LOG_FORMAT": log_format, "RUNTIME_LOG_LEVEL": level},
         capture_output=True, text=True, check=True, timeout=60,
     )  # fmt: skip
     assert ended.stdout == "", "standard output belongs to the command line"
     assert "hunter2" not in ended.stderr
     assert JWT not in ended.stderr
-    return ended.stderr.splitlines()
+    return ended.stderr.removesuffix("\n").split("\n")
 
 
 @pytest.mark.parametrize("log_format", ["json", "auto"])
@@ -63,3 +81,23 @@ def test_on_a_console_lines_are_for_people() -> None:
 def test_the_level_is_a_setting() -> None:
     assert any("not shown" in line for line in lines("json", "debug"))
     assert len(lines("json", "error")) == 1
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_what_a_stranger_wrote_reaches_no_terminal_as_a_command(log_format: str) -> None:
+    shown = lines(log_format, program=HOSTILE)
+    acted_on = {one for line in shown for one in line if not one.isprintable()}
+    assert acted_on <= {"\t"}
+    assert len([line for line in shown if "evil" in line]) >= 2
+    if log_format == "json":
+        assert json.loads(shown[0])["origin"] == EVIL
+    else:
+        assert r"http://evil\x1b]0;x\x07\x1b[2J\x9b1m\x7f\r\u202e" in "".join(shown)
+
+
+def test_no_field_of_a_line_pretends_to_be_another_line() -> None:
+    shown = lines("console", program=HOSTILE)
+    # Only the error's own text, below its traceback, has line breaks of its own.
+    assert [line for line in shown if line.startswith("2026-01-09 [info] forged")] == [
+        "2026-01-09 [info] forged"
+    ]
