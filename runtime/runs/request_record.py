@@ -23,9 +23,9 @@ def request_record(call: WebSocketCall | HttpCall) -> dict[str, Any]:
         details["files"] = _images(call) or None
     given = {key: value for key, value in details.items() if value is not None}
     try:
-        kept: dict[str, Any] = checked_json(
-            redacted(name | given), "the request", max_bytes=MAX_REQUEST_BYTES
-        )
+        # One by one, because a value that is nested too deeply becomes a text as a whole.
+        clean = {key: redacted(value, key) for key, value in (name | given).items()}
+        kept: dict[str, Any] = checked_json(clean, "the request", max_bytes=MAX_REQUEST_BYTES)
     except InvalidJson as error:
         return {key: _shortened(value) for key, value in name.items()} | {"left_out": str(error)}
     return kept

@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 REDACTED = "[redacted]"
+TOO_DEEP = "[nested too deeply]"
 
 _SECRET_NAME = re.compile(
     r"token|secret|password|passwd|authorization|api[-_]?key|credential|cookie", re.IGNORECASE
@@ -33,16 +34,28 @@ def redacted(value: Any, name: str = "") -> Any:
 
     Args:
         name: the key under which the value stands, if there is one.
+
+    Returns:
+        A copy of it; ``TOO_DEEP`` alone, if Python cannot follow how deep the value is nested.
     """
+    try:
+        return _redacted(value, name)
+    except RecursionError:
+        # A stranger's answer may be nested so deep. An error here would hide what is told of it,
+        # such as that the outcome of a write is unknown.
+        return TOO_DEEP
+
+
+def _redacted(value: Any, name: str = "") -> Any:
     # None stays, because it tells that a secret is not set.
     if is_secret_name(name) and value is not None:
         return REDACTED
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, dict):
-        return {key: redacted(part, str(key)) for key, part in value.items()}
+        return {key: _redacted(part, str(key)) for key, part in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [redacted(part) for part in value]
+        return [_redacted(part) for part in value]
     # Errors, calls and other objects become text in the log sooner or later, so that their text
     # is searched for secrets.
     return _SECRET_TEXT.sub(_blackened, str(value))

@@ -48,3 +48,15 @@ def test_details_survive_the_record() -> None:
     again = recorded_error(error_record(error))
     assert isinstance(again, CallRejected)
     assert again.details == {"offerId": "8"}
+
+
+@pytest.mark.parametrize("depth", [300, 800, 50_000])
+def test_an_answer_that_is_nested_too_deeply_leaves_the_outcome_of_a_write_unknown(
+    depth: int,
+) -> None:
+    answer: list[object] = []
+    for _ in range(depth):
+        answer = [answer]
+    error = unreadable("POST /x", answer, "no id", writes=True)
+    assert isinstance(error, OutcomeUnknown)
+    assert "answered with something unknown (no id)" in str(error)

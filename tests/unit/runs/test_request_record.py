@@ -83,3 +83,13 @@ def test_whatever_is_sent_its_record_can_be_stored(path: str, body: Any) -> None
 def test_an_image_is_kept_by_its_name() -> None:
     call = HttpCall("POST", "/x", files={"image": ImageFile("photos/1.jpg")})
     assert request_record(call)["files"] == {"image": "photos/1.jpg"}
+
+
+@pytest.mark.parametrize("depth", [300, 800, 50_000])
+def test_a_request_that_is_nested_too_deeply_is_known_by_its_name(depth: int) -> None:
+    body: list[Any] = []
+    for _ in range(depth):
+        body = [body]
+    record = request_record(HttpCall("POST", "/x", json=body))
+    assert (record["method"], record["path"]) == ("POST", "/x")
+    assert "nested too deeply" in json.dumps(record)
