@@ -1,13 +1,16 @@
-"""Runs Socket.IO in one thread of its own. This is the only file that knows eventlet.
+"""Runs Socket.IO in one thread of its own.
 
-Nothing is monkey-patched, so that the rest of the process keeps ordinary threads. Other threads
-hand work over through a queue that wakes this thread up; it answers with messages.
+Beside ``client_connections`` this is the only file that knows eventlet. Nothing is monkey-patched,
+so that the rest of the process keeps ordinary threads. Other threads hand work over through a
+queue that wakes this thread up; it answers with messages.
 """
 
+import contextlib
 import socket
 import threading
+import time
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -17,33 +20,45 @@ import structlog
 from runtime import messages
 from runtime.bridge.admission import EIO_SID, Admission, session_of
 from runtime.bridge.allowed_origins import AllowedOrigins
+from runtime.bridge.client_connections import (
+    BODY_SECONDS,
+    HEADER_SECONDS,
+    SLOWEST_BODY,
+    ClientConnection,
+    Listener,
+    Protocol,
+)
 from runtime.bridge.library_log import LONGEST_DETAIL, ErrorStream, LibraryLog
 from runtime.bridge.listening_socket import connection_limit, listen
 from runtime.bridge.seller_tokens import Identity
 from runtime.bridge.wakeup_queue import WakeupQueue
-from runtime.bridge.websocket_mask import apply_mask
 from runtime.errors import TokenError
 from runtime.process.clock import epoch_ms
 
 with warnings.catch_warnings():
     # eventlet warns at each import that it is in maintenance mode. The project knows of this:
-    # therefore nothing outside this file depends on it.
+    # therefore little depends on it.
     warnings.simplefilter("ignore")
     import engineio.payload
     import eventlet
-    import eventlet.websocket
     import socketio
     from eventlet import greenio, hubs, wsgi
-    from eventlet.websocket import FailedConnectionError, RFC6455WebSocket
 
 log = structlog.get_logger(__name__)
 
 ACKNOWLEDGE_SECONDS = 10
-STRANGER_SECONDS = 20
+STRANGER_SECONDS = 10
 IDLE_SECONDS = 60
 STOP_SECONDS = 5
 FLUSH_SECONDS = 1
-CROWDED_SECONDS = 0.2
+MOST_UNREAD = 200
+"""The packets that may wait for a client that does not fetch them."""
+MOST_SOCKETS = 20
+"""The connections of one seller."""
+REQUEST_BYTES = 2_048
+"""What a stranger's request takes from the budget of its connection."""
+WATCH_SECONDS = 0.5
+LAG_SECONDS = 0.5
 NAMESPACE = "/"
 
 # A polling client sends all packets that have gathered in one request. The library's limit of
@@ -83,6 +98,9 @@ class SocketIOServer:
         self._origins = AllowedOrigins(origins)
         self._admission = Admission(self._origins, max_bytes)
         self._live: dict[str, messages.SocketConnected] = {}
+        self._introduced: set[str] = set()
+        self._posting: set[str] = set()
+        self._connections: dict[str, set[ClientConnection]] = {}
         self._sids: dict[str | None, str] = {}
         self._complained: set[str] = set()
         self._wakeups = WakeupQueue()
@@ -145,23 +163,36 @@ class SocketIOServer:
         # eventlet would print the tracebacks that clients cause to standard error.
         hubs.get_hub().debug_exceptions = False
         pool = eventlet.GreenPool(limit)
+        # Half of the places are kept for sellers.
+        self._accepting = Listener(self._listener, limit // 2)
         accepting = eventlet.spawn(self._accept, pool)
+        watching = eventlet.spawn(self._watch)
         try:
             self._work(greenio.GreenSocket(bell))
         finally:
+            watching.kill()
             self._shut_down(accepting, pool)
 
     def _accept(self, pool: Any) -> None:
         wsgi.server(
-            _Listener(self._listener),
+            self._accepting,
             self._app,
             custom_pool=pool,
-            protocol=_Protocol,
+            protocol=Protocol,
             environ={"wsgi.errors": ErrorStream()},
             socket_timeout=IDLE_SECONDS,
             log_output=False,
             debug=False,
         )
+
+    def _watch(self) -> None:
+        """Say in the log when this thread was held up: then every seller waited."""
+        while True:
+            begun = time.monotonic()
+            eventlet.sleep(WATCH_SECONDS)
+            lag = time.monotonic() - begun - WATCH_SECONDS
+            if lag > LAG_SECONDS:
+                log.warning("the bridge was held up", lag_ms=round(lag * 1000))
 
     def _work(self, bell: Any) -> None:
         while not self._stopping:
@@ -213,12 +244,18 @@ class SocketIOServer:
 
     def _on_session(self, inner: Callable[..., Any], eio_sid: str, environ: Any) -> Any:
         environ[EIO_SID] = eio_sid
+        self._connections[eio_sid] = {_connection_of(environ)}
         # A session that does not authenticate in time must not hold a connection for good.
         eventlet.spawn_after(STRANGER_SECONDS, self._close_stranger, eio_sid)
         return inner(eio_sid, environ)
 
     def _on_packet(self, inner: Callable[..., Any], eio_sid: str, packet: Any) -> None:
+        # A request may hold thousands of packets, and the others have a turn after each.
+        eventlet.sleep(0)
+        if self._is_over(eio_sid):
+            return
         try:
+            self._admit(eio_sid, packet)
             # Types 5 and 6 announce binary attachments, which the library gathers without a limit.
             if not isinstance(packet, str) or packet[:1] in {"5", "6"}:
                 raise ValueError("binary packets and bare values are not part of the protocol")
@@ -226,10 +263,35 @@ class SocketIOServer:
         except Exception as error:  # noqa: BLE001 - one client's nonsense is its own affair
             self._complain(eio_sid, "unreadable packet ignored", repr(error))
 
+    def _admit(self, eio_sid: str, packet: object) -> None:
+        """Let a stranger show one token and nothing else, and nobody let packets pile up."""
+        session = self._sio.eio.sockets[eio_sid]
+        if session.queue.qsize() > MOST_UNREAD:
+            self._close_session(eio_sid)
+            raise ValueError("the packets for this client are not fetched")
+        if eio_sid in self._sids:
+            return
+        if eio_sid in self._introduced or not str(packet).startswith("0"):
+            self._close_session(eio_sid)
+            raise ValueError("who has no valid token may connect once, and send nothing else")
+        self._introduced.add(eio_sid)
+
+    def _is_over(self, eio_sid: str) -> bool:
+        session = self._sio.eio.sockets.get(eio_sid)
+        return session is None or session.closed or session.closing
+
     def _on_session_end(self, inner: Callable[..., Any], eio_sid: str, reason: str) -> None:
         inner(eio_sid, reason)
         self._complained.discard(eio_sid)
+        self._introduced.discard(eio_sid)
         self._forget(eio_sid)
+        # What is closed does not stay open for as long as its client sends. The last packets have
+        # a moment to leave.
+        eventlet.spawn_after(FLUSH_SECONDS, self._cut, eio_sid)
+
+    def _cut(self, eio_sid: str) -> None:
+        for connection in self._connections.pop(eio_sid, ()):
+            connection.cut()
 
     def _on_connect(self, sid: str, environ: dict[str, Any], auth: object = None) -> None:
         if self._is_forged(sid):
@@ -244,13 +306,30 @@ class SocketIOServer:
         )
         self._live[sid] = connected
         self._sids[environ[EIO_SID]] = sid
+        self._trust(_connection_of(environ))
+        self._close_oldest(identity.user_id)
         self._deliver(connected)
+
+    def _trust(self, connection: ClientConnection) -> None:
+        connection.trust(self._max_bytes)
+        self._accepting.forget(connection)
+
+    def _close_oldest(self, user_id: int) -> None:
+        """Keep the number of a seller's connections within bounds."""
+        sids = [sid for sid, one in self._live.items() if one.user_id == user_id]
+        if len(sids) > MOST_SOCKETS:
+            log.warning(
+                "a seller has too many connections; the oldest is closed",
+                user_id=user_id, limit=MOST_SOCKETS,
+            )  # fmt: skip
+            self._close(sids[0])
 
     def _on_disconnect(self, sid: str, *_: Any) -> None:
         if self._is_forged(sid):
             return
         eio_sid = self._eio_sid(sid)
         self._forget(eio_sid)
+        self._introduced.discard(str(eio_sid))
         # The connection is still open, and nobody is logged in on it: it is a stranger's again.
         eventlet.spawn_after(STRANGER_SECONDS, self._close_stranger, eio_sid)
 
@@ -318,11 +397,49 @@ class SocketIOServer:
         log.warning(event, detail=detail[:LONGEST_DETAIL], user_id=live.user_id if live else None)
 
     def _app(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        rejection = self._admission.rejection(environ)
+        session = session_of(environ)
+        connection = _connection_of(environ)
+        # Many requests may be read at once, so that each has a price beside its bytes.
+        connection.take_turn(REQUEST_BYTES if connection.is_stranger else 0)
+        knows = session in self._sids
+        rejection = self._admission.rejection(environ, is_stranger=not knows)
+        if rejection is None and environ["REQUEST_METHOD"] == "POST" and session in self._posting:
+            rejection = "400 Bad Request", "a session sends one request after the other"
         if rejection is not None:
-            self._complain(session_of(environ), "request refused", rejection[0])
-            self._close_session(session_of(environ))
+            self._complain(session, "request refused", rejection[0])
+            self._close_session(session)
             return _plain(start_response, *rejection)
+        if knows:
+            self._trust(connection)
+        with self._served(environ, session, connection):
+            return self._answered(environ, start_response)
+
+    @contextlib.contextmanager
+    def _served(
+        self, environ: dict[str, Any], session: str | None, connection: ClientConnection
+    ) -> Iterator[None]:
+        """Let the connection end with its session, and the body come within its time."""
+        posts = session is not None and environ["REQUEST_METHOD"] == "POST"
+        if session in self._sio.eio.sockets:
+            self._connections.setdefault(str(session), set()).add(connection)
+        if posts:
+            self._posting.add(str(session))
+        size = int(environ.get("CONTENT_LENGTH") or 0)
+        connection.expect_within(BODY_SECONDS + size / SLOWEST_BODY if size else None)
+        try:
+            yield
+        finally:
+            # What was not read of the body is read before the next request.
+            connection.expect_within(HEADER_SECONDS)
+            if posts:
+                self._posting.discard(str(session))
+            opened = session_of(environ)
+            if opened in self._connections:
+                self._connections[opened].discard(connection)
+                if not self._connections[opened] and opened not in self._sio.eio.sockets:
+                    del self._connections[opened]
+
+    def _answered(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         # Browsers offer compression, which would cost a quarter of a megabyte per connection.
         environ.pop("HTTP_SEC_WEBSOCKET_EXTENSIONS", None)
         try:
@@ -338,6 +455,11 @@ class SocketIOServer:
             return _plain(start_response, "400 Bad Request", "that makes no sense to the bridge")
 
 
+def _connection_of(environ: dict[str, Any]) -> ClientConnection:
+    connection: ClientConnection = environ["eventlet.input"].get_socket()
+    return connection
+
+
 def _answer(answered: Any, answer: dict[str, Any]) -> None:
     if not answered.ready():
         answered.send(answer)
@@ -346,66 +468,3 @@ def _answer(answered: Any, answer: dict[str, Any]) -> None:
 def _plain(start_response: Any, status: str, text: str) -> list[bytes]:
     start_response(status, [("Content-Type", "text/plain; charset=utf-8")])
     return [text.encode()]
-
-
-class _Listener(greenio.GreenSocket):  # type: ignore[misc]
-    """A listening socket that survives errors of single connections."""
-
-    def accept(self) -> Any:
-        while True:
-            try:
-                client, address = super().accept()
-                # Without Nagle's algorithm a small packet does not wait for the receipt of the
-                # one before.
-                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                return client, address
-            except OSError as error:
-                if self.fd.fileno() < 0:
-                    raise
-                log.warning("a connection could not be accepted", error=str(error))
-                eventlet.sleep(CROWDED_SECONDS)
-
-
-class _Protocol(wsgi.HttpProtocol):  # type: ignore[misc]
-    """Writes complaints about clients to the log instead of standard error."""
-
-    def finish(self) -> None:
-        try:
-            super().finish()
-        finally:
-            # If the last bytes cannot be written, the library does not close this file, and the
-            # descriptor stays open.
-            self.rfile.close()
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - inherited name
-        log.info("unreadable HTTP request", detail=(format % args)[:LONGEST_DETAIL])
-
-
-class _WebSocket(RFC6455WebSocket):  # type: ignore[misc]
-    """eventlet's class, with a limit on whole messages and without a loop over every byte."""
-
-    class Message(RFC6455WebSocket.Message):  # type: ignore[misc]
-        """Limits the size of a message: a limit on each of its frames alone would not do so."""
-
-        size = 0
-
-        def push(self, data: bytes, final: bool = False) -> None:
-            self.size += len(data)
-            if self.size > self.max_frame_length:
-                raise FailedConnectionError(1009, "message too long")
-            super().push(data, final)
-
-    @staticmethod
-    def _apply_mask(
-        data: bytes, mask: tuple[int, ...], length: int | None = None, offset: int = 0
-    ) -> bytes:
-        return apply_mask(data if length is None else data[:length], mask, offset)
-
-    def close(self, close_data: tuple[int, str] | None = None) -> None:
-        if close_data is not None and close_data[1]:
-            log.warning("connection closed", reason=close_data[1][:LONGEST_DETAIL])
-        super().close(close_data)
-
-
-# The library looks the class up here for each connection that it upgrades.
-eventlet.websocket.RFC6455WebSocket = _WebSocket

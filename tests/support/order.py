@@ -13,6 +13,7 @@ SECONDS = {
     "integration/cli": 1.5,
     "integration/process": 2.0,
     "browser": 3.0,
+    "hostile": 4.0,
     "chaos": 4.0,
     "simulation": 6.0,
     "acceptance": 8.0,
