@@ -33,6 +33,7 @@ from runtime.errors import (
     SellerNotConnected,
 )
 from runtime.process.clock import Clock, Timer, epoch_ms
+from runtime.process.repeated_lines import INTERVAL, RepeatedLines
 from runtime.runs.calls import Failure, Outcome
 from runtime.values.json_values import checked_json
 
@@ -90,6 +91,8 @@ class BridgeActor(BaseActor):
         self._grace = grace
         self._listeners = tuple(messages.marketplace_actor(one) for one in browser_marketplaces)
         self._sockets = SellerSockets()
+        self._repeated = RepeatedLines(now=lambda: clock.now().timestamp())
+        self._summing_up = False
         self._pending = PendingCommands()
         # A socket whose token expired must not go on receiving commands, however long it stays
         # open.
@@ -116,6 +119,7 @@ class BridgeActor(BaseActor):
             messages.ActorRestarted: self._on_actor_restarted,
             messages.SocketsAnnounced: self._on_announced,
             messages.RecoveryOver: self._on_recovery_over,
+            messages.RepeatedLinesDue: self._on_repeated_lines_due,
         }
 
     def started(self) -> None:
@@ -263,9 +267,26 @@ class BridgeActor(BaseActor):
         self, message: messages.BrowserResponded, kind: str, request_id: str | None, **why: Any
     ) -> None:
         self.counters[kind] += 1
-        self.log.warning("browser response dropped", kind=kind, request_id=request_id, **why)
+        sender = self._sockets.get(message.sid)
+        user_id = None if sender is None else sender.user_id
+        counted = self._repeated.say(
+            self.log.warning, "browser response dropped", (kind, user_id),
+            kind=kind, user_id=user_id, request_id=request_id, **why,
+        )  # fmt: skip
+        if counted and not self._summing_up:
+            self._sum_up_later()
         status = "refused" if kind in {"malformed", "foreign"} else "unknown"
         message.acknowledge({"status": status, "request_id": request_id})
+
+    def _sum_up_later(self) -> None:
+        self._summing_up = True
+        when = self.clock.now() + INTERVAL
+        self.clock.call_at(when, self.name, messages.RepeatedLinesDue())
+
+    def _on_repeated_lines_due(self, _: messages.RepeatedLinesDue) -> None:
+        self._summing_up = False
+        if self._repeated.sum_up():
+            self._sum_up_later()
 
     def _set_aside(self, message: messages.BrowserResponded) -> bool:
         """Set aside a response whose command may be forgotten; returns False if there is no room.

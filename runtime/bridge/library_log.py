@@ -5,16 +5,18 @@ from typing import Any
 
 import structlog
 
+from runtime.process.repeated_lines import RepeatedLines
+
 log = structlog.get_logger(__name__)
 
 LONGEST_DETAIL = 200
 
 
 class LibraryLog:
-    """Logs each kind of trouble once, without the tracebacks that clients can cause."""
+    """Sums up each kind of trouble, without the tracebacks that clients can cause."""
 
-    def __init__(self) -> None:
-        self._seen: set[str] = set()
+    def __init__(self, repeated: RepeatedLines) -> None:
+        self._repeated = repeated
 
     def debug(self, message: str, *args: Any) -> None:
         """Drop the line of each packet before it is even formatted."""
@@ -22,15 +24,16 @@ class LibraryLog:
     info = warning = debug
 
     def error(self, message: str, *args: Any) -> None:
-        """Log a request that makes no sense to the libraries, which count repetitions."""
-        log.info("senseless request", detail=(message % args if args else message)[:LONGEST_DETAIL])
+        """Log a request that makes no sense to the libraries."""
+        detail = (message % args if args else message)[:LONGEST_DETAIL]
+        self._repeated.say(log.info, "senseless request", None, detail=detail)
 
     def exception(self, message: str, *_: Any) -> None:
-        """Log an error that a client's packet caused, once for each kind."""
+        """Log an error that a client's packet caused, by its kind."""
         kind, error, _traceback = sys.exc_info()
-        if f"{message}: {kind}" not in self._seen:
-            self._seen.add(f"{message}: {kind}")
-            log.warning("senseless packet", detail=message, error=repr(error)[:LONGEST_DETAIL])
+        detail = repr(error)[:LONGEST_DETAIL]
+        about = message[:LONGEST_DETAIL], kind
+        self._repeated.say(log.warning, "senseless packet", about, detail=about[0], error=detail)
 
 
 class ErrorStream:

@@ -18,6 +18,7 @@ from typing import Any
 import structlog
 
 from runtime import messages
+from runtime.bridge import packet_json
 from runtime.bridge.admission import EIO_SID, Admission, session_of
 from runtime.bridge.allowed_origins import AllowedOrigins
 from runtime.bridge.client_connections import (
@@ -34,6 +35,7 @@ from runtime.bridge.seller_tokens import Identity
 from runtime.bridge.wakeup_queue import WakeupQueue
 from runtime.errors import TokenError
 from runtime.process.clock import epoch_ms
+from runtime.process.repeated_lines import RepeatedLines
 
 with warnings.catch_warnings():
     # eventlet warns at each import that it is in maintenance mode. The project knows of this:
@@ -105,6 +107,7 @@ class SocketIOServer:
         self._complained: set[str] = set()
         self._wakeups = WakeupQueue()
         self._stopping = False
+        self._repeated = RepeatedLines()
         self._thread: threading.Thread | None = None
         self._sio = self._socketio()
         self._wsgi_app: Callable[..., Iterable[bytes]] = socketio.WSGIApp(self._sio, others)
@@ -219,13 +222,14 @@ class SocketIOServer:
     # --- sockets -------------------------------------------------------------------------
 
     def _socketio(self) -> Any:
-        library_log = LibraryLog()
+        library_log = LibraryLog(self._repeated)
         sio = socketio.Server(
             async_mode="eventlet",
             # Handlers run in the order of the packets, and only hand messages over.
             async_handlers=False,
             cors_allowed_origins=self._origins.permits,
             max_http_buffer_size=self._max_bytes,
+            json=packet_json,
             logger=library_log,
             engineio_logger=library_log,
         )
@@ -299,7 +303,10 @@ class SocketIOServer:
         try:
             identity = self._authenticate(auth)
         except TokenError as error:
-            log.warning("browser refused", reason=str(error), address=environ.get("REMOTE_ADDR"))
+            reason, address = str(error), environ.get("REMOTE_ADDR")
+            self._repeated.say(
+                log.warning, "browser refused", (reason, address), reason=reason, address=address
+            )
             raise socketio.exceptions.ConnectionRefusedError(str(error)) from None
         connected = messages.SocketConnected(
             sid, identity.user_id, identity.resume, identity.client_id, identity.expires_at
@@ -346,7 +353,9 @@ class SocketIOServer:
         answer: dict[str, Any] | None = answered.wait(timeout=ACKNOWLEDGE_SECONDS)
         if answer is None:
             # The client connects again, and sends the answer once more.
-            log.warning("response not acknowledged in time; its socket is closed", sid=sid)
+            late = "response not acknowledged in time; its socket is closed"
+            user_id = self._live[sid].user_id if sid in self._live else None
+            self._repeated.say(log.warning, late, user_id, sid=sid, user_id=user_id)
             self._close(sid)
         return answer
 
@@ -394,7 +403,11 @@ class SocketIOServer:
             return
         self._complained.add(session.sid)
         live = self._live.get(self._sids.get(session.sid, ""))
-        log.warning(event, detail=detail[:LONGEST_DETAIL], user_id=live.user_id if live else None)
+        user_id = live.user_id if live else None
+        # Nor does a client that comes again and again get a line for each time.
+        self._repeated.say(
+            log.warning, event, user_id, detail=detail[:LONGEST_DETAIL], user_id=user_id
+        )
 
     def _app(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         session = session_of(environ)

@@ -49,6 +49,11 @@ class SocketExpired:
 
 
 @dataclass(frozen=True, slots=True)
+class RepeatedLinesDue:
+    """An interval of summed up lines of the log is over; the bridge tells itself."""
+
+
+@dataclass(frozen=True, slots=True)
 class BrowserResponded:
     """A browser answered.
 

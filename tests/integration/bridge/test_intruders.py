@@ -17,7 +17,7 @@ from runtime import messages
 from runtime.bridge import socketio_server
 from runtime.bridge.seller_tokens import verify_token
 from runtime.bridge.socketio_server import SocketIOServer
-from runtime.errors import ConfigurationError, PortInUse
+from runtime.errors import ConfigurationError, OutcomeUnknown, PortInUse
 from tests.support.bridge.stack import ALGORITHM, SECRET, Stack, ok, running, token
 
 OURS = "https://app.example"
@@ -369,6 +369,34 @@ def test_many_packets_in_one_request_are_all_taken(stack: Stack) -> None:
     ]
     requests.post(url, data="\x1e".join(packets), timeout=60)
     assert {stack.outcome().unwrap() for _ in range(40)} == set(range(40))
+
+
+def test_an_answer_with_an_endless_integer_is_acknowledged_and_its_outcome_unknown(
+    stack: Stack, raw: RawSocket
+) -> None:
+    raw.join(7)
+    stack.request()
+    while "r1" not in raw.receive():
+        pass
+    digits = "9" * 5_000
+    raw.send(f'421["plugin_response",{{"request_id":"r1","success":true,"data":{digits}}}]')
+    assert raw.receive() == '431[{"status":"ok","request_id":"r1"}]'
+    with pytest.raises(OutcomeUnknown, match="TooLongInteger"):
+        stack.outcome().unwrap()
+
+
+def test_refusals_and_complaints_about_one_client_again_and_again_are_summed_up(
+    stack: Stack, log: Log
+) -> None:
+    for _ in range(10):
+        raw = RawSocket(stack)
+        raw.send("4garbage")
+        raw.send('40{"token":"nonsense"}')
+        while not raw.receive().startswith("44"):
+            pass
+        raw.close()
+    assert len(lines(log, "browser refused")) == 1
+    assert len(lines(log, "unreadable packet ignored")) <= 1
 
 
 # --- where it listens -----------------------------------------------------------------------

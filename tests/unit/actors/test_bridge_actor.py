@@ -4,6 +4,7 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
+import structlog.testing
 
 from runtime import messages
 from runtime.errors import (
@@ -295,6 +296,23 @@ def test_malformed_responses_are_refused(
     assert bridge.outcomes == []
     assert bridge.actor.counters["malformed"] == 1
     assert bridge.respond("a", ok()) == {"status": "ok", "request_id": "r1"}
+
+
+@pytest.mark.parametrize("data", [None, ok("never-asked")])
+def test_a_flood_of_dropped_answers_is_summed_up_for_each_seller(
+    bridge: Bridge, data: object
+) -> None:
+    bridge.connect("a")
+    bridge.connect("b", user_id=8)
+    with structlog.testing.capture_logs() as log:
+        for _ in range(1_000):
+            assert bridge.respond("a", data)
+            assert bridge.respond("b", data)
+        assert [line["user_id"] for line in log] == [7, 8]
+        bridge.advance(60)
+        assert [(line["user_id"], line["repeated"]) for line in log[2:]] == [(7, 999), (8, 999)]
+        bridge.advance(600)
+    assert len(log) == 4
 
 
 def test_a_foreign_answer_is_refused(bridge: Bridge) -> None:
