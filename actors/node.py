@@ -72,7 +72,9 @@ class Node:
             settings.bridge_port,
             settings.bridge_origins,
             settings.bridge_max_bytes,
-            lambda auth: verify_token(auth, secret, settings.token_algorithm),
+            lambda auth: verify_token(
+                auth, secret, settings.token_algorithm, settings.longest_token_lifetime
+            ),
             lambda message: self._directory.tell(messages.BRIDGE, message),
             self._clock.now,
             media_server,

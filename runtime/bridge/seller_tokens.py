@@ -14,6 +14,11 @@ LONGEST_TOKEN = 8_192
 LONGEST_CLIENT_ID = 200
 LARGEST_USER_ID = 2**63 - 1
 WAY_OUT = "get a new one and connect again"
+LONGEST_LIFETIME = timedelta(days=90)
+"""The default: who finds an old token must not act as its seller for ever."""
+DAY = timedelta(days=1)
+LEEWAY = timedelta(hours=1)
+"""The clock of the application that issues tokens may be so much ahead of ours."""
 
 # The application that issues tokens may put claims of its own into them, and its clock may be
 # a little ahead of ours, so only the claims that matter here are checked.
@@ -49,12 +54,15 @@ def issue_token(user_id: int, secret: str, algorithm: str, lifetime: timedelta) 
     return jwt.encode(claims, secret, algorithm=algorithm)
 
 
-def verify_token(auth: object, secret: str, algorithm: str) -> Identity:
+def verify_token(
+    auth: object, secret: str, algorithm: str, longest: timedelta = LONGEST_LIFETIME
+) -> Identity:
     """Verify the ``auth`` of a Socket.IO handshake, and return who connects.
 
     Args:
         auth: ``{user_id, token, resume?, client_id?}``; the token decides, and ``user_id``
             may be absent.
+        longest: the time for which a token may be valid.
 
     Raises:
         TokenError: the token is not valid; the message may be sent to the client.
@@ -62,6 +70,8 @@ def verify_token(auth: object, secret: str, algorithm: str) -> Identity:
     if not isinstance(auth, dict) or not auth.get("token"):
         raise TokenError("the token is missing: connect with auth {user_id, token}")
     claims = _claims(auth["token"], secret, algorithm)
+    expires_at = _expiry(claims["exp"])
+    _check_lifetime(expires_at, longest)
     user_id = _subject(claims.get("sub"))
     if auth.get("user_id") is not None and _number(auth["user_id"]) != user_id:
         raise TokenError(
@@ -72,7 +82,7 @@ def verify_token(auth: object, secret: str, algorithm: str) -> Identity:
         user_id=user_id,
         resume=auth.get("resume") is True,
         client_id=_client_id(auth.get("client_id")),
-        expires_at=_expiry(claims["exp"]),
+        expires_at=expires_at,
     )
 
 
@@ -98,6 +108,14 @@ def _claims(token: object, secret: str, algorithm: str) -> dict[str, Any]:
     except (jwt.PyJWTError, ValueError, OverflowError, RecursionError):
         raise TokenError(f"the token is malformed (not a JWT): {WAY_OUT}") from None
     return claims
+
+
+def _check_lifetime(expires_at: datetime, longest: timedelta) -> None:
+    if expires_at - datetime.now(UTC) > longest + LEEWAY:
+        raise TokenError(
+            f"the token is valid for too long: it may expire at most {longest / DAY:g} days from "
+            "now (RUNTIME_TOKEN_LONGEST_DAYS); get one with an earlier exp and connect again"
+        )
 
 
 def _subject(value: object) -> int:

@@ -52,6 +52,8 @@ class Settings(BaseSettings):
     token_secret: SecretStr | None = None
     """The secret that signs tokens; by default it is generated into the data directory."""
     token_algorithm: Literal["HS256", "HS384", "HS512"] = "HS256"
+    token_longest_days: float = Field(90, gt=0, le=36_500)
+    """The time for which a token may be valid; one that expires later is refused."""
     encryption_keys: SecretStr | None = None
     """Fernet keys, the newest first, separated by commas; by default a key is generated."""
 
@@ -92,6 +94,11 @@ class Settings(BaseSettings):
     def media_url_lifetime(self) -> timedelta:
         """The time for which the URL of an image is valid."""
         return timedelta(seconds=self.media_url_seconds)
+
+    @property
+    def longest_token_lifetime(self) -> timedelta:
+        """The time for which a token may be valid."""
+        return timedelta(days=self.token_longest_days)
 
     @property
     def grace(self) -> timedelta:

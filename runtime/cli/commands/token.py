@@ -25,4 +25,10 @@ def token(
     lifetime = parse_duration(expires, "--expires")
     # The database is not needed: the secret alone makes a token.
     settings = load_settings()
+    if lifetime > settings.longest_token_lifetime:
+        raise typer.BadParameter(
+            f"the bridge would refuse it: a token may be valid for {settings.token_longest_days:g} "
+            "days at most (RUNTIME_TOKEN_LONGEST_DAYS)",
+            param_hint="--expires",
+        )
     print_line(issue_token(user, token_secret(settings), settings.token_algorithm, lifetime))

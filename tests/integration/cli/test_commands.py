@@ -51,6 +51,15 @@ def test_a_token_is_alone_on_standard_output(tmp_path: Path) -> None:
     assert not (cli.data_dir / "postgres").exists()
 
 
+def test_a_token_that_the_bridge_would_refuse_is_not_printed(tmp_path: Path) -> None:
+    done = WarmInstallation(tmp_path / "data").run(
+        "token", "--user", "7", "--expires", "91d", check=False
+    )
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert "RUNTIME_TOKEN_LONGEST_DAYS" in done.stderr
+
+
 def test_a_token_needs_neither_eventlet_nor_actors(tmp_path: Path) -> None:
     script = (
         "import sys, run\n"

@@ -7,7 +7,13 @@ from typing import Any
 import jwt
 import pytest
 
-from runtime.bridge.seller_tokens import Identity, issue_token, verify_token
+from runtime.bridge.seller_tokens import (
+    LEEWAY,
+    LONGEST_LIFETIME,
+    Identity,
+    issue_token,
+    verify_token,
+)
 from runtime.errors import TokenError
 
 SECRET = "s" * 48
@@ -109,8 +115,22 @@ def test_an_expiry_that_is_no_time_is_refused(exp: object) -> None:
         verify({"token": signed(sub="7", exp=exp)})
 
 
-def test_an_expiry_beyond_the_calendar_is_the_end_of_the_calendar() -> None:
-    assert verify({"token": signed(sub="7", exp=10**18)}).expires_at.year == 9999
+@pytest.mark.parametrize("exp", [10**18, 253_402_300_799, 2**31 + 10**9])
+def test_a_token_that_lives_for_ever_is_refused_with_the_way_out(exp: int) -> None:
+    with pytest.raises(TokenError, match=r"90 days from now \(RUNTIME_TOKEN_LONGEST_DAYS\)"):
+        verify({"token": signed(sub="7", exp=exp)})
+
+
+def test_the_longest_lifetime_is_configurable() -> None:
+    auth = {"token": issue_token(7, SECRET, "HS256", timedelta(days=2))}
+    with pytest.raises(TokenError, match="at most 1 days"):
+        verify_token(auth, SECRET, "HS256", timedelta(days=1))
+    assert verify_token(auth, SECRET, "HS256", timedelta(days=2)).user_id == 7
+
+
+def test_the_clock_of_who_issues_tokens_may_be_a_little_ahead() -> None:
+    token = issue_token(7, SECRET, "HS256", LONGEST_LIFETIME + LEEWAY / 2)
+    assert verify({"token": token}).user_id == 7
 
 
 @pytest.mark.parametrize(
