@@ -241,12 +241,12 @@ class BridgeActor(BaseActor):
     # --- responses -----------------------------------------------------------------------
 
     def _on_response(self, message: messages.BrowserResponded) -> None:
+        sender = self._sockets.get(message.sid)
         try:
-            response = read_response(message.data)
+            response = read_response(message.data, sender.token if sender else "")
         except MalformedResponse as error:
             self._drop(message, "malformed", error.request_id, reason=str(error))
             return
-        sender = self._sockets.get(message.sid)
         pending = self._pending.get(response.request_id)
         if self._recovering and (sender is None or pending is None) and self._set_aside(message):
             return
@@ -302,7 +302,12 @@ class BridgeActor(BaseActor):
 
     def _on_connected(self, message: messages.SocketConnected) -> None:
         joined = self._sockets.add(
-            message.sid, message.user_id, message.resume, message.client_id, message.expires_at
+            message.sid,
+            message.user_id,
+            message.resume,
+            message.client_id,
+            message.expires_at,
+            message.token,
         )
         # After a start the server announces all live sockets, and this one was heard of before.
         if joined is None:

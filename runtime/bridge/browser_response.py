@@ -7,10 +7,13 @@ from typing import Any
 from runtime.errors import BrowserNotReady, CallFailed, CallRejected, InvalidJson, OutcomeUnknown
 from runtime.runs.calls import Failure, Outcome, Success
 from runtime.values.json_values import checked_json, without_unstorable_text
+from runtime.values.redaction import redacted
+from runtime.values.sent_secrets import SentSecrets
 
 LONGEST_REQUEST_ID = 200
 LONGEST_ERROR = 2_000
 LONGEST_CODE = 100
+LONGEST_LOOKED_AT = 20_000
 LARGEST_DATA = 50_000_000
 OUTCOME_UNKNOWN = "outcome_unknown"
 NOT_BEGUN = frozenset({"plugin_missing", "memory_failed", "too_late"})
@@ -67,8 +70,11 @@ class BrowserResponse:
         return BrowserNotReady if self.error_code in NOT_BEGUN else CallRejected
 
 
-def read_response(data: Any) -> BrowserResponse:
+def read_response(data: Any, token: str = "") -> BrowserResponse:
     """Read the payload of a ``plugin_response``.
+
+    Args:
+        token: the token of the browser, which does not come back in its error.
 
     Raises:
         MalformedResponse: the payload is no object, has no usable ``request_id``, or its
@@ -82,22 +88,23 @@ def read_response(data: Any) -> BrowserResponse:
     success = data.get("success")
     if not isinstance(success, bool):
         raise MalformedResponse("success is neither true nor false", request_id)
+    sent = SentSecrets([token])
     return BrowserResponse(
         request_id=request_id,
         success=success,
         data=data.get("data"),
-        error=_error(data.get("error")),
+        error=_error(data.get("error"), sent),
         # A page may hand on the browser plugin's answer as it is, and there the field has this
         # name.
-        error_code=_code(data.get("error_code", data.get("errorCode"))),
+        error_code=_code(data.get("error_code", data.get("errorCode")), sent),
         status=_status(data.get("status")),
     )
 
 
-def _error(value: Any) -> str:
+def _error(value: Any, sent: SentSecrets) -> str:
     if value is None or value == "":
         return "the browser plugin gave no reason"
-    return _text(value if isinstance(value, str) else _as_json(value), LONGEST_ERROR)
+    return _text(value if isinstance(value, str) else _as_json(value), LONGEST_ERROR, sent)
 
 
 def _as_json(value: Any) -> str:
@@ -107,8 +114,8 @@ def _as_json(value: Any) -> str:
         return "the browser plugin gave a reason that is not text"
 
 
-def _code(value: Any) -> str | None:
-    return _text(value, LONGEST_CODE) if isinstance(value, str) and value else None
+def _code(value: Any, sent: SentSecrets) -> str | None:
+    return _text(value, LONGEST_CODE, sent) if isinstance(value, str) and value else None
 
 
 def _status(value: Any) -> int | None:
@@ -119,6 +126,9 @@ def _status(value: Any) -> int | None:
     return None
 
 
-def _text(value: str, limit: int) -> str:
-    """Shorten a text, and replace what no database stores: NUL and lone surrogates."""
-    return value[:limit].replace("\0", "\\0").encode(errors="replace").decode()
+def _text(value: str, limit: int, sent: SentSecrets) -> str:
+    """Shorten a text without secrets, and replace what no database stores: NUL and surrogates."""
+    # The text is cut a first time, because it may have megabytes, and a second time behind the
+    # secrets, because half of one is not recognised.
+    clean = str(redacted(sent.taken_out_of(value[:LONGEST_LOOKED_AT])))
+    return clean[:limit].replace("\0", "\\0").encode(errors="replace").decode()

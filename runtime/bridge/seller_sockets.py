@@ -1,7 +1,7 @@
 """Keeps the live sockets of each seller. Pure."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 
@@ -13,6 +13,7 @@ class SellerSocket:
         resume: whether its client answers a repeated command from memory.
         client_id: the name of that memory.
         order: a number that grows with each socket, which tells the newer of two.
+        token: the token with which it connected.
     """
 
     sid: str
@@ -21,6 +22,7 @@ class SellerSocket:
     client_id: str | None
     expires_at: datetime
     order: int
+    token: str = field(default="", repr=False, compare=False)
 
     def shares_memory_with(self, other: "SellerSocket") -> bool:
         """Return whether this client remembers the commands that the other socket got."""
@@ -36,13 +38,19 @@ class SellerSockets:
         self._order = 0
 
     def add(
-        self, sid: str, user_id: int, resume: bool, client_id: str | None, expires_at: datetime
+        self,
+        sid: str,
+        user_id: int,
+        resume: bool,
+        client_id: str | None,
+        expires_at: datetime,
+        token: str = "",
     ) -> SellerSocket | None:
         """Add a socket; returns None if it is known already."""
         if sid in self._by_sid:
             return None
         self._order += 1
-        one = SellerSocket(sid, user_id, resume, client_id, expires_at, self._order)
+        one = SellerSocket(sid, user_id, resume, client_id, expires_at, self._order, token)
         self._by_sid[sid] = one
         self._by_user.setdefault(user_id, {})[sid] = one
         return one

@@ -1,6 +1,6 @@
 """Issues and verifies the tokens with which sellers connect to the bridge. Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -39,12 +39,14 @@ class Identity:
         resume: whether the browser remembers commands and answers a repeated one from memory.
         client_id: the name of that memory; two browsers of a seller have two memories.
         expires_at: the time when the token expires.
+        token: the token itself, which nothing that the browser sends may bring into a text.
     """
 
     user_id: int
     resume: bool
     client_id: str | None
     expires_at: datetime
+    token: str = field(default="", repr=False, compare=False)
 
 
 def issue_token(user_id: int, secret: str, algorithm: str, lifetime: timedelta) -> str:
@@ -83,6 +85,7 @@ def verify_token(
         resume=auth.get("resume") is True,
         client_id=_client_id(auth.get("client_id")),
         expires_at=expires_at,
+        token=auth["token"],
     )
 
 

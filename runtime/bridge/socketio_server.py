@@ -309,7 +309,12 @@ class SocketIOServer:
             )
             raise socketio.exceptions.ConnectionRefusedError(str(error)) from None
         connected = messages.SocketConnected(
-            sid, identity.user_id, identity.resume, identity.client_id, identity.expires_at
+            sid,
+            identity.user_id,
+            identity.resume,
+            identity.client_id,
+            identity.expires_at,
+            identity.token,
         )
         self._live[sid] = connected
         self._sids[environ[EIO_SID]] = sid

@@ -1,7 +1,7 @@
 """Messages between the bridge, its server, and the actors that use the bridge."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ class SocketConnected:
         resume: whether the client remembers commands and answers a repeated one from memory.
         client_id: the name of that memory; two browsers of a seller have two memories.
         expires_at: the time when its token expires.
+        token: the token itself, which is taken out of the client's texts.
     """
 
     sid: str
@@ -22,6 +23,7 @@ class SocketConnected:
     # A page need not name its memory; then two memories of a seller cannot be told apart.
     client_id: str | None
     expires_at: datetime
+    token: str = field(default="", repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
