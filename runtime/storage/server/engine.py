@@ -9,7 +9,7 @@ import psycopg2
 import structlog
 from psycopg2.extensions import connection as RawConnection  # noqa: N812 - it is a class
 from pydantic import SecretStr
-from sqlalchemy import URL, Engine, create_engine, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
@@ -19,6 +19,7 @@ from runtime.process.config import Settings
 from runtime.process.data_directory import ensure_data_directory
 from runtime.process.kill_points import reached
 from runtime.process.lease import DEAD_AFTER
+from runtime.storage.server import session_settings
 from runtime.storage.server.embedded import EmbeddedServer
 
 log = structlog.get_logger(__name__)
@@ -41,12 +42,6 @@ _CONNECT_DEFAULTS = {
 LONGEST_IDLE = DEAD_AFTER
 """A transaction that holds its locks for so long and sends nothing is ended by the server: its
 process has been stopped."""
-
-# JIT is off, because PostgreSQL takes longer to compile a claim than to run it.
-_SET_UP = text(
-    "SELECT set_config('idle_in_transaction_session_timeout', :limit, true), "
-    "set_config('jit', 'off', true)"
-)
 
 # The server is away: class 08 is a broken connection; 25P03 an ended idle transaction; 57P01, 57P02
 # and 57P03 a server that stops, crashed or starts; 53300 a server with no connection free.
@@ -91,6 +86,7 @@ class Database:
             # No column here is an hstore, and asking for its type costs each connection a query.
             use_native_hstore=False,
         )
+        event.listen(self.engine, "begin", _set_up)
         # Rows are read after the commit, too. If they expired with it, each look at one would open
         # a new transaction, or fail because the session is closed.
         self.session: sessionmaker[Session] = sessionmaker(self.engine, expire_on_commit=False)
@@ -106,6 +102,8 @@ class Database:
         """
         connection = _connect(self._direct_url)
         connection.autocommit = True
+        with database_errors(), connection.cursor() as cursor:
+            cursor.execute(session_settings.for_session(connection.server_version))
         return connection
 
     @contextmanager
@@ -120,10 +118,6 @@ class Database:
                 or a passing problem prevented it: a deadlock, a lock, a full disk.
         """
         with database_errors(), _passing_errors(), self.session.begin() as session:
-            # Settings are made for each transaction, because a pooling proxy gives each
-            # transaction another connection.
-            limit = f"{LONGEST_IDLE.total_seconds() * 1000:.0f}ms"
-            session.execute(_SET_UP, {"limit": limit})
             yield session
             # The flush sends what is still pending, so that a process killed at the next line has
             # made all statements and lacks only the COMMIT.
@@ -248,11 +242,16 @@ def _parse(variable: str, value: SecretStr) -> URL:
     return url.set(drivername=_DRIVER)
 
 
+def _set_up(connection: Connection) -> None:
+    raw: Any = connection.connection.dbapi_connection
+    connection.exec_driver_sql(session_settings.for_transaction(raw.server_version, LONGEST_IDLE))
+
+
 def _connect(url: URL) -> RawConnection:
     arguments, parameters = url.get_dialect()().create_connect_args(url)
     try:
         connection: RawConnection = psycopg2.connect(
-            *arguments, **{**_defaults_for(url), **parameters}
+            *arguments, **{**parameters, **_defaults_for(url)}
         )
     except psycopg2.ProgrammingError as error:
         raise ConfigurationError(
@@ -268,7 +267,9 @@ def _connect(url: URL) -> RawConnection:
 
 
 def _defaults_for(url: URL) -> dict[str, str]:
-    return {name: value for name, value in _CONNECT_DEFAULTS.items() if name not in url.query}
+    given = {name: value for name, value in _CONNECT_DEFAULTS.items() if name not in url.query}
+    # No URL and no PGCLIENTENCODING decides which characters can be read and written.
+    return {**given, "client_encoding": session_settings.CLIENT_ENCODING}
 
 
 def _place(url: URL) -> str:
