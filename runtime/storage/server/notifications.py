@@ -165,7 +165,7 @@ class Listener:
                     self._deliver(PauseRequested(int(notification.payload)))
                 elif notification.channel == CLOSURES_CHANNEL:
                     changed[notification.payload] = None
-            except (ValueError, KeyError, TypeError):
+            except (ArithmeticError, KeyError, RecursionError, TypeError, ValueError):
                 log.warning("unreadable notification", channel=notification.channel)
         connection.notifies.clear()
         for marketplace in changed:

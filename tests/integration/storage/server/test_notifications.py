@@ -67,9 +67,13 @@ def test_a_cancellation_is_heard(database: Database, hints: list[object]) -> Non
 def test_what_cannot_be_read_is_passed_over(database: Database, hints: list[object]) -> None:
     for payload in ("", "{", "[]", '{"marketplace": "vinted"}', '{"shop_id": "x"}'):
         notify(database, JOBS_CHANNEL, payload)
+    endless = {"marketplace": "x", "shop_id": float("inf"), "user_id": 1}
+    notify(database, JOBS_CHANNEL, json.dumps(endless).replace("Infinity", "1e999"))
+    notify(database, JOBS_CHANNEL, "[" * 7900)
     notify(database, CANCEL_CHANNEL, "all")
     notify(database, CANCEL_CHANNEL, "13")
     wait_until(lambda: CancelRequested(13) in hints)
+    assert hints.count(ListeningAgain()) == 1, "the connection has to be kept"
 
 
 def test_an_error_of_whoever_is_told_does_not_end_the_listening(database: Database) -> None:
