@@ -30,6 +30,7 @@ from runtime.cli.composition import Parts
 from runtime.cli.output import print_error, print_trace
 from runtime.errors import MarketplaceRuntimeError
 from runtime.errors.program import PROGRAM
+from runtime.process.standard_error import open_missing_streams
 
 # Shells report a process that SIGINT (2) ended with this code, 128 + 2.
 INTERRUPTED = 130
@@ -54,8 +55,8 @@ def build_app(parts: Parts) -> typer.Typer:
     def serve_() -> None:
         """Run the service; the default.
 
-        Ctrl-C and SIGTERM stop it in order: no job is begun any more, running jobs get some time,
-        and every outcome is recorded. A second signal stops it at once.
+        Ctrl-C, SIGTERM and SIGHUP stop it in order: no job is begun any more, running jobs get
+        some time, and every outcome is recorded. A second signal stops it at once.
         """
         raise typer.Exit(serve(parts))
 
@@ -81,8 +82,12 @@ def run(parts: Parts, arguments: Sequence[str] | None = None) -> int:
     The code is 0 for success, 1 for an error (in one line), 2 for a wrong command line, and 130
     for an interruption.
     """
+    open_missing_streams()
     command = typer.main.get_command(build_app(parts))
     given = list(sys.argv[1:] if arguments is None else arguments)
+    # A process that was started by nohup ignores SIGHUP, and is to outlive its terminal.
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, _interrupt)
     # SIGTERM acts like Ctrl-C, so that blocks are left in order and an embedded server is stopped.
     signal.signal(signal.SIGTERM, _interrupt)
     try:

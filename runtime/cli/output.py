@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from runtime.process.standard_error import write_standard_error
 from runtime.values.terminal_text import ascii_json
 
 # Without a terminal rich assumes 80 columns, and would break lines that a script reads.
@@ -27,7 +28,7 @@ def print_line(text: str) -> None:
 
 def print_error(message: str) -> None:
     """Print ``error: ...`` on one line, even if the message has several."""
-    sys.stderr.write(f"error: {printable(' '.join(message.split()))}\n")
+    write_standard_error(f"error: {printable(' '.join(message.split()))}\n")
 
 
 def print_trace(trace: str) -> None:

@@ -1,16 +1,18 @@
-"""Handles SIGINT and SIGTERM: the first asks to stop in order, the second ends the process."""
+"""Handles SIGINT, SIGTERM and SIGHUP: the first asks to stop in order, the second ends at once."""
 
 import os
 import queue
 import signal
-import sys
+import time
 from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Any, Self
 
+from runtime.process.standard_error import write_standard_error
+
 LONGEST_WAIT_SECONDS = 0.5
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class StopSignals:
@@ -30,6 +32,9 @@ class StopSignals:
     def __enter__(self) -> Self:
         """Take the signals over."""
         for one in _SIGNALS:
+            # A process that was started by nohup is to outlive its terminal.
+            if one == signal.SIGHUP and signal.getsignal(one) == signal.SIG_IGN:
+                continue
             self._former[one] = signal.signal(one, self._receive)
         return self
 
@@ -51,11 +56,25 @@ class StopSignals:
             with suppress(queue.Empty):
                 self._arrivals.get(timeout=LONGEST_WAIT_SECONDS)
 
+    def pause(self, seconds: float) -> None:
+        """Wait for this time.
+
+        Raises:
+            KeyboardInterrupt: a signal has come, before the wait or during it.
+        """
+        deadline = time.monotonic() + seconds
+        while not self.asked and (left := deadline - time.monotonic()) > 0:
+            with suppress(queue.Empty):
+                self._arrivals.get(timeout=min(left, LONGEST_WAIT_SECONDS))
+        if self.asked:
+            raise KeyboardInterrupt
+
     def _receive(self, number: int, _frame: FrameType | None) -> None:
         if self.asked:
             # A person who asks twice does not want to wait for the orderly stop.
-            # print might be interrupted inside itself, and then refuses to be called again.
-            os.write(sys.stderr.fileno(), b"error: stopped at once, by a second signal\n")
+            # print might be interrupted inside itself, and then refuses to be called again. Where
+            # nobody reads standard error, the end does not wait.
+            write_standard_error("error: stopped at once, by a second signal\n", 0.0)
             os._exit(128 + number)
         self.asked = True
         self._arrivals.put(number)

@@ -29,7 +29,7 @@ class CrashMarker:
     """
 
     def __init__(self, directory: Path, node_id: int, stalls: Stalls) -> None:
-        directory.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._path = _path(directory, node_id)
         # The file gets its full size first, because a mapping cannot be longer than its file.
         self._path.write_bytes(bytes(SLOTS * _SLOT.size))

@@ -13,6 +13,8 @@ from runtime.process.config import Settings
 TOKEN_SECRET_FILE = "token_secret"
 ENCRYPTION_KEYS_FILE = "encryption_keys"
 MEDIA_DIRECTORY = "media"
+OWNER_ONLY = 0o700
+"""The mode of a directory that nobody else may read, whatever the umask is."""
 
 
 def ensure_data_directory(settings: Settings) -> Path:
@@ -23,7 +25,7 @@ def ensure_data_directory(settings: Settings) -> Path:
     """
     path = settings.data_dir.expanduser().absolute()
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        path.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
         probe = path / f".probe-{secrets.token_hex(8)}"
         # Only a write tells whether one can write.
         probe.touch()
@@ -67,7 +69,7 @@ def media_directory(settings: Settings) -> Path:
     else:
         path = settings.media_dir.expanduser().absolute()
     try:
-        path.mkdir(parents=True, exist_ok=True)
+        path.mkdir(mode=OWNER_ONLY, parents=True, exist_ok=True)
     except OSError as error:
         raise DataDirectoryError(
             f"the media directory {path} cannot be made ({error.strerror}): "

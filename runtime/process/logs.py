@@ -8,12 +8,26 @@ from typing import Any
 import structlog
 
 from runtime.process.config import Settings
+from runtime.process.standard_error import write_standard_error
 from runtime.values.redaction import redacted
 from runtime.values.terminal_text import ascii_json, escaped
 
 KEPT = {"event": "", "exception": "\n\t", "stack": "\n\t"}
 """The control characters that stay in a field of a console's line. In any other field the renderer
 itself shows line breaks as escapes; an event with a line break could pretend to be two."""
+
+
+class StandardErrorHandler(logging.Handler):
+    """Writes lines to standard error, and drops them where nobody reads it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line."""
+        try:
+            line = self.format(record)
+        except Exception:  # noqa: BLE001 - a line that cannot be formatted ends nothing
+            self.handleError(record)
+            return
+        write_standard_error(line + "\n")
 
 
 def configure_logging(settings: Settings) -> None:
@@ -43,7 +57,7 @@ def configure_logging(settings: Settings) -> None:
                 colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
             ),
         ]
-    handler = logging.StreamHandler(sys.stderr)
+    handler = StandardErrorHandler()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,

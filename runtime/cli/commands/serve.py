@@ -16,7 +16,7 @@ log = structlog.get_logger(__name__)
 def serve(parts: Parts) -> int:
     """Run the service; returns the exit code.
 
-    SIGINT and SIGTERM stop it in order, a second one at once.
+    SIGINT, SIGTERM and SIGHUP stop it in order, a second one at once.
     """
     settings = load_settings()
     configure_logging(settings)
@@ -26,7 +26,11 @@ def serve(parts: Parts) -> int:
         try:
             # Each start migrates, so that a new version needs no further command; services that
             # start at once wait for each other.
-            migrate(database, lambda line: log.info("migrated", step=line))
+            try:
+                migrate(database, lambda line: log.info("migrated", step=line), pause=stop.pause)
+            except KeyboardInterrupt:
+                log.info("stopped while another process migrates the database")
+                return 0
             service = parts.make_service(settings, database, load_registry())
             service.start()
             log.info(

@@ -41,12 +41,14 @@ def migrate(
     database: Database,
     report: Callable[[str], None],
     patience: timedelta = PATIENCE,
+    pause: Callable[[float], None] = time.sleep,
 ) -> None:
     """Run the migrations that are missing.
 
     Args:
         report: is called with a line for each change after its commit.
         patience: the time to wait for another process that migrates.
+        pause: is called with seconds to wait between two looks, and ends the wait by raising.
 
     Raises:
         DatabaseNotMigrated: the database belongs to a later version.
@@ -57,7 +59,7 @@ def migrate(
     # The look comes first without the lock, because nearly every start finds nothing to do.
     if _is_current(database):
         return
-    with migration_lock(database, report, patience):
+    with migration_lock(database, report, patience, pause):
         # The process that held the lock before may have migrated the database.
         if not _is_current(database):
             _upgrade(database, report)
@@ -65,7 +67,10 @@ def migrate(
 
 @contextmanager
 def migration_lock(
-    database: Database, report: Callable[[str], None], patience: timedelta = PATIENCE
+    database: Database,
+    report: Callable[[str], None],
+    patience: timedelta = PATIENCE,
+    pause: Callable[[float], None] = time.sleep,
 ) -> Iterator[None]:
     """Hold the lock of migrations during a block; wait while another process holds it.
 
@@ -87,7 +92,7 @@ def migration_lock(
                     f"{patience.total_seconds():g} s: see in pg_stat_activity what it waits for, "
                     "or end it, and try again"
                 )
-            time.sleep(_POLL_SECONDS)
+            pause(_POLL_SECONDS)
         yield
 
 

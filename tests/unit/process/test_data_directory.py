@@ -9,11 +9,13 @@ from cryptography.fernet import Fernet
 
 from runtime.errors import ConfigurationError, DataDirectoryError
 from runtime.process.config import Settings
+from runtime.process.crash_marker import CrashMarker
 from runtime.process.data_directory import (
     ENCRYPTION_KEYS_FILE,
     TOKEN_SECRET_FILE,
     encryption_keys,
     ensure_data_directory,
+    media_directory,
     token_secret,
 )
 
@@ -115,3 +117,16 @@ def test_an_empty_secret_is_no_secret(tmp_path: Path, content: str) -> None:
     (tmp_path / TOKEN_SECRET_FILE).write_text(content)
     with pytest.raises(DataDirectoryError, match="is empty"):
         token_secret(settings(tmp_path))
+
+
+def test_the_directories_are_closed_to_others_whatever_the_umask_is(tmp_path: Path) -> None:
+    former = os.umask(0)
+    try:
+        chosen = settings(tmp_path / "data")
+        directories = [ensure_data_directory(chosen), media_directory(chosen)]
+        nodes = tmp_path / "nodes"
+        CrashMarker(nodes, 1, lambda: 0)
+        modes = [stat.S_IMODE(one.stat().st_mode) for one in (*directories, nodes)]
+    finally:
+        os.umask(former)
+    assert modes == [0o700, 0o700, 0o700]
