@@ -18,6 +18,7 @@ from runtime.process.data_directory import (
     media_directory,
     token_secret,
 )
+from runtime.process.stalls import Stalls
 
 
 def settings(path: Path, **others: str) -> Settings:
@@ -125,7 +126,7 @@ def test_the_directories_are_closed_to_others_whatever_the_umask_is(tmp_path: Pa
         chosen = settings(tmp_path / "data")
         directories = [ensure_data_directory(chosen), media_directory(chosen)]
         nodes = tmp_path / "nodes"
-        CrashMarker(nodes, 1, lambda: 0)
+        CrashMarker(nodes, 1, Stalls())
         modes = [stat.S_IMODE(one.stat().st_mode) for one in (*directories, nodes)]
     finally:
         os.umask(former)
