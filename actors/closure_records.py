@@ -1,6 +1,8 @@
 """The recorder's part in closures: it writes them, and reads them for whoever asks."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -8,7 +10,8 @@ import structlog
 from runtime import messages
 from runtime.errors import DatabaseRefused, LockHeld
 from runtime.messages import ClosureRecorded, ClosuresLoaded, RecordClosure, RecordOpening
-from runtime.rate_limits.closures import ClosureKind, Scope
+from runtime.process.clock import Clock, moved
+from runtime.rate_limits.closures import Closure, ClosureKind, Scope
 from runtime.storage.queue import closure_rows
 from runtime.storage.server.engine import Database, database_errors
 from runtime.storage.server.locks import bounded_lock_waits
@@ -30,11 +33,14 @@ class ClosureRecords:
     about one scope is therefore kept, whatever is held up.
 
     Args:
+        clock: the clock that the moments of closures are from. They are stored as moments of the
+            database's clock, and are read as such.
         tell: sends a message to an actor.
     """
 
-    def __init__(self, database: Database, tell: Callable[[str, Any], None]) -> None:
+    def __init__(self, database: Database, clock: Clock, tell: Callable[[str, Any], None]) -> None:
         self._database = database
+        self._clock = clock
         self._tell = tell
         self._entries: dict[tuple[Scope, ClosureKind], Entry] = {}
         self._loads: dict[str, str] = {}
@@ -61,7 +67,8 @@ class ClosureRecords:
         # Loads come behind the writes, so that a load never opens what was closed a moment ago.
         for reply_to, marketplace in list(self._loads.items()):
             with database_errors(), self._database.session() as session:
-                loaded = tuple(closure_rows.closures_of(session, [marketplace]))
+                found = closure_rows.closures_of(session, [marketplace])
+            loaded = tuple(_moved(one, self._clock.lead) for one in found)
             del self._loads[reply_to]
             self._tell(reply_to, ClosuresLoaded(loaded))
         return not self._entries
@@ -86,7 +93,8 @@ class ClosureRecords:
             self._tell(messages.marketplace_actor(marketplace), ClosureRecorded(entry))
 
     def _commit(self, entries: list[Entry]) -> None:
-        closed = [one.closure for one in entries if isinstance(one, RecordClosure)]
+        lead = self._clock.lead
+        closed = [_moved(one.closure, -lead) for one in entries if isinstance(one, RecordClosure)]
         opened = [(one.scope, one.kind) for one in entries if isinstance(one, RecordOpening)]
         with (
             mapped_value_errors(),
@@ -97,3 +105,8 @@ class ClosureRecords:
                 closure_rows.close_scopes(session, closed)
             if opened:
                 closure_rows.open_scopes(session, opened)
+
+
+def _moved(closure: Closure, by: timedelta) -> Closure:
+    until = None if closure.until is None else moved(closure.until, by)
+    return replace(closure, since=moved(closure.since, by), until=until)

@@ -1,6 +1,7 @@
 """Node: the actors of one process, started in order and stopped in order."""
 
 import threading
+from dataclasses import replace
 from typing import Any
 
 import pykka
@@ -16,7 +17,7 @@ from actors.supervisor import Spawn, SupervisorActor
 from actors.worker_pool import WorkerPool
 from runtime import messages
 from runtime.bridge.media_server import media_of
-from runtime.bridge.seller_tokens import verify_token
+from runtime.bridge.seller_tokens import Identity, verify_token
 from runtime.bridge.socketio_server import SocketIOServer
 from runtime.errors import DatabaseUnavailable
 from runtime.handlers.registry import Registry
@@ -24,7 +25,7 @@ from runtime.http.attached_images import image_opener
 from runtime.http.transport import HttpTransport
 from runtime.marketplaces.credentials import Vault
 from runtime.marketplaces.record import Marketplace
-from runtime.process.clock import SystemClock
+from runtime.process.clock import SystemClock, moved
 from runtime.process.config import Settings
 from runtime.process.crash_marker import CrashMarker
 from runtime.process.data_directory import encryption_keys, ensure_data_directory, token_secret
@@ -72,9 +73,7 @@ class Node:
             settings.bridge_port,
             settings.bridge_origins,
             settings.bridge_max_bytes,
-            lambda auth: verify_token(
-                auth, secret, settings.token_algorithm, settings.longest_token_lifetime
-            ),
+            lambda auth: self._identity(auth, secret),
             lambda message: self._directory.tell(messages.BRIDGE, message),
             self._clock.now,
             media_server,
@@ -177,6 +176,16 @@ class Node:
             return
         self._marker.close()
         left.set()
+
+    def _identity(self, auth: object, secret: str) -> Identity:
+        """Verify a token by the database's time, and say when it expires on this node's clock."""
+        lead = self._clock.lead
+        now = self._clock.now() - lead
+        known = self._settings
+        identity = verify_token(
+            auth, secret, known.token_algorithm, now, known.longest_token_lifetime
+        )
+        return replace(identity, expires_at=moved(identity.expires_at, lead))
 
     def _tell_supervisor(self, message: Any) -> None:
         self._directory.tell(messages.SUPERVISOR, message)

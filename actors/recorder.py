@@ -58,7 +58,7 @@ class RecorderActor(BaseActor):
         self._progress: dict[tuple[int, int], messages.RecordProgress] = {}
         self._presence: dict[int, bool] = {}
         self._presence_due: Timer | None = None
-        self._closures = ClosureRecords(database, self.tell)
+        self._closures = ClosureRecords(database, self.clock, self.tell)
         self._usage: dict[tuple[Scope, timedelta, datetime], Usage] = {}
         self._flush_queued = False
         self._retry: Timer | None = None

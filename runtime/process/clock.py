@@ -9,16 +9,45 @@ import itertools
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 # A lock raises OverflowError for waits that are much longer.
 LONGEST_WAIT_SECONDS = 3_600.0
 
+TOLERATED = timedelta(milliseconds=250)
+"""A smaller difference from the database's clock is not corrected, because it harms nobody."""
+
 
 def epoch_ms(when: datetime) -> int:
     """Return the time as it is sent: milliseconds since 1970, in UTC."""
     return int(when.timestamp() * 1_000)
+
+
+def moved(when: datetime, by: timedelta) -> datetime:
+    """Return the moment by so much later; a moment at the edge of the calendar stays."""
+    try:
+        return when + by
+    except OverflowError:
+        return when
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What a comparison with the database's clock found.
+
+    Attributes:
+        corrected: how far the time was moved to agree again; zero if it agreed. It is negative
+            if the database's clock was behind.
+        machine_behind: how far the machine's own clock is behind the database's; negative if it
+            is ahead.
+        uncertainty: how far both may be wrong, because the answer took its time.
+    """
+
+    corrected: timedelta
+    machine_behind: timedelta
+    uncertainty: timedelta
 
 
 Tell = Callable[[str, Any], None]
@@ -42,6 +71,10 @@ class Timer:
 
 class Clock(Protocol):
     """The time as actors know it."""
+
+    @property
+    def lead(self) -> timedelta:
+        """How far :meth:`now` is ahead of the database's clock, which was stepped back."""
 
     def now(self) -> datetime:
         """Return the time in UTC. It never steps back."""
@@ -77,17 +110,31 @@ class _Schedule:
 
 
 class SystemClock:
-    """The real time: the system's time at the start plus the monotonic clock.
+    """The real time: the database's time as it was last compared, plus the monotonic clock.
 
-    So a correction of the system's clock moves no deadline. Times of jobs go to the database as
-    durations, so that its clock alone decides what is due.
+    A correction of the machine's own clock moves nothing, because that clock counts only until
+    the first comparison. The monotonic clock stands still while a machine is suspended, so
+    every heartbeat compares again. Where the database's clock is ahead, the time moves on; where it
+    is behind, the time goes on as it was, because deadlines of running work count on it, and
+    :attr:`lead` says by how much moments differ that are stored or come from elsewhere.
+
+    Args:
+        wall: returns the time of the machine's own clock, in UTC.
+        monotonic: returns seconds that never step back.
     """
 
-    def __init__(self, tell: Tell) -> None:
+    def __init__(
+        self,
+        tell: Tell,
+        wall: Callable[[], datetime] = lambda: datetime.now(UTC),
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._tell = tell
-        # The system's time is read once; from then on only the monotonic clock moves, which never
-        # steps.
-        self._anchor = datetime.now(UTC) - timedelta(seconds=time.monotonic())
+        self._wall = wall
+        self._monotonic = monotonic
+        self._anchor = wall() - timedelta(seconds=monotonic())
+        self._lead = timedelta(0)
+        self._compared = False
         self._schedule = _Schedule()
         self._changed = threading.Condition()
         self._stopped = False
@@ -106,7 +153,38 @@ class SystemClock:
 
     def now(self) -> datetime:
         """See :class:`Clock`."""
-        return self._anchor + timedelta(seconds=time.monotonic())
+        return self._anchor + timedelta(seconds=self._monotonic())
+
+    @property
+    def lead(self) -> timedelta:
+        """See :class:`Clock`."""
+        return self._lead
+
+    def compare(self, there: datetime, asked_at: datetime, answered_at: datetime) -> Comparison:
+        """Agree with the database's clock.
+
+        Args:
+            there: what the database's clock showed.
+            asked_at: what :meth:`now` returned before the question was sent.
+            answered_at: what it returned when the answer had come.
+        """
+        uncertainty = (answered_at - asked_at) / 2
+        machine_behind = there + uncertainty - self._wall()
+        behind = there - (asked_at + uncertainty - self._lead)
+        if abs(behind) <= TOLERATED + uncertainty:
+            behind = timedelta(0)
+        with self._changed:
+            # Before the first comparison nothing was begun that counts on the time.
+            if self._compared:
+                lead = max(self._lead - behind, timedelta(0))
+                self._anchor += behind + lead - self._lead
+                self._lead = lead
+            else:
+                self._anchor += behind
+                self._compared = True
+            # Timers may have fallen due.
+            self._changed.notify()
+        return Comparison(behind, machine_behind, uncertainty)
 
     def call_at(self, when: datetime, actor: str, message: Any) -> Timer:
         """See :class:`Clock`."""
@@ -139,6 +217,7 @@ class ManualClock:
 
     def __init__(self, tell: Tell, start: datetime = datetime(2026, 1, 9, tzinfo=UTC)) -> None:
         self._tell = tell
+        self.lead = timedelta(0)
         self._now = start
         self._schedule = _Schedule()
 

@@ -24,6 +24,7 @@ class Lease:
 
     def __init__(self, now: datetime) -> None:
         self.until = now
+        self._renewed = False
         self.stalls = Stalls()
 
     def leaves_within(self, now: datetime) -> timedelta:
@@ -34,4 +35,8 @@ class Lease:
     def renew(self, asked_at: datetime) -> None:
         """Extend the lease, because a heartbeat that was sent at that time is confirmed."""
         # It counts from the sending: the answer may have taken long, and others count from the row.
-        self.until = max(self.until, asked_at + LASTS)
+        until = asked_at + LASTS
+        # The first time was read before the clock was compared with the database's, so that it
+        # may lie hours ahead of all others.
+        self.until = max(self.until, until) if self._renewed else until
+        self._renewed = True

@@ -17,6 +17,7 @@ from runtime.messages import (
     RecordClosure,
     RecordOpening,
 )
+from runtime.process.clock import ManualClock
 from runtime.rate_limits.closures import Closure, ClosureKind, Level, Scope
 from runtime.storage.queue.closure_rows import close_scopes, closures_of
 from runtime.storage.server.engine import Database
@@ -25,6 +26,7 @@ from tests.support.database.job_rows import add_shop
 from tests.support.deadline import wait_until
 
 NOW = datetime.now(UTC)
+CLOCK = ManualClock(lambda _name, _message: None)
 KEY = Scope("vinted", Level.APP_KEY)
 
 
@@ -35,7 +37,7 @@ def told() -> list[tuple[str, Any]]:
 
 @pytest.fixture
 def records(database: Database, told: list[tuple[str, Any]]) -> ClosureRecords:
-    return ClosureRecords(database, lambda name, message: told.append((name, message)))
+    return ClosureRecords(database, CLOCK, lambda name, message: told.append((name, message)))
 
 
 def closing(
@@ -92,7 +94,7 @@ def test_a_database_that_is_away_loses_nothing(
     told: list[tuple[str, Any]], database: Database
 ) -> None:
     away = Database(make_url("postgresql+psycopg2://nobody@127.0.0.1:1/none"))
-    records = ClosureRecords(away, lambda name, message: told.append((name, message)))
+    records = ClosureRecords(away, CLOCK, lambda name, message: told.append((name, message)))
     records.note(closing(KEY))
     records.note(LoadClosures("marketplace:vinted", "vinted"))
     with pytest.raises(DatabaseUnavailable):
@@ -122,6 +124,25 @@ def test_a_row_that_a_transaction_holds_holds_up_no_other(
     assert records.flush()
     assert set(stored(database)) == {(KEY, "newer"), (other, "why")}
     assert told[-1] == ("marketplace:vinted", ClosureRecorded(newer))
+
+
+@pytest.mark.parametrize("lead", [timedelta(0), timedelta(hours=2)])
+def test_moments_are_stored_by_the_clock_of_the_database(
+    database: Database, told: list[tuple[str, Any]], lead: timedelta
+) -> None:
+    clock = ManualClock(lambda _name, _message: None, NOW + lead)
+    clock.lead = lead
+    records = ClosureRecords(database, clock, lambda name, message: told.append((name, message)))
+    since = clock.now()
+    until = since + timedelta(minutes=30)
+    closure = Closure(KEY, ClosureKind.RATE_LIMIT, "why", since, until)
+    records.note(RecordClosure(closure))
+    records.note(LoadClosures("marketplace:vinted", "vinted"))
+    assert records.flush()
+    with database.session() as session:
+        (row,) = closures_of(session)
+    assert (row.since, row.until) == (NOW, NOW + timedelta(minutes=30))
+    assert told[-1] == ("marketplace:vinted", ClosuresLoaded((closure,)))
 
 
 def test_whoever_listens_hears_of_it(

@@ -3,7 +3,7 @@
 import contextlib
 import socket
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import jwt
@@ -142,7 +142,9 @@ def test_trouble_with_the_check_itself_refuses(log: Log) -> None:
         # Nobody answers, so that waiting for longer would bring nothing else.
         with pytest.raises(socketio.exceptions.ConnectionError):
             stranger.connect({"token": token(7)}, wait=0.5)
-        stack.server._authenticate = lambda auth: verify_token(auth, SECRET, ALGORITHM)
+        stack.server._authenticate = lambda auth: verify_token(
+            auth, SECRET, ALGORITHM, datetime.now(UTC)
+        )
         assert still_serves(stack)
 
 

@@ -106,7 +106,7 @@ class Stack:
             0,
             origins,
             max_bytes,
-            lambda auth: verify_token(auth, SECRET, ALGORITHM),
+            lambda auth: verify_token(auth, SECRET, ALGORITHM, self.clock.now()),
             lambda message: self.directory.tell(messages.BRIDGE, message),
             self.clock.now,
         )

@@ -1,7 +1,7 @@
 """A browser's texts never bring its token back."""
 
 import base64
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
 import pytest
@@ -30,6 +30,6 @@ def test_an_error_of_a_browser_does_not_tell_its_token(spelled: str, field: str)
 
 
 def test_the_identity_keeps_the_token_and_shows_it_to_nobody() -> None:
-    identity = verify_token({"token": TOKEN}, "s" * 32, "HS256")
+    identity = verify_token({"token": TOKEN}, "s" * 32, "HS256", datetime.now(UTC))
     assert identity.token == TOKEN
     assert TOKEN not in repr(identity)

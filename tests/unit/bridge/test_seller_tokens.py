@@ -20,8 +20,8 @@ SECRET = "s" * 48
 HOUR = timedelta(hours=1)
 
 
-def verify(auth: object) -> Identity:
-    return verify_token(auth, SECRET, "HS256")
+def verify(auth: object, now: datetime | None = None) -> Identity:
+    return verify_token(auth, SECRET, "HS256", now or datetime.now(UTC))
 
 
 def signed(secret: str = SECRET, algorithm: str = "HS256", **claims: Any) -> str:
@@ -55,7 +55,7 @@ def test_the_token_decides(user_id: object) -> None:
 def test_the_algorithm_is_configurable(algorithm: str) -> None:
     secret = "s" * 64
     token = issue_token(7, secret, algorithm, HOUR)
-    assert verify_token({"token": token}, secret, algorithm).user_id == 7
+    assert verify_token({"token": token}, secret, algorithm, datetime.now(UTC)).user_id == 7
 
 
 @pytest.mark.parametrize("user_id", [8, "8", "seven", True, 7.5, [7], {}, "", 0])
@@ -80,6 +80,20 @@ def test_an_expired_token_is_named() -> None:
     token = issue_token(7, SECRET, "HS256", timedelta(seconds=-1))
     with pytest.raises(TokenError, match="expired"):
         verify({"token": token})
+
+
+@pytest.mark.parametrize("off", [timedelta(hours=-2), timedelta(hours=2)])
+def test_a_token_is_judged_by_the_given_time_and_not_by_the_clock_of_the_machine(
+    off: timedelta,
+) -> None:
+    now = datetime.now(UTC) + off
+    begins, ends = (int((now + by).timestamp()) for by in (-HOUR / 60, HOUR))
+    token = signed(sub="7", nbf=begins, exp=ends)
+    assert verify({"token": token}, now).user_id == 7
+    with pytest.raises(TokenError, match="expired"):
+        verify({"token": token}, now + 2 * HOUR)
+    with pytest.raises(TokenError, match="not valid yet"):
+        verify({"token": token}, now - HOUR)
 
 
 def test_a_foreign_signature_is_named() -> None:
@@ -124,8 +138,8 @@ def test_a_token_that_lives_for_ever_is_refused_with_the_way_out(exp: int) -> No
 def test_the_longest_lifetime_is_configurable() -> None:
     auth = {"token": issue_token(7, SECRET, "HS256", timedelta(days=2))}
     with pytest.raises(TokenError, match="at most 1 days"):
-        verify_token(auth, SECRET, "HS256", timedelta(days=1))
-    assert verify_token(auth, SECRET, "HS256", timedelta(days=2)).user_id == 7
+        verify_token(auth, SECRET, "HS256", datetime.now(UTC), timedelta(days=1))
+    assert verify_token(auth, SECRET, "HS256", datetime.now(UTC), timedelta(days=2)).user_id == 7
 
 
 def test_the_clock_of_who_issues_tokens_may_be_a_little_ahead() -> None:

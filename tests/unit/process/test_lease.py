@@ -31,3 +31,9 @@ def test_a_heartbeat_that_is_confirmed_late_shortens_nothing(sent_at: list[int])
     for second in sent_at:
         lease.renew(NOW + second * SECOND)
     assert lease.until == NOW + max(sent_at) * SECOND + LASTS
+
+
+def test_a_first_time_of_a_clock_that_was_ahead_does_not_lengthen_the_lease() -> None:
+    lease = Lease(NOW + 7_200 * SECOND)
+    lease.renew(NOW)
+    assert lease.until == NOW + LASTS

@@ -1,16 +1,18 @@
 """Nodes: living ones are left alone, and the jobs of dead ones are rescued."""
 
 import time
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+import structlog.testing
 from sqlalchemy import text
 
 from runtime.errors import DatabaseUnavailable
 from runtime.messages import LaneRequest, LaneShop
 from runtime.process.clock import SystemClock
-from runtime.process.lease import Lease
+from runtime.process.lease import LASTS, Lease
 from runtime.storage.models import BrowserPresence, RuntimeNode
 from runtime.storage.nodes.heartbeat import Heartbeat
 from runtime.storage.nodes.membership import (
@@ -25,6 +27,14 @@ from runtime.storage.queue.claims import claim_jobs
 from runtime.storage.server.engine import Database
 from tests.support.database.job_rows import add_job, add_shop, get_job, set_job
 from tests.support.deadline import wait_until
+
+Log = list[Any]
+
+
+@pytest.fixture
+def log() -> Iterator[Log]:
+    with structlog.testing.capture_logs() as lines:
+        yield lines
 
 
 def register(database: Database) -> int:
@@ -56,6 +66,47 @@ def heartbeat(
 ) -> Heartbeat:
     clock = SystemClock(lambda _name, _message: None)
     return Heartbeat(database, node, clock, Lease(clock.now()), each_beat)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(hours=-2), timedelta(hours=2)])
+def test_a_heartbeat_goes_by_the_clock_of_the_database_and_says_what_it_found(
+    database: Database, log: Log, ahead: timedelta
+) -> None:
+    off = [ahead]
+    clock = SystemClock(lambda _name, _message: None, lambda: datetime.now(UTC) + off[0])
+    lease = Lease(clock.now())
+    beats: list[bool] = []
+    heart = Heartbeat(database, register(database), clock, lease, beats.append)
+    heart.start()
+    try:
+        with database.session() as session:
+            there = session.execute(text("SELECT clock_timestamp()")).scalar_one()
+        assert abs(clock.now() - there) < timedelta(minutes=5)
+        assert lease.until - clock.now() <= LASTS
+        assert [line for line in log if "clock differs from the database's" in line["event"]]
+        off[0] = timedelta(0)
+        wait_until(lambda: [line for line in log if "database's again" in line["event"]])
+        assert abs(clock.now() - there) < timedelta(minutes=5)
+        assert clock.lead == timedelta(0)
+    finally:
+        heart.stop()
+
+
+def test_a_heartbeat_finds_that_the_monotonic_clock_stood_still(
+    database: Database, log: Log
+) -> None:
+    slept = [0.0]
+    clock = SystemClock(lambda _name, _message: None, monotonic=lambda: time.monotonic() - slept[0])
+    lease = Lease(clock.now())
+    heart = Heartbeat(database, register(database), clock, lease, lambda _: None)
+    heart.start()
+    try:
+        # For the clock, two hours pass of which it sees nothing.
+        slept[0] = 7_200.0
+        wait_until(lambda: [line for line in log if "the time was corrected" in line["event"]])
+        assert abs(clock.now() - datetime.now(UTC)) < timedelta(minutes=5)
+    finally:
+        heart.stop()
 
 
 def rescue(database: Database, by: int) -> list[dict[str, list[LaneShop]]]:
