@@ -6,8 +6,10 @@ from typing import Any
 
 from runtime.cli.moments import local_time
 from runtime.cli.output import print_fields, print_json, print_table
+from runtime.runs.journal import StepStatus
 
 _NOTE_LENGTH = 80
+_OPEN = {StepStatus.STARTED, StepStatus.UNKNOWN}
 _TIMES = ("run_at", "created_at", "started_at", "completed_at", "expires_at")
 
 
@@ -33,6 +35,20 @@ def print_job(view: dict[str, Any], as_json: bool) -> None:
                     step["error"],
                 )
                 for step in steps
+            ],
+        )
+    # What a person needs to answer for a write whose outcome is not known.
+    if asked := [step for step in steps if step["status"] in _OPEN and step["sent_at"]]:
+        print_table(
+            ("open step", "request", "sent", "a no is safe from"),
+            [
+                (
+                    step["name"],
+                    None if step["request"] is None else _text(step["request"]),
+                    local_time(step["sent_at"]),
+                    local_time(step["settles_at"]) if step["settles_at"] else None,
+                )
+                for step in asked
             ],
         )
 

@@ -133,5 +133,6 @@ def step_view(step: MarketplaceTask) -> dict[str, Any]:
         "request": step.request,
         "error": None if step.error is None else step.error.get("message"),
         "sent_at": _iso(step.sent_at),
+        "settles_at": _iso(step.settles_at),
         "completed_at": _iso(step.completed_at),
     }

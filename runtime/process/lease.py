@@ -13,6 +13,9 @@ DEAD_WITHOUT_LOCK_AFTER = timedelta(seconds=2)
 DEAD_AFTER_SERVER_START = timedelta(seconds=10)
 """Right after the server's start no node holds its lock yet, so a missing lock says nothing."""
 LASTS = DEAD_AFTER / 2
+JUDGES_AFTER = timedelta(seconds=10)
+"""A node whose own heartbeats were interrupted takes nobody for dead for this time: what cut it off
+may have cut off the others, who need the time to confirm theirs."""
 
 
 class Lease:

@@ -6,7 +6,13 @@ from datetime import timedelta
 
 import structlog
 
-from runtime.errors import CallRejected, MarketplaceRuntimeError, NotSent
+from runtime.errors import (
+    CallRejected,
+    DatabaseUnavailable,
+    HeldUp,
+    MarketplaceRuntimeError,
+    NotSent,
+)
 from runtime.http.transport import HttpTransport
 from runtime.marketplaces.record import Marketplace, OAuth2
 from runtime.runs.calls import Authorization, Failure, HttpCall, Outcome
@@ -58,6 +64,10 @@ class AuthorizedTransport:
                 token = self._token(marketplace, auth, shop_id, call, token)
             except NotSent as error:
                 return Failure(error)
+            except DatabaseUnavailable as error:
+                # An outage of our own database says nothing of the call, so it uses up no attempt
+                # and asks nobody, also where the call was a look.
+                return Failure(HeldUp(f"{call.method} {call.path} has no token yet: {error}"))
             except MarketplaceRuntimeError as error:
                 return Failure(_not_sent(error, call))
             except Exception as error:

@@ -22,6 +22,7 @@ def quicken() -> None:
     runtime.process.lease.LASTS = DEAD_AFTER / 2
     runtime.process.lease.DEAD_WITHOUT_LOCK_AFTER = DEAD_WITHOUT_LOCK_AFTER
     runtime.process.lease.DEAD_AFTER_SERVER_START = timedelta(seconds=2)
+    runtime.process.lease.JUDGES_AFTER = timedelta(seconds=1)
     runtime.storage.server.engine.LONGEST_IDLE = DEAD_AFTER
     runtime.storage.nodes.heartbeat.INTERVAL = timedelta(seconds=0.15)
     runtime.storage.nodes.housekeeping.INTERVAL = timedelta(seconds=0.3)

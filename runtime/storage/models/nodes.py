@@ -22,6 +22,8 @@ class RuntimeNode(Base):
     """A process that runs jobs, and holds a session advisory lock on its id.
 
     Attributes:
+        interrupted_at: the end of the last gap between its heartbeats in which others could have
+            been taken for dead, or None if there was none; soon after it the node judges nobody.
         serves: whether it is a service; if not, it is a process that runs a single job.
         down: the marketplaces that it cannot serve for now, each with the reason. They stand here
             and not in the closures, which would stop the marketplace on other services, too.
@@ -35,6 +37,7 @@ class RuntimeNode(Base):
     pid: Mapped[int] = mapped_column(Integer)
     started_at: Mapped[datetime] = mapped_column(server_default=func.now())
     heartbeat_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    interrupted_at: Mapped[datetime | None]
     down: Mapped[dict[str, str]] = mapped_column(JSONB, server_default=text("'{}'"))
     serves: Mapped[bool] = mapped_column(Boolean, server_default=true())
 

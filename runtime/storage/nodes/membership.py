@@ -29,17 +29,35 @@ _REGISTER = text(f"""
 
 # A node that was taken for dead but is alive comes back under its own id.
 # ``xmax`` is 0 only in a row that this statement inserted; in a row that it updated, ``xmax`` is
-# the transaction that locked it.
+# the transaction that locked it. Both kinds of gap count as an interruption: a node that was
+# forgotten was cut off for longer than any other.
 _HEARTBEAT = text(f"""
-    INSERT INTO {SCHEMA}.runtime_nodes (id, hostname, pid, serves) OVERRIDING SYSTEM VALUE
-    VALUES (:id, :hostname, :pid, :serves)
-    ON CONFLICT (id) DO UPDATE SET heartbeat_at = clock_timestamp()
+    INSERT INTO {SCHEMA}.runtime_nodes AS node (id, hostname, pid, serves, interrupted_at)
+    OVERRIDING SYSTEM VALUE VALUES (:id, :hostname, :pid, :serves, clock_timestamp())
+    ON CONFLICT (id) DO UPDATE SET heartbeat_at = clock_timestamp(),
+        interrupted_at = CASE
+            WHEN node.heartbeat_at < clock_timestamp() - CAST(:cut_off_after AS interval)
+            THEN clock_timestamp() ELSE node.interrupted_at END
     RETURNING xmax = 0 AS is_new
 """)
 
 _MARK_DOWN = text(f"""
     UPDATE {SCHEMA}.runtime_nodes SET down = CAST(:down AS jsonb) WHERE id = :id
 """)
+
+# The judge has to have confirmed its own heartbeats for a while. Both sides are read by the
+# statement that judges, on the database's clock: behind an outage it would otherwise be chance
+# which node comes back first, and it would take the others for dead before they could speak.
+_MAY_JUDGE = f"""
+    EXISTS (
+        SELECT 1 FROM {SCHEMA}.runtime_nodes AS judge
+        WHERE judge.id = :node_id
+            AND judge.heartbeat_at >= clock_timestamp() - CAST(:cut_off_after AS interval)
+            AND coalesce(
+                judge.interrupted_at < clock_timestamp() - CAST(:judges_after AS interval), true
+            )
+    )
+"""
 
 # A free lock tells of a dead process within seconds, but no lock is held by anybody after the
 # database server has started again, until the nodes are connected anew; for that time the nodes get
@@ -49,7 +67,7 @@ _MARK_DOWN = text(f"""
 # database has nodes with the same ids.
 _DEAD = text(f"""
     SELECT node.id FROM {SCHEMA}.runtime_nodes AS node
-    WHERE node.id <> :node_id AND (
+    WHERE node.id <> :node_id AND {_MAY_JUDGE} AND (
         node.heartbeat_at < now() - CAST(:dead_after AS interval)
         OR node.heartbeat_at < now() - CASE
             WHEN pg_postmaster_start_time() > now() - CAST(:server_start AS interval)
@@ -99,7 +117,7 @@ _HAND_BACK = text(f"""
 # Such a job names a node without a row, which no heartbeat would ever lead to.
 _STALE = text(f"""
     SELECT DISTINCT node_id FROM {SCHEMA}.marketplace_jobs AS job
-    WHERE status = 'running' AND node_id IS NOT NULL AND node_id <> :node_id
+    WHERE status = 'running' AND node_id IS NOT NULL AND node_id <> :node_id AND {_MAY_JUDGE}
         AND NOT EXISTS (SELECT 1 FROM {SCHEMA}.runtime_nodes AS node WHERE node.id = job.node_id)
 """)
 
@@ -129,7 +147,12 @@ def register_node(session: Session, *, serves: bool = True) -> int:
 
 def confirm_heartbeat(session: Session, node_id: int, *, serves: bool = True) -> bool:
     """Say that the node is alive; returns whether it had been taken for dead and forgotten."""
-    values = {"id": node_id, "serves": serves, **_identity()}
+    values = {
+        "id": node_id,
+        "serves": serves,
+        "cut_off_after": lease.DEAD_WITHOUT_LOCK_AFTER,
+        **_identity(),
+    }
     return bool(session.execute(_HEARTBEAT, values).scalar_one())
 
 
@@ -145,11 +168,19 @@ def running_jobs(session: Session, node_id: int) -> list[RunningJob]:
 
 
 def dead_nodes(session: Session, node_id: int) -> list[int]:
-    """Return the nodes that are dead, also those of which only running jobs remain."""
+    """Return the nodes that are dead, also those of which only running jobs remain.
+
+    There are none for a node whose own heartbeats were interrupted a short while ago.
+    """
+    judge = {
+        "node_id": node_id,
+        "cut_off_after": lease.DEAD_WITHOUT_LOCK_AFTER,
+        "judges_after": lease.JUDGES_AFTER,
+    }
     dead = session.scalars(
         _DEAD,
-        {
-            "node_id": node_id,
+        judge
+        | {
             "lock_space": LOCK_SPACE,
             "dead_after": lease.DEAD_AFTER,
             "without_lock": lease.DEAD_WITHOUT_LOCK_AFTER,
@@ -158,7 +189,7 @@ def dead_nodes(session: Session, node_id: int) -> list[int]:
     ).all()
     # The calling node is excluded in both statements: it lives, and it may be without a row for as
     # long as others took it for dead.
-    return [*dead, *session.scalars(_STALE, {"node_id": node_id})]
+    return [*dead, *session.scalars(_STALE, judge)]
 
 
 def hand_back_jobs(

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Sequence
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import Any
 
 from sqlalchemy import TextClause, select, text
@@ -116,7 +116,13 @@ _ANSWER = text(f"""
     SET status = :status, result = CAST(:result AS jsonb), ended_run = :ended_run,
         completed_at = clock_timestamp()
     WHERE job_id = :job_id AND name = :name AND status IN ('unknown', 'started')
+        AND (:happened OR coalesce(settles_at <= clock_timestamp(), true))
     RETURNING id
+""")
+
+_SETTLES_AT = text(f"""
+    SELECT settles_at FROM {SCHEMA}.marketplace_tasks
+    WHERE job_id = :job_id AND name = :name AND status IN ('unknown', 'started')
 """)
 
 _OPEN_NAMES = text(f"""
@@ -268,7 +274,7 @@ def answer_step(
         The names of the steps of the job that are still open.
 
     Raises:
-        InputError: the job has no such open step.
+        InputError: the job has no such open step, or it took no effect so far but still can.
         InvalidJson: the result cannot be stored.
     """
     status = StepStatus.SUCCEEDED if happened else StepStatus.FAILED
@@ -277,6 +283,7 @@ def answer_step(
         {
             "job_id": job_id,
             "name": name,
+            "happened": happened,
             "status": status.value,
             "result": json_text(result, "the step's result") if happened else None,
             # A step that did not happen is a failure which no handler has seen. Marked as the end
@@ -285,6 +292,14 @@ def answer_step(
         },
     ).first()
     names = open_steps(session, job_id)
+    if answered is None and name in names:
+        # The write may be on its way still: done again now, it could take effect twice.
+        settles_at = session.scalar(_SETTLES_AT, {"job_id": job_id, "name": name})
+        raise InputError(
+            f"step {name!r} of job {job_id} can still take effect until "
+            f"{settles_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC: look on the marketplace after "
+            "that, and answer then"
+        )
     if answered is None:
         known = f"open are: {', '.join(names)}" if names else "none of its steps is open"
         raise InputError(f"job {job_id} has no open step {name!r}; {known}")

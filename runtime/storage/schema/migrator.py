@@ -20,7 +20,7 @@ from runtime.storage.server.engine import Database, database_errors
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "20260109_1200"
+HEAD = "20260109_1300"
 """This version needs this revision, which is the last in ``migrations/versions``."""
 
 MIGRATION_LOCK = 0x6D72_6D69_6772

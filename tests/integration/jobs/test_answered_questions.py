@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from pytest_httpserver import HTTPServer
+from sqlalchemy import text
 
 from runtime import ActionType, BaseJobHandler, Job, Marketplace
 from runtime.errors import IllegalTransition, InputError
@@ -33,6 +34,17 @@ def scene(settings: Settings, database: Database, httpserver: HTTPServer) -> Ite
         settings, database, registry_of(marketplace, handlers={("do", "example"): Do})
     ) as running:
         yield running
+
+
+def let_it_settle(scene: Scene, job_id: int) -> None:
+    with scene.database.session.begin() as session:
+        session.execute(
+            text(
+                "UPDATE marketplace_runtime.marketplace_tasks "
+                "SET settles_at = clock_timestamp() WHERE job_id = :id"
+            ),
+            {"id": job_id},
+        )
 
 
 def answer(scene: Scene, job_id: int, step: str, happened: Any = None) -> None:
@@ -66,8 +78,22 @@ def test_what_happened_is_taken_over_and_the_job_goes_on(
 def test_what_did_not_happen_is_done_again(
     scene: Scene, asking: int, httpserver: HTTPServer
 ) -> None:
+    let_it_settle(scene, asking)
     answer(scene, asking, "first")
     assert scene.ended(asking).result_data == {"first": {"id": 2}, "second": {"id": 5}}
+    assert count(httpserver, "/first") == 2
+
+
+def test_that_it_did_not_happen_is_refused_until_the_write_has_settled(
+    scene: Scene, asking: int, httpserver: HTTPServer
+) -> None:
+    with pytest.raises(InputError, match=r"'first' .* can still take effect until .* UTC: look"):
+        answer(scene, asking, "first")
+    assert scene.reaches(asking, "paused").waiting_reason
+    assert count(httpserver, "/first") == 1
+    let_it_settle(scene, asking)
+    answer(scene, asking, "first")
+    scene.ended(asking)
     assert count(httpserver, "/first") == 2
 
 

@@ -13,6 +13,7 @@ from runtime.errors import (
     CallRejected,
     CredentialsUnreadable,
     DatabaseUnavailable,
+    HeldUp,
     NotAuthorized,
     NotSent,
 )
@@ -309,6 +310,20 @@ def test_what_belongs_to_no_shop_is_asked_for_by_the_application(
     call = HttpCall("GET", "/limits", authorization=Authorization.APPLICATION)
     assert world.perform(call) == Success({"left": 3})
     assert world.tokens.forms[0]["grant_type"] == "client_credentials"
+
+
+def test_an_outage_of_our_own_database_is_told_as_one_and_not_as_a_failed_call(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(*_: object) -> str:
+        raise DatabaseUnavailable("the server is away")
+
+    monkeypatch.setattr(Authorizer, "shop_token", away)
+    outcome = world.perform()
+    assert isinstance(outcome, Failure)
+    # This class uses up no attempt, and a look that fails so asks nobody.
+    assert isinstance(outcome.error, HeldUp)
+    assert "the server is away" in str(outcome.error)
 
 
 def test_tokens_that_cannot_be_decrypted_let_nothing_leave(world: World) -> None:

@@ -16,6 +16,7 @@ from runtime.process.lease import LASTS, Lease
 from runtime.storage.models import BrowserPresence, RuntimeNode
 from runtime.storage.nodes.heartbeat import Heartbeat
 from runtime.storage.nodes.membership import (
+    confirm_heartbeat,
     dead_nodes,
     forget_nodes,
     hand_back_jobs,
@@ -110,6 +111,8 @@ def test_a_heartbeat_finds_that_the_monotonic_clock_stood_still(
 
 
 def rescue(database: Database, by: int) -> list[dict[str, list[LaneShop]]]:
+    # A service confirms its own heartbeat each second; this one needs no thread for it.
+    age_heartbeat(database, by, 0)
     with database.session.begin() as session:
         dead = dead_nodes(session, by)
         shops = [hand_back_jobs(session, node) for node in dead]
@@ -149,6 +152,57 @@ def test_a_node_that_holds_its_lock_is_given_more_time(database: Database) -> No
     # The server frees the lock when it notices that the connection is gone.
     wait_until(lambda: rescue(database, other))
     assert get_job(database, job_id).status == "pending"
+
+
+def confirm(database: Database, node: int) -> None:
+    with database.session.begin() as session:
+        confirm_heartbeat(session, node)
+
+
+def test_a_node_that_was_cut_off_itself_judges_nobody(database: Database) -> None:
+    first, second = register(database), register(database)
+    _, job_id = claimed_by(database, second)
+    # The database was away for both, and the first node is the first to come back.
+    for node in (first, second):
+        age_heartbeat(database, node, 36)
+    with database.session.begin() as session:
+        assert dead_nodes(session, first) == [], "its own heartbeat is not confirmed yet"
+    confirm(database, first)
+    assert rescue(database, first) == [], "its own heartbeat is confirmed only just now"
+    confirm(database, second)
+    assert get_job(database, job_id).status == "running"
+
+
+def test_a_node_that_was_cut_off_judges_after_a_while_of_heartbeats(database: Database) -> None:
+    judge, dead = register(database), register(database)
+    _, job_id = claimed_by(database, dead)
+    for node in (judge, dead):
+        age_heartbeat(database, node, 36)
+    confirm(database, judge)
+    with database.session.begin() as session:
+        session.execute(
+            text(
+                "UPDATE marketplace_runtime.runtime_nodes "
+                "SET interrupted_at = interrupted_at - interval '11 seconds' WHERE id = :id"
+            ),
+            {"id": judge},
+        )
+    confirm(database, judge)
+    assert len(rescue(database, judge)) == 1
+    assert get_job(database, job_id).status == "pending"
+
+
+def test_a_node_that_was_forgotten_judges_nobody_right_away(database: Database) -> None:
+    forgotten, other = register(database), register(database)
+    _, job_id = claimed_by(database, other)
+    with database.session.begin() as session:
+        forget_nodes(session, [forgotten])
+    age_heartbeat(database, other, 36)
+    with database.session.begin() as session:
+        assert dead_nodes(session, forgotten) == [], "it has no row"
+    confirm(database, forgotten)
+    assert rescue(database, forgotten) == []
+    assert get_job(database, job_id).status == "running"
 
 
 def test_a_silent_node_is_dead_even_if_its_lock_is_held(database: Database) -> None:
@@ -208,7 +262,8 @@ def test_a_stopped_process_that_holds_locks_holds_up_no_rescue(database: Databas
     set_job(database, held, {"status": "running", "node_id": dead, "fence": 1})
     age_heartbeat(database, dead, 40)
     with database.session.begin() as stopped:
-        stopped.execute(text("SELECT 1 FROM marketplace_runtime.runtime_nodes FOR UPDATE"))
+        own = "SELECT 1 FROM marketplace_runtime.runtime_nodes WHERE id = :id FOR UPDATE"
+        stopped.execute(text(own), {"id": dead})
         locked = "SELECT 1 FROM marketplace_runtime.marketplace_jobs WHERE id = :id FOR UPDATE"
         stopped.execute(text(locked), {"id": held})
         rescue(database, living)
