@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import func, text, update
 
 from runtime import Job
 from runtime.errors import DatabaseRefused, InputError, InvalidJson
@@ -338,6 +338,10 @@ def test_a_persons_yes_is_the_result_and_a_no_lets_it_be_done_again(
     intend(database, intent(job, "first"), intent(job, "second"))
     settle(database, job, JobEvent.PAUSE)
     assert answer(database, job, "first", {"id": 7}, happened=True) == ["second"]
+    with pytest.raises(InputError, match="can still take effect until"):
+        answer(database, job, "second", happened=False)
+    with database.session.begin() as session:
+        session.execute(update(MarketplaceTask).values(settles_at=func.clock_timestamp()))
     assert answer(database, job, "second", happened=False) == []
     steps = loaded(database, job)
     assert steps.keys() == {"first"}
