@@ -28,6 +28,7 @@ from actors.lane_run import LaneRun
 from actors.lanes import Lane, Lanes
 from runtime import messages
 from runtime.errors import FenceLost
+from runtime.handlers.job_handler import execution_of
 from runtime.handlers.registry import Registry
 from runtime.marketplaces.record import Marketplace
 from runtime.messages import CallEnded, CallTicket, CancellationOverdue
@@ -113,7 +114,7 @@ class Runs:
     def _execute(self, job: Job) -> Any:
         # Each run has a handler of its own, so that a former run leaves it nothing in its
         # attributes.
-        return self._registry.handler_class(job.key)(job).execute(job)
+        return execution_of(self._registry.handler_class(job.key)(job))
 
     # --- runs are interrupted -------------------------------------------------------------
 

@@ -1,14 +1,15 @@
 """The class that the handlers of plugins inherit."""
 
+import inspect
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
 from runtime.errors import InvalidCall, JobFailed
-from runtime.errors.safe_text import storable
+from runtime.errors.safe_text import safe_repr, storable
 from runtime.http import download
 from runtime.products.media import Media
 from runtime.runs import calls
@@ -17,6 +18,8 @@ from runtime.runs.job import Job, Shop
 # Programs that read the numbers of JSON as doubles hold them exactly only up to here.
 LARGEST_NUMBER = 2**53
 LONGEST_MESSAGE = 500
+
+C = TypeVar("C", bound=calls.Call)
 
 
 class BaseJobHandler:
@@ -32,6 +35,7 @@ class BaseJobHandler:
 
     def __init__(self, job: Job) -> None:
         self.job = job
+        self._unawaited: dict[int, calls.Call] = {}
         self.log: Any = structlog.get_logger(type(self).__module__).bind(**job.log_context)
 
     async def execute(self, job: Job) -> Any:  # noqa: ARG002 - the interface
@@ -107,12 +111,14 @@ class BaseJobHandler:
         """
         # The call is a value. It leaves when it is awaited, so a step can look at its record
         # before.
-        return calls.WebSocketCall(
-            action,
-            payload or {},
-            calls.as_duration(timeout, "timeout"),
-            reads,
-            calls.as_duration(settles_within, "settles_within") or calls.BROWSER_SETTLES_WITHIN,
+        return self._made(
+            calls.WebSocketCall(
+                action,
+                payload or {},
+                calls.as_duration(timeout, "timeout"),
+                reads,
+                calls.as_duration(settles_within, "settles_within") or calls.BROWSER_SETTLES_WITHIN,
+            )
         )
 
     def call_http(
@@ -142,11 +148,11 @@ class BaseJobHandler:
             ImageRefused: one of the files cannot be used; nothing was sent.
             NotSent, ConnectionLost, CallTimeout, OutcomeUnknown
         """
-        return calls.HttpCall(
+        return self._made(calls.HttpCall(
             method.upper(), path, params, json, form, files, headers,
             calls.as_duration(timeout, "timeout"),
             calls.as_duration(settles_within, "settles_within") or calls.HTTP_SETTLES_WITHIN,
-        )  # fmt: skip
+        ))  # fmt: skip
 
     def sleep(self, duration: timedelta | float) -> calls.SleepCall:
         """Wait up to 60 s; a longer wait is ``raise Snooze(until)``, which survives a restart."""
@@ -157,14 +163,14 @@ class BaseJobHandler:
                 f"sleep takes at most {calls.MAX_SLEEP.seconds} s, not {duration!r}: "
                 "raise Snooze(until) to run again later"
             )
-        return calls.SleepCall(checked)
+        return self._made(calls.SleepCall(checked))
 
     def run_blocking(self, function: Callable[..., Any], *args: Any) -> calls.BlockingCall:
         """Run ``function(*args)`` on the worker pool; the function must not touch the handler."""
         # The coroutine of a handler runs on the thread of its marketplace's actor, which serves
         # every other job of the marketplace, too: a function that blocks there would hold them all
         # up.
-        return calls.BlockingCall(function, args)
+        return self._made(calls.BlockingCall(function, args))
 
     def image_urls(self, images: Sequence[str]) -> calls.MediaCall:
         """Return a call that gives the URLs at which a browser can fetch a product's images.
@@ -176,7 +182,7 @@ class BaseJobHandler:
             ImageRefused: one is not there, or is no image.
         """
         # The worker fills in the media directory: a handler knows neither paths nor keys.
-        return calls.MediaCall(Media.urls, (tuple(images),))
+        return self._made(calls.MediaCall(Media.urls, (tuple(images),)))
 
     def image_types(self, images: Sequence[str]) -> calls.MediaCall:
         """Return a call that gives the content types of a product's images, such as ``image/webp``.
@@ -186,7 +192,7 @@ class BaseJobHandler:
         Raises:
             ImageRefused: one is not there, or is no image.
         """
-        return calls.MediaCall(Media.types, (tuple(images),))
+        return self._made(calls.MediaCall(Media.types, (tuple(images),)))
 
     def image_bytes(self, image: str) -> calls.MediaCall:
         """Return a call that gives the bytes of a product's image, wherever the image is.
@@ -195,7 +201,7 @@ class BaseJobHandler:
             ImageRefused: the image cannot be used.
             CallFailed: the image could not be downloaded.
         """
-        return calls.MediaCall(download.image_bytes, (image,))
+        return self._made(calls.MediaCall(download.image_bytes, (image,)))
 
     def download_image(self, url: str) -> calls.MediaCall:
         """Return a call that stores an image in the media directory, and gives its path there.
@@ -207,7 +213,7 @@ class BaseJobHandler:
             ImageRefused: the file may not be downloaded, or is no image.
             CallFailed: the file could not be downloaded.
         """
-        return calls.MediaCall(download.download_image, (url,))
+        return self._made(calls.MediaCall(download.download_image, (url,)))
 
     def transaction(
         self, name: str, function: Callable[..., Any], *args: Any
@@ -219,7 +225,7 @@ class BaseJobHandler:
         """
         # The name is that of a step: the row in the journal is committed with the function's
         # writes.
-        return calls.TransactionCall(name, function, args)
+        return self._made(calls.TransactionCall(name, function, args))
 
     def settled(self, step: str) -> calls.Call:
         """Wait until earlier attempts of a step, if there were any, cannot take effect any more.
@@ -245,7 +251,7 @@ class BaseJobHandler:
         if message is not None:
             # A message that PostgreSQL refuses must not fail a job that is doing well.
             message = storable(message)[-LONGEST_MESSAGE:]
-        return calls.ProgressCall(current, total, message)
+        return self._made(calls.ProgressCall(current, total, message))
 
     def gather(self, *branches: calls.Call | Coroutine[Any, Any, Any]) -> calls.Gather:
         """Return a call that runs several calls or coroutines at once; its result is their results.
@@ -288,10 +294,82 @@ class BaseJobHandler:
             DuplicateStepName: the name was used before in this run.
             DidNotHappen: the outcome was unknown, and the marketplace shows no effect.
         """
+        _check_step(name, call, "call")
+        if reconcile is not None:
+            _check_step(name, reconcile, "reconcile")
         # A step keeps a function and not an awaitable, which could be awaited once only.
         if isinstance(call, calls.Call):
+            call.note_use()
             return await calls.RunStep(name, partial(_awaiting, call), reconcile, repeatable)
+        # The function may hold calls that were made before, and it is not called if the step was
+        # done by a former run. So none of those calls counts as forgotten.
+        self._unawaited.clear()
         return await calls.RunStep(name, call, reconcile, repeatable)
+
+    def _made(self, call: C) -> C:
+        call.keep_until_use(self._unawaited)
+        return call
+
+    def _complain_of_unawaited(self) -> None:
+        """Tell of the calls that were made and never awaited.
+
+        Raises:
+            InvalidCall: one of them was to change something, so the job was not done.
+        """
+        for call in self._unawaited.values():
+            what = _described(call)
+            if call.writes or type(call) is calls.BlockingCall:
+                raise InvalidCall(
+                    f"{what} was made and never awaited, so nothing was done: write `await` "
+                    "before it"
+                )
+            self.log.warning("call_never_awaited", call=what, remedy="write `await` before it")
+
+
+def execution_of(handler: BaseJobHandler) -> Any:
+    """Return the coroutine of one run; it fails if the handler forgot to await a call.
+
+    A handler that was not defined with `async def` has returned something else; this comes back as
+    it is.
+    """
+    coroutine = handler.execute(handler.job)
+    return _watched(handler, coroutine) if inspect.iscoroutine(coroutine) else coroutine
+
+
+async def _watched(handler: BaseJobHandler, coroutine: Coroutine[Any, Any, Any]) -> Any:
+    result = await coroutine
+    handler._complain_of_unawaited()  # noqa: SLF001 - plugins shall not see it among the methods
+    return result
+
+
+def _check_step(name: str, given: object, argument: str) -> None:
+    """Refuse what a step cannot call.
+
+    Raises:
+        InvalidCall: it is no function, and for ``call`` no call either.
+    """
+    if callable(given) or (argument == "call" and isinstance(given, calls.Call)):
+        return
+    shown = safe_repr(given)
+    if isinstance(given, Coroutine | calls.Gather):
+        # Python would warn that it was never awaited.
+        given.close()
+    raise InvalidCall(
+        f"the {argument} of step {name!r} is {shown}, which could be awaited once only: give the "
+        "function itself, as in self.step(name, self.helper), or with arguments "
+        "self.step(name, lambda: self.helper(argument))"
+    )
+
+
+def _described(call: calls.Call) -> str:
+    match call:
+        case calls.HttpCall():
+            return f"the call {call.method} {call.path}"
+        case calls.WebSocketCall():
+            return f"the command {call.action}"
+        case calls.TransactionCall():
+            return f"the transaction {call.name!r}"
+    return f"the {type(call).__name__}"
 
 
 async def _awaiting(call: calls.Call) -> Any:

@@ -18,6 +18,7 @@ from typing import Any
 import structlog
 
 from runtime.errors import DatabaseRefused, FenceLost
+from runtime.handlers.job_handler import execution_of
 from runtime.handlers.registry import Registry
 from runtime.inline.call_performer import CallPerformer
 from runtime.inline.entry_writer import write_one
@@ -172,7 +173,7 @@ class _Drive:
             log.warning("the job belongs to another run", **self._job.log_context)
 
     def _coroutine(self, job: Job) -> Any:
-        return self._driver.registry.handler_class(job.key)(job).execute(job)
+        return execution_of(self._driver.registry.handler_class(job.key)(job))
 
     def _driven(self) -> End | None:
         """Drive the run; returns its end, or None if it is to be paused."""

@@ -66,13 +66,25 @@ class Call:
         writes: whether carrying it out may change something outside.
     """
 
-    __slots__ = ()
+    # The notebook is no field: a call is equal to another one whoever made it.
+    __slots__ = ("_unawaited",)
     writes: bool = False
 
     def __await__(self) -> Generator["Call", Outcome, Any]:
         """Yield the call; return its answer or raise its failure."""
+        self.note_use()
         outcome = yield self
         return outcome.unwrap()
+
+    def keep_until_use(self, unawaited: "dict[int, Call]") -> None:
+        """Stand in a notebook, by identity, until somebody awaits the call."""
+        object.__setattr__(self, "_unawaited", unawaited)
+        unawaited[id(self)] = self
+
+    def note_use(self) -> None:
+        """Leave the notebook, if the call stands in one."""
+        unawaited: dict[int, Call] = getattr(self, "_unawaited", {})
+        unawaited.pop(id(self), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from runtime.handlers.job_handler import BaseJobHandler
+from runtime.handlers.job_handler import BaseJobHandler, execution_of
 from runtime.products.media import Media
 from runtime.runs.calls import (
     BlockingCall,
@@ -98,7 +98,7 @@ def drive(
             does not count.
     """
     journal = {} if journal is None else journal
-    execution = Execution(lambda: handler_class(job).execute(job), journal.values())
+    execution = Execution(lambda: execution_of(handler_class(job)), journal.values())
     run = HandlerRun()
 
     def carry_out(call: Call) -> Any:

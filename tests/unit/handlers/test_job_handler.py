@@ -1,12 +1,15 @@
 """BaseJobHandler: what a handler asks for becomes a call, or is refused at once."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from runtime import BaseJobHandler, Job, Shop
 from runtime.errors import CallRejected, DuplicateStepName, InvalidCall
+from runtime.handlers.job_handler import execution_of
 from runtime.runs.calls import (
     BlockingCall,
     Failure,
@@ -20,7 +23,7 @@ from runtime.runs.calls import (
 )
 from runtime.runs.execution import Execution, Failed, Finished, Perform
 from runtime.runs.failed_steps import failed_step
-from runtime.runs.journal import StepStatus
+from runtime.runs.journal import RecordedStep, StepStatus
 
 JOB = Job(
     id=12, fence=4, marketplace="vinted", action="sync", user_id=7, shop=Shop(2, "123"),
@@ -125,3 +128,93 @@ def test_a_step_name_is_used_once_in_a_run_and_nothing_is_called_for_the_second(
     assert execution.deliver(2, Success(None)) == []
     assert isinstance(execution.ended, Failed)
     assert isinstance(execution.ended.error, DuplicateStepName)
+
+
+@pytest.mark.parametrize("kind", ["coroutine", "gather", "value"])
+def test_a_step_that_was_given_no_function_is_refused_with_the_remedy(kind: str) -> None:
+    async def helper() -> Any:
+        return await GET
+
+    async def body() -> Any:
+        makes: dict[str, Callable[[], Any]] = {
+            "coroutine": helper, "gather": lambda: HANDLER.gather(helper()), "value": lambda: 5,
+        }  # fmt: skip
+        given: Any = makes[kind]()
+        await HANDLER.step("look", given)
+
+    execution = Execution(body)
+    assert execution.start() == [], "nothing is called"
+    assert isinstance(execution.ended, Failed)
+    assert isinstance(execution.ended.error, InvalidCall)
+    assert "lambda: self.helper(argument)" in str(execution.ended.error)
+
+
+def test_a_look_that_is_a_coroutine_is_refused_before_the_write_leaves() -> None:
+    async def look() -> Any:
+        return await GET
+
+    async def body() -> Any:
+        wrong: Any = look()
+        await HANDLER.step("write", HttpCall("POST", "/x"), reconcile=wrong)
+
+    execution = Execution(body)
+    assert execution.start() == []
+    assert isinstance(execution.ended, Failed)
+    assert "the reconcile of step 'write'" in str(execution.ended.error)
+
+
+def ended(execute: Any) -> Any:
+    """Return how a handler ends whose every call is answered with null."""
+    handler = type("Forgetful", (BaseJobHandler,), {"execute": execute})(JOB)
+    execution = Execution(lambda: execution_of(handler))
+    effects = execution.start()
+    while execution.ended is None:
+        (effect,) = effects
+        effects = execution.deliver(effect.call_id, Success(None))
+    return execution.ended
+
+
+@pytest.mark.parametrize(
+    ("make", "named"),
+    [
+        (lambda self: self.call_http("POST", "/x"), "the call POST /x"),
+        (lambda self: self.gather(self.call_websocket("LIST")), "the command LIST"),
+        (lambda self: self.transaction("store", int), "the transaction 'store'"),
+        (lambda self: self.run_blocking(int), "the BlockingCall"),
+    ],
+    ids=["request", "gathered command", "transaction", "blocking function"],
+)
+def test_a_call_that_was_made_and_never_awaited_fails_the_job(make: Any, named: str) -> None:
+    async def execute(self: Any, job: Job) -> Any:
+        await self.sleep(1)
+        make(self)
+        return {}
+
+    end = ended(execute)
+    assert isinstance(end, Failed)
+    assert isinstance(end.error, InvalidCall)
+    assert str(end.error).startswith(f"{named} was made and never awaited")
+
+
+def test_a_read_that_was_never_awaited_is_logged_and_fails_nothing() -> None:
+    async def execute(self: Any, job: Job) -> Any:
+        self.call_http("GET", "/x")
+        return {}
+
+    with capture_logs() as logs:
+        assert ended(execute) == Finished({})
+    assert [one["call"] for one in logs] == ["the call GET /x"]
+
+
+def test_a_call_of_a_step_that_a_former_run_did_counts_as_used() -> None:
+    async def execute(self: Any, job: Job) -> Any:
+        held = self.call_http("POST", "/held")
+        await self.step("given", self.call_http("POST", "/given"))
+        await self.step("held", lambda: held)
+        return {}
+
+    handler = type("Thorough", (BaseJobHandler,), {"execute": execute})(JOB)
+    done = [RecordedStep(name, StepStatus.SUCCEEDED, None) for name in ("given", "held")]
+    execution = Execution(lambda: execution_of(handler), done)
+    assert execution.start() == []
+    assert execution.ended == Finished({})

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from runtime import BaseJobHandler
 from runtime.errors import (
     CallRejected,
     CallTimeout,
@@ -318,7 +317,10 @@ def test_what_is_inside_a_step_that_was_done_is_not_missed() -> None:
 
 
 def test_a_step_says_which_one_it_is_part_of() -> None:
-    execution = Execution(lambda: BaseJobHandler.step(None, "outer", create))  # type: ignore[arg-type]
+    async def outer() -> Any:
+        return await RunStep("outer", create)
+
+    execution = Execution(outer)
     assert execution.start() == [Perform(1, WRITE, "create", "outer")]
 
 
