@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 from runtime.errors import CallFailed, CallRejected, OutcomeUnknown
 from runtime.errors.safe_text import storable
@@ -46,7 +46,17 @@ def refusal_in(read: ReadRefusal | None, status: int, body: bytes) -> Refusal:
         found = read(status, json.loads(body))
     except Exception:  # noqa: BLE001 - whatever is wrong with it, its beginning is told
         return unread
-    return unread if found is None else found
+    # A plugin's reader may return anything, and the status must not be lost with it.
+    return found if _is_refusal(found) else unread
+
+
+def _is_refusal(found: object) -> TypeGuard[Refusal]:
+    return (
+        isinstance(found, Refusal)
+        and isinstance(found.words, str)
+        and isinstance(found.code, str | None)
+        and isinstance(found.details, Mapping)
+    )
 
 
 def unreadable(where: str, answer: Any, reason: str, *, writes: bool) -> CallFailed:

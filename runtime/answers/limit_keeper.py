@@ -16,6 +16,7 @@ from typing import Any
 
 from runtime.answers.limit_signals import LimitInquiry, ReadAnswer, Signals
 from runtime.errors import CallFailed, CallRejected, NotAuthorized
+from runtime.errors.safe_text import safe_repr
 from runtime.rate_limits import Blocked, BudgetTree
 from runtime.rate_limits.call_queue import CallQueue
 from runtime.rate_limits.closures import Closure, ClosureKind, Closures, Level, Scope, path
@@ -190,7 +191,10 @@ class LimitKeeper:
         self, read: Callable[[Answer, datetime], Signals], answer: Answer, now: datetime
     ) -> Signals:
         try:
-            return read(answer, now)
+            signals: object = read(answer, now)
+            if not isinstance(signals, Signals):
+                raise TypeError(f"it returned {safe_repr(signals)} and not Signals")
+            return signals
         except Exception as error:  # noqa: BLE001 - a marketplace's reader may raise anything
             self._complain(error)
             return self._read_commonly(answer, now)

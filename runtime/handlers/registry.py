@@ -1,8 +1,9 @@
 """Loads the handlers from entry points; a handler that cannot be used is noted and skipped."""
 
+import inspect
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import EntryPoint, entry_points
 from typing import Literal
 
@@ -12,9 +13,12 @@ from runtime.errors import ConfigurationError, UnknownHandler
 from runtime.handlers.hookspecs import PROJECT, HookSpecs
 from runtime.handlers.job_handler import BaseJobHandler
 from runtime.marketplaces.record import ActionType, Marketplace
+from runtime.marketplaces.record_check import faults_of
 from runtime.waiting.lane_policy import LanePolicy
 
 ENTRY_POINT_GROUP = "marketplace_runtime.handlers"
+OWN_DISTRIBUTION = "marketplace-runtime"
+"""No other package may describe a marketplace that the runtime itself describes."""
 
 # A marketplace has no underscore in its name, and an action may have several. So the last
 # underscore of a key always divides the two, and a key is read in one way only.
@@ -96,7 +100,7 @@ class _Loader:
     def __init__(self) -> None:
         self.records: list[HandlerRecord] = []
         self.handlers: dict[str, type[BaseJobHandler]] = {}
-        self.marketplaces: dict[str, Marketplace] = {}
+        self.described: dict[str, list[tuple[EntryPoint, Marketplace]]] = {}
 
     def load(self, entry_point: EntryPoint, claimants: int) -> None:
         key = entry_point.name
@@ -119,9 +123,58 @@ class _Loader:
         else:
             self.handlers[key] = handler
             self._note(entry_point, None)
-            # Several handlers of one marketplace may describe it; the first description counts.
             for marketplace in described:
-                self.marketplaces.setdefault(marketplace.name, marketplace)
+                self.described.setdefault(marketplace.name, []).append((entry_point, marketplace))
+
+    def marketplaces(self) -> dict[str, Marketplace]:
+        """Return the marketplaces in service, and take those out whose record is not known.
+
+        Without its record a marketplace would be called without its address and its limits.
+        """
+        found: dict[str, Marketplace] = {}
+        for name in sorted({marketplace_of(key) for key in self.handlers}):
+            given = self._of_one_owner(name)
+            missing = [
+                one for one in self.records if one.reason and marketplace_of(one.key) == name
+            ]
+            if given:
+                # Several handlers of one package may describe it; the first description counts.
+                found[name] = given[0]
+            elif missing:
+                self._take_out(name, f"{missing[0].key} of {missing[0].distribution}")
+            else:
+                # A marketplace that nobody describes is called with the defaults.
+                found[name] = Marketplace(name)
+        return found
+
+    def _of_one_owner(self, name: str) -> list[Marketplace]:
+        """Return the records of the one package that may describe a marketplace."""
+        given = self.described.get(name, [])
+        owners = sorted({_owner(point) for point, _ in given})
+        if len(owners) < 2:
+            return [record for _, record in given]
+        for point, _ in given:
+            if _owner(point) != OWN_DISTRIBUTION:
+                del self.handlers[point.name]
+                self.records = [one for one in self.records if one.key != point.name]
+                self._note(
+                    point,
+                    f"{' and '.join(owners)} give a record of the marketplace {name}, which has "
+                    "one owner: remove the hook `marketplace` from the other package",
+                )
+        return [record for point, record in given if _owner(point) == OWN_DISTRIBUTION]
+
+    def _take_out(self, name: str, culprit: str) -> None:
+        reason = (
+            f"the marketplace {name} is out of service, because its record may stand in {culprit}, "
+            "which cannot be used: repair or remove it"
+        )
+        for key in [one for one in self.handlers if marketplace_of(one) == name]:
+            del self.handlers[key]
+            self.records = [
+                replace(one, status="failed", reason=reason) if one.key == key else one
+                for one in self.records
+            ]
 
     def _handler(self, entry_point: EntryPoint) -> tuple[type[BaseJobHandler], list[Marketplace]]:
         match = _KEY.fullmatch(entry_point.name)
@@ -146,12 +199,26 @@ class _Loader:
         # Each run makes a handler of its own from the class, so an instance does not do.
         if not (isinstance(handler, type) and issubclass(handler, BaseJobHandler)):
             raise _Unusable(f"job_handler returned {handler!r}, which is no BaseJobHandler class")
+        if not inspect.iscoroutinefunction(handler.execute):
+            raise _Unusable(
+                f"execute of {handler.__name__} is no coroutine function: define it with "
+                "`async def execute(self, job)` and without `yield`"
+            )
+        try:
+            inspect.signature(handler.execute).bind(None, None)
+        except TypeError as error:
+            raise _Unusable(
+                f"execute of {handler.__name__} does not take (self, job): {error}"
+            ) from None
         described = manager.hook.marketplace()
         for one in described:
             if not isinstance(one, Marketplace) or one.name != match["marketplace"]:
                 raise _Unusable(
                     f"marketplace returned {one!r}, not the record of {match['marketplace']!r}"
                 )
+            faults = faults_of(one)
+            if faults:
+                raise _Unusable(f"the record of {one.name!r} is wrong: {'; '.join(faults)}")
         return handler, described
 
     def _note(self, entry_point: EntryPoint, reason: str | None) -> None:
@@ -171,13 +238,10 @@ def load_registry(points: Iterable[EntryPoint] | None = None) -> Registry:
     loader = _Loader()
     for entry_point in found:
         loader.load(entry_point, sum(other.name == entry_point.name for other in found))
-    for key in loader.handlers:
-        name = marketplace_of(key)
-        # A marketplace without a record is called with the defaults.
-        loader.marketplaces.setdefault(name, Marketplace(name))
+    marketplaces = loader.marketplaces()
     return Registry(
         tuple(sorted(loader.records, key=lambda record: record.key)),
-        loader.marketplaces,
+        marketplaces,
         loader.handlers,
     )
 
@@ -190,6 +254,10 @@ def marketplace_of(key: str) -> str:
 def action_of(key: str) -> str:
     """Return the action of a handler key: ``sync_orders`` for ``sync_orders_ebay``."""
     return key.rpartition("_")[0]
+
+
+def _owner(point: EntryPoint) -> str:
+    return point.dist.name if point.dist else "unknown"
 
 
 def _without_repeats(points: Iterable[EntryPoint]) -> list[EntryPoint]:

@@ -60,3 +60,11 @@ def test_an_answer_that_is_nested_too_deeply_leaves_the_outcome_of_a_write_unkno
     error = unreadable("POST /x", answer, "no id", writes=True)
     assert isinstance(error, OutcomeUnknown)
     assert "answered with something unknown (no id)" in str(error)
+
+
+@pytest.mark.parametrize(
+    "returned", ["a text", 5, Refusal(None), Refusal("x", 5), Refusal("x", None, [])]
+)  # type: ignore[arg-type]
+def test_a_reader_that_returns_something_else_is_not_believed(returned: Any) -> None:
+    found = refusal_in(lambda status, body: returned, 404, b'{"gone": true}')
+    assert found == Refusal('{"gone": true}')

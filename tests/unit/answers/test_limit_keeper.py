@@ -72,3 +72,21 @@ def test_only_a_rejected_call_is_told_when_to_come_back(refusing: Kept) -> None:
     told = refusing.keeper.answered(refusing.sent, Failure(error, Answer(429)), NOW)
     assert [one.scope for one in told.closed] == [APP_KEY]
     assert not hasattr(error, "retry_at")
+
+
+@pytest.mark.parametrize("returned", [None, "closed", {"refused": True}])
+def test_a_reader_that_returns_no_signals_is_told_of_and_the_common_reader_counts(
+    returned: Any,
+) -> None:
+    complaints: list[Exception] = []
+    tree = BudgetTree(Budgets(speaks_of=Level.APP_KEY))
+    queue: CallQueue[int] = CallQueue("ebay", tree, 8, lambda: 0.0)
+    closing = Signals(refused=True, until=NOW + 60 * SECOND)
+    keeper = LimitKeeper(
+        "ebay", lambda answer, now: returned, lambda answer, now: closing, None, tree, queue,
+        complaints.append,
+    )  # fmt: skip
+    sent = keeper.leaves(3, "sync", 3, READ, NOW)
+    changes = keeper.answered(sent, Success(None, Answer(429)), NOW)
+    assert [one.until for one in changes.closed] == [NOW + 60 * SECOND]
+    assert [str(one) for one in complaints] == [f"it returned {returned!r} and not Signals"]

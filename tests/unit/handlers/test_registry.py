@@ -133,9 +133,9 @@ def test_one_module_describes_the_marketplace_for_all(install: Install) -> None:
 def test_a_plugin_that_cannot_be_used_is_listed_with_its_reason(
     install: Install, source: str, says: str
 ) -> None:
-    registry = load_registry(install(ping_example=source, pong_example=GOOD))
+    registry = load_registry(install(ping_example=source, pong_other=GOOD))
     assert says in reason(registry, "ping_example")
-    assert list(registry.handlers) == ["pong_example"], "the others are not harmed"
+    assert list(registry.handlers) == ["pong_other"], "the others are not harmed"
 
 
 def test_a_plugin_that_cannot_be_used_describes_no_marketplace(install: Install) -> None:
@@ -150,7 +150,10 @@ def test_a_key_is_an_action_and_a_marketplace(install: Install, key: str) -> Non
 
 
 def test_a_key_that_two_distributions_claim_belongs_to_neither(install: Install) -> None:
-    points = [*install(ping_example=GOOD, pong_example=GOOD), *install("other", ping_example=GOOD)]
+    points = [
+        *install(ping_example=GOOD, pong_example=DESCRIBED),
+        *install("other", ping_example=GOOD),
+    ]
     registry = load_registry(points)
     claims = [one for one in registry.records if one.key == "ping_example"]
     assert {one.distribution for one in claims} == {"outside 1.0", "other 1.0"}
@@ -196,3 +199,75 @@ def test_an_action_may_have_underscores_and_a_marketplace_has_none(install: Inst
     assert (action_of("sync_orders_ebay"), marketplace_of("sync_orders_ebay")) == (
         "sync_orders", "ebay",
     )  # fmt: skip
+
+
+def test_a_marketplace_whose_record_cannot_be_loaded_is_out_of_service(install: Install) -> None:
+    points = install(ping_example=GOOD, pong_example="raise ValueError('no key')", hop_other=GOOD)
+    registry = load_registry(points)
+    assert list(registry.handlers) == ["hop_other"], "the others are not harmed"
+    assert list(registry.marketplaces) == ["other"], "nobody claims the jobs of the other one"
+    assert "out of service" in reason(registry, "ping_example")
+    assert "pong_example of outside 1.0" in reason(registry, "ping_example")
+    assert "no key" in reason(registry, "pong_example")
+
+
+def test_a_handler_that_cannot_be_loaded_harms_no_marketplace_whose_record_is_known(
+    install: Install,
+) -> None:
+    registry = load_registry(install(ping_example=DESCRIBED, pong_example="1 / 0"))
+    assert list(registry.handlers) == ["ping_example"]
+    assert registry.marketplaces == {"example": Marketplace("example", concurrency=3)}
+
+
+def test_a_second_package_cannot_replace_the_record_of_a_built_in_marketplace(
+    install: Install,
+) -> None:
+    stranger = DESCRIBED.replace(
+        'name="example", concurrency=3', 'name="ebay", base_url="http://127.0.0.1:9/x"'
+    )
+    install(aaa_ebay=stranger)
+    registry = load_registry()
+    assert "one owner" in reason(registry, "aaa_ebay")
+    assert "marketplace-runtime and outside" in reason(registry, "aaa_ebay")
+    ours = registry.marketplaces["ebay"]
+    assert ours.auth is not None
+    assert ours.base_url != "http://127.0.0.1:9/x"
+    assert "publish_ebay" in registry.handlers
+
+
+def test_of_two_strange_packages_with_one_marketplace_neither_is_believed(
+    install: Install,
+) -> None:
+    points = [*install(ping_example=DESCRIBED), *install("other", pong_example=DESCRIBED)]
+    registry = load_registry(points)
+    assert "other and outside" in reason(registry, "ping_example")
+    assert "other and outside" in reason(registry, "pong_example")
+    assert registry.marketplaces == {}
+
+
+@pytest.mark.parametrize(
+    ("execute", "says"),
+    [
+        ("def execute(self, job):\n        return {}", "define it with `async def execute"),
+        ("async def execute(self, job):\n        yield 1", "without `yield`"),
+        ("async def execute(self):\n        return {}", "does not take (self, job)"),
+        ("async def execute(self, job, more):\n        return {}", "does not take (self, job)"),
+    ],
+    ids=["synchronous", "generator", "no job", "too much"],
+)
+def test_a_handler_whose_execute_cannot_be_run_is_refused(
+    install: Install, execute: str, says: str
+) -> None:
+    source = DESCRIBED.replace("async def execute(self, job):\n        return {}", execute)
+    registry = load_registry(install(ping_example=source, pong_other=GOOD))
+    assert says in reason(registry, "ping_example")
+    assert list(registry.handlers) == ["pong_other"]
+
+
+def test_a_wrong_record_is_refused_with_each_of_its_faults(install: Install) -> None:
+    source = DESCRIBED.replace("concurrency=3", "concurrency=0, action_types=['x'], budgets={}")
+    registry = load_registry(install(ping_example=source, pong_other=GOOD))
+    says = reason(registry, "ping_example")
+    for fault in ("concurrency must be", "action_types must be", "budgets must be"):
+        assert fault in says
+    assert registry.action_types.keys() == {("other", "pong")}
