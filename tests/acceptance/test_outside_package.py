@@ -27,7 +27,7 @@ PYPROJECT = """
 
     [project.entry-points."marketplace_runtime.handlers"]
     ping_example = "example_runtime.ping"
-    pong_example = "example_runtime.broken"
+    pong_other = "example_runtime.broken"
 
     [tool.setuptools]
     packages = ["example_runtime"]
@@ -116,8 +116,8 @@ def test_the_job_of_an_outside_package_runs(installation: Installation) -> None:
     assert handlers["ping_example"]["status"] == "loaded"
     assert handlers["ping_example"]["distribution"] == "example-runtime 1.0"
     assert handlers["sync_vinted"]["status"] == "loaded"
-    assert handlers["pong_example"]["status"] == "failed"
-    assert "nothing_of_that_name" in handlers["pong_example"]["reason"]
+    assert handlers["pong_other"]["status"] == "failed"
+    assert "nothing_of_that_name" in handlers["pong_other"]["reason"]
 
     shop = installation.json("shops", "add", "example", "--user", "7", "--external-id", "a")
     job = installation.json(
