@@ -114,7 +114,7 @@ class ClientConnection(greenio.GreenSocket):  # type: ignore[misc]
             self.settimeout(usual)
 
 
-class Listener(greenio.GreenSocket):  # type: ignore[misc]
+class ClientListener(greenio.GreenSocket):  # type: ignore[misc]
     """A listening socket that survives errors of single connections, and keeps places for sellers.
 
     Args:

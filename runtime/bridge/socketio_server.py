@@ -26,7 +26,7 @@ from runtime.bridge.client_connections import (
     HEADER_SECONDS,
     SLOWEST_BODY,
     ClientConnection,
-    Listener,
+    ClientListener,
     Protocol,
 )
 from runtime.bridge.library_log import LONGEST_DETAIL, ErrorStream, LibraryLog
@@ -167,7 +167,7 @@ class SocketIOServer:
         hubs.get_hub().debug_exceptions = False
         pool = eventlet.GreenPool(limit)
         # Half of the places are kept for sellers.
-        self._accepting = Listener(self._listener, limit // 2)
+        self._accepting = ClientListener(self._listener, limit // 2)
         accepting = eventlet.spawn(self._accept, pool)
         watching = eventlet.spawn(self._watch)
         try:
