@@ -53,7 +53,7 @@ def _uses() -> Iterator[Use]:
         if isinstance(owner, re.Pattern):
             yield where, function.attr, owner
         elif owner is re and (argument := call.args[0]) and ast.unparse(argument) not in CARRIED:
-            given = eval(compile(ast.Expression(argument), where, "eval"), names)
+            given = eval(compile(ast.Expression(argument), "<pattern>", "eval"), names)
             yield where, function.attr, re.compile(given)
     for setting in (*EBAY_SETTINGS.values(), *ETSY_SETTINGS.values()):
         if setting.pattern is not None:
