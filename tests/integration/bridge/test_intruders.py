@@ -391,12 +391,14 @@ def test_refusals_and_complaints_about_one_client_again_and_again_are_summed_up(
     stack: Stack, log: Log
 ) -> None:
     for _ in range(10):
-        raw = RawSocket(stack)
-        raw.send("4garbage")
-        raw.send('40{"token":"nonsense"}')
-        while not raw.receive().startswith("44"):
+        babbler, forger = RawSocket(stack), RawSocket(stack)
+        babbler.send("4garbage")
+        assert babbler.is_closed_by_server()
+        forger.send('40{"token":"nonsense"}')
+        while not forger.receive().startswith("44"):
             pass
-        raw.close()
+        babbler.close()
+        forger.close()
     assert len(lines(log, "browser refused")) == 1
     assert len(lines(log, "unreadable packet ignored")) <= 1
 

@@ -61,6 +61,7 @@ def test_a_fresh_database_gets_the_seventeen_rows_to_the_letter(empty_database: 
         f"✓ Created {SCHEMA}.shop_credentials",
         f"✓ Created {SCHEMA}.former_rows",
         f"✓ Extended {SCHEMA}.former_rows",
+        f"✓ Extended {SCHEMA}.runtime_nodes",
     ]
 
 
@@ -323,7 +324,7 @@ migrate(Database(make_url(sys.argv[1])), print)
         migrate(empty_database, report)
 
         assert lines[0].endswith("waiting for it")
-        assert lines[-1] == f"✓ Extended {SCHEMA}.former_rows"
+        assert lines[-1] == f"✓ Extended {SCHEMA}.runtime_nodes"
 
 
 def test_the_line_of_a_migration_is_said_after_it_is_committed(empty_database: Database) -> None:
