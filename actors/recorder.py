@@ -259,12 +259,15 @@ class RecorderActor(BaseActor):
     def _write_presence(self) -> None:
         try:
             with self._database.transaction("presence") as session:
-                presence.record_presence(session, self._node_id, self._presence)
+                is_written = presence.record_presence(session, self._node_id, self._presence)
         except DatabaseUnavailable as error:
             self.log.warning("database away, presence is kept", reason=str(error))
-            self._write_presence_later(LONGEST_RETRY)
-        else:
+            is_written = False
+        if is_written:
             self._presence.clear()
+        else:
+            # A node that was taken for dead comes back with its next heartbeat.
+            self._write_presence_later(LONGEST_RETRY)
 
     def _write_presence_later(self, delay: timedelta) -> None:
         due = self.clock.now() + delay

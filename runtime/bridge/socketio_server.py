@@ -189,13 +189,14 @@ class SocketIOServer:
         )
 
     def _watch(self) -> None:
-        """Say in the log when this thread was held up: then every seller waited."""
+        """Say in the log when this thread was held up, and how often a line was repeated."""
         while True:
             begun = time.monotonic()
             eventlet.sleep(WATCH_SECONDS)
             lag = time.monotonic() - begun - WATCH_SECONDS
             if lag > LAG_SECONDS:
                 log.warning("the bridge was held up", lag_ms=round(lag * 1000))
+            self._repeated.sum_up()
 
     def _work(self, bell: Any) -> None:
         while not self._stopping:

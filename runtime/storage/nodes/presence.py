@@ -43,14 +43,25 @@ _SEEN_BY = text(f"""
 """)
 
 
-def record_presence(session: Session, node_id: int, presence: dict[int, bool]) -> None:
-    """Write which sellers are connected to the node's bridge."""
+# The lock keeps the node from being forgotten before the presence of its sellers is committed.
+_REGISTERED = text(f"SELECT FROM {SCHEMA}.runtime_nodes WHERE id = :node_id FOR KEY SHARE")
+
+
+def record_presence(session: Session, node_id: int, presence: dict[int, bool]) -> bool:
+    """Write which sellers are connected to the node's bridge.
+
+    Returns:
+        False if the node was taken for dead, and has not come back yet; then nothing is written.
+    """
+    if session.execute(_REGISTERED, {"node_id": node_id}).first() is None:
+        return False
     here = [user_id for user_id, connected in presence.items() if connected]
     gone = [user_id for user_id, connected in presence.items() if not connected]
     if here:
         session.execute(_PRESENT, {"node_id": node_id, "users": here})
     if gone:
         session.execute(_ABSENT, {"node_id": node_id, "users": gone})
+    return True
 
 
 def remember_seen(session: Session, node_ids: Sequence[int]) -> None:

@@ -2,19 +2,21 @@
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 import pykka
 import pytest
-from sqlalchemy import URL, make_url
+from sqlalchemy import URL, delete, make_url
 
 from actors.directory import Directory
-from actors.recorder import RecorderActor
+from actors.recorder import LONGEST_RETRY, PRESENCE_DELAY, RecorderActor
 from runtime import Job, messages
 from runtime.process.clock import ManualClock
 from runtime.runs.job_states import JobEvent
 from runtime.runs.settlement import Settlement
-from runtime.storage.nodes.membership import register_node
+from runtime.storage.models import BrowserPresence, RuntimeNode
+from runtime.storage.nodes.membership import confirm_heartbeat, register_node
 from runtime.storage.queue.claims import claim_jobs
 from runtime.storage.server.embedded import EmbeddedServer
 from runtime.storage.server.engine import Database
@@ -152,6 +154,34 @@ def test_a_marketplaces_jobs_are_handed_back_behind_the_endings_that_came_before
     assert handed_back.count == 1
     assert get_job(scene.database, ended.id).status == "completed"
     assert get_job(scene.database, running.id).status == "pending"
+
+
+def test_the_presence_of_a_seller_is_kept_until_a_forgotten_node_is_back(
+    make_scene: MakeScene,
+) -> None:
+    scene = make_scene(0)
+    with scene.database.session.begin() as session:
+        session.execute(delete(RuntimeNode).where(RuntimeNode.id == scene.node))
+    scene.recorder.tell(messages.RecordPresence(7, True))
+
+    def was_drained(times: int) -> bool:
+        return len(scene.acknowledged(messages.Drained)) == times
+
+    # What is told later is done later, so that this waits for the presence to be tried.
+    for number, delay in enumerate((timedelta(0), PRESENCE_DELAY), 1):
+        scene.clock.advance(delay)
+        scene.recorder.tell(messages.Drain(scene.clock.now()))
+        wait_until(partial(was_drained, number))
+    with scene.database.session.begin() as session:
+        confirm_heartbeat(session, scene.node)
+
+    def is_written() -> bool:
+        scene.clock.advance(LONGEST_RETRY)
+        with scene.database.session() as session:
+            return [row.user_id for row in session.query(BrowserPresence)] == [7]
+
+    wait_until(is_written)
+    assert scene.recorder.is_alive()
 
 
 def test_it_says_that_it_is_drained_when_everything_is_written(make_scene: MakeScene) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import structlog.testing
-from sqlalchemy import text
+from sqlalchemy import delete, text
 
 from runtime.errors import DatabaseUnavailable
 from runtime.messages import LaneRequest, LaneShop
@@ -244,6 +244,17 @@ def test_a_node_that_leaves_hands_its_jobs_back(database: Database) -> None:
     assert get_job(database, job_id).status == "pending"
     with database.session() as session:
         assert session.query(BrowserPresence).count() == 0
+
+
+def test_the_presence_at_a_node_that_was_forgotten_is_not_written(database: Database) -> None:
+    node = register(database)
+    with database.session.begin() as session:
+        session.execute(delete(RuntimeNode).where(RuntimeNode.id == node))
+    with database.session.begin() as session:
+        assert record_presence(session, node, {7: True, 8: False}) is False
+    with database.session.begin() as session:
+        confirm_heartbeat(session, node)
+        assert record_presence(session, node, {7: True, 8: False}) is True
 
 
 def test_presence_is_what_was_said_last(database: Database) -> None:
