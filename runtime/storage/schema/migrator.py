@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from runtime.errors import ConfigurationError, DatabaseNotMigrated, DatabaseUnavailable
 from runtime.errors.program import PROGRAM
 from runtime.storage.models import SCHEMA
-from runtime.storage.server.engine import Database, database_errors
+from runtime.storage.server.engine import Database, check_encoding, database_errors
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -54,7 +54,8 @@ def migrate(
         DatabaseNotMigrated: the database belongs to a later version.
         DatabaseConflict: it holds a foreign object in place of a table of ours.
         DatabaseUnavailable: it went away, or others block the migration for too long.
-        ConfigurationError: it refuses, for example because our role lacks a privilege.
+        ConfigurationError: it refuses, for example because our role lacks a privilege, or its
+            encoding is not UTF-8.
     """
     # The look comes first without the lock, because nearly every start finds nothing to do.
     if _is_current(database):
@@ -108,6 +109,7 @@ def check_migrated(database: Database) -> None:
     Raises:
         DatabaseNotMigrated: it is at another revision, or has no tables.
         DatabaseUnavailable: it cannot be reached.
+        ConfigurationError: its encoding is not UTF-8.
     """
     if not _is_current(database):
         raise DatabaseNotMigrated(
@@ -128,6 +130,7 @@ def _is_current(database: Database) -> bool:
 
 def _revisions(database: Database) -> set[str]:
     with database_errors(), database.engine.connect() as connection:
+        check_encoding(database, connection)
         table = f"{SCHEMA}.alembic_version"
         if connection.scalar(text("SELECT to_regclass(:table)"), {"table": table}) is None:
             return set()

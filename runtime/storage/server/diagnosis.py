@@ -1,5 +1,6 @@
 """Checks of the database that an operator makes before relying on it."""
 
+import secrets
 import select
 import time
 from datetime import UTC, datetime, timedelta
@@ -11,7 +12,6 @@ from sqlalchemy import text
 from runtime.errors import ConfigurationError, DatabaseUnavailable
 from runtime.storage.server.engine import Database, database_errors
 
-_LOCK = 0x6D72_6468
 _CHANNEL = "marketplace_runtime_doctor"
 _PATIENCE_SECONDS = 3.0
 
@@ -71,11 +71,13 @@ def check_sessions(database: Database) -> None:
 
 
 def _check_lock(one: Connection, other: Connection) -> None:
-    # Two connections that a proxy maps to one session of the server share its locks.
+    # Two connections that a proxy maps to one session of the server share its locks. The number is
+    # drawn anew, and nobody waits for it: an earlier check's lock may still be held by a proxy.
+    number = secrets.randbits(62)
     with one.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(%s)", (_LOCK,))
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", (number,))
     with other.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", (_LOCK,))
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", (number,))
         if cursor.fetchone() != (False,):
             raise ConfigurationError(f"a session lock is not kept; {_WAY_OUT}")
 

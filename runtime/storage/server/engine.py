@@ -242,6 +242,25 @@ def _parse(variable: str, value: SecretStr) -> URL:
     return url.set(drivername=_DRIVER)
 
 
+def check_encoding(database: Database, connection: Connection) -> None:
+    """Check that the database can store every character.
+
+    Raises:
+        ConfigurationError: its encoding is not UTF-8. A product's emoji would be refused after its
+            listing was made.
+    """
+    raw: Any = connection.connection.dbapi_connection
+    # The server says it when a connection begins, so that nothing is asked here.
+    encoding = raw.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        raise ConfigurationError(
+            f"the database {database.engine.url.database!r} has the encoding {encoding}, and "
+            "cannot store every character: make one with CREATE DATABASE ... ENCODING 'UTF8' "
+            "TEMPLATE template0, move its contents there (pg_dump, pg_restore), and set "
+            "RUNTIME_DATABASE_URL to it"
+        )
+
+
 def _set_up(connection: Connection) -> None:
     raw: Any = connection.connection.dbapi_connection
     connection.exec_driver_sql(session_settings.for_transaction(raw.server_version, LONGEST_IDLE))

@@ -49,11 +49,14 @@ class Databases:
         self._server = server
         self._numbers = count(1)
 
-    def make(self, template: str | None = None) -> URL:
+    def make(self, template: str | None = None, encoding: str = "UTF8") -> URL:
         """A database, empty or like that one, which nobody may be connected to."""
         name = f"test_{next(self._numbers)}"
         # A copy of the files is half the work of a copy through the log.
-        self._execute(f"CREATE DATABASE {name} TEMPLATE {template or NOTHING} STRATEGY file_copy")
+        self._execute(
+            f"CREATE DATABASE {name} TEMPLATE {template or NOTHING} STRATEGY file_copy "
+            f"ENCODING '{encoding}'" + ("" if encoding == "UTF8" else " LOCALE 'C'")
+        )
         return make_url(self._server.url).set(database=name)
 
     def drop(self, url: URL) -> None:

@@ -22,6 +22,7 @@ from runtime.storage.schema import migrator
 from runtime.storage.schema.migrator import MIGRATION_LOCK, check_migrated, migrate
 from runtime.storage.server.engine import Database
 from tests.support.checkout import CHECKOUT
+from tests.support.database.databases import Databases
 from tests.support.database.migrating import (
     EBAY,
     ETSY,
@@ -63,6 +64,23 @@ def test_a_fresh_database_gets_the_seventeen_rows_to_the_letter(empty_database: 
         f"✓ Extended {SCHEMA}.former_rows",
         f"✓ Extended {SCHEMA}.runtime_nodes",
     ]
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1", "SQL_ASCII"])
+def test_a_database_that_cannot_store_every_character_is_named(
+    databases: Databases, encoding: str
+) -> None:
+    url = databases.make(encoding=encoding)
+    database = Database(url)
+    try:
+        says = f"{url.database}.*{encoding}.*UTF8"
+        with pytest.raises(ConfigurationError, match=says):
+            migrate(database, print)
+        with pytest.raises(ConfigurationError, match=says):
+            check_migrated(database)
+    finally:
+        database.dispose()
+        databases.drop(url)
 
 
 def test_migrating_again_does_nothing(empty_database: Database) -> None:
