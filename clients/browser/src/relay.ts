@@ -57,6 +57,14 @@ export interface Relay {
 export function connectRelay(options: RelayOptions): Relay {
   if (!options.url) throw new TypeError("connectRelay: `url` is missing");
   if (!options.userId) throw new TypeError("connectRelay: `userId` is missing");
+  // Without a page there is never a browser plugin, and waiting for one would keep the process
+  // alive for good.
+  if (typeof window === "undefined" && !options.execute) {
+    throw new Error(
+      "connectRelay: there is no window here. Call it in the seller's browser only: where pages " +
+        "are rendered on a server, in onMounted, useEffect or the like; elsewhere give `execute`",
+    );
+  }
   return new RunningRelay(options);
 }
 
