@@ -18,6 +18,7 @@ from runtime.bridge.admission import STRANGER_BYTES
 from runtime.bridge.library_log import LONGEST_DETAIL
 from runtime.bridge.read_budget import Allowance, ReadBudget
 from runtime.bridge.websocket_mask import apply_mask
+from runtime.process.repeated_lines import RepeatedLines
 
 with warnings.catch_warnings():
     # eventlet warns at each import that it is in maintenance mode. The project knows of this.
@@ -43,10 +44,16 @@ PIECES_IN_A_TURN = 8
 
 
 class ClientConnection(greenio.GreenSocket):  # type: ignore[misc]
-    """The connection of one client, which is a stranger until it belongs to a seller."""
+    """The connection of one client, which is a stranger until it belongs to a seller.
 
-    def __init__(self, accepted: Any) -> None:
+    Args:
+        accepted: the library's object for the same connection.
+        lines: writes the lines that clients could repeat.
+    """
+
+    def __init__(self, accepted: Any, lines: RepeatedLines) -> None:
         super().__init__(accepted.fd)
+        self.lines = lines
         # The library's own object closes the connection as soon as nobody has it.
         self._accepted = accepted
         self.is_stranger = True
@@ -120,13 +127,15 @@ class ClientListener(greenio.GreenSocket):  # type: ignore[misc]
     Args:
         most_strangers: when one more connects, the one who has been a stranger longest is cut off.
             A seller is a stranger for the moment until the token is shown.
+        lines: writes the lines that clients could repeat.
     """
 
-    def __init__(self, listening: socket.socket, most_strangers: int) -> None:
+    def __init__(self, listening: socket.socket, most_strangers: int, lines: RepeatedLines) -> None:
         super().__init__(listening)
         # It accepts, because the library gives a connection the class of its listener.
         self._library_socket = greenio.GreenSocket(listening)
         self._most_strangers = most_strangers
+        self._lines = lines
         self._strangers: dict[ClientConnection, None] = {}
 
     def accept(self) -> Any:
@@ -136,7 +145,7 @@ class ClientListener(greenio.GreenSocket):  # type: ignore[misc]
             eventlet.sleep(0)
             try:
                 accepted, address = self._library_socket.accept()
-                connection = ClientConnection(accepted)
+                connection = ClientConnection(accepted, self._lines)
                 # Without Nagle's algorithm a small packet does not wait for the receipt of the
                 # one before.
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -145,7 +154,8 @@ class ClientListener(greenio.GreenSocket):  # type: ignore[misc]
             except OSError as error:
                 if self.fd.fileno() < 0:
                     raise
-                log.warning("a connection could not be accepted", error=str(error))
+                refused = "a connection could not be accepted"
+                self._lines.say(log.warning, refused, None, error=str(error))
                 eventlet.sleep(CROWDED_SECONDS)
 
     def forget(self, connection: ClientConnection) -> None:
@@ -190,7 +200,8 @@ class Protocol(wsgi.HttpProtocol):  # type: ignore[misc]
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - inherited name
         """Log what made no sense."""
-        log.info("unreadable HTTP request", detail=(format % args)[:LONGEST_DETAIL])
+        detail = (format % args)[:LONGEST_DETAIL]
+        self.connection.lines.say(log.info, "unreadable HTTP request", None, detail=detail)
 
 
 class WebSocket(RFC6455WebSocket):  # type: ignore[misc]
@@ -228,7 +239,8 @@ class WebSocket(RFC6455WebSocket):  # type: ignore[misc]
     def close(self, close_data: tuple[int, str] | None = None) -> None:
         """Close the connection, and say in the log why."""
         if close_data is not None and close_data[1]:
-            log.warning("connection closed", reason=close_data[1][:LONGEST_DETAIL])
+            reason = close_data[1][:LONGEST_DETAIL]
+            self.socket.lines.say(log.warning, "connection closed", None, reason=reason)
         super().close(close_data)
 
 

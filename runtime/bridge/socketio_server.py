@@ -167,7 +167,7 @@ class SocketIOServer:
         hubs.get_hub().debug_exceptions = False
         pool = eventlet.GreenPool(limit)
         # Half of the places are kept for sellers.
-        self._accepting = ClientListener(self._listener, limit // 2)
+        self._accepting = ClientListener(self._listener, limit // 2, self._repeated)
         accepting = eventlet.spawn(self._accept, pool)
         watching = eventlet.spawn(self._watch)
         try:

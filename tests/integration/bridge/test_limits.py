@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+import structlog.testing
 
 from runtime import messages
 from runtime.bridge import client_connections, socketio_server
@@ -132,6 +133,16 @@ def test_an_idle_connection_may_ask_again_later(
         one.settimeout(60)
         one.sendall(OPEN)
         assert one.recv(65_536).startswith(b"HTTP/1.1 200")
+
+
+def test_requests_that_nobody_can_read_are_told_of_once() -> None:
+    with structlog.testing.capture_logs() as log, running() as stack:
+        for _ in range(20):
+            with connected(stack.server.port) as one:
+                one.sendall(b"GET / HT\r\n\r\n")
+                while one.recv(65_536):
+                    pass
+    assert len([line for line in log if line["event"] == "unreadable HTTP request"]) == 1
 
 
 def test_places_are_kept_for_sellers(monkeypatch: pytest.MonkeyPatch) -> None:
